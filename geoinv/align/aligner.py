@@ -1,0 +1,117 @@
+"""Photo to :class:`AlignedFace`: find the faces, choose one, fit its pose, cut the crop, say what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ..conventions import CROP_SIZE
+from ..errors import PhotoError, ShapeError, UsageError
+from .crop import apply_affine, crop_with_soft_border
+from .face import AlignedFace, Face, FloatArray, ImageArray, five_points
+from .pose import HeadPose, fit_pose
+from .quality import quality_warnings
+from .standard_points import standard_points
+
+Backend = Literal["mediapipe", "face-alignment"]
+
+
+class LandmarkBackend(Protocol):
+    """Whatever finds faces with landmarks."""
+
+    def detect(self, image: ImageArray) -> list[Face]:
+        """All faces in a photo [H, W, 3], the largest first."""
+        ...
+
+
+class FaceAligner:
+    """Aligns faces; the models are loaded once, here.
+
+    Args:
+        backend: ``mediapipe`` is embedded; ``face-alignment`` is an optional package with weights of its own.
+
+    Raises:
+        MissingDependencyError: ``face-alignment`` or its weights are not there.
+        CheckpointError: A model file of the embedded backend is missing or damaged.
+    """
+
+    def __init__(self, backend: Backend = "mediapipe") -> None:
+        self._backend = _make_backend(backend)
+
+    def detect(self, image: ImageArray) -> list[Face]:
+        """All faces in a photo [H, W, 3], the largest first."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ShapeError(f"image must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
+        return self._backend.detect(image)
+
+    def align(self, image: ImageArray, *, face: int | None = None) -> AlignedFace:
+        """Cut the crop about one face.
+
+        Args:
+            image: [H, W, 3] uint8 RGB, upright.
+            face: Which face, 0 being the largest; None takes the largest.
+
+        Raises:
+            PhotoError: No face was found.
+            UsageError: There are fewer faces than ``face`` asks for.
+        """
+        faces = self.detect(image)
+        index = _choose(len(faces), face)
+        pose = _pose_of(faces[index])
+        matrix = pose.to_crop * CROP_SIZE
+        crop = crop_with_soft_border(image, matrix, CROP_SIZE)
+        landmarks = apply_affine(matrix, faces[index].landmarks)
+        yaw_deg, pitch_deg = float(np.degrees(pose.yaw_rad)), float(np.degrees(pose.pitch_rad))
+        warnings = quality_warnings(
+            image,
+            faces[index].landmarks,
+            matrix,
+            crop=crop,
+            yaw_deg=yaw_deg,
+            pitch_deg=pitch_deg,
+            residual=pose.residual,
+        )
+        return AlignedFace(
+            image=crop,
+            landmarks5=five_points(landmarks),
+            landmarks=landmarks,
+            matrix=matrix,
+            source_size=(image.shape[1], image.shape[0]),
+            roll_deg=float(np.degrees(pose.roll_rad)),
+            yaw_deg=yaw_deg,
+            pitch_deg=pitch_deg,
+            face_index=index,
+            face_count=len(faces),
+            warnings=warnings,
+        )
+
+
+def _make_backend(name: Backend) -> LandmarkBackend:
+    if name == "mediapipe":
+        from .mediapipe import MediaPipeBackend
+
+        return MediaPipeBackend()
+    if name == "face-alignment":
+        from .fan import FaceAlignmentBackend
+
+        return FaceAlignmentBackend()
+    raise UsageError(f"unknown landmark backend {name!r}", hint="use mediapipe or face-alignment")
+
+
+def _choose(count: int, face: int | None) -> int:
+    if count == 0:
+        raise PhotoError(
+            "no face found", hint="use a photo with one clear face, seen from the front to three-quarter view"
+        )
+    index = 0 if face is None else face
+    if not 0 <= index < count:
+        holds = "1 face" if count == 1 else f"{count} faces"
+        raise UsageError(f"there is no face {index + 1}: the photo holds {holds}", hint=f"use --face 1 to {count}")
+    return index
+
+
+def _pose_of(face: Face) -> HeadPose:
+    indices, points = standard_points(len(face.landmarks))
+    selected: FloatArray = face.landmarks[indices, :2]
+    return fit_pose(selected, points)

@@ -1,0 +1,95 @@
+"""Resampling under an affine transform: without aliasing when shrinking, with mirrored borders beyond the photo."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .face import FloatArray, ImageArray
+
+_BLUR_START = 0.03
+"""Distance beyond the photo's edge, as a part of the crop's side, where the mirrored border begins to blur."""
+
+_BLUR_FULL = 0.12
+"""Distance where it is fully blurred, so that a mirrored ear or eye is not taken for a real one."""
+
+
+def apply_affine(matrix: FloatArray, points: FloatArray) -> FloatArray:
+    """Points [N, 2] or [N, 3] under a [2, 3] similarity; a third coordinate is scaled with it, not moved."""
+    moved = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    if points.shape[1] == 2:
+        return moved
+    return np.concatenate([moved, points[:, 2:] * scale_of(matrix)], axis=1)
+
+
+def invert_affine(matrix: FloatArray) -> FloatArray:
+    """The [2, 3] transform that undoes ``matrix``."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -(linear @ matrix[:, 2:])], axis=1)
+
+
+def compose_affine(outer: FloatArray, inner: FloatArray) -> FloatArray:
+    """The [2, 3] transform that applies ``inner``, then ``outer``."""
+    return np.concatenate([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2:] + outer[:, 2:]], axis=1)
+
+
+def scale_of(matrix: FloatArray) -> float:
+    """How much a similarity enlarges."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def warp(image: ImageArray, matrix: FloatArray, size: int, *, border: int = cv2.BORDER_REFLECT_101) -> ImageArray:
+    """Resample a photo into a square.
+
+    Args:
+        image: [H, W, 3].
+        matrix: [2, 3] from photo to output, in continuous coordinates.
+        size: Side of the output.
+        border: OpenCV's border mode beyond the photo.
+
+    Returns:
+        [size, size, 3] uint8.
+    """
+    shrunk, matrix = _shrink_for(image, matrix)
+    interpolation = cv2.INTER_CUBIC if scale_of(matrix) >= 0.99 else cv2.INTER_LINEAR
+    result = cv2.warpAffine(shrunk, _integer_centred(matrix), (size, size), flags=interpolation, borderMode=border)
+    return np.asarray(result, dtype=np.uint8)
+
+
+def crop_with_soft_border(image: ImageArray, matrix: FloatArray, size: int) -> ImageArray:
+    """Like :func:`warp`, with the mirrored border blurred more the farther it lies outside of the photo."""
+    sharp = warp(image, matrix, size)
+    outside = outside_mask(image.shape[1], image.shape[0], matrix, size)
+    if not outside.any():
+        return sharp
+    distance = cv2.distanceTransform(outside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / size
+    weight = np.clip((distance - _BLUR_START) / (_BLUR_FULL - _BLUR_START), 0.0, 1.0)[..., None]
+    blurred = cv2.GaussianBlur(sharp, (0, 0), sigmaX=0.03 * size, borderType=cv2.BORDER_REFLECT_101)
+    return np.rint(sharp * (1.0 - weight) + blurred * weight).astype(np.uint8)
+
+
+def outside_mask(width: int, height: int, matrix: FloatArray, size: int) -> np.ndarray:
+    """[size, size] bool: which pixels of the output lie outside of a photo of the given size."""
+    ticks = np.arange(size) + 0.5
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # (x, y), row by row
+    x, y = apply_affine(invert_affine(matrix), grid).T
+    return ((x < 0) | (x > width) | (y < 0) | (y > height)).reshape(size, size)
+
+
+def _shrink_for(image: ImageArray, matrix: FloatArray) -> tuple[ImageArray, FloatArray]:
+    """Average the photo down first, since warpAffine only interpolates; the rest of the transform is about 1:1."""
+    scale = scale_of(matrix)
+    if scale >= 0.75:
+        return image, matrix
+    height, width = image.shape[:2]
+    small_width, small_height = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image, (small_width, small_height), interpolation=cv2.INTER_AREA)
+    enlarge = np.array([[width / small_width, 0.0, 0.0], [0.0, height / small_height, 0.0]])
+    return np.asarray(small, dtype=np.uint8), compose_affine(matrix, enlarge)
+
+
+def _integer_centred(matrix: FloatArray) -> FloatArray:
+    """OpenCV counts pixel centres as integers; we count them as half integers."""
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
+    return shifted

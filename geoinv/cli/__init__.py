@@ -1,0 +1,1 @@
+"""The ``geoinv`` command: one file a command, each a thin caller of the library."""

@@ -1,0 +1,91 @@
+"""``geoinv align``: photos to the crop that every generator expects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .batch import Job, Result, run_photos
+from .options import (
+    DEFAULT_OUT,
+    FaceOpt,
+    JsonOpt,
+    Landmarks,
+    LandmarksOpt,
+    OutOpt,
+    OverwriteOpt,
+    PhotosArg,
+    QuietOpt,
+    face_index,
+)
+
+if TYPE_CHECKING:
+    from ..align import FaceAligner
+
+
+def align(
+    photos: PhotosArg,
+    out: OutOpt = DEFAULT_OUT,
+    landmarks: LandmarksOpt = Landmarks.mediapipe,
+    face: FaceOpt = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also draw landmarks and crop on the photo: NAME_overlay.png.")
+    ] = False,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Find the face in each PHOTO and cut the upright 512 px crop.
+
+    Writes NAME_aligned.png and NAME_aligned.json (landmarks, and the crop's transform from the photo).
+    """
+    output.set_quiet(quiet)
+
+    def outputs_of(photo: Path) -> list[Path]:
+        names = ["_overlay.png"] * overlay + ["_aligned.png", "_aligned.json"]
+        return [out / f"{photo.stem}{name}" for name in names]
+
+    def prepare() -> FaceAligner:
+        from ..align import FaceAligner
+
+        return FaceAligner(backend=landmarks.value)
+
+    def work(aligner: FaceAligner, photo: Path) -> Result:
+        from ..align import draw_overlay
+        from ..images import read_image, write_image
+        from .outputs import write_json
+
+        image = read_image(photo)
+        aligned = aligner.align(image, face=face_index(face))
+        for warning in aligned.warnings:
+            output.warn(f"{photo}: {warning}")
+        files = outputs_of(photo)
+        if overlay:
+            write_image(files[0], draw_overlay(image, aligned))
+        write_image(files[-2], aligned.image)
+        facts = {
+            "photo": photo.name,
+            "face": aligned.face_index + 1,
+            "faces": aligned.face_count,
+            "yaw_deg": round(float(aligned.yaw_deg), 3),
+            "pitch_deg": round(float(aligned.pitch_deg), 3),
+            "roll_deg": round(float(aligned.roll_deg), 3),
+            "warnings": list(aligned.warnings),
+        }
+        geometry = {
+            "matrix": aligned.matrix.tolist(),
+            "landmarks5": aligned.landmarks5.tolist(),
+            "landmarks": aligned.landmarks.tolist(),
+            "source_size": list(aligned.source_size),
+        }
+        write_json(files[-1], {**facts, **geometry})
+        summary = (
+            f"{photo.name}: face {aligned.face_index + 1} of {aligned.face_count}, yaw {aligned.yaw_deg:+.1f}, "
+            f"pitch {aligned.pitch_deg:+.1f}, roll {aligned.roll_deg:+.1f} degrees"
+        )
+        return Result(summary, {**facts, "aligned": files[-2], "files": files}, files)
+
+    run_photos(Job("aligning", outputs_of, prepare, work), photos, overwrite=overwrite, as_json=json_output)

@@ -1,0 +1,83 @@
+"""``geoinv edit``: change attributes of an inverted head."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from . import output
+from .inputs import load_inversion, parse_attributes
+from .options import DEFAULT_OUT, DeviceOpt, InversionArg, JsonOpt, ModelOpt, OutOpt, OverwriteOpt, QuietOpt, SeedOpt
+from .outputs import check_outputs
+
+
+def edit(
+    inversion: InversionArg = None,
+    out: OutOpt = DEFAULT_OUT,
+    attr: Annotated[
+        list[str] | None,
+        typer.Option("--attr", "-a", help="What to change: smile, or with a strength, age=-0.5. Several together."),
+    ] = None,
+    strength: Annotated[
+        float, typer.Option("--strength", "-s", help="Of attributes without their own; negative is the other way.")
+    ] = 1.0,
+    views: Annotated[int, typer.Option("--views", min=1, max=64, help="Views from side to side.")] = 3,
+    save: Annotated[
+        bool, typer.Option("--save", help="Also write the edited head as a .geoinv, to render or export.")
+    ] = False,
+    list_attributes: Annotated[bool, typer.Option("--list", help="Name the attributes and exit.")] = False,
+    model: ModelOpt = "mini",
+    device: DeviceOpt = "auto",
+    seed: SeedOpt = 0,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Change attributes of an INVERSION and show it before and after, from several sides."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    if list_attributes:
+        _list(model, json_output)
+        return
+    strengths = parse_attributes(attr or [], strength)
+
+    from ..images import write_image
+    from ..session import Session
+    from .writing import edit_sheet
+
+    loaded, path = load_inversion(inversion, out)
+    session = Session.load(model, device, seed)
+    edited = session.edit(loaded, strengths)
+    label = "_".join(name if value == 1.0 else f"{name}{value:+g}" for name, value in strengths.items())
+    files = [out / f"{path.stem}_{label}.png"]
+    if save:
+        files.append(out / f"{path.stem}_{label}.geoinv")
+    check_outputs(files, overwrite=overwrite)
+    write_image(files[0], edit_sheet(session, [("before", loaded), (label.replace("_", " "), edited)], views))
+    if save:
+        edited.save(files[1])
+    values = {
+        "inversion": path,
+        "edits": strengths,
+        "files": files,
+        "model": session.info.name,
+        "device": session.device.type,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    summary = ", ".join(f"{name} {value:+g}" for name, value in strengths.items())
+    output.print_result(f"{path.name}: {summary}", values, files, as_json=json_output)
+
+
+def _list(model: str, json_output: bool) -> None:
+    from ..editing import load_directions
+
+    directions = load_directions(model)
+    described = {name: directions.descriptions.get(name, "") for name in directions.names}
+    if json_output:
+        output.print_json({"model": model, "attributes": described})
+        return
+    width = max((len(name) for name in described), default=0)
+    for name, text in described.items():
+        output.line(f"{name:<{width}}  {text}".rstrip())

@@ -1,0 +1,78 @@
+"""``geoinv export-mesh``: an inverted head as a mesh file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import output
+from .inputs import load_inversion
+from .options import DEFAULT_OUT, DeviceOpt, InversionArg, JsonOpt, ModelOpt, OverwriteOpt, QuietOpt, SeedOpt
+from .outputs import check_outputs
+
+
+def export_mesh(
+    inversion: InversionArg = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="A .ply, .obj, .glb or .stl file (.stl has no colours), or a folder for NAME.ply.",
+            show_default="outputs/NAME.ply",
+        ),
+    ] = None,
+    resolution: Annotated[
+        int, typer.Option("--resolution", min=16, max=512, help="Cells along the box of 370 mm.")
+    ] = 192,
+    simplify: Annotated[
+        int | None, typer.Option("--simplify", min=100, help="Reduce to about so many triangles.")
+    ] = None,
+    model: ModelOpt = "mini",
+    device: DeviceOpt = "auto",
+    seed: SeedOpt = 0,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Write an INVERSION as one closed, coloured mesh of a life-sized head: millimetres, y up, face to +z."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+
+    from ..mesh import check_mesh_suffix, write_mesh
+    from ..session import Session
+
+    is_folder = out is None or out.is_dir() or not out.suffix
+    folder = (out or DEFAULT_OUT) if is_folder else _folder_with_inversions(out)
+    if out is not None and not is_folder:
+        check_mesh_suffix(out)
+    loaded, path = load_inversion(inversion, folder)
+    target = folder / f"{path.stem}.ply" if is_folder or out is None else out
+    check_outputs([target], overwrite=overwrite)
+    session = Session.load(model, device, seed)
+    mesh = session.mesh(loaded, resolution=resolution, simplify=simplify)
+    write_mesh(target, mesh)
+    size = [round(float(side), 1) for side in mesh.extents]
+    values = {
+        "inversion": path,
+        "mesh": target,
+        "vertices": len(mesh.vertices),
+        "faces": len(mesh.faces),
+        "size_mm": size,
+        "is_watertight": bool(mesh.is_watertight),
+        "model": session.info.name,
+        "device": session.device.type,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    summary = f"{path.name}: {len(mesh.faces)} triangles, {size[0]:g} x {size[1]:g} x {size[2]:g} mm"
+    output.print_result(summary, values, [target], as_json=json_output)
+
+
+def _folder_with_inversions(out: Path | None) -> Path:
+    """Where the newest inversion is looked for: beside the mesh if there are any, else in the default folder."""
+    if out is not None and any(out.parent.glob("*.geoinv")):
+        return out.parent
+    return DEFAULT_OUT

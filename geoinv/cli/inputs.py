@@ -1,0 +1,104 @@
+"""What commands take: photos, folders of photos, and inversions, named or the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from . import output
+
+if TYPE_CHECKING:
+    from ..inversion import Inversion
+
+# Endings of what the commands themselves write, so that photos and results may share a folder.
+_OWN_ENDINGS = ("_aligned.png", "_overlay.png", "_inversion.png", "_turntable.gif", "_views.png", "_video.gif")
+
+
+def expand_photos(paths: Sequence[Path]) -> list[Path]:
+    """The photos named, and those in the folders named, in order and once each.
+
+    Raises:
+        PhotoError: A folder without photos. Files are looked at when they are read.
+    """
+    from ..errors import PhotoError
+    from ..images import list_images
+
+    photos: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            photos.append(path)
+            continue
+        found = [photo for photo in list_images(path) if not photo.name.endswith(_OWN_ENDINGS)]
+        if not found:
+            raise PhotoError(f"no photos in {path}, only results of geoinv", "give a photo or a folder of photos")
+        photos.extend(found)
+    return list(dict.fromkeys(photos))
+
+
+def is_single(paths: Sequence[Path]) -> bool:
+    """Whether exactly one photo was named: its result stands alone, its error ends the run."""
+    return len(paths) == 1 and not paths[0].is_dir()
+
+
+def load_inversion(path: Path | None, folder: Path) -> tuple[Inversion, Path]:
+    """The inversion named, or the newest one in ``folder``, which is then told on stderr."""
+    from ..inversion import Inversion
+
+    chosen = path if path is not None else newest_inversion(folder)
+    inversion = Inversion.load(chosen)
+    if path is None:
+        output.talk(f"using {chosen}, the newest inversion in {folder}")
+    return inversion, chosen
+
+
+def newest_inversion(folder: Path) -> Path:
+    """The .geoinv file last written in a folder.
+
+    Raises:
+        UsageError: There is none.
+    """
+    found = sorted(folder.glob("*.geoinv"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    found = [path for path in found if path.is_file() and not path.name.startswith(".")]
+    if not found:
+        raise UsageError(f"no inversion in {folder}", "make one with `geoinv invert PHOTO`, or name a .geoinv file")
+    return found[-1]
+
+
+def parse_angles(text: str | None, option: str) -> list[float] | None:
+    """``-30,0,30`` as numbers.
+
+    Raises:
+        UsageError: Not a list of numbers.
+    """
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} {text!r} is not a list of degrees", f"for instance {option} -30,0,30") from None
+
+
+def parse_attributes(texts: Sequence[str], strength: float) -> dict[str, float]:
+    """``smile`` and ``age=-0.5`` as strengths by name; ``strength`` where none is given.
+
+    Raises:
+        UsageError: No attribute, one twice, or a strength that is no number.
+    """
+    strengths: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        name = name.lower().replace("-", "_").replace(" ", "_")
+        try:
+            number = float(value) if equals else strength
+        except ValueError:
+            number = float("nan")
+        if not name or abs(number) == float("inf") or number != number:
+            raise UsageError(f"--attr {text!r} is not an attribute", "for instance --attr smile or --attr age=-0.5")
+        if name in strengths:
+            raise UsageError(f"--attr {name} is given twice", "give each attribute once")
+        strengths[name] = number
+    if not strengths:
+        raise UsageError("no attribute to edit", "for instance --attr smile; `geoinv edit --list` names them all")
+    return strengths

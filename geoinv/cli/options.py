@@ -1,0 +1,50 @@
+"""Options that several commands share, so that they read alike everywhere."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_OUT = Path("outputs")
+
+
+class Landmarks(str, Enum):
+    """The face detectors."""
+
+    mediapipe = "mediapipe"
+    face_alignment = "face-alignment"
+
+
+def face_index(number: int | None) -> int | None:
+    """The library's count from 0 for the command line's count from 1."""
+    return None if number is None else number - 1
+
+
+PhotosArg = Annotated[
+    list[Path], typer.Argument(metavar="PHOTO", help="Photos, or folders of photos.", show_default=False)
+]
+InversionArg = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[INVERSION]",
+        help="A .geoinv file made by `geoinv invert`. Without it, the newest one in the output folder.",
+        show_default=False,
+    ),
+]
+OutOpt = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made if needed.")]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+OverwriteOpt = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
+DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+ModelOpt = Annotated[str, typer.Option("--model", help="A shipped model, or a generator's .safetensors file.")]
+SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")]
+QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
+LandmarksOpt = Annotated[
+    Landmarks, typer.Option("--landmarks", help="Face detector; face-alignment needs `pip install geoinv[landmarks]`.")
+]
+FaceOpt = Annotated[
+    int | None,
+    typer.Option("--face", min=1, help="Which face: 1 is the largest, 2 the next.", show_default="the largest"),
+]

@@ -1,0 +1,93 @@
+"""What the command line says: results on stdout, talk on stderr, progress only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+_is_quiet = False
+_has_bar = False
+
+
+def set_quiet(quiet: bool) -> None:
+    """Silence :func:`talk`, :func:`warn` and :func:`progress` for this run of the command line."""
+    global _is_quiet
+    _is_quiet = quiet
+
+
+def line(text: str) -> None:
+    """One line of the result, on stdout."""
+    typer.echo(text)
+
+
+def talk(text: str) -> None:
+    """One line for the person at the terminal, on stderr."""
+    if not _is_quiet:
+        typer.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """A caution, on stderr."""
+    talk(f"warning: {text}")
+
+
+def print_error(message: str, hint: str | None) -> None:
+    """``error: ...`` and ``hint: ...`` on stderr, a line each."""
+    typer.echo("error: " + " ".join(message.split()), err=True)
+    if hint:
+        typer.echo("hint: " + " ".join(hint.split()), err=True)
+
+
+def print_json(values: Mapping[str, Any]) -> None:
+    """One JSON object on stdout; paths as strings, numbers that JSON lacks as null."""
+    typer.echo(json.dumps(_plain(values), indent=2, ensure_ascii=False))
+
+
+def print_result(summary: str, values: Mapping[str, Any], files: Sequence[Path], *, as_json: bool) -> None:
+    """A result: for people the summary and the files made, a line each; else one JSON object."""
+    if as_json:
+        print_json(values)
+        return
+    line(summary)
+    for path in files:
+        line(f"  {path}")
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal; yields ``update(number_done)``. A bar within a bar is left out."""
+    global _has_bar
+    if _is_quiet or _has_bar or total < 2 or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    _has_bar = True
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda done: bar.update(task, completed=done)
+    finally:
+        _has_bar = False
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None

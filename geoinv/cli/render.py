@@ -1,0 +1,87 @@
+"""``geoinv render``: views of an inverted head."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .inputs import load_inversion, parse_angles
+from .options import DEFAULT_OUT, DeviceOpt, InversionArg, JsonOpt, ModelOpt, OutOpt, OverwriteOpt, QuietOpt, SeedOpt
+from .outputs import check_outputs
+
+if TYPE_CHECKING:
+    from ..inversion.pictures import Kind
+
+DEFAULT_VIEWS = 5
+
+
+def render(
+    inversion: InversionArg = None,
+    out: OutOpt = DEFAULT_OUT,
+    views: Annotated[
+        int | None,
+        typer.Option("--views", min=1, max=64, help="So many views from side to side, on one sheet (5 by default)."),
+    ] = None,
+    yaw: Annotated[
+        str | None,
+        typer.Option("--yaw", help="Degrees: -30,0,30; positive turns the face to image left. A picture each."),
+    ] = None,
+    pitch: Annotated[
+        str | None, typer.Option("--pitch", help="Degrees, one or as many as yaws; positive looks from above.")
+    ] = None,
+    video: Annotated[bool, typer.Option("--video", help="A turning head: NAME_video.mp4.")] = False,
+    gif: Annotated[bool, typer.Option("--gif", help="The same as a .gif.")] = False,
+    frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Frames of the video.")] = 48,
+    depth: Annotated[bool, typer.Option("--depth", help="Depth too: near is bright.")] = False,
+    normals: Annotated[bool, typer.Option("--normals", help="Normals too.")] = False,
+    model: ModelOpt = "mini",
+    device: DeviceOpt = "auto",
+    seed: SeedOpt = 0,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Render views, pictures at given angles, or a video of an INVERSION."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    yaws, pitches = parse_angles(yaw, "--yaw"), parse_angles(pitch, "--pitch")
+    has_angles = yaws is not None or pitches is not None
+    if views is None and not (has_angles or video or gif):
+        views = DEFAULT_VIEWS
+
+    from ..session import Session
+    from .writing import angle_names, write_pictures, write_sheet, write_videos
+
+    loaded, path = load_inversion(inversion, out)
+    kinds: list[Kind] = ["color", *(["depth"] if depth else []), *(["normals"] if normals else [])]  # type: ignore[list-item]
+    sheet = [out / f"{path.stem}_views.png"] if views is not None else []
+    names = angle_names(yaws, pitches) if has_angles else []
+    pictures = [
+        out / f"{path.stem}_{name}{'' if kind == 'color' else '_' + kind}.png" for name in names for kind in kinds
+    ]
+    videos = [
+        out / f"{path.stem}_video{'' if kind == 'color' else '_' + kind}.{suffix}"
+        for suffix in ["mp4"] * video + ["gif"] * gif
+        for kind in kinds
+    ]
+    files = [*sheet, *pictures, *videos]
+    check_outputs(files, overwrite=overwrite)
+    session = Session.load(model, device, seed)
+    session.check(loaded)
+    if views is not None:
+        write_sheet(session, loaded, sheet[0], views, kinds)
+    if has_angles:
+        write_pictures(session, loaded, pictures, yaws, pitches, kinds)
+    if videos:
+        write_videos(session, loaded, videos, kinds, frames=frames)
+    values = {
+        "inversion": path,
+        "files": files,
+        "model": session.info.name,
+        "device": session.device.type,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    output.print_result(f"{path.name}: rendered", values, files, as_json=json_output)

@@ -1,0 +1,92 @@
+"""``geoinv synth``: synthetic heads to look at and to train on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import output
+from .options import JsonOpt, OverwriteOpt, QuietOpt, SeedOpt
+from .outputs import check_outputs, check_writable
+
+app = typer.Typer(help="Synthetic heads: preview, dataset.", no_args_is_help=True, rich_markup_mode=None)
+
+AssetsOpt = Annotated[
+    Path | None,
+    typer.Option("--assets", help="Folder of the MakeHuman assets (CC0).", envvar="GEOINV_ASSETS", show_default=False),
+]
+
+
+@app.command("preview")
+def preview(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write.")] = Path("outputs/heads.png"),
+    heads: Annotated[int, typer.Option("--heads", min=1, max=1024, help="How many heads.")] = 64,
+    resolution: Annotated[int, typer.Option("--resolution", min=32, max=1024, help="Side of each head.")] = 160,
+    assets: AssetsOpt = None,
+    seed: SeedOpt = 0,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Draw a contact sheet of random heads."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_outputs([out], overwrite=overwrite)
+
+    from ..synth.assets import find_assets
+    from ..synth.preview import preview as draw_preview
+
+    find_assets(assets)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draw_preview(out, heads, resolution=resolution, seed=seed, assets=assets)
+    values = {"picture": out, "heads": heads, "seed": seed, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result(f"{heads} heads", values, [out], as_json=json_output)
+
+
+@app.command("dataset")
+def dataset(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shards; a run cut short goes on.")],
+    heads: Annotated[int, typer.Option("--heads", min=1, help="How many heads.")] = 1000,
+    views: Annotated[int, typer.Option("--views", min=1, max=64, help="Views of each head.")] = 5,
+    resolution: Annotated[int, typer.Option("--resolution", min=32, max=1024, help="Side of the pictures.")] = 128,
+    supersample: Annotated[int, typer.Option("--supersample", min=1, max=8, help="Samples a pixel, each axis.")] = 2,
+    worker: Annotated[int, typer.Option("--worker", min=0, help="Which of --workers this is, from 0.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the shards.")] = 1,
+    assets: AssetsOpt = None,
+    seed: SeedOpt = 0,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Render heads into shards for training: colour, depth, normals, landmarks, cameras and codes."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_writable(out)
+
+    from ..errors import UsageError
+    from ..synth.assets import find_assets
+    from ..synth.dataset import make_dataset
+
+    if worker >= workers:
+        raise UsageError(f"there is no worker {worker} of {workers}", "workers count from 0")
+    find_assets(assets)
+
+    def tell(shard: int, shards: int, rate: float) -> None:
+        output.talk(f"shard {shard + 1} of {shards}: {rate:.1f} views a second")
+
+    make_dataset(
+        out,
+        heads,
+        views,
+        resolution,
+        seed,
+        assets,
+        supersample=supersample,
+        worker=worker,
+        workers=workers,
+        on_shard=tell,
+    )
+    values = {"dataset": out, "heads": heads, "views": views, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result(f"{heads} heads, {views} views each", values, [out], as_json=json_output)

@@ -1,0 +1,73 @@
+"""``geoinv train``: each stage of training a command, resumable, logged and seeded."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import output
+from .options import JsonOpt, QuietOpt, SeedOpt
+from .outputs import check_writable
+
+app = typer.Typer(
+    help="Train a model of your own: generator, encoder, directions.", no_args_is_help=True, rich_markup_mode=None
+)
+
+DataOpt = Annotated[Path, typer.Option("--data", help="Folder of `geoinv synth dataset`; may still be growing.")]
+ValidationOpt = Annotated[Path, typer.Option("--validation", help="The same, of another seed: never trained on.")]
+RunOpt = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an earlier run in it goes on.")]
+MinutesOpt = Annotated[float, typer.Option("--minutes", min=0.0, help="Training time, over all resumed runs.")]
+
+
+@app.command("generator")
+def generator(
+    data: DataOpt,
+    validation: ValidationOpt,
+    out: RunOpt = Path("runs/generator"),
+    minutes: MinutesOpt = 60.0,
+    heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 8,
+    views_per_head: Annotated[int, typer.Option("--views-per-head", min=1, help="Views of each.")] = 3,
+    rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 2e-3,
+    compile_backbone: Annotated[bool, typer.Option("--compile", help="Compile the backbone with torch.")] = False,
+    seed: SeedOpt = 0,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Teach the generator the heads of a data set: log, plot, samples and the best weights go to --out."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_writable(out)
+
+    from ..models.config import mini
+    from ..synth.sampler import HeadSampler
+    from ..training.generator import GeneratorTraining, train_generator
+
+    sampler = HeadSampler()
+    model = mini(
+        sampler.z_dim,
+        categories=tuple((part.start, part.stop, part.bias) for part in sampler.categories),
+        switches=tuple((switch.index, switch.threshold) for switch in sampler.switches),
+    )
+    settings = GeneratorTraining(
+        data=data,
+        validation=validation,
+        out=out,
+        minutes=minutes,
+        heads_per_step=heads_per_step,
+        views_per_head=views_per_head,
+        rays_per_view=rays_per_view,
+        learning_rate=learning_rate,
+        compile=compile_backbone,
+        seed=seed,
+    )
+    best = train_generator(model, settings, on_progress=_tell)
+    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result("trained a generator", values, [best], as_json=json_output)
+
+
+def _tell(progress: float, text: str) -> None:
+    output.talk(f"{100.0 * progress:5.1f} %  {text}")

@@ -1,0 +1,124 @@
+"""Renders to files: sheets, single pictures and videos, shared by the commands that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+from ..images import write_image
+from ..inversion.pictures import shared_depth_range, view_pictures, view_sheet
+from ..render.orbits import sweep, turntable
+from ..render.sheets import row
+from ..render.video import write_video
+from . import output
+
+if TYPE_CHECKING:
+    from ..inversion import Inversion
+    from ..inversion.pictures import Kind
+    from ..models.generator import RenderOutput
+    from ..session import Session
+
+
+def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -> list[str]:
+    """``yaw+30_pitch+0`` for each view; a list of one goes with all of the other.
+
+    Raises:
+        UsageError: Lists that do not go together, or the same view twice.
+    """
+    yaws, pitches = list(yaws or [0.0]), list(pitches or [0.0])
+    count = max(len(yaws), len(pitches))
+    if len(yaws) not in (1, count) or len(pitches) not in (1, count):
+        raise UsageError(
+            f"{len(yaws)} yaws do not go with {len(pitches)} pitches", "give as many of each, or one of either"
+        )
+    yaws, pitches = yaws * (count // len(yaws)), pitches * (count // len(pitches))
+    names = [f"yaw{yaw:+g}_pitch{pitch:+g}" for yaw, pitch in zip(yaws, pitches, strict=True)]
+    if len(set(names)) < len(names):
+        raise UsageError("the same view is asked for twice", "give each pair of angles once")
+    return names
+
+
+def sweep_views(session: Session, inversion: Inversion, views: int) -> tuple[list[RenderOutput], Tensor, list[str]]:
+    """Views from side to side, their cameras [V, 4, 4], and their yaws as labels."""
+    poses = sweep(views)
+    cam2world = poses.cam2world()
+    rendered = []
+    with output.progress("rendering", views) as update:
+        for view in session.iter_render(inversion, cam2world):
+            rendered.append(view)
+            update(len(rendered))
+    return rendered, cam2world, [f"{yaw:+.0f} deg" for yaw in torch.rad2deg(poses.yaw_rad).tolist()]
+
+
+def write_sheet(session: Session, inversion: Inversion, path: Path, views: int, kinds: Sequence[Kind]) -> None:
+    """Views from side to side, a row for each kind."""
+    rendered, cam2world, labels = sweep_views(session, inversion, views)
+    write_image(path, view_sheet(rendered, cam2world, kinds, labels=labels))
+
+
+def write_pictures(
+    session: Session,
+    inversion: Inversion,
+    paths: Sequence[Path],
+    yaws: Sequence[float] | None,
+    pitches: Sequence[float] | None,
+    kinds: Sequence[Kind],
+) -> None:
+    """One picture for each view and kind, in the order of ``paths``."""
+    cameras = session.cameras(inversion, yaws, pitches)
+    rendered = list(session.iter_render(inversion, cameras))
+    limits = shared_depth_range(rendered)
+    pictures = [
+        picture
+        for index, view in enumerate(rendered)
+        for picture in view_pictures(view, cameras[index : index + 1], kinds, depth_limits=limits)
+    ]
+    for path, picture in zip(paths, pictures, strict=True):
+        write_image(path, picture)
+
+
+def write_videos(
+    session: Session, inversion: Inversion, paths: Sequence[Path], kinds: Sequence[Kind], *, frames: int
+) -> None:
+    """A turning head for each path; paths run through the kinds, then through the formats."""
+    cameras = turntable(frames).cam2world()
+    limits = None
+    if "depth" in kinds:  # of four views round the loop, which see every depth that the frames will
+        limits = shared_depth_range(list(session.iter_render(inversion, cameras[:: max(frames // 4, 1)])))
+    pictures: list[list[np.ndarray]] = []
+    with output.progress("rendering video", frames) as update:
+        for index, view in enumerate(session.iter_render(inversion, cameras)):
+            pictures.append(list(view_pictures(view, cameras[index : index + 1], kinds, depth_limits=limits)))
+            update(index + 1)
+    for number, path in enumerate(paths):
+        write_video(path, (picture[number % len(kinds)] for picture in pictures))
+
+
+def write_turntable(session: Session, inversion: Inversion, path: Path, *, frames: int) -> None:
+    """One video of the turning head; frames are written as they are rendered."""
+
+    def pictures() -> Iterator[np.ndarray]:
+        cameras = turntable(frames).cam2world()
+        for index, view in enumerate(session.iter_render(inversion, cameras)):
+            yield view_pictures(view, cameras[index : index + 1])[0]
+
+    with output.progress(f"rendering {path.name}", frames) as update:
+        write_video(path, pictures(), on_frame=update)
+
+
+def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int) -> np.ndarray:
+    """A row of views for each head, its name under each picture."""
+    from ..render.sheets import stack
+
+    rows = []
+    for name, head in heads:
+        rendered, cam2world, angles = sweep_views(session, head, views)
+        pictures = [view_pictures(view, cam2world[index : index + 1])[0] for index, view in enumerate(rendered)]
+        rows.append(row(pictures, labels=[f"{name}, {angle}" for angle in angles]))
+    return stack(rows)

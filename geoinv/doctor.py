@@ -1,0 +1,285 @@
+"""What is there and what is missing on this machine, and what the missing costs.
+
+Nothing here is imported before it is checked: a machine without OpenCV, or without torch, still gets its report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["ok", "missing", "broken"]
+
+MIN_FREE_GIB = 2.0
+_REINSTALL = "reinstall geoinv, or set GEOINV_WEIGHTS to a folder with its weights"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report.
+
+    Args:
+        name: What was looked for.
+        state: ``ok``, ``missing``, or ``broken``: there, but unusable.
+        detail: Version, place, or the reason.
+        cost: What does not work without it; empty where all is well.
+        fix: What to do; empty where all is well.
+        is_required: Whether `geoinv invert` needs it.
+    """
+
+    name: str
+    state: State
+    detail: str
+    cost: str = ""
+    fix: str = ""
+    is_required: bool = False
+
+
+def examine(model: str = "mini") -> list[Check]:
+    """All checks, in the order in which a person would mend them."""
+    return [check for part in _parts(model) for check in part]
+
+
+def is_usable(checks: list[Check]) -> bool:
+    """Whether everything that `geoinv invert` needs is there."""
+    return all(check.state == "ok" for check in checks if check.is_required)
+
+
+def _parts(model: str) -> Iterator[list[Check]]:
+    yield [_python(), _torch(), _device(), _memory()]
+    yield [
+        _package("cv2", "opencv-python-headless", "no photo can be aligned", is_required=True),
+        _package("PIL", "pillow", "no photo can be read", is_required=True),
+        _package("safetensors", "safetensors", "no weights can be loaded", is_required=True),
+        _package("skimage.measure", "scikit-image", "export-mesh does not work"),
+        _package("scipy", "scipy", "export-mesh does not work"),
+        _package("trimesh", "trimesh", "export-mesh does not work"),
+        _package("fast_simplification", "fast-simplification", "export-mesh --simplify does not work"),
+    ]
+    yield [_ffmpeg()]
+    yield _weights(model)
+    yield [_compiler(), _ninja()]
+    yield _synth()
+    yield [
+        _package(
+            "face_alignment",
+            "geoinv[landmarks]",
+            "--landmarks face-alignment does not work; the built-in detector does",
+            load=False,
+        )
+    ]
+
+
+def _python() -> Check:
+    version = platform.python_version()
+    if (3, 10) <= sys.version_info[:2] < (3, 14):
+        return Check("python", "ok", f"{version}, {platform.system()} {platform.machine()}", is_required=True)
+    return Check("python", "broken", version, "untested with geoinv", "use Python 3.10 to 3.13", is_required=True)
+
+
+def _torch() -> Check:
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError) as error:
+        fix = "pip install torch (https://pytorch.org tells the right one)"
+        return Check("torch", _state_of(error), _first_line(error), "nothing works", fix, is_required=True)
+    return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads", is_required=True)
+
+
+def _device() -> Check:
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError):
+        return Check("device", "missing", "no torch", "nothing works", "install torch")
+    if torch.cuda.is_available():
+        return Check("device", "ok", f"cuda: {torch.cuda.get_device_name(0)}")
+    return Check("device", "ok", f"cpu, {os.cpu_count()} cores (no CUDA GPU that torch can use)")
+
+
+def _memory() -> Check:
+    free = _free_gib()
+    if free is None:
+        return Check("memory", "ok", "unknown on this system")
+    if free >= MIN_FREE_GIB:
+        return Check("memory", "ok", f"{free:.1f} GiB free")
+    cost = "inverting and meshing may be ended by the system"
+    return Check("memory", "missing", f"{free:.1f} GiB free", cost, f"free {MIN_FREE_GIB:.0f} GiB")
+
+
+def _free_gib() -> float | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) / 2**20
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _package(module: str, pip_name: str, cost: str, *, is_required: bool = False, load: bool = True) -> Check:
+    """A package that must import; ``load=False`` only looks whether it is there, for those that are slow."""
+    fix = f"pip install '{pip_name}'"
+    top = module.split(".")[0]
+    if importlib.util.find_spec(top) is None:
+        return Check(pip_name, "missing", "not installed", cost, fix, is_required)
+    if not load:
+        return Check(pip_name, "ok", "installed", is_required=is_required)
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        if "libGL" in str(error):
+            fix = "pip uninstall opencv-python, then pip install --force-reinstall opencv-python-headless"
+        return Check(pip_name, "broken", _first_line(error), cost, fix, is_required)
+    version = getattr(sys.modules[top], "__version__", "installed")
+    return Check(pip_name, "ok", str(version), is_required=is_required)
+
+
+def _ffmpeg() -> Check:
+    try:
+        imageio_ffmpeg = importlib.import_module("imageio_ffmpeg")
+        path = imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError, OSError) as error:
+        cost = "no .mp4; --turntable gif and --gif work"
+        return Check("ffmpeg", _state_of(error), _first_line(error), cost, "pip install imageio-ffmpeg")
+    return Check("ffmpeg", "ok", Path(path).name)
+
+
+def _weights(model: str) -> list[Check]:
+    try:
+        from .checkpoints.store import weights_dir
+        from .errors import GeoinvError
+    except (ImportError, OSError) as error:
+        return [Check("weights", "broken", _first_line(error), "nothing works", "mend the above first", True)]
+    try:
+        folder = weights_dir()
+    except GeoinvError as error:
+        return [Check("weights", "missing", error.message, "nothing works", error.hint or _REINSTALL, True)]
+    expected = _expected_hashes(folder)
+    wanted = [
+        (f"{model}-generator.safetensors", "generator", "nothing works", True),
+        (f"{model}-encoder.safetensors", "encoder", "invert does not work", True),
+        (f"{model}-directions.safetensors", "directions", "edit does not work", False),
+        ("face/face_detection_full_range.tflite", "face detector", "no photo can be aligned", True),
+        ("face/face_landmark.tflite", "face landmarks", "no photo can be aligned", True),
+        ("face/identity.safetensors", "identity model", "eval of photos tells no identity distance", False),
+    ]
+    return [
+        _weight_file(folder, name, what, cost, expected.get(name), is_required)
+        for name, what, cost, is_required in wanted
+    ]
+
+
+def _weight_file(folder: Path, name: str, what: str, cost: str, sha256: str | None, is_required: bool) -> Check:
+    path = folder / name
+    if not path.is_file():
+        return Check(what, "missing", str(path), cost, _REINSTALL, is_required)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _sha256(file)
+    except OSError as error:
+        return Check(what, "broken", f"{path}: {_first_line(error)}", cost, _REINSTALL, is_required)
+    if sha256 is not None and digest != sha256:
+        return Check(what, "broken", f"{path} is damaged (sha256 {digest[:12]})", cost, _REINSTALL, is_required)
+    verified = "verified" if sha256 is not None else digest[:12]
+    return Check(what, "ok", f"{path.name}, {path.stat().st_size / 2**20:.1f} MiB, {verified}", is_required=is_required)
+
+
+def _sha256(file: Any) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _expected_hashes(folder: Path) -> dict[str, str]:
+    """File name -> sha256 of ``index.toml``, wherever in it a table has both ``file`` and ``sha256``."""
+    path = folder / "index.toml"
+    if not path.is_file():
+        return {}
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        tables = [toml.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError):
+        return {}
+    hashes: dict[str, str] = {}
+    while tables:
+        table = tables.pop()
+        if isinstance(table.get("file"), str) and isinstance(table.get("sha256"), str):
+            hashes[table["file"]] = table["sha256"]
+        for value in table.values():
+            items = value if isinstance(value, list) else [value]
+            tables.extend(item for item in items if isinstance(item, dict))
+    return hashes
+
+
+def _compiler() -> Check:
+    cost = "native kernels are not built; the slower torch reference runs"
+    name = os.environ.get("CXX", "c++")
+    path = shutil.which(name) or shutil.which("g++") or shutil.which("clang++")
+    if path is None:
+        return Check("C++ compiler", "missing", f"no {name}", cost, "Debian and Ubuntu: apt-get install g++")
+    return Check("C++ compiler", "ok", _first_output([path, "--version"]) or path)
+
+
+def _ninja() -> Check:
+    beside = Path(sys.executable).with_name("ninja")
+    path = shutil.which("ninja") or (str(beside) if beside.is_file() else None)
+    if path is None:
+        cost = "native kernels are not built; the slower torch reference runs"
+        return Check("ninja", "missing", "no ninja", cost, "pip install ninja")
+    return Check("ninja", "ok", _first_output([path, "--version"]) or path)
+
+
+def _synth() -> list[Check]:
+    cost = "no synthetic heads: synth and train do not work; everything else does"
+    return [
+        _package("moderngl", "geoinv[synth]", cost),
+        Check(
+            "MakeHuman base mesh",
+            *_try(lambda: str(importlib.import_module("geoinv.synth.assets").find_base_data()), cost),
+        ),
+        Check(
+            "MakeHuman assets", *_try(lambda: str(importlib.import_module("geoinv.synth.assets").find_assets()), cost)
+        ),
+    ]
+
+
+def _try(find: Callable[[], str], cost: str) -> tuple[State, str, str, str]:
+    """State, detail, cost and fix of something that geoinv itself knows how to look for."""
+    from .errors import GeoinvError
+
+    try:
+        return "ok", find(), "", ""
+    except GeoinvError as error:
+        return "missing", error.message, cost, error.hint or ""
+    except (ImportError, OSError) as error:
+        return "broken", _first_line(error), cost, "mend the above first"
+
+
+def _state_of(error: Exception) -> State:
+    return "missing" if isinstance(error, ModuleNotFoundError) else "broken"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _first_output(command: list[str]) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return (done.stdout.strip().splitlines() or [""])[0] or None

@@ -1,0 +1,117 @@
+"""Named directions in the latent space of one generator, kept as one safetensors file beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import CheckpointError
+from ..files import atomic_path
+
+FORMAT = "geoinv directions 1"
+
+
+@dataclass(frozen=True)
+class Directions:
+    """What a generator's heads can be edited by.
+
+    Args:
+        vectors: Name -> [num_ws, w_dim]: adding it once to w_plus makes a clear edit.
+        descriptions: Name -> what strength +1 does, for people.
+        generator_sha256: Of the generator file that they belong to.
+    """
+
+    vectors: Mapping[str, Tensor]
+    descriptions: Mapping[str, str]
+    generator_sha256: str
+
+    def __post_init__(self) -> None:
+        shapes = {tuple(vector.shape) for vector in self.vectors.values()}
+        if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
+            raise ValueError(f"directions must share one shape [num_ws, w_dim], got {sorted(shapes)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In alphabetical order."""
+        return tuple(sorted(self.vectors))
+
+
+def directions_path(model: str | os.PathLike[str]) -> Path:
+    """Where a generator's directions lie.
+
+    A shipped model ``mini`` has ``weights/mini-directions.safetensors``; a generator given by its path has its own in
+    the same folder: ``NAME.safetensors`` -> ``NAME-directions.safetensors`` (a trailing ``-generator`` is dropped).
+    """
+    text = os.fspath(model)
+    if text.endswith(".safetensors") or os.sep in text:
+        path = Path(text)
+        return path.with_name(f"{path.stem.removesuffix('-generator')}-directions.safetensors")
+    from ..checkpoints.store import weights_dir
+
+    return weights_dir() / f"{text}-directions.safetensors"
+
+
+def load_directions(
+    model: str | os.PathLike[str] = "mini", *, generator_sha256: str | None = None
+) -> Directions:
+    """The directions of a generator.
+
+    Args:
+        model: A shipped model's name or a generator's path (see :func:`directions_path`).
+        generator_sha256: Of the generator in use; directions of another one are refused.
+
+    Raises:
+        CheckpointError: No such file, a damaged one, or one of another generator.
+    """
+    path = directions_path(model)
+    if not path.is_file():
+        raise CheckpointError(
+            f"no edit directions for {os.fspath(model)}: {path} is missing", "make them: geoinv train directions"
+        )
+    directions = read_directions(path)
+    if generator_sha256 is not None and directions.generator_sha256 != generator_sha256:
+        raise CheckpointError(
+            f"{path} belongs to another generator ({directions.generator_sha256[:12]}, not {generator_sha256[:12]})",
+            "make them anew: geoinv train directions",
+        )
+    return directions
+
+
+def read_directions(path: Path) -> Directions:
+    """One directions file.
+
+    Raises:
+        CheckpointError: Not a directions file, or a damaged one.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
+            if header.get("format") != FORMAT:
+                raise CheckpointError(f"{path} is not a file of edit directions")
+            vectors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118: not a dict
+            return Directions(vectors, dict(header["descriptions"]), str(header["generator_sha256"]))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read the edit directions {path}: {error}") from error
+
+
+def save_directions(path: Path, directions: Directions) -> None:
+    """Write a directions file, whole or not at all."""
+    from safetensors.torch import save
+
+    header = {
+        "format": FORMAT,
+        "generator_sha256": directions.generator_sha256,
+        "descriptions": dict(directions.descriptions),
+    }
+    # One entry: safetensors does not keep the order of several, and equal directions shall give equal bytes.
+    metadata = {"geoinv": json.dumps(header, sort_keys=True)}
+    tensors = {name: directions.vectors[name].detach().cpu().float().contiguous() for name in directions.names}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata=metadata))

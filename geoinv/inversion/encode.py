@@ -1,0 +1,106 @@
+"""Inversion by the encoder alone: one pass from the aligned photo to a code and a camera, and how well it fits."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .inversion import Inversion
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..align import AlignedFace
+    from ..models.generator import RenderOutput, TriPlaneGenerator
+
+ENCODER_SIZE = 256
+"""Side of the encoder's input in pixels."""
+
+
+def encoder_input(photo: np.ndarray) -> Tensor:
+    """Aligned photo, uint8 [512, 512, 3] -> [1, 3, 256, 256] in [-1, 1]; each pixel is the mean of those it covers."""
+    import cv2
+
+    small = cv2.resize(photo, (ENCODER_SIZE, ENCODER_SIZE), interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1.0
+
+
+@torch.no_grad()
+def encode_face(
+    face: AlignedFace,
+    generator: TriPlaneGenerator,
+    encoder: nn.Module,
+    *,
+    generator_name: str,
+    generator_sha256: str,
+    source: str = "photo",
+    seed: int = 0,
+) -> tuple[Inversion, RenderOutput]:
+    """The inversion of an aligned photo and its reconstruction in the photo's own view.
+
+    Args:
+        face: From :class:`geoinv.align.FaceAligner`.
+        generator: The generator to invert into.
+        encoder: The encoder that was trained for it.
+        generator_name: Kept in the inversion.
+        generator_sha256: Kept in the inversion; editing with another generator is refused.
+        source: File name of the photo.
+        seed: Kept in the inversion; encoding itself draws no random number.
+
+    Raises:
+        CheckpointError: The encoder's codes do not fit the generator, or are not finite.
+    """
+    device = next(generator.parameters()).device
+    image = encoder_input(face.image).to(device)
+    estimate = encoder(image)
+    w_plus: Tensor = estimate.w_plus  # [1, num_ws, w_dim]
+    expected = (1, generator.config.num_ws, generator.config.w_dim)
+    if tuple(w_plus.shape) != expected:
+        raise CheckpointError(
+            f"the encoder gives codes {list(w_plus.shape)}, generator {generator_name} takes {list(expected)}",
+            "use the encoder that was trained for this generator",
+        )
+    camera: Tensor = estimate.camera.as_vector()  # [1, 6]
+    if not (torch.isfinite(w_plus).all() and torch.isfinite(camera).all()):
+        raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
+    reconstruction = generator.render(generator.planes(w_plus), estimate.camera.cam2world(), w_plus=w_plus)
+    inversion = Inversion(
+        w_plus=w_plus.float().cpu(),
+        camera=camera[0].float().cpu(),
+        photo=face.image,
+        crop=np.asarray(face.matrix, dtype=np.float64),
+        source=source,
+        source_size=(int(face.source_size[0]), int(face.source_size[1])),
+        removed_roll_deg=float(face.roll_deg),
+        generator=generator_name,
+        generator_sha256=generator_sha256,
+        metrics=fit_metrics(reconstruction, face.image),
+        seed=seed,
+    )
+    return inversion, reconstruction
+
+
+def fit_metrics(reconstruction: RenderOutput, photo: np.ndarray) -> dict[str, float]:
+    """How well a reconstruction fits its photo, over its own head (alpha above one half).
+
+    Returns:
+        ``psnr_db`` over the head's pixels (peak 1), and ``head_share``, the part of the picture that they are. Hair or
+        a hat outside the reconstructed head is not counted, so compare ``head_share`` too.
+    """
+    side = reconstruction.color.shape[-1]
+    target = torch.nn.functional.interpolate(
+        torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255.0, size=(side, side), mode="area"
+    )
+    alpha = reconstruction.alpha.float().cpu()
+    image = reconstruction.color.float().cpu() / alpha.clamp(min=1e-3)
+    is_head = alpha[0, 0] > 0.5
+    share = float(is_head.float().mean())
+    if share == 0.0:
+        return {"psnr_db": 0.0, "head_share": 0.0}
+    squared = (image.clamp(0.0, 1.0) - target)[0, :, is_head].square().mean()
+    return {"psnr_db": round(-10.0 * math.log10(max(float(squared), 1e-10)), 4), "head_share": round(share, 4)}

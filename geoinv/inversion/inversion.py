@@ -1,0 +1,205 @@
+"""The result of inverting a photo, and its ``.geoinv`` file: safetensors with one JSON header.
+
+The header sits in a single metadata entry, since safetensors does not keep the order of several: the same inversion
+always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..camera import CameraPose
+from ..conventions import CROP_SIZE
+from ..errors import CheckpointError, ShapeError, UsageError
+from ..files import atomic_path
+
+FORMAT = "geoinv-inversion"
+FORMAT_VERSION = 1
+SUFFIX = ".geoinv"
+
+_TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
+_REDO = "make it again with `geoinv invert PHOTO`"
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """A head in a generator's latent space, with the camera and the photo it came from.
+
+    Args:
+        w_plus: [1, num_ws, w_dim] float32 on the CPU, one code per layer of the generator.
+        camera: [6] yaw, pitch, roll in radians and shift in world units (see :class:`geoinv.CameraPose`), of the
+            aligned photo.
+        photo: [512, 512, 3] uint8, the aligned photo.
+        crop: [2, 3] from pixels of the photo to pixels of the aligned photo.
+        source: File name of the photo, without its folder.
+        source_size: Width and height of the photo in pixels.
+        removed_roll_deg: The roll that alignment took out of the photo; add it to the camera's for the photo's own.
+        generator: Name of the generator.
+        generator_sha256: Hash of the generator's weights; a code means nothing to any other.
+        metrics: Figures of the inversion by name (``psnr_db``, ...).
+        edits: Strength by name of the edits already in ``w_plus``.
+        seed: Seed of the run.
+        version: Version of geoinv that made it.
+    """
+
+    w_plus: Tensor
+    camera: Tensor
+    photo: np.ndarray
+    crop: np.ndarray
+    source: str
+    source_size: tuple[int, int]
+    generator: str
+    generator_sha256: str
+    removed_roll_deg: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    edits: dict[str, float] = field(default_factory=dict)
+    seed: int = 0
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
+            raise ShapeError(f"w_plus must be [1, num_ws, w_dim], got {list(self.w_plus.shape)}")
+        if tuple(self.camera.shape) != (6,):
+            raise ShapeError(f"camera must be [6], got {list(self.camera.shape)}")
+        if self.photo.shape != (CROP_SIZE, CROP_SIZE, 3) or self.photo.dtype != np.uint8:
+            raise ShapeError(f"photo must be uint8 [{CROP_SIZE}, {CROP_SIZE}, 3], got {list(self.photo.shape)}")
+        if self.crop.shape != (2, 3):
+            raise ShapeError(f"crop must be [2, 3], got {list(self.crop.shape)}")
+
+    @property
+    def pose(self) -> CameraPose:
+        """The camera of the aligned photo, batch size 1."""
+        return CameraPose.from_vector(self.camera[None])
+
+    @property
+    def angles_deg(self) -> tuple[float, float, float]:
+        """Yaw, pitch and roll of the camera in the photo as it was taken, in degrees.
+
+        Yaw is positive where the face turns to image left, pitch where it is seen from above, roll where the head
+        leans counter-clockwise. The roll that alignment removed is added back.
+        """
+        yaw, pitch, roll = (float(angle) for angle in torch.rad2deg(self.camera[:3]))
+        return yaw, pitch, roll + self.removed_roll_deg
+
+    def edited(self, w_plus: Tensor, edits: dict[str, float]) -> Inversion:
+        """The same photo and camera with another code; ``edits`` are added to those already made."""
+        total = dict(self.edits)
+        for name, strength in edits.items():
+            total[name] = total.get(name, 0.0) + strength
+        return replace(self, w_plus=w_plus.detach().float().cpu(), edits=total)
+
+    def to_bytes(self) -> bytes:
+        """The contents of a ``.geoinv`` file; equal inversions give equal bytes."""
+        from safetensors.torch import save
+
+        header = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "geoinv_version": self.version,
+            "source": self.source,
+            "source_size": list(self.source_size),
+            "generator": self.generator,
+            "generator_sha256": self.generator_sha256,
+            "removed_roll_deg": self.removed_roll_deg,
+            "metrics": self.metrics,
+            "edits": self.edits,
+            "seed": self.seed,
+        }
+        tensors = {
+            "w_plus": self.w_plus.detach().float().cpu().contiguous(),
+            "camera": self.camera.detach().float().cpu().contiguous(),
+            "photo": torch.from_numpy(np.ascontiguousarray(self.photo)),
+            "crop": torch.from_numpy(np.ascontiguousarray(self.crop, dtype=np.float64)),
+        }
+        return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
+
+    def save(self, path: str | Path) -> Path:
+        """Write a ``.geoinv`` file, whole or not at all, replacing an older one; returns its path."""
+        path = Path(path)
+        contents = self.to_bytes()
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(contents)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Inversion:
+        """Read a ``.geoinv`` file.
+
+        Raises:
+            UsageError: No such file.
+            CheckpointError: Cut, damaged, or not an inversion.
+        """
+        path = Path(path)
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "no such file"
+            raise UsageError(f"{what}: {path}", f"give a {SUFFIX} file made by `geoinv invert PHOTO`")
+        tensors, header = _read(path)
+        _check(path, tensors, header)
+        try:
+            return cls(
+                w_plus=tensors["w_plus"],
+                camera=tensors["camera"],
+                photo=tensors["photo"].numpy(),
+                crop=tensors["crop"].numpy(),
+                source=str(header["source"]),
+                source_size=(int(header["source_size"][0]), int(header["source_size"][1])),
+                generator=str(header["generator"]),
+                generator_sha256=str(header["generator_sha256"]),
+                removed_roll_deg=float(header["removed_roll_deg"]),
+                metrics={str(name): float(value) for name, value in header["metrics"].items()},
+                edits={str(name): float(value) for name, value in header["edits"].items()},
+                seed=int(header["seed"]),
+                version=str(header["geoinv_version"]),
+            )
+        except (ShapeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a file that claims to be an inversion."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if "geoinv" not in metadata:
+                raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
+            header = json.loads(metadata["geoinv"])
+            tensors = {name: file.get_tensor(name) for name in file.keys() if name in _TENSORS}  # noqa: SIM118
+    except SafetensorError as error:
+        if path.suffix.lower() == SUFFIX:
+            raise CheckpointError(f"{path} is cut or damaged", _REDO) from error
+        raise CheckpointError(f"{path} is not a geoinv inversion", f"to make one: `geoinv invert {path}`") from error
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is damaged (its header is not JSON)", _REDO) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {path}: {error.strerror or error}", "check the file's permissions"
+        ) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
+    return tensors, header
+
+
+def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Format, names, types and finite numbers; shapes are the dataclass's business."""
+    if header.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format {header.get('format_version')}, this geoinv reads {FORMAT_VERSION}",
+            "use the geoinv that made it, or make it again",
+        )
+    for name, dtype in _TENSORS.items():
+        if name not in tensors:
+            raise CheckpointError(f"{path} is damaged (no {name})", _REDO)
+        if tensors[name].dtype != dtype:
+            raise CheckpointError(f"{path} is damaged ({name} is {tensors[name].dtype})", _REDO)
+        if dtype.is_floating_point and not bool(torch.isfinite(tensors[name]).all()):
+            raise CheckpointError(f"{path} is damaged ({name} is not finite)", _REDO)

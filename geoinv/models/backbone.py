@@ -1,0 +1,78 @@
+"""StyleGAN2 synthesis network that paints feature planes instead of an image (EG3D, Chan et al., CVPR 2022)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import ShapeError
+from ..ops.resample import upsample2
+from .config import BackboneConfig
+from .layers import StyledConv, ToFeatures
+
+
+class SynthesisBlock(nn.Module):
+    """One resolution: convolutions, and where it paints, planes from its features."""
+
+    def __init__(self, config: BackboneConfig, index: int) -> None:
+        super().__init__()
+        channels, resolution = config.channels[index], 4 * 2**index
+        fixed_noise = config.painting == "skip"
+        if index == 0:
+            self.const = nn.Parameter(torch.randn(channels, 4, 4))
+        else:
+            self.conv0 = StyledConv(
+                config.channels[index - 1], channels, config.w_dim, resolution, up=True, fixed_noise=fixed_noise
+            )
+        if config.convs_per_block[index] == 2 or index == 0:
+            self.conv1 = StyledConv(channels, channels, config.w_dim, resolution, up=False, fixed_noise=fixed_noise)
+        if config.painting == "subpixel":
+            self.maps = nn.Parameter(torch.zeros(channels, resolution, resolution))
+        if config.painting == "skip":
+            self.torgb = ToFeatures(channels, config.out_channels, config.w_dim)
+        elif index == len(config.channels) - 1:
+            self.torgb = ToFeatures(channels, 4 * config.out_channels, config.w_dim)
+
+    def forward(self, features: Tensor | None, ws: Tensor) -> tuple[Tensor, Tensor | None]:
+        """ws: [B, convolutions + 1, w_dim]. Returns features and what is painted, if anything."""
+        codes = iter(ws.unbind(dim=1))
+        if features is None:
+            features = self.const.expand(ws.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        else:
+            features = self.conv0(features, next(codes))
+        if hasattr(self, "maps"):
+            features = features + self.maps.to(features.dtype)
+        if hasattr(self, "conv1"):
+            features = self.conv1(features, next(codes))
+        return features, self.torgb(features, next(codes)) if hasattr(self, "torgb") else None
+
+
+class SynthesisNetwork(nn.Module):
+    """w_plus [B, num_ws, w_dim] -> [B, out_channels, R, R]."""
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.config = config
+        for i in range(len(config.channels)):
+            setattr(self, f"b{4 * 2**i}", SynthesisBlock(config, i))
+        if config.painting == "subpixel":
+            self.mean_planes = nn.Parameter(torch.zeros(config.out_channels, config.resolution, config.resolution))
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        if w_plus.ndim != 3 or w_plus.shape[1:] != (self.config.num_ws, self.config.w_dim):
+            raise ShapeError(f"w_plus must be [B, {self.config.num_ws}, {self.config.w_dim}], got {list(w_plus.shape)}")
+        features: Tensor | None = None
+        planes: Tensor | None = None
+        index = 0
+        for i, num_convs in enumerate(self.config.convs_per_block):
+            # the painting code of a block is the first code of the next, as in StyleGAN2
+            codes = w_plus[:, index : index + num_convs + 1]
+            features, painted = getattr(self, f"b{4 * 2**i}")(features, codes)
+            if painted is not None:
+                planes = painted.float() if planes is None else upsample2(planes) + painted.float()
+            index += num_convs
+        assert planes is not None
+        if self.config.painting == "subpixel":
+            planes = F.pixel_shuffle(planes, 2) + self.mean_planes
+        return planes

@@ -1,0 +1,199 @@
+"""Configurations: everything that decides a model's shape, frozen, checked, and saved with its weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ..errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class MappingConfig:
+    """z (and label) -> w."""
+
+    z_dim: int
+    w_dim: int
+    label_dim: int = 0
+    layers: int = 2
+    hidden: int = 512
+    lr_multiplier: float = 0.01
+    normalise_z: bool = True
+    # Discrete choices hidden in z, given to the network as one-hots and steps because it cannot guess where they lie:
+    # a category is (start, stop, biases): the argmax of z[start:stop] + biases; a switch is (index, threshold).
+    categories: tuple[tuple[int, int, tuple[float, ...]], ...] = ()
+    switches: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """w_plus -> feature planes."""
+
+    w_dim: int
+    channels: tuple[int, ...]  # of the blocks at 4, 8, 16, ...
+    out_channels: int  # 3 x channels of a plane
+    convs_per_block: tuple[int, ...]  # the first block counts its single convolution
+    # "skip": StyleGAN2's, every block adds to the planes, with fixed noise. "subpixel": the last block alone paints, at
+    # twice its side by pixel shuffle, on learned maps instead of noise; a third of the time a head.
+    painting: Literal["skip", "subpixel"] = "skip"
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != len(self.convs_per_block) or self.convs_per_block[0] != 1:
+            raise ValueError("one count of convolutions a block, 1 for the first")
+
+    @property
+    def resolution(self) -> int:
+        """Side of the planes in pixels."""
+        return 4 * 2 ** (len(self.channels) - (1 if self.painting == "skip" else 0))
+
+    @property
+    def num_ws(self) -> int:
+        """Codes in a w_plus: one a convolution and one for the last block's output."""
+        return sum(self.convs_per_block) + 1
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """How rays are cut into samples."""
+
+    num_samples: int
+    num_importance: int
+    limits: Literal["fixed", "box"]  # along the ray: [near, far], or where it meets the box
+    near: float = 2.25
+    far: float = 3.3
+    box_side: float = 1.0
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """A tri-plane generator: EG3D's (Chan et al., CVPR 2022) and our small one are the same class."""
+
+    name: str
+    mapping: MappingConfig
+    backbone: BackboneConfig
+    render: RenderConfig
+    decoder_hidden: int
+    feature_channels: int  # colour and features of a point; the first 3 are RGB
+    third_plane: Literal["zx", "zy"]  # EG3D projects on (x, y), (x, z), (z, x); ours spans the third axis pair
+    neural_resolution: int
+    resolution: int
+    superresolution: Literal["none", "residual", "hybrid8xdc"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> GeneratorConfig:
+        """Inverse of :meth:`to_dict` after a trip through JSON.
+
+        Raises:
+            CheckpointError: A field is missing or unknown.
+        """
+        try:
+            parts = dict(values)
+            mapping = dict(parts.pop("mapping"))
+            mapping["categories"] = tuple((a, b, tuple(c)) for a, b, c in mapping["categories"])
+            mapping["switches"] = tuple((i, t) for i, t in mapping["switches"])
+            backbone = dict(parts.pop("backbone"))
+            backbone["channels"] = tuple(backbone["channels"])
+            backbone["convs_per_block"] = tuple(backbone["convs_per_block"])
+            render = RenderConfig(**parts.pop("render"))
+            return cls(
+                mapping=MappingConfig(**mapping), backbone=BackboneConfig(**backbone), render=render, **parts
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"generator configuration cannot be read: {error}") from error
+
+    @property
+    def z_dim(self) -> int:
+        return self.mapping.z_dim
+
+    @property
+    def w_dim(self) -> int:
+        return self.mapping.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        return self.backbone.num_ws
+
+
+def mini(
+    z_dim: int,
+    categories: tuple[tuple[int, int, tuple[float, ...]], ...] = (),
+    switches: tuple[tuple[int, float], ...] = (),
+) -> GeneratorConfig:
+    """The small generator that ships: 3 x 32 planes at 128, 128 px rays, 256 px output, no background."""
+    w_dim = 256
+    return GeneratorConfig(
+        name="mini",
+        mapping=MappingConfig(
+            z_dim=z_dim,
+            w_dim=w_dim,
+            layers=3,
+            hidden=384,
+            lr_multiplier=1.0,
+            normalise_z=False,
+            categories=categories,
+            switches=switches,
+        ),
+        backbone=BackboneConfig(
+            w_dim=w_dim,
+            channels=(256, 256, 192, 128, 96),
+            out_channels=96,
+            convs_per_block=(1, 2, 2, 2, 2),
+            painting="subpixel",
+        ),
+        render=RenderConfig(num_samples=32, num_importance=24, limits="box"),
+        decoder_hidden=64,
+        feature_channels=16,
+        third_plane="zy",
+        neural_resolution=128,
+        resolution=256,
+        superresolution="residual",
+    )
+
+
+def ffhq512_128() -> GeneratorConfig:
+    """EG3D's FFHQ generator at 512 px with 128 px rays (its official release)."""
+    return GeneratorConfig(
+        name="ffhq512_128",
+        mapping=MappingConfig(z_dim=512, w_dim=512, label_dim=25),
+        backbone=BackboneConfig(
+            w_dim=512,
+            channels=(512, 512, 512, 512, 512, 256, 128),
+            out_channels=96,
+            convs_per_block=(1, 2, 2, 2, 2, 2, 2),
+        ),
+        render=RenderConfig(num_samples=48, num_importance=48, limits="fixed"),
+        decoder_hidden=64,
+        feature_channels=32,
+        third_plane="zx",
+        neural_resolution=128,
+        resolution=512,
+        superresolution="hybrid8xdc",
+    )
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """E0: photo -> w_plus offsets and camera."""
+
+    generator: str
+    num_ws: int
+    w_dim: int
+    channels: tuple[int, ...] = (32, 64, 128, 256, 384)  # at 64, 32, 16, 8, 4 px after the stem
+    blocks: tuple[int, ...] = (1, 2, 3, 4, 2)
+    hidden: int = 512
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EncoderConfig:
+        """Inverse of ``dataclasses.asdict`` after a trip through JSON.
+
+        Raises:
+            CheckpointError: A field is missing or unknown.
+        """
+        names = {f.name for f in fields(cls)}
+        if set(values) != names:
+            raise CheckpointError(f"encoder configuration has fields {sorted(values)}, expected {sorted(names)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -1,0 +1,87 @@
+"""E0, the global encoder: photo -> w_plus and camera (E3DGE, Lan et al., CVPR 2023, section 3.2).
+
+A small residual network in place of the paper's IR-SE-50 of 259 M parameters: one trunk, and one linear head for all
+codes. Unlike the paper's, it also tells the camera, which it learns from known cameras.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..camera import CameraPose
+from ..errors import ShapeError
+from .config import EncoderConfig
+
+INPUT_SIZE = 256
+_CAMERA_SCALE = (0.4, 0.2, 0.1, 0.05, 0.05, 0.15)  # typical yaw, pitch, roll (radians) and shift (world units)
+
+
+@dataclass(frozen=True)
+class EncoderOutput:
+    """w_plus [B, num_ws, w_dim] and the camera."""
+
+    w_plus: Tensor
+    camera: CameraPose
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions with group normalisation about a shortcut; ``stride`` 2 halves the side."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv0 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+        self.norm0 = nn.GroupNorm(8, out_channels)
+        self.conv1 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm1 = nn.GroupNorm(8, out_channels)
+        is_plain = in_channels == out_channels and stride == 1
+        self.shortcut = nn.Identity() if is_plain else nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.stride = stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = self.norm1(self.conv1(F.silu(self.norm0(self.conv0(features)))))
+        kept = F.avg_pool2d(features, 2) if self.stride == 2 else features
+        return F.silu(inner + self.shortcut(kept))
+
+
+class GlobalEncoder(nn.Module):
+    """Photo [B, 3, 256, 256] in [-1, 1] -> :class:`EncoderOutput`; works at 128 px inside, by area averaging."""
+
+    w_avg: Tensor  # [w_dim], the generator's, so that the encoder is whole by itself
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, config.channels[0], 5, stride=2, padding=2, bias=False),
+            nn.GroupNorm(8, config.channels[0]),
+            nn.SiLU(),
+        )
+        stages: list[nn.Module] = []
+        width = config.channels[0]
+        for i, (channels, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
+            for block in range(count):
+                stages.append(_Residual(width, channels, stride=2 if block == 0 and i > 0 else 1))
+                width = channels
+        self.trunk = nn.Sequential(*stages)
+        self.neck = nn.Sequential(nn.Linear(width * 16, config.hidden), nn.SiLU())
+        self.codes = nn.Linear(config.hidden, config.num_ws * config.w_dim)
+        self.pose = nn.Linear(config.hidden, 6)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.register_buffer("pose_scale", torch.tensor(_CAMERA_SCALE))
+
+    def hidden(self, image: Tensor) -> Tensor:
+        """Features of the whole picture [B, hidden]."""
+        if image.ndim != 4 or image.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
+            raise ShapeError(f"image must be [B, 3, {INPUT_SIZE}, {INPUT_SIZE}], got {list(image.shape)}")
+        features = self.trunk(self.stem(F.avg_pool2d(image, 2)))
+        return self.neck(features.float().flatten(1))
+
+    def forward(self, image: Tensor) -> EncoderOutput:
+        hidden = self.hidden(image)
+        offsets = self.codes(hidden).reshape(-1, self.config.num_ws, self.config.w_dim)
+        pose = self.pose(hidden) * self.pose_scale  # type: ignore[operator]
+        return EncoderOutput(self.w_avg + offsets, CameraPose.from_vector(pose.float()))

@@ -1,0 +1,191 @@
+"""The tri-plane generator: w_plus -> planes -> views (EG3D, Chan et al., CVPR 2022)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..camera import pixel_centres, rays_through
+from ..errors import ShapeError
+from ..ops.sample_planes import sample_planes
+from . import volume
+from .backbone import SynthesisNetwork
+from .config import GeneratorConfig
+from .decoder import PointDecoder, density_of
+from .mapping import MappingNetwork
+from .precision import fast_precision
+from .superresolution import HybridSuperresolution, ResidualSuperresolution
+
+_RAYS_AT_ONCE = 4096  # bounds the memory of samples: 4096 rays x 56 samples x 32 channels x 4 bytes = 29 MB
+
+
+@dataclass(frozen=True)
+class RenderOutput:
+    """A batch of views.
+
+    Args:
+        color: [B, 3, H, W] in [0, 1], premultiplied by alpha.
+        alpha: [B, 1, H, W] in [0, 1].
+        depth: [B, 1, h, w] along the optical axis in world units; meaningless where alpha is 0. Its side is that of
+            the ray grid, which super-resolution does not change.
+    """
+
+    color: Tensor
+    alpha: Tensor
+    depth: Tensor
+
+    def over(self, background: float | Tensor = 1.0) -> Tensor:
+        """[B, 3, H, W] in [-1, 1], in front of a background in [0, 1]."""
+        return (self.color + (1.0 - self.alpha) * background).clamp(0.0, 1.0) * 2.0 - 1.0
+
+
+@dataclass(frozen=True)
+class RayOutput:
+    """What rays see.
+
+    Args:
+        features: [B, N, F] colour and features, premultiplied.
+        alpha: [B, N].
+        distance: [B, N] mean along the ray.
+        weights: [B, N, S - 1] of the intervals between samples.
+    """
+
+    features: Tensor
+    alpha: Tensor
+    distance: Tensor
+    weights: Tensor
+
+
+class TriPlaneGenerator(nn.Module):
+    """Mapping, backbone, point decoder, volume renderer and super-resolution, built from a configuration alone."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        plane_channels = config.backbone.out_channels // 3
+        self.backbone = nn.ModuleDict(
+            {"mapping": MappingNetwork(config.mapping), "synthesis": SynthesisNetwork(config.backbone)}
+        )
+        self.decoder = PointDecoder(plane_channels, config.decoder_hidden, config.feature_channels)
+        if config.superresolution == "residual":
+            self.superresolution: nn.Module | None = ResidualSuperresolution(config.feature_channels)
+        elif config.superresolution == "hybrid8xdc":
+            self.superresolution = HybridSuperresolution(config.feature_channels, config.w_dim)
+        else:
+            self.superresolution = None
+
+    @property
+    def w_avg(self) -> Tensor:
+        """[w_dim] mean of w."""
+        return self.backbone["mapping"].w_avg  # type: ignore[return-value]
+
+    def mapping(self, z: Tensor, label: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
+        """z [B, z_dim] (and label [B, 25] where conditioned) -> w_plus [B, num_ws, w_dim].
+
+        ``truncation_psi`` pulls w toward its mean: w_avg + psi * (w - w_avg).
+        """
+        w = self.backbone["mapping"](z, label)
+        if truncation_psi != 1.0:
+            w = self.w_avg + truncation_psi * (w - self.w_avg)
+        return w[:, None].expand(-1, self.config.num_ws, -1)
+
+    def planes(self, w_plus: Tensor) -> Tensor:
+        """w_plus [B, num_ws, w_dim] -> float32 planes [B, 3, C, R, R]."""
+        with fast_precision(w_plus.device):
+            painted = self.backbone["synthesis"](w_plus)
+        side = painted.shape[-1]
+        return painted.float().unflatten(1, (3, -1)).reshape(painted.shape[0], 3, -1, side, side)
+
+    def _decode(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """points [B, N, 3] -> raw density [B, N], features [B, N, F]."""
+        sampled = sample_planes(
+            planes, points, box_side=self.config.render.box_side, third_plane=self.config.third_plane
+        )
+        raw, features = self.decoder(sampled)
+        return raw.squeeze(-1), features
+
+    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Density per world unit [B, N] and RGB in [0, 1] [B, N, 3] at world points [B, N, 3]; zero outside the box."""
+        raw, features = self._decode(planes, points)
+        inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
+        return density_of(raw) * inside, features[..., :3].clamp(0.0, 1.0)
+
+    def march(self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor) -> RayOutput:
+        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
+        batch, rays, samples = distances.shape
+        points = origins[:, :, None] + directions[:, :, None] * distances[..., None]
+        raw, features = self._decode(planes, points.reshape(batch, rays * samples, 3))
+        weights = volume.sample_weights(raw.reshape(batch, rays, samples), distances)
+        color, alpha, distance = volume.composite(weights, features.reshape(batch, rays, samples, -1), distances)
+        return RayOutput(color, alpha, distance, weights)
+
+    def render_rays(self, planes: Tensor, origins: Tensor, directions: Tensor) -> RayOutput:
+        """Two-pass volume rendering of rays [B, N, 3] (unit directions)."""
+        render = self.config.render
+        if render.limits == "box":
+            near, far = volume.box_limits(origins, directions, box_side=render.box_side)
+        else:
+            near, far = (torch.full_like(origins[..., :1], value) for value in (render.near, render.far))
+        coarse = volume.even_depths(near, far, render.num_samples)  # [B, N, S]
+        if not render.num_importance:
+            return self.march(planes, origins, directions, coarse)
+        with torch.no_grad():
+            batch, rays, samples = coarse.shape
+            points = origins[:, :, None] + directions[:, :, None] * coarse[..., None]
+            raw, _ = self._decode(planes, points.reshape(batch, rays * samples, 3))
+            weights = volume.sample_weights(raw.reshape(batch, rays, samples), coarse)
+            fine = volume.importance_depths(coarse, weights, render.num_importance)
+        distances = torch.cat([coarse, fine], dim=-1).sort(dim=-1).values
+        return self.march(planes, origins, directions, distances)
+
+    def render(
+        self,
+        planes: Tensor,
+        cam2world: Tensor,
+        *,
+        w_plus: Tensor | None = None,
+        resolution: int | None = None,
+        superresolution: bool = True,
+    ) -> RenderOutput:
+        """Views of heads.
+
+        Args:
+            planes: [B, 3, C, R, R], or [1, 3, C, R, R] for several views of one head.
+            cam2world: [V, 4, 4], V = B, or any V where B = 1.
+            w_plus: [B, num_ws, w_dim]; only EG3D's super-resolution reads it.
+            resolution: Side of the ray grid; by default the configuration's.
+            superresolution: Whether to double (mini) or quadruple (EG3D) the picture's side.
+
+        Raises:
+            ShapeError: The numbers of heads and cameras do not fit.
+        """
+        heads, views = planes.shape[0], cam2world.shape[0]
+        if heads not in (1, views):
+            raise ShapeError(f"{heads} heads cannot be seen by {views} cameras: give one camera each, or one head")
+        side = resolution or self.config.neural_resolution
+        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device))
+        if heads == 1:
+            origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
+        rays_at_once = max(1, _RAYS_AT_ONCE // heads)
+        chunks = [
+            self.render_rays(planes, o, d)
+            for o, d in zip(origins.split(rays_at_once, dim=1), directions.split(rays_at_once, dim=1), strict=True)
+        ]
+        features = torch.cat([chunk.features for chunk in chunks], dim=1).reshape(views, side * side, -1)
+        features = features.transpose(1, 2).reshape(views, -1, side, side)
+        alpha = torch.cat([chunk.alpha for chunk in chunks], dim=1).reshape(views, 1, side, side)
+        distance = torch.cat([chunk.distance for chunk in chunks], dim=1).reshape(views, side * side)
+        cosine = (directions.reshape(views, -1, 3) * cam2world[:, None, :3, 2]).sum(dim=-1)
+        depth = (distance * cosine).reshape(views, 1, side, side)
+        if not superresolution or self.superresolution is None:
+            return RenderOutput(features[:, :3], alpha, depth)
+        if isinstance(self.superresolution, ResidualSuperresolution):
+            return RenderOutput(*self.superresolution(features, alpha), depth)
+        if w_plus is None:
+            raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
+        code = w_plus[:, -1].expand(views, -1)
+        # EG3D models the background inside the volume and its networks expect 2 c - 1 of what the rays gathered
+        image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
+        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth)

@@ -1,0 +1,71 @@
+"""Layers with StyleGAN2's equalised learning rate: parameters are unit normal, the scale is applied when used."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..ops.modulated_conv import modulated_conv2d
+
+LRELU_GAIN = math.sqrt(2.0)
+
+
+def scaled_lrelu(features: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2 times sqrt(2), which keeps the variance of a unit normal."""
+    return F.leaky_relu(features, 0.2) * LRELU_GAIN
+
+
+class Linear(nn.Module):
+    """Fully connected layer; ``weight`` [out, in] is used as weight * lr_multiplier / sqrt(in)."""
+
+    def __init__(self, in_features: int, out_features: int, *, lr_multiplier: float = 1.0, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((out_features,), float(bias)))
+        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.linear(features, self.weight * self.weight_gain, self.bias * self.bias_gain)
+
+
+class StyledConv(nn.Module):
+    """Modulated 3x3 convolution, fixed noise, bias, leaky ReLU."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool, fixed_noise: bool
+    ) -> None:
+        super().__init__()
+        self.up = up
+        self.affine = Linear(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.fixed_noise = fixed_noise
+        if fixed_noise:
+            self.noise_strength = nn.Parameter(torch.zeros(()))
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def forward(self, features: Tensor, w: Tensor) -> Tensor:
+        """features [B, C_in, H, W], w [B, w_dim] -> [B, C_out, H, W], or twice the side with ``up``."""
+        output = modulated_conv2d(features, self.weight, self.affine(w), up=self.up)
+        if self.fixed_noise:
+            output = output + (self.noise_const * self.noise_strength).to(output.dtype)
+        return scaled_lrelu(output + self.bias[:, None, None].to(output.dtype))
+
+
+class ToFeatures(nn.Module):
+    """Modulated 1x1 convolution without demodulation ("torgb")."""
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = Linear(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.gain = 1.0 / math.sqrt(in_channels)
+
+    def forward(self, features: Tensor, w: Tensor) -> Tensor:
+        output = modulated_conv2d(features, self.weight, self.affine(w) * self.gain, demodulate=False)
+        return output + self.bias[:, None, None].to(output.dtype)

@@ -1,0 +1,319 @@
+"""A session: weights loaded once, then align, invert, render, edit and mesh on arrays and tensors.
+
+The commands of ``geoinv`` are thin callers of this class.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .camera import CameraPose
+from .errors import CheckpointError, ShapeError, UsageError
+from .inversion import Inversion, encode_face
+
+if TYPE_CHECKING:
+    import trimesh
+    from torch import nn
+
+    from .align import AlignedFace, FaceAligner
+    from .checkpoints.store import ModelInfo
+    from .editing import Directions
+    from .models.generator import RenderOutput, TriPlaneGenerator
+
+Landmarks = Literal["mediapipe", "face-alignment"]
+Photo = str | os.PathLike[str] | np.ndarray
+Angles = float | Sequence[float]
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` (CUDA where there is one), ``cpu`` or ``cuda[:N]``.
+
+    Raises:
+        UsageError: An unknown name, or CUDA where torch has none.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    name, _, index = device.partition(":")
+    if name not in ("cpu", "cuda") or (index and not (name == "cuda" and index.isdigit())):
+        raise UsageError(f"unknown device {device!r}", "use auto, cpu, cuda or cuda:N")
+    if name == "cuda" and not torch.cuda.is_available():
+        reason = "this torch is built without CUDA" if torch.version.cuda is None else "torch sees no CUDA GPU"
+        raise UsageError(f"--device {device}: {reason}", "use --device auto or --device cpu")
+    if index and int(index) >= torch.cuda.device_count():
+        raise UsageError(f"--device {device}: there are {torch.cuda.device_count()} GPUs", "count from cuda:0")
+    return torch.device(device)
+
+
+class Session:
+    """Loads each model once, when it is first needed.
+
+    Args:
+        model: A shipped model's name (``mini``) or the path of a generator's safetensors file.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        seed: Seed of everything random; kept in inversions.
+        landmarks: The face detector; ``face-alignment`` needs that package.
+    """
+
+    def __init__(
+        self, model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe"
+    ) -> None:
+        self.model = model
+        self.device = pick_device(device)
+        self.seed = seed
+        self.landmarks: Landmarks = landmarks
+        torch.manual_seed(seed)
+
+    @classmethod
+    def load(
+        cls, model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe"
+    ) -> Session:
+        """A session whose generator is loaded at once, so that missing weights are told here.
+
+        Raises:
+            UsageError: A device that is not there.
+            CheckpointError: Weights that are missing or damaged.
+        """
+        session = cls(model, device, seed, landmarks=landmarks)
+        _ = session.generator
+        return session
+
+    @cached_property
+    def _generator_and_info(self) -> tuple[TriPlaneGenerator, ModelInfo]:
+        from .checkpoints.store import load_generator
+
+        generator, info = load_generator(self.model, self.device)
+        return generator.eval().requires_grad_(False), info
+
+    @property
+    def generator(self) -> TriPlaneGenerator:
+        """The generator, in evaluation mode."""
+        return self._generator_and_info[0]
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name and hash of the generator."""
+        return self._generator_and_info[1]
+
+    @cached_property
+    def encoder(self) -> nn.Module:
+        """The encoder that belongs to the generator."""
+        from .checkpoints.store import load_encoder
+
+        loaded = load_encoder(self.model, self.device)
+        encoder: nn.Module = loaded[0] if isinstance(loaded, tuple) else loaded
+        return encoder.eval().requires_grad_(False)
+
+    @cached_property
+    def directions(self) -> Directions:
+        """The generator's named edits."""
+        from .editing import load_directions
+
+        return load_directions(self.model, generator_sha256=self.info.sha256)
+
+    @cached_property
+    def aligner(self) -> FaceAligner:
+        """The face detector and cropper."""
+        from .align import FaceAligner
+
+        return FaceAligner(backend=self.landmarks)
+
+    def align(self, photo: Photo, *, face: int | None = None) -> AlignedFace:
+        """Find a face and crop it the way that every generator expects.
+
+        Args:
+            photo: A path, or RGB uint8 [H, W, 3].
+            face: Which face, counted from 0 by size; the largest if None.
+
+        Raises:
+            PhotoError: An unreadable photo, or no such face.
+        """
+        return self.aligner.align(_as_array(photo), face=face)
+
+    def invert(self, photo: Photo | AlignedFace, *, face: int | None = None, source: str | None = None) -> Inversion:
+        """The head of a photo, as a code of the generator and a camera.
+
+        Args:
+            photo: A path, RGB uint8 [H, W, 3], or a face that :meth:`align` gave.
+            face: As in :meth:`align`; not for a face that is aligned already.
+            source: Name kept in the inversion; the file's name where a path is given.
+        """
+        return self.invert_and_render(photo, face=face, source=source)[0]
+
+    def invert_and_render(
+        self, photo: Photo | AlignedFace, *, face: int | None = None, source: str | None = None
+    ) -> tuple[Inversion, RenderOutput]:
+        """As :meth:`invert`, with the reconstruction in the photo's view, which inversion renders anyway."""
+        if isinstance(photo, str | os.PathLike | np.ndarray):
+            if source is None and not isinstance(photo, np.ndarray):
+                source = Path(photo).name
+            aligned = self.align(photo, face=face)
+        else:
+            aligned = photo
+        return encode_face(
+            aligned,
+            self.generator,
+            self.encoder,
+            generator_name=self.info.name,
+            generator_sha256=self.info.sha256,
+            source=source or "photo",
+            seed=self.seed,
+        )
+
+    def check(self, inversion: Inversion) -> None:
+        """Refuse an inversion of another generator.
+
+        Raises:
+            CheckpointError: Its code means nothing to the generator of this session.
+        """
+        if inversion.generator_sha256 != self.info.sha256:
+            raise CheckpointError(
+                f"the inversion of {inversion.source} was made by generator {inversion.generator} "
+                f"({inversion.generator_sha256[:12]}), this is {self.info.name} ({self.info.sha256[:12]})",
+                "give the generator that made it with --model, or invert the photo again",
+            )
+        expected = (1, self.generator.config.num_ws, self.generator.config.w_dim)
+        if tuple(inversion.w_plus.shape) != expected:
+            raise CheckpointError(
+                f"the inversion of {inversion.source} holds codes {list(inversion.w_plus.shape)}, not {list(expected)}",
+                "invert the photo again",
+            )
+
+    def render(
+        self,
+        inversion: Inversion,
+        *,
+        yaw_deg: Angles | None = None,
+        pitch_deg: Angles | None = None,
+        cam2world: Tensor | None = None,
+    ) -> RenderOutput:
+        """Views of a head.
+
+        Args:
+            inversion: From :meth:`invert` or :meth:`edit`.
+            yaw_deg: Camera yaws; positive looks from the head's left, so that the face turns to image left.
+            pitch_deg: Camera pitches, positive from above; one angle or as many as yaws.
+            cam2world: [N, 4, 4] instead of angles. With neither, the photo's own view.
+
+        Returns:
+            ``color`` [N, 3, H, W], ``alpha``, ``depth`` [N, 1, H, W] of all views.
+        """
+        outputs = list(self.iter_render(inversion, self.cameras(inversion, yaw_deg, pitch_deg, cam2world)))
+        from .models.generator import RenderOutput
+
+        return RenderOutput(
+            torch.cat([view.color for view in outputs]),
+            torch.cat([view.alpha for view in outputs]),
+            torch.cat([view.depth for view in outputs]),
+        )
+
+    def iter_render(self, inversion: Inversion, cam2world: Tensor) -> Iterator[RenderOutput]:
+        """One view after another, for long videos: planes are made once, memory holds one picture.
+
+        Args:
+            inversion: From :meth:`invert` or :meth:`edit`.
+            cam2world: [N, 4, 4].
+        """
+        self.check(inversion)
+        if cam2world.ndim != 3 or cam2world.shape[1:] != (4, 4):
+            raise ShapeError(f"cam2world must be [N, 4, 4], got {list(cam2world.shape)}")
+        w_plus = inversion.w_plus.to(self.device)
+        with torch.no_grad():
+            planes = self.generator.planes(w_plus)
+        for matrix in cam2world.to(self.device, torch.float32):
+            with torch.no_grad():
+                view = self.generator.render(planes, matrix[None], w_plus=w_plus)
+            yield view
+
+    @staticmethod
+    def cameras(
+        inversion: Inversion,
+        yaw_deg: Angles | None = None,
+        pitch_deg: Angles | None = None,
+        cam2world: Tensor | None = None,
+    ) -> Tensor:
+        """[N, 4, 4] for the arguments of :meth:`render`.
+
+        Raises:
+            UsageError: Angles and matrices together, or lists of different lengths.
+        """
+        if cam2world is not None:
+            if yaw_deg is not None or pitch_deg is not None:
+                raise UsageError("give angles or cam2world, not both")
+            return cam2world
+        if yaw_deg is None and pitch_deg is None:
+            return inversion.pose.cam2world()
+        yaws, pitches = _as_list(yaw_deg), _as_list(pitch_deg)
+        count = max(len(yaws), len(pitches))
+        if len(yaws) not in (1, count) or len(pitches) not in (1, count):
+            raise UsageError(
+                f"{len(yaws)} yaws do not go with {len(pitches)} pitches", "give as many of each, or one of either"
+            )
+        if not (np.all(np.isfinite(yaws)) and np.all(np.abs(pitches) < 90.0)):
+            raise UsageError("pitches must lie between -90 and 90 degrees", "yaws may be any angle")
+        angles = torch.zeros(count, 6)
+        angles[:, 0] = torch.deg2rad(torch.tensor(yaws, dtype=torch.float32))
+        angles[:, 1] = torch.deg2rad(torch.tensor(pitches, dtype=torch.float32))
+        return CameraPose.from_vector(angles).cam2world()
+
+    def edit(self, inversion: Inversion, strengths: Mapping[str, float]) -> Inversion:
+        """The head with attributes changed.
+
+        Args:
+            inversion: From :meth:`invert` or an earlier edit.
+            strengths: Strength by attribute: 1 is a clear edit, negative the other way.
+
+        Raises:
+            UsageError: An attribute that the generator has no direction for; near names are given.
+        """
+        from .editing import apply_edits
+
+        self.check(inversion)
+        changes = {name: float(strength) for name, strength in strengths.items()}
+        return inversion.edited(apply_edits(inversion.w_plus, self.directions, changes), changes)
+
+    def mesh(self, inversion: Inversion, *, resolution: int = 192, simplify: int | None = None) -> trimesh.Trimesh:
+        """The head as one closed, coloured mesh in millimetres, y up.
+
+        Args:
+            inversion: From :meth:`invert` or :meth:`edit`.
+            resolution: Cells along a side of the box of 370 mm.
+            simplify: Reduce to about so many triangles; None keeps all.
+        """
+        from .mesh import extract_mesh
+
+        self.check(inversion)
+        with torch.no_grad():
+            planes = self.generator.planes(inversion.w_plus.to(self.device))
+        return extract_mesh(self.generator, planes, resolution=resolution, simplify=simplify)
+
+
+def load(model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe") -> Session:
+    """Load a model once, for many photos; see :meth:`Session.load`."""
+    return Session.load(model, device, seed, landmarks=landmarks)
+
+
+def _as_array(photo: Photo) -> np.ndarray:
+    if not isinstance(photo, np.ndarray):
+        from .images import read_image
+
+        return read_image(Path(photo))
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
+        raise ShapeError(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
+    return photo
+
+
+def _as_list(angles: Angles | None) -> list[float]:
+    if angles is None:
+        return [0.0]
+    values = [float(angles)] if isinstance(angles, int | float) else [float(angle) for angle in angles]
+    if not values:
+        raise UsageError("an empty list of angles")
+    return values

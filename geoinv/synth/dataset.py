@@ -1,0 +1,211 @@
+"""Data sets of synthetic heads in shards of raw arrays that training streams through memory maps.
+
+A folder holds ``dataset.json`` and for each shard ``NNNNN_rgba.npy`` uint8 [N, V, R, R, 4] (straight alpha),
+``_depth`` float16 [N, V, R, R], ``_normals`` int8 [N, V, R, R, 3] (times 127), ``_cam2world`` float32 [N, V, 4, 4],
+``_landmarks`` float32 [N, V, 73, 2] (68 + 5 points, normalised) and ``_z`` float32 [N, z_dim]. ``_z`` is written last:
+a shard is complete when it is there. Head ``i`` depends on the seed and ``i`` alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .sampler import SAMPLER_VERSION, HeadSampler
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What a data set holds.
+
+    Args:
+        heads: Number of heads.
+        views: Views of each head.
+        resolution: Side of the pictures.
+        seed: Seed of heads and cameras.
+        supersample: Samples a pixel along each axis.
+        shard_size: Heads in a shard.
+    """
+
+    heads: int
+    views: int = 5
+    resolution: int = 128
+    seed: int = 0
+    supersample: int = 2
+    shard_size: int = 100
+
+    @property
+    def shards(self) -> int:
+        """Number of shards; the last may be smaller."""
+        return -(-self.heads // self.shard_size)
+
+    def describe(self) -> dict[str, int]:
+        """The contents of ``dataset.json``."""
+        return {
+            "heads": self.heads,
+            "views_per_head": self.views,
+            "resolution": self.resolution,
+            "seed": self.seed,
+            "supersample": self.supersample,
+            "shard_size": self.shard_size,
+            "shards": self.shards,
+            "z_dim": HeadSampler().z_dim,
+            "sampler_version": SAMPLER_VERSION,
+        }
+
+
+def draw_latent(sampler: HeadSampler, rng: np.random.Generator) -> NDArray[np.float32]:
+    """z ~ N(0, I), [z_dim]."""
+    return rng.standard_normal(sampler.z_dim).astype(np.float32)
+
+
+def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
+    """[V, 4, 4] random cameras about the head; the first has a yaw within 0.5 rad."""
+    import torch
+
+    from ..camera import CameraPose
+
+    yaw = np.clip(rng.normal(0.0, 0.45, views), -1.1, 1.1)
+    if abs(yaw[0]) >= 0.5:
+        yaw[0] = rng.uniform(-0.5, 0.5)
+    pitch = np.clip(rng.normal(0.0, 0.18, views), -0.5, 0.5)
+    roll = rng.normal(0.0, 0.07, views)
+    shift = rng.normal(0.0, 1.0, (views, 3)) * [0.015, 0.015, 0.12]
+    vector = np.concatenate([np.stack([yaw, pitch, roll], -1), shift], -1)
+    pose = CameraPose.from_vector(torch.tensor(vector, dtype=torch.float64))
+    cameras: NDArray[np.float32] = pose.cam2world().numpy().astype(np.float32)
+    return cameras
+
+
+def make_dataset(
+    out: Path | str,
+    heads: int,
+    views: int = 5,
+    resolution: int = 128,
+    seed: int = 0,
+    assets: Path | str | None = None,
+    *,
+    supersample: int = 2,
+    shard_size: int = 100,
+    worker: int = 0,
+    workers: int = 1,
+    on_shard: Callable[[int, int, float], None] | None = None,
+) -> Path:
+    """Render a data set into ``out``; shards that are there already are kept, so it resumes.
+
+    Args:
+        out: The folder.
+        heads: Number of heads.
+        views: Views of each head.
+        resolution: Side of the pictures.
+        seed: Seed of heads and cameras.
+        assets: Folder of the MakeHuman assets.
+        supersample: Samples a pixel along each axis.
+        shard_size: Heads in a shard.
+        worker: Which of ``workers`` processes this is; each makes every ``workers``-th shard.
+        workers: Number of processes that share the work.
+        on_shard: Called with shard, shards and views a second after each shard.
+    """
+    from .heads import HeadRenderer
+
+    spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_same(folder, spec)
+    todo = [s for s in range(worker, spec.shards, workers) if not (folder / f"{s:05d}_z.npy").exists()]
+    if not todo:
+        return folder
+    sampler, renderer = HeadSampler(), HeadRenderer(assets, resolution, supersample)
+    for shard in todo:
+        start = time.perf_counter()
+        arrays = render_shard(spec, shard, sampler, renderer)
+        _write_shard(folder, shard, arrays)
+        if on_shard:
+            count = arrays["rgba"].shape[0] * views
+            on_shard(shard, spec.shards, count / (time.perf_counter() - start))
+    return folder
+
+
+def render_shard(
+    spec: DatasetSpec, shard: int, sampler: HeadSampler, renderer: object
+) -> dict[str, NDArray[np.generic]]:
+    """All arrays of one shard."""
+    from .heads import HeadRenderer
+
+    assert isinstance(renderer, HeadRenderer)
+    first = shard * spec.shard_size
+    count = min(spec.shard_size, spec.heads - first)
+    size, views = spec.resolution, spec.views
+    rgba = np.zeros((count, views, size, size, 4), np.uint8)
+    depth = np.zeros((count, views, size, size), np.float16)
+    normals = np.zeros((count, views, size, size, 3), np.int8)
+    landmarks = np.zeros((count, views, 73, 2), np.float32)
+    cam2world = np.zeros((count, views, 4, 4), np.float32)
+    latents = np.zeros((count, sampler.z_dim), np.float32)
+    for row in range(count):
+        rng = np.random.default_rng([spec.seed, first + row])
+        latents[row] = draw_latent(sampler, rng)
+        cam2world[row] = sample_cameras(rng, views)
+        head = renderer.build(sampler(latents[row]))
+        for k in range(views):
+            view = renderer.render(head, cam2world[row, k])
+            rgba[row, k], depth[row, k] = view.rgba, view.depth
+            normals[row, k] = np.rint(view.normals * 127.0)
+            landmarks[row, k] = np.concatenate([view.landmarks68, view.landmarks5])
+    return {
+        "rgba": rgba,
+        "depth": depth,
+        "normals": normals,
+        "cam2world": cam2world,
+        "landmarks": landmarks,
+        "z": latents,
+    }
+
+
+def _write_shard(folder: Path, shard: int, arrays: dict[str, NDArray[np.generic]]) -> None:
+    for name, array in arrays.items():  # z comes last and marks the shard as complete
+        temporary = folder / f".{shard:05d}_{name}.{os.getpid()}.part"
+        with temporary.open("wb") as stream:
+            np.save(stream, array)
+        temporary.replace(folder / f"{shard:05d}_{name}.npy")
+
+
+def _check_same(folder: Path, spec: DatasetSpec) -> None:
+    from ..errors import UsageError
+
+    path = folder / "dataset.json"
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        differing = {key for key, value in spec.describe().items() if found.get(key) != value} - {"heads", "shards"}
+        if differing:
+            raise UsageError(
+                f"{folder} holds another data set ({', '.join(sorted(differing))} differ)", "use a new folder"
+            )
+    temporary = folder / f".dataset.{os.getpid()}.part"
+    temporary.write_text(json.dumps(spec.describe(), indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _main() -> None:
+    """``python -m geoinv.synth.dataset OUT HEADS VIEWS RESOLUTION SEED ASSETS [WORKER WORKERS]``."""
+    out, heads, views, resolution, seed, assets, *share = sys.argv[1:]
+    worker, workers = (int(x) for x in share) if share else (0, 1)
+
+    def report(shard: int, shards: int, rate: float) -> None:
+        print(f"shard {shard + 1}/{shards}: {rate:.1f} views/s", file=sys.stderr, flush=True)
+
+    make_dataset(
+        out, int(heads), int(views), int(resolution), int(seed), assets, worker=worker, workers=workers, on_shard=report
+    )
+
+
+if __name__ == "__main__":
+    _main()

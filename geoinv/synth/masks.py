@@ -1,0 +1,84 @@
+"""Soft masks over the skin of the average head: beard areas and scalp."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .assets import FloatArray, IntArray
+
+
+def _step(low: float, high: float, value: FloatArray) -> FloatArray:
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def _polygon_distance(points: FloatArray, polygon: FloatArray) -> FloatArray:
+    """Signed distance of points [N, 2] to a closed polygon [P, 2]; negative inside."""
+    a, b = polygon, np.roll(polygon, -1, 0)
+    edge = b - a
+    away = points[:, None] - a[None]
+    t = np.clip((away * edge).sum(-1) / (edge * edge).sum(-1), 0.0, 1.0)
+    distance = np.linalg.norm(away - t[..., None] * edge, axis=-1).min(1)
+    crosses = (a[:, 1] > points[:, None, 1]) != (b[:, 1] > points[:, None, 1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at_x = a[:, 0] + (points[:, None, 1] - a[:, 1]) / edge[:, 1] * edge[:, 0]
+    inside = (crosses & (points[:, None, 0] < at_x)).sum(1) % 2 == 1
+    return np.where(inside, -distance, distance)
+
+
+def beard_masks(points: FloatArray, landmarks: FloatArray) -> FloatArray:
+    """[N, 4] weights over moustache, chin, jaw line and cheeks.
+
+    Args:
+        points: [N, 3] skin vertices of the average head.
+        landmarks: [68, 3] its landmarks.
+    """
+    x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
+    lips = landmarks[48:60, :2]
+    off_lips = _step(0.002, 0.010, _polygon_distance(points[:, :2], lips))
+    off_lips = np.where(z > landmarks[48, 2] - 0.03, off_lips, 1.0)
+    mouth_y, mouth_x = landmarks[48, 1], abs(landmarks[48, 0])
+    nose_y = landmarks[33, 1]
+    chin_y, chin_z = landmarks[8, 1], landmarks[8, 2]
+    ear_z, ear_y = landmarks[1, 2], landmarks[1, 1]
+    front = _step(ear_z - 0.012, ear_z + 0.02, z)
+    under = _step(chin_y - 0.065, chin_y - 0.02, y + 0.35 * (z - chin_z))
+    top_line = mouth_y + 0.012 + (ear_y - mouth_y) * np.clip((x - 0.075) / 0.1, 0.0, 1.3) ** 1.5
+    below_line = _step(0.0, 0.03, top_line - y)
+    moustache = _step(0.0, 0.012, nose_y - 0.004 - y) * _step(-0.02, 0.0, y - mouth_y + 0.008)
+    moustache *= 1.0 - _step(mouth_x - 0.004, mouth_x + 0.016, x)
+    chin = (1.0 - _step(mouth_x - 0.02, mouth_x + 0.012, x)) * _step(0.0, 0.02, mouth_y - 0.004 - y)
+    low_jaw = _step(0.0, 0.05, mouth_y + 0.035 + 0.5 * np.clip(x - 0.12, 0.0, 1.0) - y)
+    jaw = below_line * low_jaw * (1.0 - chin)
+    cheek = below_line * (1.0 - low_jaw) * (1.0 - chin)
+    masks = np.stack([moustache, chin * under, jaw * under, cheek], -1) * (off_lips * front)[:, None]
+    return masks.astype(np.float32)
+
+
+def scalp_mask(
+    points: FloatArray, hair_points: FloatArray, triangles: IntArray, source: IntArray, ears: IntArray
+) -> FloatArray:
+    """[N] weights of the scalp: 1 under short hair, falling off smoothly at the hair line.
+
+    Args:
+        points: [N, 3] skin corners of the average head.
+        hair_points: [M, 3] vertices of a short hair style on it.
+        triangles: [F, 3] into ``points``.
+        source: [N] vertex of each corner, so that seams stay closed.
+        ears: Vertices that stay bare.
+    """
+    mask = np.empty(len(points), np.float32)
+    for start in range(0, len(points), 512):
+        gap = points[start : start + 512, None] - hair_points[None]
+        mask[start : start + 512] = np.sqrt((gap * gap).sum(-1).min(1))
+    mask = 1.0 - _step(0.009, 0.018, mask)
+    mask *= _step(0.06, 0.13, points[:, 1]) + (points[:, 2] < 0.08)
+    mask = np.where(np.isin(source, ears), 0.0, np.clip(mask, 0.0, 1.0)).astype(np.float32)
+    vertices = source[triangles]
+    count = int(source.max()) + 1
+    smooth = np.bincount(source, mask, count) / np.maximum(np.bincount(source, minlength=count), 1)
+    for _ in range(1):
+        face = smooth[vertices].mean(1)
+        total = sum(np.bincount(vertices[:, k], face, count) for k in range(3))
+        smooth = total / np.maximum(np.bincount(vertices.ravel(), minlength=count), 1)
+    return smooth[source].astype(np.float32)

@@ -1,0 +1,214 @@
+"""An off-screen OpenGL target on EGL: programs, buffers, supersampled read-back.
+
+Runs on a GPU or on Mesa's software renderer (llvmpipe).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..conventions import FOCAL
+from ..errors import MissingDependencyError
+from . import shaders
+from .assets import FloatArray, IntArray
+
+NEAR, FAR = 1.2, 5.0
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """A picture of a head.
+
+    Args:
+        rgba: [H, W, 4] uint8, straight alpha.
+        depth: [H, W] float32 distance along the optical axis in world units; 0 outside.
+        normals: [H, W, 3] float32 unit normals in world axes; 0 outside.
+        landmarks5: [5, 2] normalised image (x, y).
+        landmarks68: [68, 2] likewise, iBUG order.
+    """
+
+    rgba: NDArray[np.uint8]
+    depth: FloatArray
+    normals: FloatArray
+    landmarks5: FloatArray
+    landmarks68: FloatArray
+
+
+def create_context() -> Any:
+    """A stand-alone OpenGL 3.3 context.
+
+    Raises:
+        MissingDependencyError: moderngl, Pillow or EGL is missing.
+    """
+    try:
+        import moderngl
+    except ImportError as error:
+        raise MissingDependencyError(
+            "synthetic heads need the package moderngl", "pip install 'geoinv[synth]'"
+        ) from error
+    try:
+        return moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]
+    except Exception as error:  # moderngl raises bare Exception for a missing libEGL
+        raise MissingDependencyError(
+            f"no OpenGL on EGL: {error}", "Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri libgles2"
+        ) from error
+
+
+class Part:
+    """A mesh of fixed topology on the GPU whose dynamic attributes are rewritten for each head."""
+
+    def __init__(
+        self, context: Any, program: Any, triangles: IntArray, count: int, dynamic: str, static: dict[str, FloatArray]
+    ) -> None:
+        """``dynamic`` is moderngl's ``format name name``, such as ``3f 3f 1f in_position in_normal in_open``."""
+        fields = dynamic.split()
+        half = len(fields) // 2
+        floats = sum(int(field[:-1]) for field in fields[:half])
+        self.program = program
+        self._count = count
+        self._buffer = context.buffer(reserve=count * floats * 4, dynamic=True)
+        layout: list[tuple[Any, ...]] = [(self._buffer, " ".join(fields[:half]), *fields[half:])]
+        for name, values in static.items():
+            width = 1 if values.ndim == 1 else values.shape[1]
+            layout.append((context.buffer(np.ascontiguousarray(values, "f4").tobytes()), f"{width}f", name))
+        indices = context.buffer(np.ascontiguousarray(triangles, "i4").tobytes())
+        self._vao = context.vertex_array(program, layout, indices)
+
+    def write(self, *columns: FloatArray) -> None:
+        """Upload the dynamic attributes, each [N] or [N, k]."""
+        table = np.concatenate([c[:, None] if c.ndim == 1 else c for c in columns], 1)
+        self._buffer.write(np.ascontiguousarray(table, "f4"))
+
+    def draw(self, uniforms: dict[str, Any]) -> None:
+        """Set the uniforms that the program has, and draw."""
+        set_uniforms(self.program, uniforms)
+        self._vao.render()
+
+
+def set_uniforms(program: Any, uniforms: dict[str, Any]) -> None:
+    """Set each uniform that ``program`` uses; a compiler drops the unused ones."""
+    for name, value in uniforms.items():
+        if name in program:
+            if isinstance(value, np.ndarray) and value.ndim == 2:
+                program[name].write(np.ascontiguousarray(value.T, "f4").tobytes())
+            else:
+                program[name].value = tuple(float(v) for v in value) if hasattr(value, "__len__") else value
+
+
+def projection(cam2world: NDArray[np.floating]) -> FloatArray:
+    """World to OpenGL clip space, [4, 4]; y is kept down so that rows come out of the read-back top first."""
+    scale = 2.0 * FOCAL
+    matrix = np.array(
+        [
+            [scale, 0, 0, 0],
+            [0, scale, 0, 0],
+            [0, 0, (FAR + NEAR) / (FAR - NEAR), -2 * FAR * NEAR / (FAR - NEAR)],
+            [0, 0, 1, 0],
+        ]
+    )
+    return (matrix @ np.linalg.inv(np.asarray(cam2world, np.float64))).astype(np.float32)
+
+
+class Rasteriser:
+    """Programs and a supersampled framebuffer with colour, normal and depth."""
+
+    def __init__(self, resolution: int, supersample: int) -> None:
+        import moderngl
+
+        self.resolution, self.supersample = resolution, supersample
+        self.context = create_context()
+        ctx = self.context
+        self.programs: dict[str, Any] = {
+            "skin": ctx.program(vertex_shader=shaders.SKIN_VERTEX, fragment_shader=shaders.SKIN_FRAGMENT),
+            "eye": ctx.program(vertex_shader=shaders.EYE_VERTEX, fragment_shader=shaders.EYE_FRAGMENT),
+            "solid": ctx.program(vertex_shader=shaders.SOLID_VERTEX, fragment_shader=shaders.SOLID_FRAGMENT),
+            "hair": ctx.program(vertex_shader=shaders.HAIR_VERTEX, fragment_shader=shaders.HAIR_FRAGMENT),
+        }
+        side = resolution * supersample
+        self._color, self._normal = ctx.texture((side, side), 4), ctx.texture((side, side), 4)
+        self._depth = ctx.depth_texture((side, side))
+        self._target = ctx.framebuffer([self._color, self._normal], self._depth)
+        self._blend = (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
+        self._flags = moderngl.DEPTH_TEST
+
+    def begin(self, cam2world: NDArray[np.floating], uniforms: dict[str, Any]) -> None:
+        """Clear, and set what all programs share."""
+        self._target.use()
+        self._target.depth_mask = True
+        self.context.enable_only(self._flags)
+        self.context.front_face = "cw"  # the picture is upside down to OpenGL
+        self._target.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
+        shared = {"mvp": projection(cam2world), "eye_position": np.asarray(cam2world)[:3, 3], **uniforms}
+        for program in self.programs.values():
+            set_uniforms(program, shared)
+
+    def blending(self) -> None:
+        """From here on premultiplied colours are blended and depth is not written."""
+        import moderngl
+
+        self.context.enable_only(self._flags | moderngl.BLEND)
+        self.context.blend_func = self._blend
+        self._target.depth_mask = False
+
+    def read(self) -> tuple[NDArray[np.uint8], FloatArray, FloatArray]:
+        """Averaged straight-alpha rgba [H, W, 4], nearest depth [H, W], unit normals [H, W, 3]."""
+        self._target.depth_mask = True
+        color = self._average(self._color.read())
+        normal = self._average(self._normal.read())
+        side, s = self.resolution * self.supersample, self.supersample
+        z = np.frombuffer(self._depth.read(alignment=1), np.float32).reshape(side, side)
+        z = np.minimum.reduce([z[i::s, j::s] for i in range(s) for j in range(s)])
+        alpha = color[..., 3:]
+        rgba = np.empty(color.shape, np.uint8)
+        safe = np.maximum(alpha, 1e-3)
+        rgba[..., :3] = np.clip(color[..., :3] * (255.0 / safe) + 0.5, 0, 255) * (alpha > 0.5)
+        rgba[..., 3:] = alpha + 0.5
+        directions = 2.0 * normal[..., :3] - normal[..., 3:]
+        directions /= np.sqrt((directions * directions).sum(-1, keepdims=True)) + 1e-6
+        directions *= alpha > 0.5
+        depth = 2 * FAR * NEAR / ((FAR + NEAR) - (2 * z - 1) * (FAR - NEAR))
+        depth[z >= 1.0] = 0.0
+        return rgba, self._fill(depth, rgba[..., 3] > 0), directions
+
+    def _average(self, data: bytes) -> FloatArray:
+        side, s = self.resolution * self.supersample, self.supersample
+        pixels = np.frombuffer(data, np.uint8).reshape(side, side, 4)
+        total = np.zeros((self.resolution, self.resolution, 4), np.uint16)
+        for i in range(s):
+            for j in range(s):
+                total += pixels[i::s, j::s]
+        return total.astype(np.float32) / np.float32(s * s)
+
+    @staticmethod
+    def _fill(depth: FloatArray, covered: NDArray[np.bool_]) -> FloatArray:
+        """Give covered pixels without depth (thin blended hair) the largest depth next to them."""
+        for _ in range(2):
+            holes = covered & (depth == 0)
+            if not holes.any():
+                break
+            padded = np.pad(depth, 1)
+            size = depth.shape[0]
+            around = [padded[i : i + size, j : j + size] for i in range(3) for j in range(3)]
+            depth = np.where(holes, np.maximum.reduce(around), depth)
+        return depth
+
+
+def load_strands(context: Any, path: Path, size: int = 512) -> tuple[Any, float]:
+    """A hair texture and the factor that brings its mean linear luminance to 1."""
+    import moderngl
+    from PIL import Image
+
+    image = Image.open(path).convert("RGBA").resize((size, size), Image.Resampling.LANCZOS)
+    pixels = np.asarray(image.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
+    luminance = (pixels[..., :3] / 255.0 @ np.array([0.3, 0.6, 0.1])) ** 2.2
+    solid = pixels[..., 3] > 128
+    mean = float(luminance[solid].mean()) if solid.any() else 1.0
+    texture = context.texture((size, size), 4, pixels.tobytes())
+    texture.build_mipmaps()
+    texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+    return texture, 1.0 / max(mean, 1e-3)

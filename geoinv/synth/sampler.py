@@ -1,0 +1,360 @@
+"""From a Gaussian vector to every parameter of a synthetic head.
+
+``HeadSampler`` is a deterministic function of ``z ~ N(0, I)``. Continuous parameters are smooth functions of z; each
+discrete choice is either a *category*, ``argmax(z[start:stop] + bias)``, or a *switch*, ``z[index] > threshold``, so
+that a network which regresses the heads can be given the choices as one-hot vectors. Needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .palettes import (
+    BEARD_MASKS,
+    BEARD_STYLES,
+    BROWS,
+    EYE_COLORS,
+    GLASSES,
+    GLASSES_COLORS,
+    HAIR_COLORS,
+    HAIR_FEMALE,
+    HAIR_MALE,
+    RACES,
+)
+from .traits import ASYMMETRY_TRAITS, EXPRESSION_TRAITS, SHAPE_TRAITS, ShapeTrait
+
+SAMPLER_VERSION = 1
+"""Raised when the meaning of z changes: data sets and generators of another version do not fit."""
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A choice among ``stop - start`` options: ``argmax(z[start:stop] + bias)``."""
+
+    name: str
+    start: int
+    stop: int
+    bias: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A choice that is on when ``z[index] > threshold``."""
+
+    name: str
+    index: int
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An edit that z knows: set the entries of ``low`` for without, of ``high`` for with."""
+
+    name: str
+    low: dict[int, float]
+    high: dict[int, float]
+    description: str
+
+
+@dataclass(frozen=True)
+class Light:
+    """Key light, sky and ground in linear RGB; ``direction`` points from the head to the key light."""
+
+    direction: Vector
+    key: Vector
+    sky: Vector
+    ground: Vector
+
+
+@dataclass(frozen=True)
+class HeadParameters:
+    """Everything that the renderer needs to know of a head. Colours are linear RGB in [0, 1]."""
+
+    targets: dict[str, float]
+    expression: dict[str, float]
+    gaze: tuple[float, float]
+    smile: float
+    mouth_open: float
+    male: float
+    age: float
+    dark: float
+    asian: float
+    skin_variant: int
+    skin_tint: Vector
+    gloss: float
+    eye_color: Vector
+    hair: str | None
+    hair_color: Vector
+    buzz: float
+    brows: str
+    brow_strength: float
+    lash_strength: float
+    beard: Vector  # [4] strength over moustache, chin, jaw and cheek
+    beard_length: float
+    glasses: str | None
+    glasses_size: float
+    glasses_color: Vector
+    cloth_color: Vector
+    collar_height: float
+    v_neck: float
+    light: Light
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+def _sigmoid(value: float) -> float:
+    return 1.0 / (1.0 + math.exp(-value))
+
+
+def _softplus(value: float, sharpness: float) -> float:
+    """Smooth ``max(value, 0)``; larger ``sharpness`` is nearer to the corner."""
+    return math.log1p(math.exp(min(value * sharpness, 60.0))) / sharpness
+
+
+def _soft_limit(value: float, limit: float) -> float:
+    """Odd, monotone, slope 1 at 0, bounded by ``limit``."""
+    return limit * math.tanh(value / limit)
+
+
+class _Layout:
+    """Hands out places in z by name."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.slices: dict[str, slice] = {}
+
+    def add(self, name: str, count: int = 1) -> int:
+        start = self.size
+        self.slices[name] = slice(start, start + count)
+        self.size += count
+        return start
+
+
+class HeadSampler:
+    """``sampler(z) -> HeadParameters`` for ``z`` of ``z_dim`` standard normal numbers."""
+
+    def __init__(self) -> None:
+        layout = self._layout = _Layout()
+        layout.add("race", 3)
+        for name in ("sex", "age", "weight", "tone", "tint-red", "tint-yellow", "gloss"):
+            layout.add(name)
+        for trait in (*SHAPE_TRAITS, *ASYMMETRY_TRAITS):
+            layout.add(trait.name)
+        for expression in EXPRESSION_TRAITS:
+            layout.add(expression.name)
+        for name in ("gaze-x", "gaze-y", "hair-brightness", "grey", "brow-strength", "lash-strength"):
+            layout.add(name)
+        for name in ("beard-length", "glasses", "glasses-size", "collar-height", "v-neck"):
+            layout.add(name)
+        for name in ("cloth-value", "cloth-hue-a", "cloth-hue-b", "cloth-saturation"):
+            layout.add(name)
+        for name in ("light-azimuth", "light-elevation", "light-contrast", "exposure", "warmth", "ground"):
+            layout.add(name)
+        self.categories: tuple[Category, ...] = (
+            self._category("hair-male", (-0.4, 0.3, 0.5, 0.5, -0.9, 0.7, -0.7)),
+            self._category("hair-female", (-0.5, 0.9, 0.8, 0.5, -0.9, -0.2)),
+            self._category("hair-color", (0.7, 0.7, 0.5, 0.2, 0.1, -0.5)),
+            self._category("eye-color", (0.4, 0.3, 0.0, 0.2, -0.2)),
+            self._category("brow-style", (0.0,) * len(BROWS)),
+            self._category("skin-variant", (0.0,) * 3),
+            self._category("beard-style", (1.1, 0.6, -0.5, -0.2, 0.3)),
+            self._category("glasses-style", (0.0, 0.4, 0.1, -0.2)),
+            self._category("glasses-color", (0.7, 0.2, 0.2, -0.2)),
+        )
+        self.switches: tuple[Switch, ...] = (
+            Switch("glasses", self._index("glasses"), 1.175),
+            Switch("male-hair", self._index("sex"), 0.0),
+        )
+        self.z_dim: int = layout.size
+        self.attributes: dict[str, Attribute] = {attribute.name: attribute for attribute in self._attributes()}
+
+    def _category(self, name: str, bias: tuple[float, ...]) -> Category:
+        start = self._layout.add(name, len(bias))
+        return Category(name, start, start + len(bias), bias)
+
+    def _index(self, name: str) -> int:
+        return self._layout.slices[name].start
+
+    def index(self, name: str) -> int:
+        """First place in z of the parameter ``name``."""
+        return self._index(name)
+
+    def choices(self, z: NDArray[np.floating]) -> dict[str, int]:
+        """Index chosen in every category, by its name."""
+        return {c.name: int(np.argmax(z[c.start : c.stop] + np.asarray(c.bias))) for c in self.categories}
+
+    def __call__(self, z: NDArray[np.floating]) -> HeadParameters:
+        """The head of ``z`` [z_dim]."""
+        z = np.asarray(z, np.float64)
+        if z.shape != (self.z_dim,):
+            raise ValueError(f"z must be [{self.z_dim}], got {list(z.shape)}")
+        value = {name: float(z[places.start]) for name, places in self._layout.slices.items()}
+        choice = self.choices(z)
+        race = np.exp(2.2 * z[self._layout.slices["race"]])
+        race /= race.sum()
+        male = _sigmoid(5.0 * value["sex"])
+        old = _sigmoid(1.25 * value["age"] - 0.7)
+        sizes = {
+            e.name: _soft_limit(_softplus(e.offset + e.scale * value[e.name], 9.0), e.limit) for e in EXPRESSION_TRAITS
+        }
+        dark = _sigmoid(9.0 * (race[2] - 0.45) + 0.9 * value["tone"])
+        hair_color = self._hair_color(value, choice["hair-color"], old, race)
+        hair, buzz = self._hair(choice, value["sex"] > self.switches[1].threshold)
+        red, yellow = math.exp(0.03 * value["tint-red"]), math.exp(-0.06 * value["tint-yellow"])
+        tone = math.exp(-0.16 * value["tone"] - 0.1 * race[1])
+        brown_eyes = _sigmoid(9.0 * (race[1] + race[2] - 0.5))
+        eye = np.asarray(EYE_COLORS[choice["eye-color"]]) * (1.0 - brown_eyes)
+        eye = eye + brown_eyes * np.asarray(EYE_COLORS[choice["eye-color"] % 2])
+        beard = np.asarray(BEARD_MASKS[BEARD_STYLES[choice["beard-style"]]]) * _sigmoid(12.0 * (male - 0.6))
+        return HeadParameters(
+            targets=self._shape(value, race, male, old),
+            expression=self._expression(sizes),
+            gaze=(0.13 * _soft_limit(value["gaze-x"], 2.0), 0.09 * _soft_limit(value["gaze-y"], 2.0)),
+            smile=sizes["smile"],
+            mouth_open=max(sizes["mouth-open"], 0.8 * sizes["lips-parted"]),
+            male=male,
+            age=old,
+            dark=dark,
+            asian=float(race[1]),
+            skin_variant=choice["skin-variant"],
+            skin_tint=tone * np.array([red, 1.0 / math.sqrt(red), yellow]),
+            gloss=0.06 * math.exp(0.5 * value["gloss"]),
+            eye_color=eye,
+            hair=hair,
+            hair_color=hair_color,
+            buzz=buzz,
+            brows=BROWS[choice["brow-style"]],
+            brow_strength=float(np.clip(0.75 + 0.18 * value["brow-strength"] + 0.1 * (male - 0.5), 0.3, 1.0)),
+            lash_strength=_sigmoid(value["lash-strength"] - 4.0 * (male - 0.5)),
+            beard=beard,
+            beard_length=_sigmoid(1.2 * value["beard-length"]),
+            glasses=GLASSES[choice["glasses-style"]] if value["glasses"] > self.switches[0].threshold else None,
+            glasses_size=1.0 + 0.06 * _soft_limit(value["glasses-size"], 2.0),
+            glasses_color=np.asarray(GLASSES_COLORS[choice["glasses-color"]]),
+            cloth_color=self._cloth(value),
+            collar_height=0.025 * _soft_limit(value["collar-height"], 2.0),
+            v_neck=_sigmoid(2.0 * value["v-neck"] - 1.0),
+            light=self._light(value),
+        )
+
+    def _shape(self, value: dict[str, float], race: Vector, male: float, old: float) -> dict[str, float]:
+        targets: dict[str, float] = {}
+        weight = _soft_limit(0.45 * value["weight"], 1.0)
+        for sex, sex_share in (("male", male), ("female", 1.0 - male)):
+            for age, age_share in (("young", 1.0 - old), ("old", old)):
+                share = sex_share * age_share
+                for name, race_share in zip(RACES, race, strict=True):
+                    targets[f"macrodetails/{name}-{sex}-{age}"] = share * float(race_share)
+                stem = f"macrodetails/universal-{sex}-{age}-averagemuscle"
+                targets[f"{stem}-averageweight"] = share * (1.0 - abs(weight))
+                targets[f"{stem}-{'max' if weight > 0 else 'min'}weight"] = share * abs(weight)
+        for trait in (*SHAPE_TRAITS, *ASYMMETRY_TRAITS):
+            self._add_trait(targets, trait, value[trait.name])
+        return targets
+
+    @staticmethod
+    def _add_trait(targets: dict[str, float], trait: ShapeTrait, z: float) -> None:
+        size = trait.mean + _soft_limit(trait.scale * z, 0.95)
+        name = trait.high if size > 0 else trait.low
+        for side in "lr" if "{s}" in name else "-":
+            key = name.format(s=side)
+            targets[key] = targets.get(key, 0.0) + abs(size)
+
+    @staticmethod
+    def _expression(sizes: dict[str, float]) -> dict[str, float]:
+        units: dict[str, float] = {}
+        for trait in EXPRESSION_TRAITS:
+            for name, weight in trait.units.items():
+                for side in ("Left", "Right") if "{s}" in name else ("",):
+                    key = "expression/" + name.format(s=side)
+                    units[key] = min(units.get(key, 0.0) + weight * sizes[trait.name], 2.5)
+        return units
+
+    @staticmethod
+    def _hair(choice: dict[str, int], is_male: bool) -> tuple[str | None, float]:
+        name = HAIR_MALE[choice["hair-male"]] if is_male else HAIR_FEMALE[choice["hair-female"]]
+        if name in ("shaved", "buzz"):
+            return None, 0.12 if name == "shaved" else 0.85
+        return name, 0.9
+
+    @staticmethod
+    def _hair_color(value: dict[str, float], color: int, old: float, race: Vector) -> Vector:
+        dark_share = _sigmoid(10.0 * (float(race[1] + race[2]) - 0.5))
+        natural = np.asarray(HAIR_COLORS[color])
+        natural = natural + 0.85 * dark_share * (np.asarray(HAIR_COLORS[color % 2]) - natural)
+        natural = natural * math.exp(0.25 * value["hair-brightness"])
+        grey = _sigmoid(2.0 * value["grey"] + 9.0 * (old - 0.62) - 1.8)
+        silver = np.array([0.33, 0.32, 0.31]) * math.exp(0.3 * value["hair-brightness"])
+        return natural + grey * (silver - natural)
+
+    @staticmethod
+    def _cloth(value: dict[str, float]) -> Vector:
+        hue = math.atan2(value["cloth-hue-a"], value["cloth-hue-b"])
+        saturation = 0.75 * _sigmoid(1.3 * value["cloth-saturation"] - 0.4)
+        brightness = 0.02 + 0.6 * _sigmoid(1.3 * value["cloth-value"] - 0.6)
+        wheel = 1.0 + saturation * np.cos(hue - np.array([0.0, 2.0, 4.0]) * math.pi / 3.0)
+        return np.clip(brightness * wheel, 0.0, 0.9)
+
+    @staticmethod
+    def _light(value: dict[str, float]) -> Light:
+        azimuth = 0.6 * _soft_limit(value["light-azimuth"], 2.0)
+        elevation = 0.42 + 0.25 * _soft_limit(value["light-elevation"], 1.6)
+        direction = np.array(
+            [math.sin(azimuth) * math.cos(elevation), math.sin(elevation), math.cos(azimuth) * math.cos(elevation)]
+        )
+        exposure = math.exp(0.13 * _soft_limit(value["exposure"], 2.0))
+        contrast = _sigmoid(0.9 * value["light-contrast"])
+        white = np.exp(0.06 * _soft_limit(value["warmth"], 2.0) * np.array([1.0, 0.0, -1.0]))
+        ground = _sigmoid(value["ground"])
+        return Light(
+            direction=direction,
+            key=exposure * (0.4 + 0.6 * contrast) * white,
+            sky=exposure * (0.8 - 0.38 * contrast) * np.sqrt(white[::-1]),
+            ground=exposure * (0.8 - 0.38 * contrast) * (0.35 + 0.4 * ground) * np.array([1.03, 1.0, 0.96]),
+        )
+
+    def _attributes(self) -> list[Attribute]:
+        def axis(name: str, source: str, text: str, size: float = 1.5, low: float | None = None) -> Attribute:
+            place = self._index(source)
+            return Attribute(name, {place: -size if low is None else low}, {place: size}, text)
+
+        def pick(name: str, category: str, without: tuple[int, ...], chosen: tuple[int, ...], text: str) -> Attribute:
+            start = self._index(category)
+            low, high = {start + i: 2.5 for i in without}, {start + i: 2.5 for i in chosen}
+            return Attribute(name, low | {i: -1.5 for i in high if i not in low}, high | dict.fromkeys(low, -1.5), text)
+
+        plain = [
+            axis("smile", "smile", "mouth corners up and cheeks raised", 1.8, -0.8),
+            axis("mouth-open", "mouth-open", "jaw lowered", 2.6, 0.0),
+            axis("lips-parted", "lips-parted", "teeth showing", 2.5, 0.0),
+            axis("pucker", "pucker", "lips pushed forward", 2.6, 0.0),
+            axis("frown", "frown", "mouth corners down", 2.4, 0.0),
+            axis("brows-raised", "brows-raised", "eyebrows raised", 2.2, -0.5),
+            axis("brows-lowered", "brows-lowered", "eyebrows drawn down", 2.4, 0.0),
+            axis("eyes-closed", "eyes-closed", "eyelids closed", 3.0, -0.5),
+            axis("squint", "squint", "eyes narrowed", 2.4, 0.0),
+            axis("gaze-left", "gaze-x", "eyes turned to image right, the person's left", 2.0),
+            axis("gaze-up", "gaze-y", "eyes turned up", 2.0),
+            axis("age", "age", "older", 1.9),
+            axis("gender", "sex", "more masculine", 1.2),
+            axis("weight", "weight", "heavier", 2.0),
+            axis("skin-tone", "tone", "darker skin", 2.0),
+            axis("grey-hair", "grey", "grey hair", 2.5),
+            axis("beard-length", "beard-length", "longer beard, where there is one", 2.0),
+            axis("glasses", "glasses", "wearing glasses", 2.0, 0.0),
+            axis("light-left", "light-azimuth", "light from image left", -1.8, 1.8),
+            axis("light-above", "light-elevation", "light from above", 1.6),
+            axis("contrast", "light-contrast", "stronger key light", 2.0),
+            axis("brightness", "exposure", "brighter light", 2.0),
+        ]
+        shapes = [axis(trait.name, trait.name, f"shape: {trait.name}, larger or up", 2.0) for trait in SHAPE_TRAITS]
+        beard = pick("beard", "beard-style", (0,), (4,), "full beard, on masculine heads")
+        blond = pick("blond-hair", "hair-color", (0, 1), (4,), "blond rather than dark hair")
+        bald = pick("bald", "hair-male", (2, 3, 4, 5), (0,), "shaved head, on masculine heads")
+        long_hair = pick("long-hair", "hair-female", (4,), (1,), "long hair, on feminine heads")
+        return [*plain, *shapes, beard, blond, bald, long_hair]

@@ -1,0 +1,192 @@
+"""GLSL programs of the head renderer: skin, eyes, plain solids and hair, under one light model.
+
+Colours are shaded in linear RGB and written as premultiplied sRGB; normals are written as ``(n / 2 + 1 / 2) * alpha``.
+"""
+
+from __future__ import annotations
+
+_LIGHT = """
+uniform vec3 key_direction, key_color, sky_color, ground_color, eye_position;
+layout(location = 0) out vec4 out_color;
+layout(location = 1) out vec4 out_normal;
+vec3 shade(vec3 albedo, vec3 n, vec3 position, float open, float gloss, float power) {
+    vec3 view = normalize(eye_position - position);
+    float cosine = dot(n, key_direction);
+    float diffuse = max((cosine + 0.18) / 1.18, 0.0);
+    diffuse *= mix(smoothstep(0.0, 0.55, open), 1.0, 0.35);
+    float fill = max(dot(n, normalize(vec3(-key_direction.x, 0.2, 0.9))), 0.0) * 0.08;
+    vec3 ambient = (mix(ground_color, sky_color, n.y * 0.5 + 0.5) + fill * sky_color) * open;
+    ambient *= mix(vec3(1.0), albedo * 0.5 + 0.5, 1.0 - open) ;
+    vec3 halfway = normalize(key_direction + view);
+    float shine = pow(max(dot(n, halfway), 0.0), power) * gloss * max(cosine + 0.1, 0.0) * open;
+    float rim = pow(1.0 - max(dot(n, view), 0.0), 4.0) * gloss * 0.6 * open;
+    return albedo * (ambient + key_color * diffuse) + key_color * shine * power * 0.1 + sky_color * rim;
+}
+void emit(vec3 linear, vec3 n, float alpha) {
+    vec3 toned = linear * 1.12 / (1.0 + 0.28 * linear);
+    out_color = vec4(pow(clamp(toned, 0.0, 1.0), vec3(1.0 / 2.2)) * alpha, alpha);
+    out_normal = vec4((n * 0.5 + 0.5) * alpha, alpha);
+}
+float hash(vec3 p) { p = fract(p * 0.3183 + 0.1); p *= 17.0; return fract(p.x * p.y * p.z * (p.x + p.y + p.z)); }
+float noise(vec3 p) {
+    vec3 i = floor(p), f = fract(p); f = f * f * (3.0 - 2.0 * f);
+    return mix(mix(mix(hash(i), hash(i + vec3(1,0,0)), f.x),
+                   mix(hash(i + vec3(0,1,0)), hash(i + vec3(1,1,0)), f.x), f.y),
+               mix(mix(hash(i + vec3(0,0,1)), hash(i + vec3(1,0,1)), f.x),
+                   mix(hash(i + vec3(0,1,1)), hash(i + vec3(1,1,1)), f.x), f.y), f.z);
+}
+"""
+
+_COLLAR = """
+uniform float collar_height, v_neck;
+float collar(vec3 rest) {
+    float edge = -0.305 + collar_height + 0.55 * (0.02 - rest.z);
+    edge = min(edge, -0.17 + collar_height);
+    float notch = max(0.0, 1.0 - abs(rest.x) / 0.11) * smoothstep(-0.03, 0.06, rest.z);
+    return edge - 0.10 * v_neck * notch - rest.y;
+}
+"""
+
+SKIN_VERTEX = (
+    "#version 330\n"
+    + _COLLAR
+    + """
+in vec3 in_position, in_normal, in_rest; in vec2 in_uv; in vec4 in_beard; in float in_open, in_scalp;
+uniform mat4 mvp; uniform vec4 beard; uniform float beard_length;
+out vec3 position, normal, rest; out vec2 uv; out float open, scalp, beard_amount;
+void main() {
+    beard_amount = clamp(dot(in_beard, beard), 0.0, 1.0);
+    float cloth = smoothstep(-0.006, 0.02, collar(in_rest));
+    float offset = 0.012 * cloth + 0.028 * beard_length * beard_amount * beard_amount * (1.0 - cloth);
+    position = clamp(in_position + in_normal * offset, -0.495, 0.495);
+    normal = in_normal; rest = in_rest; uv = in_uv; open = in_open; scalp = in_scalp;
+    gl_Position = mvp * vec4(position, 1.0);
+}"""
+)
+
+SKIN_FRAGMENT = (
+    "#version 330\n"
+    + _LIGHT
+    + _COLLAR
+    + """
+in vec3 position, normal, rest; in vec2 uv; in float open, scalp, beard_amount;
+uniform sampler2DArray skins; uniform int layer_count; uniform vec4 layers_a, layers_b, weights_a, weights_b;
+uniform vec3 skin_tint, hair_color, cloth_color; uniform float gloss, buzz, dark, beard_length;
+void main() {
+    vec3 n = normalize(normal);
+    float cut = collar(rest);
+    float softness = fwidth(cut) * 0.75 + 1e-5;
+    float cloth = smoothstep(-softness, softness, cut);
+    vec3 color = vec3(0.0);
+    if (cloth < 1.0) {
+        vec3 albedo = vec3(0.0);
+        for (int i = 0; i < layer_count; i++) {
+            float layer = i < 4 ? layers_a[i] : layers_b[i - 4];
+            float weight = i < 4 ? weights_a[i] : weights_b[i - 4];
+            albedo += weight * texture(skins, vec3(uv, layer)).rgb;
+        }
+        albedo = pow(albedo, vec3(2.2)) * skin_tint;
+        float grey = dot(albedo, vec3(0.25, 0.65, 0.1));
+        albedo = mix(albedo, grey * vec3(1.45, 0.92, 0.62), 0.45 * dark);
+        float matte = 1.0;
+        if (max(scalp * buzz, beard_amount) > 0.004) {
+            float grain = noise(rest * vec3(420.0, 160.0, 420.0));
+            float hair = scalp * buzz * (0.8 + 0.4 * grain);
+            float bush = beard_amount * (0.6 + 0.8 * grain) * 1.15;
+            albedo = mix(albedo, hair_color * (0.7 + 0.6 * grain), clamp(max(hair, bush), 0.0, 0.95));
+            matte = 1.0 - 0.8 * max(hair, bush);
+        }
+        color = shade(albedo, n, position, open, gloss * matte, 16.0);
+    }
+    if (cloth > 0.0) {
+        float hem = smoothstep(0.016, 0.013, cut) * 0.22;
+        float fold = 0.92 + 0.16 * noise(rest * vec3(14.0, 9.0, 14.0));
+        vec3 fabric = cloth_color * fold * (1.0 - hem);
+        color = mix(color, shade(fabric, n, position, mix(open, 1.0, 0.3), 0.005, 6.0), cloth);
+    }
+    emit(color, n, 1.0);
+}"""
+)
+
+SOLID_VERTEX = """#version 330
+in vec3 in_position, in_normal, in_color; in float in_open;
+uniform mat4 mvp;
+out vec3 position, normal, color; out float open;
+void main() { position = in_position; normal = in_normal; color = in_color; open = in_open;
+    gl_Position = mvp * vec4(position, 1.0); }"""
+
+SOLID_FRAGMENT = (
+    "#version 330\n"
+    + _LIGHT
+    + """
+in vec3 position, normal, color; in float open;
+uniform float gloss;
+void main() { vec3 n = normalize(normal); emit(shade(color, n, position, open, gloss, 40.0), n, 1.0); }"""
+)
+
+EYE_VERTEX = """#version 330
+in vec3 in_position, in_normal, in_local; in float in_open;
+uniform mat4 mvp;
+out vec3 position, normal, local; out float open;
+void main() { position = in_position; normal = in_normal; local = in_local; open = in_open;
+    gl_Position = mvp * vec4(position, 1.0); }"""
+
+EYE_FRAGMENT = (
+    "#version 330\n"
+    + _LIGHT
+    + """
+in vec3 position, normal, local; in float open;
+uniform vec3 iris_color; uniform vec2 gaze;
+void main() {
+    vec3 n = normalize(normal);
+    vec2 q = normalize(local).xy - gaze;
+    float r = length(q), angle = atan(q.y, q.x);
+    vec3 white = mix(vec3(0.62, 0.58, 0.55), vec3(0.50, 0.30, 0.26), smoothstep(0.45, 0.95, r));
+    float fibre = 0.8 + 0.25 * sin(angle * 19.0 + 3.0 * sin(angle * 5.0)) + 0.9 * smoothstep(0.12, 0.33, r) * 0.5;
+    vec3 iris = iris_color * fibre * (1.0 - 0.65 * smoothstep(0.29, 0.355, r));
+    iris *= smoothstep(0.125, 0.15, r) * 0.97 + 0.03;
+    vec3 albedo = mix(iris, white, smoothstep(0.34, 0.375, r));
+    vec3 color = shade(albedo, n, position, mix(open, 1.0, 0.15), 0.0, 1.0);
+    vec3 view = normalize(eye_position - position);
+    vec3 bulge = normalize(n + vec3(q, 0.0) * 0.35 * (1.0 - smoothstep(0.3, 0.5, r)));
+    vec3 mirror = reflect(-view, bulge);
+    float glint = pow(max(dot(mirror, normalize(key_direction + vec3(0.0, 0.25, 0.25))), 0.0), 90.0);
+    color += glint * 0.9 + 0.03 * sky_color * max(mirror.y, 0.0);
+    emit(color, n, 1.0);
+}"""
+)
+
+HAIR_VERTEX = """#version 330
+in vec3 in_position, in_normal; in vec2 in_uv; in float in_open;
+uniform mat4 mvp; uniform float pull;
+out vec3 position, normal; out vec2 uv; out float open;
+void main() { position = in_position; normal = in_normal; uv = in_uv; open = in_open;
+    gl_Position = mvp * vec4(position, 1.0); gl_Position.z -= pull * gl_Position.w; }"""
+
+HAIR_FRAGMENT = (
+    "#version 330\n"
+    + _LIGHT
+    + """
+in vec3 position, normal; in vec2 uv; in float open;
+uniform sampler2D strands; uniform vec3 hair_color; uniform float strength, detail, cut_low, cut_high, gloss;
+void main() {
+    vec4 texel = texture(strands, uv);
+    float alpha = texel.a * strength;
+    if (alpha < cut_low || alpha >= cut_high) discard;
+    if (cut_high > 1.5) alpha = 1.0;
+    vec3 n = normalize(normal);
+    if (!gl_FrontFacing) n = -n;
+    vec3 soft = normalize(n + 0.8 * normalize(position - vec3(0.0, 0.1, 0.02)));
+    float light = pow(dot(texel.rgb, vec3(0.3, 0.6, 0.1)), 2.2);
+    vec3 albedo = hair_color * mix(1.0, light * detail, 0.8);
+    emit(shade(albedo, soft, position, open, gloss * (0.4 + 0.6 * min(light * detail, 2.0)), 14.0), n, alpha);
+}"""
+)
+
+BAKE_VERTEX = """#version 330
+in vec3 in_position; in vec2 in_uv; uniform mat4 mvp; out vec2 uv;
+void main() { uv = in_uv; gl_Position = mvp * vec4(in_position, 1.0); }"""
+
+BAKE_FRAGMENT = """#version 330
+in vec2 uv; uniform sampler2D strands; uniform float cut; out vec4 color;
+void main() { if (cut > 0.0 && texture(strands, uv).a < cut) discard; color = vec4(1.0); }"""

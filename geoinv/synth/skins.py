@@ -1,0 +1,78 @@
+"""Skin textures on the GPU and their smooth blend over age, sex and tone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .assets import asset_file
+from .sampler import HeadParameters
+
+AGES = ("young", "middleage", "old")
+_LIGHT_VARIANTS = {"young": ("", "2", "3"), "middleage": ("", "2", "2"), "old": ("", "2", "2")}
+# Linear gains that bring the textures, which differ much in brightness, nearer to each other.
+_DARK_GAIN = np.array([1.6, 1.75, 1.9])
+
+
+def _file_name(age: str, tone: str, sex: str, variant: int) -> str:
+    suffix = _LIGHT_VARIANTS[age][variant] if tone == "light" else ""
+    return f"{age}_{tone}skinned_{sex}_diffuse{suffix}.jpg"
+
+
+class SkinLibrary:
+    """All skins as one texture array.
+
+    Args:
+        context: A moderngl context.
+        assets: The assets folder.
+        size: Side of a layer in pixels.
+    """
+
+    def __init__(self, context: Any, assets: Path, size: int = 1024) -> None:
+        import moderngl
+        from PIL import Image
+
+        names = [
+            _file_name(age, tone, sex, variant)
+            for age in AGES
+            for tone in ("light", "dark")
+            for sex in ("male", "female")
+            for variant in range(3)
+        ]
+        self._layers = {name: layer for layer, name in enumerate(dict.fromkeys(names))}
+        stack = np.empty((len(self._layers), size, size, 3), np.uint8)
+        for name, layer in self._layers.items():
+            image = Image.open(asset_file(assets, "skins", name)).convert("RGB").resize((size, size))
+            stack[layer] = np.asarray(image.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
+        self.texture = context.texture_array((size, size, len(stack)), 3, stack.tobytes(), alignment=1)
+        self.texture.build_mipmaps()
+        self.texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+
+    def blend(self, head: HeadParameters) -> dict[str, Any]:
+        """Uniforms of the skin program: up to 8 layers with weights that sum to 1, and the tint."""
+        place = float(np.clip(2.0 * head.age, 0.0, 2.0))
+        older = min(int(place), 1)
+        ages = {AGES[older]: 1.0 - (place - older), AGES[older + 1]: place - older}
+        weights: dict[int, float] = {}
+        for age, age_share in ages.items():
+            for tone, tone_share in (("light", 1.0 - head.dark), ("dark", head.dark)):
+                for sex, sex_share in (("male", head.male), ("female", 1.0 - head.male)):
+                    share = age_share * tone_share * sex_share
+                    if share > 0.01:
+                        layer = self._layers[_file_name(age, tone, sex, head.skin_variant)]
+                        weights[layer] = weights.get(layer, 0.0) + share
+        total = sum(weights.values())
+        layers = (list(weights) + [0] * 8)[:8]
+        shares = ([weight / total for weight in weights.values()] + [0.0] * 8)[:8]
+        tint = head.skin_tint * (1.0 + (_DARK_GAIN - 1.0) * head.dark)
+        return {
+            "layer_count": len(weights),
+            "layers_a": layers[:4],
+            "layers_b": layers[4:],
+            "weights_a": shares[:4],
+            "weights_b": shares[4:],
+            "skin_tint": tint,
+            "dark": head.dark,
+        }

@@ -1,0 +1,208 @@
+"""Training of the generator by regression to the renders of synthetic heads.
+
+A head is a function of z, so G(z) has a true picture in every view: rays are drawn from views of many heads, and
+colour, alpha and distance are compared directly. Samples are placed around the true surface, which spares the empty
+space that a GAN has to search.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..camera import pixel_centres, rays_through
+from ..checkpoints.store import save_model
+from ..models.config import GeneratorConfig
+from ..models.generator import RayOutput, TriPlaneGenerator
+from ..models.precision import allow_bfloat16
+from ..models import volume
+from .head_shards import HeadShards, RayBatch, in_background
+from .moving_average import MovingAverage
+from .run_folder import RunFolder
+from .sheets import save_comparison
+
+
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """Settings of a run; the defaults are what the shipped weights were trained with."""
+
+    data: Path
+    validation: Path
+    out: Path
+    minutes: float
+    heads_per_step: int = 8
+    views_per_head: int = 3
+    rays_per_view: int = 400
+    even_samples: int = 10
+    surface_samples: int = 10
+    surface_spread: float = 0.02  # world units about the true surface
+    learning_rate: float = 2e-3
+    average_decay: float = 0.998
+    validate_every_minutes: float = 6.0
+    compile: bool = False
+    seed: int = 0
+
+
+def guided_distances(batch: RayBatch, box_side: float, config: GeneratorTraining, random: torch.Generator) -> Tensor:
+    """Ascending sample distances [B, N, S]: even with jitter through the box, and close to the true surface."""
+    near, far = volume.box_limits(batch.origins, batch.directions, box_side=box_side)
+    shape = batch.distance.shape
+    jitter = torch.rand(*shape, config.even_samples, generator=random)
+    slices = (torch.arange(config.even_samples) + jitter) / config.even_samples
+    even = near + (far - near) * slices
+    spread = torch.randn(*shape, config.surface_samples, generator=random) * config.surface_spread
+    hit = batch.distance > 0
+    # rays that hit nothing have no surface: there the second half is even, too
+    fallback = near + (far - near) * torch.rand(*shape, config.surface_samples, generator=random)
+    surface = torch.where(hit[..., None], batch.distance[..., None] + spread, fallback)
+    return torch.cat([even, surface], dim=-1).sort(dim=-1).values
+
+
+def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[str, Tensor]:
+    """Squared error of colour and alpha, and how far from the true surface (world units) the weights lie."""
+    hit = (batch.distance > 0) & (batch.alpha > 0.5)
+    middle = 0.5 * (distances[..., 1:] + distances[..., :-1])
+    away = (middle - batch.distance[..., None]).abs().clamp_max(0.2)
+    return {
+        "color": (output.features[..., :3] - batch.color).square().mean(),
+        "alpha": (output.alpha - batch.alpha).square().mean(),
+        "surface": ((output.weights * away).sum(dim=-1) * hit).mean(),
+    }
+
+
+LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2}
+
+
+def learning_rate_at(progress: float, peak: float) -> float:
+    """Short warm-up, then a cosine down to 2 % of the peak; ``progress`` in [0, 1]."""
+    warm = min(progress / 0.01, 1.0)
+    return peak * warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
+
+
+def train_generator(
+    model: GeneratorConfig, config: GeneratorTraining, on_progress: Callable[[float, str], None] | None = None
+) -> Path:
+    """Train until ``config.minutes`` of training (over all resumed runs) are used up.
+
+    Returns:
+        The best weights by PSNR over held-out heads, a safetensors file that ships as it is.
+    """
+    torch.manual_seed(config.seed)
+    allow_bfloat16(True)
+    run = RunFolder(config.out)
+    data, validation = HeadShards(config.data), HeadShards(config.validation)
+    generator = TriPlaneGenerator(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = MovingAverage(generator, config.average_decay)
+    optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    step, seconds, best = 0, 0.0, -math.inf
+    state = run.load_state()
+    if state is not None:
+        generator.load_state_dict(state["generator"])
+        average.module.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, seconds, best = state["step"], state["seconds"], state["best"]
+    synthesis = generator.backbone["synthesis"]
+    if config.compile:
+        synthesis.forward = torch.compile(synthesis.forward)  # type: ignore[method-assign]
+    rng = np.random.default_rng([config.seed, step])
+    random = torch.Generator().manual_seed(config.seed + step)
+    batches = in_background(
+        lambda: data.rays(
+            rng,
+            heads=config.heads_per_step,
+            views=config.views_per_head,
+            rays_per_view=config.rays_per_view,
+        )
+    )
+    last_validation = seconds
+    totals: dict[str, float] = {}
+    while seconds < config.minutes * 60:
+        start = time.monotonic()
+        batch = next(batches)
+        progress = seconds / (config.minutes * 60)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(progress, config.learning_rate)
+        planes = generator.planes(generator.mapping(batch.z))
+        distances = guided_distances(batch, model.render.box_side, config, random)
+        losses = ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
+        optimizer.zero_grad(set_to_none=True)
+        sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items()).backward()  # type: ignore[union-attr]
+        torch.nn.utils.clip_grad_norm_(generator.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        average.update(generator, step)
+        for name, loss in losses.items():
+            totals[name] = totals.get(name, 0.0) + loss.item()
+        seconds += time.monotonic() - start
+        if step % 100 == 0:
+            run.log(step=step, minutes=seconds / 60, **{name: total / 100 for name, total in totals.items()})
+            totals = {}
+            data.refresh()
+            if on_progress:
+                on_progress(progress, f"step {step}, {step / seconds:.2f} steps/s")
+        is_over = seconds >= config.minutes * 60
+        if seconds - last_validation > config.validate_every_minutes * 60 or is_over:
+            last_validation = seconds
+            set_mean_w(average.module, seed=config.seed)  # type: ignore[arg-type]
+            psnr_db = validate(average.module, validation, run.path / f"samples_{step:06d}.png")  # type: ignore[arg-type]
+            run.log(step=step, minutes=seconds / 60, heldout_psnr_db=psnr_db)
+            run.plot()
+            if psnr_db > best:
+                best = psnr_db
+                figures = {"heldout_psnr_db": round(psnr_db, 3), "steps": step, "minutes": round(seconds / 60, 1)}
+                save_model(run.path / "best.safetensors", average.module, model, extra={"training": figures})
+            run.save_state(
+                {
+                    "generator": generator.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step,
+                    "seconds": seconds,
+                    "best": best,
+                }
+            )
+            if on_progress:
+                on_progress(progress, f"held-out PSNR {psnr_db:.2f} dB, best {best:.2f} dB")
+    return run.path / "best.safetensors"
+
+
+@torch.no_grad()
+def set_mean_w(generator: TriPlaneGenerator, seed: int, samples: int = 4096) -> None:
+    """Set ``w_avg`` to the mean of w over random z."""
+    z = torch.randn(samples, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
+    generator.w_avg.copy_(generator.mapping(z)[:, 0].mean(dim=0))
+
+
+@torch.no_grad()
+def validate(generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count: int = 24) -> float:
+    """PSNR (dB, mean over views) over the true head pixels at every second pixel, and a sheet of truth and result."""
+    side = heads.resolution
+    grid = pixel_centres(side).reshape(side, side, 2)[::2, ::2].reshape(-1, 2)
+    figures, truths, results = [], [], []
+    for head in range(min(count, len(heads))):
+        for view in (0, 1):
+            rgba, _, cam2world, z = heads.view(head, view)
+            planes = generator.planes(generator.mapping(torch.from_numpy(np.array(z))[None]))
+            origins, directions = rays_through(torch.from_numpy(np.array(cam2world))[None], grid)
+            rays = zip(origins.split(2048, dim=1), directions.split(2048, dim=1), strict=True)
+            outputs = [generator.render_rays(planes, o, d) for o, d in rays]
+            color = torch.cat([output.features[0, :, :3] for output in outputs])
+            alpha = torch.cat([output.alpha[0] for output in outputs])[:, None]
+            truth = torch.from_numpy(np.array(rgba[::2, ::2])).reshape(-1, 4).float() / 255.0
+            over_grey = (color + 0.5 * (1 - alpha)).clamp(0, 1)
+            true_over_grey = truth[:, :3] * truth[:, 3:] + 0.5 * (1 - truth[:, 3:])
+            on_head = truth[:, 3] > 0.5
+            error = (over_grey - true_over_grey)[on_head].square().mean()
+            figures.append(-10.0 * math.log10(max(error.item(), 1e-10)))
+            if head < 12:
+                truths.append(true_over_grey.reshape(side // 2, side // 2, 3))
+                results.append(over_grey.reshape(side // 2, side // 2, 3))
+    save_comparison(sheet, truths, results)
+    return float(np.mean(figures))

@@ -1,0 +1,153 @@
+"""Streaming of rays and pictures from rendered heads on disk (written by ``geoinv synth dataset``).
+
+Shards are memory-mapped, so a batch reads a few hundred pixels of each view and nothing is decoded. Shards that appear
+while training runs are picked up.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..camera import rays_through
+from ..errors import UsageError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RayBatch:
+    """Rays of heads with what they truly see.
+
+    Args:
+        z: [B, z_dim].
+        origins, directions: [B, N, 3].
+        color: [B, N, 3] in [0, 1], premultiplied.
+        alpha: [B, N].
+        distance: [B, N] along the ray, 0 where nothing is hit.
+    """
+
+    z: Tensor
+    origins: Tensor
+    directions: Tensor
+    color: Tensor
+    alpha: Tensor
+    distance: Tensor
+
+
+@dataclass(frozen=True)
+class _Shard:
+    rgba: np.ndarray  # [N, V, R, R, 4] uint8, straight alpha
+    depth: np.ndarray  # [N, V, R, R] float16
+    normals: np.ndarray  # [N, V, R, R, 3] int8
+    cam2world: np.ndarray  # [N, V, 4, 4]
+    z: np.ndarray  # [N, z_dim]
+
+
+class HeadShards:
+    """The heads in a folder.
+
+    Raises:
+        UsageError: The folder holds no shard.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._shards: dict[str, _Shard] = {}
+        self.refresh()
+        if not self._shards:
+            raise UsageError(f"no rendered heads in {folder}", "make some with `geoinv synth dataset`")
+        first = next(iter(self._shards.values()))
+        self.resolution, self.num_views, self.z_dim = first.rgba.shape[2], first.rgba.shape[1], first.z.shape[1]
+
+    def refresh(self) -> None:
+        """Look for new shards; z is written last, so a shard with z is whole."""
+        for path in sorted(self.folder.glob("*_z.npy")):
+            name = path.name[: -len("_z.npy")]
+            if name in self._shards or name.startswith("."):
+                continue
+            parts = {
+                key: np.load(self.folder / f"{name}_{key}.npy", mmap_mode="r")
+                for key in ("rgba", "depth", "normals", "cam2world")
+            }
+            self._shards[name] = _Shard(z=np.load(path), **parts)
+        self._names = sorted(self._shards)
+        self._ends = np.cumsum([len(self._shards[name].z) for name in self._names])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def _locate(self, head: int) -> tuple[_Shard, int]:
+        index = int(np.searchsorted(self._ends, head, side="right"))
+        return self._shards[self._names[index]], head - (int(self._ends[index - 1]) if index else 0)
+
+    def view(self, head: int, view: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """rgba uint8 [R, R, 4], depth [R, R], cam2world [4, 4], z [z_dim] of one view."""
+        shard, i = self._locate(head)
+        return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
+
+    def rays(self, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int) -> RayBatch:
+        """Random rays of random views of random heads; three quarters of the rays meet the head."""
+        size = self.resolution
+        chosen = rng.choice(len(self), size=heads, replace=False)
+        zs, pixels, cameras, rgba, depths = [], [], [], [], []
+        for head in chosen:
+            shard, i = self._locate(int(head))
+            zs.append(shard.z[i])
+            for view in rng.choice(self.num_views, size=views, replace=False):
+                picture = shard.rgba[i, view].reshape(-1, 4)
+                covered = np.flatnonzero(picture[:, 3])
+                on_head = rays_per_view * 3 // 4 if len(covered) else 0
+                index = np.concatenate(
+                    [
+                        covered[rng.integers(0, len(covered), on_head)] if on_head else np.empty(0, np.int64),
+                        rng.integers(0, size * size, rays_per_view - on_head),
+                    ]
+                )
+                pixels.append(np.stack([index % size + 0.5, index // size + 0.5], axis=-1) / size)
+                cameras.append(shard.cam2world[i, view])
+                rgba.append(picture[index])
+                depths.append(shard.depth[i, view].reshape(-1)[index])
+        cam2world = torch.from_numpy(np.stack(cameras))  # [heads * views, 4, 4]
+        origins, directions = rays_through(cam2world, torch.from_numpy(np.stack(pixels).astype(np.float32)))
+        cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)
+        distance = torch.from_numpy(np.stack(depths).astype(np.float32)) / cosine
+        straight = torch.from_numpy(np.stack(rgba).astype(np.float32) / 255.0)
+        alpha = straight[..., 3]
+        count = views * rays_per_view
+        return RayBatch(
+            z=torch.from_numpy(np.stack(zs).astype(np.float32)),
+            origins=origins.reshape(heads, count, 3).contiguous(),
+            directions=directions.reshape(heads, count, 3),
+            color=(straight[..., :3] * alpha[..., None]).reshape(heads, count, 3),
+            alpha=alpha.reshape(heads, count),
+            distance=distance.reshape(heads, count),
+        )
+
+
+def in_background(make: Callable[[], T], depth: int = 4) -> Iterator[T]:
+    """Endless results of ``make``, prepared ahead by one thread; an exception in it is raised here."""
+    ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=depth)
+
+    def work() -> None:
+        while True:
+            try:
+                ready.put(make())
+            except BaseException as error:  # handed over, not swallowed
+                ready.put(error)
+                return
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        item = ready.get()
+        if isinstance(item, BaseException):
+            raise item
+        yield item

@@ -1,0 +1,25 @@
+"""Exponential moving average of a model's parameters."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class MovingAverage:
+    """A copy of ``module`` whose parameters follow it slowly; buffers are copied."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move toward ``module``; faster in the first steps, whose parameters are worth forgetting."""
+        decay = min(self.decay, (step + 1) / (step + 10))
+        averaged, current = list(self.module.parameters()), [p.detach() for p in module.parameters()]
+        torch._foreach_lerp_(averaged, current, 1.0 - decay)
+        for target, source in zip(self.module.buffers(), module.buffers(), strict=True):
+            target.copy_(source)

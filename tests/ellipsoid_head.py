@@ -1,0 +1,93 @@
+"""A coloured ellipsoid that stands in for a generator: density, surface, depth and normals are known by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geoinv.camera import pixel_centres, rays_through
+
+DENSITY = 2000.0
+"""Per world unit: opaque within 2 mm, so that alpha is 0 or 1 and depth is the surface's."""
+
+
+@dataclass(frozen=True)
+class EllipsoidRender:
+    """Like ``models.generator.RenderOutput``."""
+
+    color: Tensor
+    alpha: Tensor
+    depth: Tensor
+
+    def over(self, background: float | Tensor = 1.0) -> Tensor:
+        return (self.color + (1.0 - self.alpha) * background) * 2.0 - 1.0
+
+
+@dataclass(frozen=True)
+class EllipsoidConfig:
+    z_dim: int = 8
+    w_dim: int = 4
+    num_ws: int = 3
+    resolution: int = 64
+    neural_resolution: int = 32
+
+
+class EllipsoidHead:
+    """An ellipsoid with the given half axes; colour is position mapped to [0, 1]; planes and latents are ignored."""
+
+    config = EllipsoidConfig()
+
+    def __init__(self, half_axes: tuple[float, float, float] = (0.2, 0.3, 0.25), centre: float = 0.0) -> None:
+        self.half_axes = torch.tensor(half_axes)
+        self.centre = torch.tensor([0.0, centre, 0.0])
+        self.w_avg = torch.zeros(self.config.w_dim)
+
+    def mapping(self, z: Tensor, label: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
+        return (truncation_psi * z[:, None, : self.config.w_dim]).expand(-1, self.config.num_ws, -1)
+
+    def planes(self, w_plus: Tensor) -> Tensor:
+        return torch.zeros(len(w_plus), 3, 1, 2, 2)
+
+    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        radius = ((points - self.centre) / self.half_axes).norm(dim=-1)
+        # Steep but continuous: half of DENSITY at the surface, so that marching cubes lands on it.
+        density = DENSITY * torch.sigmoid((1.0 - radius) * 60.0)
+        return density, (points + 0.5).clamp(0.0, 1.0)
+
+    def render(
+        self,
+        planes: Tensor,
+        cam2world: Tensor,
+        *,
+        w_plus: Tensor | None = None,
+        resolution: int | None = None,
+        superresolution: bool = True,
+    ) -> EllipsoidRender:
+        side = self.config.resolution if superresolution else resolution or self.config.neural_resolution
+        origins, directions = rays_through(cam2world, pixel_centres(side))
+        distance, is_hit = self.first_hit(origins, directions)
+        points = origins + distance[..., None] * directions
+        depth = distance * (directions @ cam2world[:, :3, 2:3]).squeeze(-1)
+        batch = len(cam2world)
+        alpha = is_hit.float().reshape(batch, 1, side, side)
+        color = ((points + 0.5).clamp(0.0, 1.0)).transpose(1, 2).reshape(batch, 3, side, side) * alpha
+        return EllipsoidRender(color, alpha, depth.reshape(batch, 1, side, side))
+
+    def first_hit(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance along rays [B, N, 3] to the surface (3.3 where missed) and whether it is hit."""
+        start, step = (origins - self.centre) / self.half_axes, directions / self.half_axes
+        a, b, c = step.square().sum(-1), (start * step).sum(-1), start.square().sum(-1) - 1.0
+        discriminant = b.square() - a * c
+        is_hit = discriminant > 0.0
+        distance = (-b - discriminant.clamp_min(0.0).sqrt()) / a
+        return torch.where(is_hit, distance, torch.full_like(distance, 3.3)), is_hit
+
+    def normals(self, cam2world: Tensor, side: int) -> Tensor:
+        """True world normals [B, 3, side, side], zero where the head is missed."""
+        origins, directions = rays_through(cam2world, pixel_centres(side))
+        distance, is_hit = self.first_hit(origins, directions)
+        points = origins + distance[..., None] * directions - self.centre
+        normals = torch.nn.functional.normalize(points / self.half_axes.square(), dim=-1) * is_hit[..., None]
+        return normals.transpose(1, 2).reshape(len(cam2world), 3, side, side)

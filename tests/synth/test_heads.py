@@ -1,0 +1,115 @@
+"""HeadRenderer and data sets; skipped where the CC0 assets, moderngl or EGL are absent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.camera import CameraPose, rays_through
+from geoinv.errors import MissingDependencyError
+from geoinv.synth import HeadSampler
+from geoinv.synth.assets import find_assets
+from geoinv.synth.dataset import make_dataset, sample_cameras
+
+FRONT = CameraPose.from_angles(0.0).cam2world()[0].numpy()
+
+
+@pytest.fixture(scope="module")
+def renderer():  # type: ignore[no-untyped-def]
+    from geoinv.synth.heads import HeadRenderer
+
+    try:
+        return HeadRenderer(None, resolution=96, supersample=2)
+    except MissingDependencyError as error:
+        pytest.skip(error.message)
+
+
+def test_missing_assets_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GEOINV_ASSETS", raising=False)
+    for folder in (None, tmp_path):
+        with pytest.raises(MissingDependencyError) as caught:
+            find_assets(folder)
+        assert "makehuman_system_assets_cc0.zip" in (caught.value.hint or "")
+
+
+def test_cameras_start_near_the_front() -> None:
+    cameras = sample_cameras(np.random.default_rng(0), 200).astype(np.float64)
+    pose = CameraPose.from_cam2world(torch.tensor(cameras))
+    assert abs(float(pose.yaw_rad[0])) < 0.5
+    assert float(pose.yaw_rad.abs().max()) <= 1.1 + 1e-5
+    assert float(pose.pitch_rad.abs().max()) <= 0.5 + 1e-5
+
+
+class TestHeadRenderer:
+    def test_view_is_consistent(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler = HeadSampler()
+        head = renderer.build(sampler(np.zeros(sampler.z_dim)))
+        view = renderer.render(head, FRONT)
+        alpha = view.rgba[..., 3]
+        assert alpha[0, 0] == 0 and alpha[48, 48] == 255
+        assert 2.2 < view.depth[48, 48] < 2.6 and view.depth[0, 0] == 0
+        lengths = np.linalg.norm(view.normals[alpha == 255], axis=-1)
+        np.testing.assert_allclose(lengths, 1.0, atol=1e-3)
+        assert view.normals[48, 48, 2] > 0.5  # the face looks to +z
+
+    def test_depth_is_that_of_the_landmark(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler = HeadSampler()
+        head = renderer.build(sampler(np.zeros(sampler.z_dim)))
+        view = renderer.render(head, FRONT)
+        x, y = view.landmarks5[2]  # nose tip
+        depth = float(view.depth[int(y * 96), int(x * 96)])
+        origin, ray = rays_through(torch.tensor(FRONT)[None], torch.tensor([[[float(x), float(y)]]]))
+        nose = origin[0, 0] + ray[0, 0] * depth / float(ray[0, 0] @ torch.tensor(FRONT[:3, 2]))
+        np.testing.assert_allclose(nose.numpy(), head.shape.landmarks[30], atol=0.006)
+
+    def test_landmarks_are_on_the_right_sides(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler = HeadSampler()
+        left_eye, right_eye, nose, left_mouth, right_mouth = renderer.render(
+            renderer.build(sampler(np.zeros(sampler.z_dim))), FRONT
+        ).landmarks5
+        assert left_eye[0] < nose[0] < right_eye[0] and left_mouth[0] < right_mouth[0]
+        assert left_eye[1] < nose[1] < left_mouth[1]
+
+    def test_expression_does_not_move_the_head(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler = HeadSampler()
+        z = np.random.default_rng(0).standard_normal(sampler.z_dim)
+        z[sampler.index("mouth-open")] = -2.0
+        closed = renderer.build(sampler(z)).shape
+        z[sampler.index("mouth-open")] = 3.0
+        opened = renderer.build(sampler(z)).shape
+        assert closed.scale == opened.scale
+        np.testing.assert_allclose(closed.landmarks[27], opened.landmarks[27], atol=2e-3)
+        assert closed.landmarks[8, 1] - opened.landmarks[8, 1] > 0.01
+
+    def test_pupils_are_life_sized(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler, rng = HeadSampler(), np.random.default_rng(3)
+        for z in rng.standard_normal((30, sampler.z_dim)):
+            right, left = (c for c, _ in renderer.geometry.eye_frames(renderer.build(sampler(z)).shape))
+            assert 52.0 < 370.0 * float(np.linalg.norm(left - right)) < 74.0
+
+    def test_heads_do_not_depend_on_what_was_drawn_before(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler, rng = HeadSampler(), np.random.default_rng(4)
+        heads = [renderer.build(sampler(z)) for z in rng.standard_normal((3, sampler.z_dim))]
+        first = renderer.render(heads[0], FRONT).rgba
+        renderer.render(heads[1], FRONT)
+        renderer.render(heads[2], FRONT)
+        np.testing.assert_array_equal(first, renderer.render(heads[0], FRONT).rgba)
+
+
+def test_dataset_shards_resume(renderer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made: list[int] = []
+    arguments = {"views": 2, "resolution": 48, "seed": 5, "shard_size": 2}
+    make_dataset(tmp_path, 3, on_shard=lambda shard, *_: made.append(shard), **arguments)  # type: ignore[arg-type]
+    assert made == [0, 1]
+    assert json.loads((tmp_path / "dataset.json").read_text())["heads"] == 3
+    rgba = np.load(tmp_path / "00000_rgba.npy", mmap_mode="r")
+    assert rgba.shape == (2, 2, 48, 48, 4) and np.load(tmp_path / "00001_z.npy").shape[0] == 1
+    before = np.array(rgba)
+    (tmp_path / "00000_z.npy").unlink()
+    make_dataset(tmp_path, 3, on_shard=lambda shard, *_: made.append(shard), **arguments)  # type: ignore[arg-type]
+    assert made == [0, 1, 0]
+    np.testing.assert_array_equal(before, np.load(tmp_path / "00000_rgba.npy"))

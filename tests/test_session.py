@@ -1,0 +1,85 @@
+"""The library facade on tiny random weights."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import geoinv
+from geoinv.camera import CameraPose
+from tests.tiny_models import write_tiny_weights
+
+WOMAN = Path(__file__).parents[1] / "examples" / "woman.jpg"
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> geoinv.Session:
+    folder = write_tiny_weights(tmp_path_factory.mktemp("weights") / "weights")
+    session = geoinv.Session(str(folder / "mini-generator.safetensors"), device="cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEOINV_WEIGHTS", str(folder))
+        _ = session.aligner, session.directions, session.encoder, session.generator
+    return session
+
+
+@pytest.fixture(scope="module")
+def inversion(session: geoinv.Session) -> geoinv.Inversion:
+    return session.invert(WOMAN)
+
+
+def test_invert_takes_path_array_and_face(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
+    array = geoinv.read_image(WOMAN)
+    for photo in (array, str(WOMAN), session.align(array)):
+        again = session.invert(photo)
+        assert torch.equal(again.w_plus, inversion.w_plus)
+    assert inversion.source == "woman.jpg"
+    assert session.invert(array, source="x").source == "x"
+    assert 0.0 < inversion.metrics["psnr_db"] < 60.0
+
+
+def test_render_shapes(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
+    views = session.render(inversion, yaw_deg=[-20, 0, 20], pitch_deg=5)
+    assert views.color.shape == (3, 3, 32, 32)
+    assert views.alpha.shape == (3, 1, 32, 32)
+    assert views.depth.shape == (3, 1, 16, 16)
+    own = session.render(inversion)
+    same = session.render(inversion, cam2world=inversion.pose.cam2world())
+    assert torch.equal(own.color, same.color)
+
+
+def test_cameras_are_degrees(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
+    cameras = session.cameras(inversion, 30.0, [0.0, 10.0])
+    expected = [CameraPose.from_angles(math.radians(30), math.radians(pitch)).cam2world() for pitch in (0, 10)]
+    assert torch.allclose(cameras, torch.cat(expected), atol=1e-6)
+
+
+def test_edit_and_mesh(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
+    edited = session.edit(inversion, {"smile": 0.5})
+    expected = inversion.w_plus + 0.5 * session.directions.vectors["smile"]
+    assert torch.allclose(edited.w_plus, expected)
+    mesh = session.mesh(edited, resolution=32)
+    assert mesh.is_watertight
+
+
+def test_refuses(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(geoinv.CheckpointError, match="made by generator"):
+        session.render(replace(inversion, generator_sha256="0" * 64))
+    with pytest.raises(geoinv.UsageError, match="not both"):
+        session.render(inversion, yaw_deg=1.0, cam2world=torch.eye(4)[None])
+    with pytest.raises(geoinv.ShapeError, match="cam2world"):
+        session.render(inversion, cam2world=torch.eye(4))
+    with pytest.raises(geoinv.ShapeError, match="photo must be"):
+        session.align(np.zeros((100, 100), np.uint8))
+
+
+def test_public_names_resolve() -> None:
+    for name in geoinv.__all__:
+        assert getattr(geoinv, name) is not None
+    with pytest.raises(AttributeError):
+        _ = geoinv.nothing  # type: ignore[attr-defined]

@@ -1,0 +1,58 @@
+"""A folder of weights with a tiny random generator, its encoder and a few directions: all that the commands need."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from geoinv.checkpoints.store import save_model, sha256_of, weights_dir
+from geoinv.editing import Directions, save_directions
+from geoinv.models.config import BackboneConfig, EncoderConfig, GeneratorConfig, MappingConfig, RenderConfig
+from geoinv.models.encoder import GlobalEncoder
+from geoinv.models.generator import TriPlaneGenerator
+
+
+def tiny_config() -> GeneratorConfig:
+    """The shape of ``mini`` in small: 16 px planes, 16 px rays, 32 px pictures."""
+    return GeneratorConfig(
+        name="tiny",
+        mapping=MappingConfig(z_dim=8, w_dim=16, layers=1, hidden=16, lr_multiplier=1.0, normalise_z=False),
+        backbone=BackboneConfig(
+            w_dim=16, channels=(16, 16), out_channels=24, convs_per_block=(1, 2), painting="subpixel"
+        ),
+        render=RenderConfig(num_samples=8, num_importance=8, limits="box"),
+        decoder_hidden=16,
+        feature_channels=8,
+        third_plane="zy",
+        neural_resolution=16,
+        resolution=32,
+        superresolution="residual",
+    )
+
+
+def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:
+    """Write the tiny model as ``mini`` into ``folder``, with the real face models beside it; returns the folder."""
+    shutil.copytree(weights_dir() / "face", folder / "face")
+    torch.manual_seed(seed)
+    config = tiny_config()
+    generator = TriPlaneGenerator(config)
+    with torch.no_grad():
+        generator.decoder.net[-1].bias[0] = 60.0  # dense everywhere: a box, so that there is a surface to mesh
+    save_model(folder / "mini-generator.safetensors", generator, config)
+    sha256 = sha256_of(folder / "mini-generator.safetensors")
+    encoder_config = EncoderConfig(
+        generator="mini",
+        num_ws=config.num_ws,
+        w_dim=config.w_dim,
+        channels=(8, 8, 8, 8, 8),
+        blocks=(1, 1, 1, 1, 1),
+        hidden=16,
+    )
+    encoder = GlobalEncoder(encoder_config)
+    save_model(folder / "mini-encoder.safetensors", encoder, encoder_config, {"generator_sha256": sha256})
+    vectors = {name: torch.randn(config.num_ws, config.w_dim) for name in ("smile", "age", "hair_dark")}
+    descriptions = {"smile": "a broad smile", "age": "older", "hair_dark": "darker hair"}
+    save_directions(folder / "mini-directions.safetensors", Directions(vectors, descriptions, sha256))
+    return folder
