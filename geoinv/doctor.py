@@ -133,18 +133,19 @@ def _package(module: str, pip_name: str, cost: str, *, is_required: bool = False
     """A package that must import; ``load=False`` only looks whether it is there, for those that are slow."""
     fix = f"pip install '{pip_name}'"
     top = module.split(".")[0]
+    name = top.replace("_", "-") if "[" in pip_name else pip_name
     if importlib.util.find_spec(top) is None:
-        return Check(pip_name, "missing", "not installed", cost, fix, is_required)
+        return Check(name, "missing", "not installed", cost, fix, is_required)
     if not load:
-        return Check(pip_name, "ok", "installed", is_required=is_required)
+        return Check(name, "ok", "installed", is_required=is_required)
     try:
         importlib.import_module(module)
     except (ImportError, OSError) as error:
         if "libGL" in str(error):
             fix = "pip uninstall opencv-python, then pip install --force-reinstall opencv-python-headless"
-        return Check(pip_name, "broken", _first_line(error), cost, fix, is_required)
+        return Check(name, "broken", _first_line(error), cost, fix, is_required)
     version = getattr(sys.modules[top], "__version__", "installed")
-    return Check(pip_name, "ok", str(version), is_required=is_required)
+    return Check(name, "ok", str(version), is_required=is_required)
 
 
 def _ffmpeg() -> Check:
@@ -174,7 +175,9 @@ def _weights(model: str) -> list[Check]:
         (f"{model}-directions.safetensors", "directions", "edit does not work", False),
         ("face/face_detection_full_range.tflite", "face detector", "no photo can be aligned", True),
         ("face/face_landmark.tflite", "face landmarks", "no photo can be aligned", True),
-        ("face/identity.safetensors", "identity model", "eval of photos tells no identity distance", False),
+        ("face/identity.safetensors", "identity model", "eval of photos does not work", False),
+        ("face/expression.safetensors", "expression model", "eval of photos does not work", False),
+        ("heldout-heads.safetensors", "held-out heads", "eval --set heads does not work", False),
     ]
     return [
         _weight_file(folder, name, what, cost, expected.get(name), is_required)

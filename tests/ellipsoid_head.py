@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from geoinv.camera import pixel_centres, rays_through
 
@@ -34,12 +34,18 @@ class EllipsoidConfig:
     neural_resolution: int = 32
 
 
-class EllipsoidHead:
+class EllipsoidHead(nn.Module):
     """An ellipsoid with the given half axes; colour is position mapped to [0, 1]; planes and latents are ignored."""
 
-    config = EllipsoidConfig()
-
-    def __init__(self, half_axes: tuple[float, float, float] = (0.2, 0.3, 0.25), centre: float = 0.0) -> None:
+    def __init__(
+        self,
+        half_axes: tuple[float, float, float] = (0.2, 0.3, 0.25),
+        centre: float = 0.0,
+        config: EllipsoidConfig | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config or EllipsoidConfig()
+        self.anchor = nn.Parameter(torch.zeros(1))
         self.half_axes = torch.tensor(half_axes)
         self.centre = torch.tensor([0.0, centre, 0.0])
         self.w_avg = torch.zeros(self.config.w_dim)

@@ -93,10 +93,11 @@ def invert(
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
         inversion, reconstruction = session.invert_and_render(aligned, source=photo.name)
         files = outputs_of(photo)
-        write_image(crop, aligned.image)
-        write_image(files[0], inversion_sheet(inversion, reconstruction))
-        if suffix != "none":
+        sheet = inversion_sheet(inversion, reconstruction)
+        if suffix != "none":  # first, as it takes longest: a run that is cut short should leave nothing behind
             write_turntable(session, inversion, files[1], frames=frames)
+        write_image(crop, aligned.image)
+        write_image(files[0], sheet)
         values = report(inversion)
         write_json(files[-2], {**values, "warnings": list(aligned.warnings), "turntable_frames": frames})
         inversion.save(files[-1])  # last: an inversion that is there tells that the rest is

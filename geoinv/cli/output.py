@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 _is_quiet = False
-_has_bar = False
+_bar: Progress | None = None
 
 
 def set_quiet(quiet: bool) -> None:
@@ -24,13 +27,15 @@ def set_quiet(quiet: bool) -> None:
 
 def line(text: str) -> None:
     """One line of the result, on stdout."""
-    typer.echo(text)
+    with _without_bar():
+        typer.echo(text)
 
 
 def talk(text: str) -> None:
     """One line for the person at the terminal, on stderr."""
     if not _is_quiet:
-        typer.echo(text, err=True)
+        with _without_bar():
+            typer.echo(text, err=True)
 
 
 def warn(text: str) -> None:
@@ -55,29 +60,43 @@ def print_result(summary: str, values: Mapping[str, Any], files: Sequence[Path],
     if as_json:
         print_json(values)
         return
-    line(summary)
-    for path in files:
-        line(f"  {path}")
+    line("\n".join([summary, *(f"  {path}" for path in files)]))
 
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr where that is a terminal; yields ``update(number_done)``. A bar within a bar is left out."""
-    global _has_bar
-    if _is_quiet or _has_bar or total < 2 or not sys.stderr.isatty():
+    global _bar
+    if _is_quiet or _bar is not None or total < 2 or not sys.stderr.isatty():
         yield lambda done: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    _has_bar = True
+    # Redirection would send stdout where the bar is: to stderr.
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
+    task = bar.add_task(label, total=total)
+    _bar = bar
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(label, total=total)
+        with bar:
             yield lambda done: bar.update(task, completed=done)
     finally:
-        _has_bar = False
+        _bar = None
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """Take the bar off the terminal while something else is written."""
+    if _bar is None:
+        yield
+        return
+    _bar.stop()
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        _bar.start()
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from . import output
 from .options import JsonOpt, OverwriteOpt, QuietOpt, SeedOpt
 from .outputs import check_outputs, check_writable
 
-app = typer.Typer(help="Synthetic heads: preview, dataset.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Synthetic heads: preview, dataset, held-out.", no_args_is_help=True, rich_markup_mode=None)
 
 AssetsOpt = Annotated[
     Path | None,
@@ -90,3 +90,29 @@ def dataset(
     )
     values = {"dataset": out, "heads": heads, "views": views, "seconds": round(time.perf_counter() - start, 3)}
     output.print_result(f"{heads} heads, {views} views each", values, [out], as_json=json_output)
+
+
+@app.command("held-out")
+def held_out(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path(
+        "weights/heldout-heads.safetensors"
+    ),
+    heads: Annotated[int, typer.Option("--heads", min=1, max=1000, help="How many heads.")] = 48,
+    assets: AssetsOpt = None,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Render the heads that `geoinv eval --set heads` measures on; no data set's seed can draw them."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_outputs([out], overwrite=overwrite)
+
+    from ..evaluation import build_held_out
+    from ..synth.assets import find_assets
+
+    find_assets(assets)
+    with output.progress("rendering", heads) as update:
+        build_held_out(out, heads, assets=assets, on_head=update)
+    values = {"heads": heads, "file": out, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result(f"{heads} held-out heads", values, [out], as_json=json_output)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from . import output
-from .options import JsonOpt, QuietOpt, SeedOpt
+from .options import JsonOpt, ModelOpt, QuietOpt, SeedOpt
 from .outputs import check_writable
 
 app = typer.Typer(
@@ -42,16 +42,9 @@ def generator(
     start = time.perf_counter()
     check_writable(out)
 
-    from ..models.config import mini
-    from ..synth.sampler import HeadSampler
     from ..training.generator import GeneratorTraining, train_generator
+    from ..training.mini_model import mini_for_heads
 
-    sampler = HeadSampler()
-    model = mini(
-        sampler.z_dim,
-        categories=tuple((part.start, part.stop, part.bias) for part in sampler.categories),
-        switches=tuple((switch.index, switch.threshold) for switch in sampler.switches),
-    )
     settings = GeneratorTraining(
         data=data,
         validation=validation,
@@ -64,9 +57,46 @@ def generator(
         compile=compile_backbone,
         seed=seed,
     )
-    best = train_generator(model, settings, on_progress=_tell)
+    best = train_generator(mini_for_heads(), settings, on_progress=_tell)
     values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
     output.print_result("trained a generator", values, [best], as_json=json_output)
+
+
+@app.command("encoder")
+def encoder(
+    data: DataOpt,
+    validation: ValidationOpt,
+    out: RunOpt = Path("runs/encoder"),
+    model: ModelOpt = "mini",
+    minutes: MinutesOpt = 60.0,
+    photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=1, help="Photos in a step.")] = 24,
+    rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,
+    seed: SeedOpt = 0,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Teach the encoder of a generator to find codes and cameras of the heads of a data set."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_writable(out)
+
+    from ..training.encoder import EncoderTraining, train_encoder
+
+    settings = EncoderTraining(
+        data=data,
+        validation=validation,
+        out=out,
+        minutes=minutes,
+        generator=model,
+        photos_per_step=photos_per_step,
+        rays_per_view=rays_per_view,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    best = train_encoder(settings, on_progress=_tell)
+    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result("trained an encoder", values, [best], as_json=json_output)
 
 
 def _tell(progress: float, text: str) -> None:

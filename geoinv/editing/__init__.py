@@ -2,12 +2,14 @@
 
 from .apply import apply_edits, direction_named
 from .directions import Directions, directions_path, load_directions, read_directions, save_directions
+from .discovery import discover_directions
 
 __all__ = [
     "Directions",
     "apply_edits",
     "direction_named",
     "directions_path",
+    "discover_directions",
     "load_directions",
     "read_directions",
     "save_directions",

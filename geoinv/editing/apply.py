@@ -45,9 +45,14 @@ def direction_named(directions: Directions, name: str) -> Tensor:
     Raises:
         UsageError: There is none; the message names near ones.
     """
-    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if plain in directions.vectors:
-        return directions.vectors[plain]
-    near = difflib.get_close_matches(plain, directions.names, n=3, cutoff=0.5)
+    known = {_plain(own): own for own in directions.names}
+    plain = _plain(name)
+    if plain in known:
+        return directions.vectors[known[plain]]
+    near = [known[match] for match in difflib.get_close_matches(plain, known, n=3, cutoff=0.5)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(directions.names)}"
     raise UsageError(f"unknown attribute {name!r}", f"{hint} (geoinv edit --list shows all)" if near else hint)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", "-").replace(" ", "-")

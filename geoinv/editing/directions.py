@@ -56,9 +56,7 @@ def directions_path(model: str | os.PathLike[str]) -> Path:
     return weights_dir() / f"{text}-directions.safetensors"
 
 
-def load_directions(
-    model: str | os.PathLike[str] = "mini", *, generator_sha256: str | None = None
-) -> Directions:
+def load_directions(model: str | os.PathLike[str] = "mini", *, generator_sha256: str | None = None) -> Directions:
     """The directions of a generator.
 
     Args:
@@ -95,7 +93,7 @@ def read_directions(path: Path) -> Directions:
             header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
             if header.get("format") != FORMAT:
                 raise CheckpointError(f"{path} is not a file of edit directions")
-            vectors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118: not a dict
+            vectors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
             return Directions(vectors, dict(header["descriptions"]), str(header["generator_sha256"]))
     except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
         raise CheckpointError(f"cannot read the edit directions {path}: {error}") from error

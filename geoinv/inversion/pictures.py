@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from ..render.normals import normals_from_depth
+from ..render.normals import at_side, render_normals
 from ..render.pictures import color_picture, depth_picture, depth_range, normal_picture
 from ..render.sheets import grid, row
 
@@ -48,7 +47,7 @@ def view_pictures(
         elif kind == "depth":
             picture = depth_picture(depth[0], alpha[0], limits=depth_limits)
         else:
-            normals = normals_from_depth(depth, alpha, cam2world.detach().float().cpu())
+            normals = render_normals(depth, alpha, cam2world.detach().float().cpu())
             picture = normal_picture(normals[0], alpha[0])
         pictures.append(_resized(picture, side))
     return pictures
@@ -56,10 +55,7 @@ def view_pictures(
 
 def depth_alpha(view: RenderOutput) -> Tensor:
     """[B, 1, h, w] opacity at the size of the depth, which super-resolution leaves smaller than the colour."""
-    alpha = view.alpha.detach().float().cpu()
-    return (
-        alpha if alpha.shape == view.depth.shape else functional.interpolate(alpha, view.depth.shape[-2:], mode="area")
-    )
+    return at_side(view.alpha.detach().float().cpu(), view.depth.shape[-1])
 
 
 def shared_depth_range(views: Sequence[RenderOutput]) -> tuple[float, float]:

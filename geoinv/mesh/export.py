@@ -45,7 +45,8 @@ def encode_mesh(mesh: trimesh.Trimesh, suffix: str) -> bytes:
         options = {"digits": 4, "header": "geoinv: millimetres, y up"}
     if suffix == ".glb":  # glTF holds linear colours, the others what a screen shows
         mesh = mesh.copy()
-        mesh.visual.vertex_colors = _linear(np.asarray(mesh.visual.vertex_colors)[:, :3])
+        colors: Any = mesh.visual
+        colors.vertex_colors = _linear(np.asarray(colors.vertex_colors)[:, :3])
     data = mesh.export(file_type=suffix[1:], **options)
     return data.encode() if isinstance(data, str) else bytes(data)
 

@@ -75,9 +75,7 @@ def largest_component(
     return compacted(vertices, faces[keep])
 
 
-def compacted(
-    vertices: NDArray[np.float32], faces: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def compacted(vertices: NDArray[np.float32], faces: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Without the vertices that no face uses."""
     used, renumbered = np.unique(faces, return_inverse=True)
     return vertices[used], renumbered.reshape(-1, 3).astype(np.int64)

@@ -44,9 +44,7 @@ def simplified(
     raise GeoinvError(f"cannot simplify the mesh to {target_faces} faces without tearing it", "ask for more faces")
 
 
-def _cleaned(
-    vertices: NDArray[np.float32], faces: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _cleaned(vertices: NDArray[np.float32], faces: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Without collapsed faces and split-off pieces."""
     is_proper = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
     return largest_component(*compacted(vertices, faces[is_proper]))

@@ -1,7 +1,7 @@
 """face-api's weight files to safetensors: ``python -m geoinv.metrics.face_api_convert PACKAGE/model weights/face``.
 
 Reads tfjs weight manifests; values stay in the 8 bits that face-api quantised them to, with scale and minimum in the
-header, so nothing is lost. The package is @vladmandic/face-api 1.7.15 from npm (``npm pack``), MIT for code and weights.
+header, so nothing is lost. The package is @vladmandic/face-api 1.7.15 from npm (``npm pack``); MIT, code and weights.
 """
 
 from __future__ import annotations

@@ -19,12 +19,11 @@ from ..errors import CheckpointError
 
 Weights = Mapping[str, Tensor]
 
-FACE_BOX = (0.13, 0.15, 0.74)
+FACE_BOX = (0.14, 0.16, 0.71)
 """(left, top, side) of the square that these networks see, as fractions of geoinv's aligned crop.
 
-face-api cuts a square whose side is the mean distance of the eye centres to the mouth's centre over 0.45, with the
-mean of the three points at (0.5, 0.43); over aligned portraits that is this box to within a few hundredths. Renders
-share the crop, so one box serves both photo and reconstruction.
+It is the chip that dlib trained its ResNet on: eye centres 0.351 of the side apart, at 0.314 of its height; in aligned
+crops they lie at (0.374, 0.383) and (0.623, 0.383). Renders share the crop, so one box serves photo and reconstruction.
 """
 
 _MEAN_RGB = (122.782, 117.001, 104.298)  # face-api's, subtracted in place of 0..255 centring
@@ -87,9 +86,7 @@ def separable(x: Tensor, weights: Weights, name: str, *, stride: int) -> Tensor:
     x = functional.conv2d(
         _pad_same(x, depthwise.shape[-1], stride), depthwise, stride=stride, groups=depthwise.shape[0]
     )
-    return functional.conv2d(
-        x, weights[f"{name}/pointwise_filter"].permute(3, 2, 0, 1), bias=weights[f"{name}/bias"]
-    )
+    return functional.conv2d(x, weights[f"{name}/pointwise_filter"].permute(3, 2, 0, 1), bias=weights[f"{name}/bias"])
 
 
 def dense_features(x: Tensor, weights: Weights) -> Tensor:

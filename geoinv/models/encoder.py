@@ -51,6 +51,7 @@ class GlobalEncoder(nn.Module):
     """Photo [B, 3, 256, 256] in [-1, 1] -> :class:`EncoderOutput`; works at 128 px inside, by area averaging."""
 
     w_avg: Tensor  # [w_dim], the generator's, so that the encoder is whole by itself
+    pose_scale: Tensor  # [6]
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -73,15 +74,15 @@ class GlobalEncoder(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
         self.register_buffer("pose_scale", torch.tensor(_CAMERA_SCALE))
 
-    def hidden(self, image: Tensor) -> Tensor:
-        """Features of the whole picture [B, hidden]."""
+    def forward(self, image: Tensor) -> EncoderOutput:
         if image.ndim != 4 or image.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
             raise ShapeError(f"image must be [B, 3, {INPUT_SIZE}, {INPUT_SIZE}], got {list(image.shape)}")
-        features = self.trunk(self.stem(F.avg_pool2d(image, 2)))
-        return self.neck(features.float().flatten(1))
+        return self.encode(F.avg_pool2d(image, 2))
 
-    def forward(self, image: Tensor) -> EncoderOutput:
-        hidden = self.hidden(image)
-        offsets = self.codes(hidden).reshape(-1, self.config.num_ws, self.config.w_dim)
-        pose = self.pose(hidden) * self.pose_scale  # type: ignore[operator]
-        return EncoderOutput(self.w_avg + offsets, CameraPose.from_vector(pose.float()))
+    def encode(self, image: Tensor) -> EncoderOutput:
+        """The same for a picture that is 128 px already, [B, 3, 128, 128]."""
+        image = image.contiguous(memory_format=torch.channels_last)
+        hidden = self.neck(self.trunk(self.stem(image)).flatten(1)).float()
+        offsets = self.codes(hidden).float().reshape(-1, self.config.num_ws, self.config.w_dim)
+        pose = self.pose(hidden).float() * self.pose_scale
+        return EncoderOutput(self.w_avg + offsets, CameraPose.from_vector(pose))

@@ -1,1 +1,1 @@
-"""From planes to pixels (:mod:`.volume`), and from renders to things to look at: orbits, pictures, sheets, videos."""
+"""From renders to things to look at: camera orbits, normals, pictures, contact sheets and videos."""

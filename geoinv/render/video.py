@@ -1,4 +1,4 @@
-"""Videos of turning heads: .mp4 through imageio-ffmpeg's ffmpeg, .gif through Pillow; the same frames, the same bytes."""
+"""Videos of turning heads: .mp4 through imageio-ffmpeg's ffmpeg, .gif through Pillow; same frames, same bytes."""
 
 from __future__ import annotations
 

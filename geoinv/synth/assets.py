@@ -20,7 +20,7 @@ from ..errors import MissingDependencyError
 ASSETS_VARIABLE = "GEOINV_ASSETS"
 _ASSETS_HINT = (
     "download makehuman_system_assets_cc0.zip from the MakeHuman community "
-    "(files2.makehumancommunity.org/asset_packs), 
+    "(files2.makehumancommunity.org/asset_packs), "
     "unpack it and give its folder with --assets DIR or GEOINV_ASSETS"
 )
 

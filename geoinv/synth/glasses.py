@@ -33,12 +33,13 @@ FRAME_STYLES: dict[str, FrameStyle] = {
 
 def _tube(path: RealArray, radius: RealArray, closed: bool) -> tuple[FloatArray, FloatArray, IntArray]:
     """Vertices, normals and triangles of a tube along ``path`` [N, 3] with ``radius`` [N]."""
+    tangent: RealArray
     if closed:
         tangent = np.roll(path, -1, 0) - np.roll(path, 1, 0)
     else:
         tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    reference = np.where(np.abs(tangent[:, 2:]) > 0.9, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]])
+    reference: RealArray = np.where(np.abs(tangent[:, 2:]) > 0.9, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]])
     side = np.cross(tangent, reference)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(tangent, side)

@@ -198,6 +198,8 @@ class HeadRenderer:
         return [name for name in (p.hair, p.brows, LASHES) if name is not None]
 
     def _draw_opaque(self, p: HeadParameters) -> None:
+        if p.hair is not None:  # first, so that the costly skin behind it is never shaded
+            self._draw_hair(p.hair, p.hair_color, solid=True)
         self._skins.texture.use(0)
         skin = self._skins.blend(p) | {
             "beard": p.beard,
@@ -209,15 +211,14 @@ class HeadRenderer:
             "gloss": p.gloss,
             "buzz": p.buzz,
         }
-        self._skin_part.draw(skin)
         for part in self._eye_parts:
             part.draw({"iris_color": p.eye_color, "gaze": p.gaze})
         for part in self._solid_parts.values():
             part.draw({"gloss": 0.15})
         if p.glasses is not None:
             self._glasses_part.draw({"gloss": 0.5})
-        if p.hair is not None:
-            self._draw_hair(p.hair, p.hair_color, solid=True)
+        with self._raster.culling():
+            self._skin_part.draw(skin)
 
     def _draw_blended(self, p: HeadParameters) -> None:
         brow_color = p.hair_color * 0.65 * (1.0 - 0.5 * float(p.hair_color.mean() > 0.2)) + 0.003

@@ -5,6 +5,8 @@ Runs on a GPU or on Mesa's software renderer (llvmpipe).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,15 @@ class Rasteriser:
         shared = {"mvp": projection(cam2world), "eye_position": np.asarray(cam2world)[:3, 3], **uniforms}
         for program in self.programs.values():
             set_uniforms(program, shared)
+
+    @contextmanager
+    def culling(self) -> Iterator[None]:
+        """Draw only faces that look to the camera; for closed surfaces."""
+        import moderngl
+
+        self.context.enable(moderngl.CULL_FACE)
+        yield
+        self.context.disable(moderngl.CULL_FACE)
 
     def blending(self) -> None:
         """From here on premultiplied colours are blended and depth is not written."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -50,7 +51,20 @@ class GeneratorTraining:
     seed: int = 0
 
 
-def guided_distances(batch: RayBatch, box_side: float, config: GeneratorTraining, random: torch.Generator) -> Tensor:
+class _Sampling(Protocol):
+    """The part of a training's settings that places samples."""
+
+    @property
+    def even_samples(self) -> int: ...
+
+    @property
+    def surface_samples(self) -> int: ...
+
+    @property
+    def surface_spread(self) -> float: ...
+
+
+def guided_distances(batch: RayBatch, box_side: float, config: _Sampling, random: torch.Generator) -> Tensor:
     """Ascending sample distances [B, N, S]: even with jitter through the box, and close to the true surface."""
     near, far = volume.box_limits(batch.origins, batch.directions, box_side=box_side)
     shape = batch.distance.shape

@@ -79,15 +79,18 @@ class HeadShards:
                 for key in ("rgba", "depth", "normals", "cam2world")
             }
             self._shards[name] = _Shard(z=np.load(path), **parts)
-        self._names = sorted(self._shards)
-        self._ends = np.cumsum([len(self._shards[name].z) for name in self._names])
+        shards = [self._shards[name] for name in sorted(self._shards)]
+        # one assignment, because the data thread reads while the training thread refreshes
+        self._index = (shards, np.cumsum([len(shard.z) for shard in shards]))
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
+        ends = self._index[1]
+        return int(ends[-1]) if len(ends) else 0
 
     def _locate(self, head: int) -> tuple[_Shard, int]:
-        index = int(np.searchsorted(self._ends, head, side="right"))
-        return self._shards[self._names[index]], head - (int(self._ends[index - 1]) if index else 0)
+        shards, ends = self._index
+        index = int(np.searchsorted(ends, head, side="right"))
+        return shards[index], head - (int(ends[index - 1]) if index else 0)
 
     def view(self, head: int, view: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """rgba uint8 [R, R, 4], depth [R, R], cam2world [4, 4], z [z_dim] of one view."""
@@ -95,14 +98,22 @@ class HeadShards:
         return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
 
     def rays(self, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int) -> RayBatch:
-        """Random rays of random views of random heads; three quarters of the rays meet the head."""
-        size = self.resolution
+        """Random rays of random views of random heads."""
         chosen = rng.choice(len(self), size=heads, replace=False)
+        pairs = [(int(h), [int(v) for v in rng.choice(self.num_views, size=views, replace=False)]) for h in chosen]
+        return self.rays_of(rng, pairs, rays_per_view=rays_per_view)
+
+    def rays_of(
+        self, rng: np.random.Generator, heads_views: list[tuple[int, list[int]]], *, rays_per_view: int
+    ) -> RayBatch:
+        """Random rays of given views of given heads; three quarters of the rays meet the head."""
+        size = self.resolution
+        heads, views = len(heads_views), len(heads_views[0][1])
         zs, pixels, cameras, rgba, depths = [], [], [], [], []
-        for head in chosen:
-            shard, i = self._locate(int(head))
+        for head, views_of_head in heads_views:
+            shard, i = self._locate(head)
             zs.append(shard.z[i])
-            for view in rng.choice(self.num_views, size=views, replace=False):
+            for view in views_of_head:
                 picture = shard.rgba[i, view].reshape(-1, 4)
                 covered = np.flatnonzero(picture[:, 3])
                 on_head = rays_per_view * 3 // 4 if len(covered) else 0

@@ -5,14 +5,14 @@ from geoinv.editing import Directions, apply_edits
 from geoinv.errors import ShapeError, UsageError
 
 DIRECTIONS = Directions(
-    {"smile": torch.full((2, 3), 2.0), "mouth_open": torch.full((2, 3), -1.0)}, {}, generator_sha256=""
+    {"smile": torch.full((2, 3), 2.0), "mouth-open": torch.full((2, 3), -1.0)}, {}, generator_sha256=""
 )
 
 
 class TestApplyEdits:
     def test_hand_computed(self):
         w_plus = torch.ones(1, 2, 3)
-        edited = apply_edits(w_plus, DIRECTIONS, {"smile": 1.5, "mouth_open": -0.5})
+        edited = apply_edits(w_plus, DIRECTIONS, {"smile": 1.5, "mouth-open": -0.5})
         assert torch.equal(edited, torch.full((1, 2, 3), 1.0 + 3.0 + 0.5))
         assert torch.equal(w_plus, torch.ones(1, 2, 3))
 
@@ -33,7 +33,7 @@ class TestApplyEdits:
     def test_unknown_without_near_ones_lists_all(self):
         with pytest.raises(UsageError) as caught:
             apply_edits(torch.zeros(1, 2, 3), DIRECTIONS, {"zzz": 1.0})
-        assert "mouth_open, smile" in caught.value.hint
+        assert "mouth-open, smile" in caught.value.hint
 
     def test_rejects_nan(self):
         with pytest.raises(UsageError, match="finite"):

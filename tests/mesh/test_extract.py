@@ -5,8 +5,8 @@ import torch
 from geoinv.conventions import MM_PER_UNIT
 from geoinv.errors import GeoinvError, UsageError
 from geoinv.mesh.density import SURFACE_LEVEL, density_grid, solid_head
-from geoinv.mesh.extract import extract_head
 from geoinv.mesh.export import to_trimesh
+from geoinv.mesh.extract import extract_head
 from tests.ellipsoid_head import DENSITY, EllipsoidHead
 
 PLANES = torch.zeros(1, 3, 1, 2, 2)

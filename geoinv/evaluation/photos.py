@@ -1,0 +1,128 @@
+"""Figures on photos, where no truth but the photo is known: fit, identity from the side, and whether edits show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..camera import CameraPose
+from ..errors import CheckpointError, PhotoError
+from ..images import list_images, read_image
+from ..metrics.expression import happiness
+from ..metrics.identity import identity_descriptor
+from ..metrics.image import psnr_db, ssim
+from ..render.normals import at_side
+from ..render.orbits import turned
+from .means import Figures, Means
+
+if TYPE_CHECKING:
+    from ..align import AlignedFace
+    from ..inversion import Inversion
+    from ..models.generator import RenderOutput
+    from ..session import Session
+
+IDENTITY_YAW_RAD = math.radians(25.0)
+SMILE = "smile"
+SMILE_GAIN = 0.3
+"""A smile edit shows where P(happy) rises by at least this."""
+
+_SIDE = 256
+
+
+def evaluate_photos(
+    session: Session,
+    photos: Path | Sequence[Path],
+    *,
+    on_photo: Callable[[int, int], None] | None = None,
+    on_skip: Callable[[Path, PhotoError], None] | None = None,
+) -> Figures:
+    """Figures over a folder of photos, each inverted anew.
+
+    Args:
+        session: The models to measure.
+        photos: A folder, or the photos themselves.
+        on_photo: Called with the number of photos done and of all.
+        on_skip: Called with each photo that cannot be used.
+
+    Returns:
+        ``photos`` and ``skipped``; ``input_psnr_db`` and ``ssim_input`` over the face (the hull of its landmarks);
+        ``identity_input`` and ``identity_novel``, distances of the photo to the reconstruction in its own view and in
+        views turned by 25 degrees to each side; ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to
+        P(happy) and the share of photos where that is at least 0.3 (None without such a direction).
+
+    Raises:
+        PhotoError: No photo could be used.
+    """
+    paths = list_images(photos) if isinstance(photos, Path) else list(photos)
+    means, skipped = Means(), 0
+    has_smile = _has_smile(session)
+    for index, path in enumerate(paths):
+        try:
+            _measure(means, session, session.align(read_image(path)), has_smile)
+        except PhotoError as error:
+            skipped += 1
+            if on_skip is not None:
+                on_skip(path, error)
+        if on_photo is not None:
+            on_photo(index + 1, len(paths))
+    if skipped == len(paths):
+        raise PhotoError(f"none of the {len(paths)} photos could be used", "each needs a face that can be found")
+    names = ("input_psnr_db", "ssim_input", "identity_input", "identity_novel", "smile_gain", "smile_gain_share")
+    return {"photos": len(paths) - skipped, "skipped": skipped, **{name: means.mean(name) for name in names}}
+
+
+@torch.no_grad()
+def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool) -> None:
+    inversion, render = session.invert_and_render(face)
+    photo = torch.from_numpy(np.ascontiguousarray(face.image)).permute(2, 0, 1)[None].float() / 255.0
+    small_photo, image = at_side(photo, _SIDE), _picture(render)
+    mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), _SIDE) > 0.5
+    means.add("input_psnr_db", psnr_db(image, small_photo, mask))
+    means.add("ssim_input", ssim(image, small_photo, mask))
+    descriptor = identity_descriptor(small_photo)
+    means.add("identity_input", (identity_descriptor(image) - descriptor).norm(dim=1))
+    novel = torch.cat([_picture(view) for view in _side_views(session, inversion)])
+    means.add("identity_novel", (identity_descriptor(novel) - descriptor).norm(dim=1))
+    if has_smile:
+        edited = session.edit(inversion, {SMILE: 1.0})
+        smiling = _picture(session.render(edited, cam2world=inversion.pose.cam2world()))
+        gain = happiness(smiling) - happiness(image)
+        means.add("smile_gain", gain)
+        means.add("smile_gain_share", (gain >= SMILE_GAIN).float())
+
+
+def _has_smile(session: Session) -> bool:
+    """A model without any directions can still be measured."""
+    try:
+        return SMILE in session.directions.vectors
+    except CheckpointError:
+        return False
+
+
+def _side_views(session: Session, inversion: Inversion) -> list[RenderOutput]:
+    """The head turned by 25 degrees to each side of the photo's view."""
+    poses = [turned(inversion.pose, yaw) for yaw in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD)]
+    vectors = torch.cat([pose.as_vector() for pose in poses])
+    return list(session.iter_render(inversion, CameraPose.from_vector(vectors).cam2world()))
+
+
+def _picture(render: RenderOutput) -> Tensor:
+    """[B, 3, 256, 256] in [0, 1] over mid-grey."""
+    return at_side((render.over(0.5).float().cpu() + 1.0) / 2.0, _SIDE)
+
+
+def face_hull(face: AlignedFace) -> NDArray[np.uint8]:
+    """[512, 512], 1 inside the convex hull of the landmarks: the face without hair, ears and background."""
+    import cv2
+
+    mask = np.zeros(face.image.shape[:2], dtype=np.uint8)
+    points = np.round(face.landmarks[:, :2] - 0.5).astype(np.int32)
+    cv2.fillConvexPoly(mask, cv2.convexHull(points), (1,))
+    return mask

@@ -1,0 +1,46 @@
+"""Figures as rows of text for a table."""
+
+from __future__ import annotations
+
+from .means import Figures
+
+_ROWS: tuple[tuple[str, str, str], ...] = (
+    ("heads", "held-out heads", "d"),
+    ("photos", "photos", "d"),
+    ("skipped", "photos skipped", "d"),
+    ("input_psnr_db", "input view, PSNR (dB)", ".2f"),
+    ("ssim_input", "input view, SSIM", ".3f"),
+    ("novel_psnr_db", "views at -30 and +30 degrees, PSNR (dB)", ".2f"),
+    ("ssim_novel", "views at -30 and +30 degrees, SSIM", ".3f"),
+    ("depth_units", "depth error (world units)", ".4f"),
+    ("depth_mm", "depth error (mm)", ".2f"),
+    ("normal_deg", "normal error (degrees)", ".1f"),
+    ("camera_deg", "camera error (degrees)", ".2f"),
+    ("identity_input", "identity distance, input view", ".3f"),
+    ("identity_novel", "identity distance, views at -25 and +25 degrees", ".3f"),
+    ("smile_gain", "smile edit, gain of P(happy)", "+.3f"),
+    ("smile_gain_share", "smile edit, share of photos that gain 0.3", ".2f"),
+    ("generator_psnr_db", "generator at true z, ray grid, PSNR (dB)", ".2f"),
+    ("generator_ssim", "generator at true z, ray grid, SSIM", ".3f"),
+    ("generator_256_psnr_db", "generator at true z, 256 px, PSNR (dB)", ".2f"),
+    ("generator_256_ssim", "generator at true z, 256 px, SSIM", ".3f"),
+    ("generator_alpha_iou", "generator at true z, overlap of outlines", ".3f"),
+    ("generator_depth_units", "generator at true z, depth error (world units)", ".4f"),
+    ("generator_depth_mm", "generator at true z, depth error (mm)", ".2f"),
+    ("generator_normal_deg", "generator at true z, normal error (degrees)", ".1f"),
+)
+
+
+def table_rows(figures: Figures) -> list[tuple[str, str]]:
+    """(what, value) for each figure that there is, in a fixed order; what was not measured shows as a dash."""
+    rows = []
+    for name, label, form in _ROWS:
+        if name in figures:
+            value = figures[name]
+            rows.append((label, "-" if value is None else format(value, form)))
+    return rows
+
+
+def rounded(figures: Figures, digits: int = 4) -> Figures:
+    """The figures as they go into JSON."""
+    return {name: round(value, digits) if isinstance(value, float) else value for name, value in figures.items()}

@@ -1,0 +1,269 @@
+"""Training of E0 by self-supervision on heads whose latent code, camera, picture and shape are known.
+
+As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: image, latent and geometry terms, the
+last as opacity and the true surface distance along rays. Inputs are renders of the true heads and of the generator's
+own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known cameras are used
+for rendering and teach the camera head.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..camera import CameraPose, pixel_centres, rays_through
+from ..checkpoints.store import load_generator, save_model, sha256_of
+from ..models.config import EncoderConfig
+from ..models.encoder import GlobalEncoder
+from ..models.generator import TriPlaneGenerator
+from ..models.precision import allow_bfloat16, fast_precision
+from ..synth.dataset import sample_cameras
+from .generator import guided_distances, learning_rate_at, ray_losses
+from .head_shards import HeadShards, RayBatch, in_background
+from .moving_average import MovingAverage
+from .photo_augment import photo_like, random_background
+from .run_folder import RunFolder
+from .sheets import save_comparison
+
+
+@dataclass(frozen=True)
+class EncoderTraining:
+    """Settings of a run; the defaults are what the shipped weights were trained with."""
+
+    data: Path
+    validation: Path
+    out: Path
+    minutes: float
+    generator: str = "mini"
+    photos_per_step: int = 24
+    heads_rendered: int = 8  # of the photos, so many are also compared as pictures and shapes
+    samples_per_step: int = 2  # of the photos, so many are the generator's own samples
+    rays_per_view: int = 400  # in the input view, and as many in another view
+    even_samples: int = 10
+    surface_samples: int = 10
+    surface_spread: float = 0.02
+    learning_rate: float = 1e-3
+    average_decay: float = 0.998
+    validate_every_minutes: float = 5.0
+    seed: int = 0
+
+
+LOSS_WEIGHTS = {"latent": 0.05, "camera": 0.3, "color": 1.0, "alpha": 0.5, "surface": 0.2}
+
+
+@dataclass(frozen=True)
+class PhotoBatch:
+    """Inputs with what is known of them.
+
+    Args:
+        images: [P, 3, S, S] in [-1, 1].
+        z: [P, z_dim].
+        camera: [P, 6] true pose vectors.
+        rays: Rays of the first heads of the batch, in the input view and another.
+    """
+
+    images: Tensor
+    z: Tensor
+    camera: Tensor
+    rays: RayBatch
+
+
+def photo_batch(data: HeadShards, rng: np.random.Generator, config: EncoderTraining) -> PhotoBatch:
+    """Random heads as photos."""
+    heads = rng.choice(len(data), size=config.photos_per_step - config.samples_per_step, replace=False)
+    views = [rng.choice(data.num_views, size=2, replace=False) for _ in heads]
+    images, zs, cameras = [], [], []
+    for head, (view, _) in zip(heads, views, strict=True):
+        rgba, _, cam2world, z = data.view(int(head), int(view))
+        images.append(_as_photo(rng, np.asarray(rgba, np.float32) / 255.0))
+        zs.append(z)
+        cameras.append(cam2world)
+    compared = [(int(head), [int(v) for v in pair]) for head, pair in zip(heads, views, strict=True)]
+    rays = data.rays_of(rng, compared[: config.heads_rendered], rays_per_view=config.rays_per_view)
+    pose = CameraPose.from_cam2world(torch.from_numpy(np.stack(cameras)).double()).as_vector().float()
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) * 2.0 - 1.0
+    return PhotoBatch(pixels, torch.from_numpy(np.stack(zs)), pose, rays)
+
+
+def _as_photo(rng: np.random.Generator, rgba: np.ndarray) -> np.ndarray:
+    alpha = rgba[..., 3:]
+    picture = rgba[..., :3] * alpha + random_background(rng, rgba.shape[0]) * (1.0 - alpha)
+    return photo_like(rng, picture.astype(np.float32))
+
+
+@torch.no_grad()
+def generator_photos(
+    generator: TriPlaneGenerator, rng: np.random.Generator, count: int, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The generator's own samples as photos: images [count, 3, size, size], z, camera vectors."""
+    z = torch.from_numpy(rng.standard_normal((count, generator.config.z_dim)).astype(np.float32))
+    cam2world = torch.from_numpy(np.concatenate([sample_cameras(rng, 1) for _ in range(count)]))
+    output = generator.render(
+        generator.planes(generator.mapping(z)), cam2world, resolution=size // 2, superresolution=False
+    )
+    rgba = F.interpolate(torch.cat([output.color, output.alpha], dim=1), size=(size, size), mode="bilinear")
+    photos = []
+    for picture in rgba.permute(0, 2, 3, 1).numpy():
+        background = random_background(rng, size)
+        photos.append(photo_like(rng, picture[..., :3] + background * (1.0 - picture[..., 3:])))
+    images = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2) * 2.0 - 1.0
+    return images, z, CameraPose.from_cam2world(cam2world.double()).as_vector().float()
+
+
+def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], None] | None = None) -> Path:
+    """Train until ``config.minutes`` of training (over all resumed runs) are used up.
+
+    Returns:
+        The best weights by PSNR of held-out input views, a safetensors file that ships beside its generator.
+    """
+    torch.manual_seed(config.seed)
+    allow_bfloat16(True)
+    run = RunFolder(config.out)
+    generator, info = load_generator(config.generator)
+    data, validation = HeadShards(config.data), HeadShards(config.validation)
+    model = EncoderConfig(info.name, generator.config.num_ws, generator.config.w_dim)
+    encoder = GlobalEncoder(model)
+    encoder.w_avg.copy_(generator.w_avg)
+    encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = MovingAverage(encoder, config.average_decay)
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.02)
+    step, seconds, best = 0, 0.0, -math.inf
+    state = run.load_state()
+    if state is not None:
+        encoder.load_state_dict(state["encoder"])
+        average.module.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, seconds, best = state["step"], state["seconds"], state["best"]
+    rng = np.random.default_rng([config.seed, step, 1])
+    own = np.random.default_rng([config.seed, step, 2])
+    random = torch.Generator().manual_seed(config.seed + step)
+    batches = in_background(lambda: photo_batch(data, rng, config))
+    with torch.no_grad():
+        w_scale = generator.mapping(torch.randn(2048, generator.config.z_dim, generator=random))[:, 0].std(dim=0)
+    last_validation = seconds
+    totals: dict[str, float] = {}
+    while seconds < config.minutes * 60:
+        start = time.monotonic()
+        batch = next(batches)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(seconds / (config.minutes * 60), config.learning_rate)
+        own_images, own_z, own_camera = generator_photos(generator, own, config.samples_per_step, data.resolution)
+        losses = encoder_losses(
+            encoder,
+            generator,
+            PhotoBatch(
+                torch.cat([batch.images, own_images]),
+                torch.cat([batch.z, own_z]),
+                torch.cat([batch.camera, own_camera]),
+                batch.rays,
+            ),
+            w_scale,
+            config,
+            random,
+        )
+        optimizer.zero_grad(set_to_none=True)
+        sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items()).backward()  # type: ignore[union-attr]
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        average.update(encoder, step)
+        for name, loss in losses.items():
+            totals[name] = totals.get(name, 0.0) + loss.item()
+        seconds += time.monotonic() - start
+        progress = seconds / (config.minutes * 60)
+        if step % 50 == 0:
+            run.log(step=step, minutes=seconds / 60, **{name: total / 50 for name, total in totals.items()})
+            totals = {}
+            if on_progress:
+                on_progress(progress, f"step {step}, {step / seconds:.2f} steps/s")
+        is_over = seconds >= config.minutes * 60
+        if seconds - last_validation > config.validate_every_minutes * 60 or is_over:
+            last_validation = seconds
+            figures = validate(average.module, generator, validation, run.path / f"samples_{step:06d}.png")  # type: ignore[arg-type]
+            run.log(step=step, minutes=seconds / 60, **figures)
+            run.plot()
+            if figures["heldout_psnr_db"] > best:
+                best = figures["heldout_psnr_db"]
+                training = {name: round(value, 3) for name, value in figures.items()} | {"steps": step}
+                extra = {"training": training, "generator_sha256": sha256_of(info.path)}
+                save_model(run.path / "best.safetensors", average.module, model, extra=extra)
+            run.save_state(
+                {
+                    "encoder": encoder.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step,
+                    "seconds": seconds,
+                    "best": best,
+                }
+            )
+            if on_progress:
+                on_progress(progress, ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
+    return run.path / "best.safetensors"
+
+
+def encoder_losses(
+    encoder: GlobalEncoder,
+    generator: TriPlaneGenerator,
+    batch: PhotoBatch,
+    w_scale: Tensor,
+    config: EncoderTraining,
+    random: torch.Generator,
+) -> dict[str, Tensor]:
+    """Latent (w units of its spread), camera (units of its spread), and picture and shape terms of rendered heads."""
+    with fast_precision(batch.images.device):
+        predicted = encoder.encode(batch.images)
+    with torch.no_grad():
+        target = generator.mapping(batch.z)
+    # the mean over codes carries the head; single codes may leave it where the picture asks for it
+    latent = ((predicted.w_plus.mean(dim=1) - target[:, 0]) / w_scale).square().mean()
+    spread = ((predicted.w_plus - predicted.w_plus.mean(dim=1, keepdim=True)) / w_scale).square().mean()
+    camera = F.smooth_l1_loss(
+        predicted.camera.as_vector() / encoder.pose_scale, batch.camera / encoder.pose_scale, beta=0.1
+    )
+    heads = batch.rays.z.shape[0]
+    planes = generator.planes(predicted.w_plus[:heads])
+    distances = guided_distances(batch.rays, generator.config.render.box_side, config, random)
+    output = generator.march(planes, batch.rays.origins, batch.rays.directions, distances)
+    return {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, batch.rays, distances)}
+
+
+@torch.no_grad()
+def validate(
+    encoder: GlobalEncoder, generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count: int = 40
+) -> dict[str, float]:
+    """PSNR over true head pixels with the predicted camera, and the camera's error, on held-out heads; a sheet."""
+    rng = np.random.default_rng(0)
+    side = heads.resolution
+    grid = pixel_centres(side).reshape(side, side, 2)[::2, ::2].reshape(-1, 2)
+    psnr, degrees, truths, results = [], [], [], []
+    for head in range(min(count, len(heads))):
+        rgba, _, cam2world, _ = heads.view(head, 0)
+        straight = np.asarray(rgba, np.float32) / 255.0
+        photo = straight[..., :3] * straight[..., 3:] + random_background(rng, side) * (1.0 - straight[..., 3:])
+        predicted = encoder.encode(torch.from_numpy(photo).permute(2, 0, 1)[None] * 2.0 - 1.0)
+        pose = predicted.camera.cam2world()
+        true_rotation = torch.from_numpy(np.array(cam2world))[:3, :3]
+        cosine = ((pose[0, :3, :3] * true_rotation).sum() - 1.0) / 2.0
+        degrees.append(math.degrees(math.acos(float(cosine.clamp(-1.0, 1.0)))))
+        origins, directions = rays_through(pose, grid)
+        output = generator.render_rays(generator.planes(predicted.w_plus), origins, directions)
+        color, alpha = output.features[0, :, :3], output.alpha[0][:, None]
+        over_grey = (color + 0.5 * (1 - alpha)).clamp(0, 1)
+        truth = torch.from_numpy(straight[::2, ::2]).reshape(-1, 4)
+        true_over_grey = truth[:, :3] * truth[:, 3:] + 0.5 * (1 - truth[:, 3:])
+        error = (over_grey - true_over_grey)[truth[:, 3] > 0.5].square().mean()
+        psnr.append(-10.0 * math.log10(max(error.item(), 1e-10)))
+        if head < 24:
+            truths.append(torch.from_numpy(photo[::2, ::2].copy()))
+            results.append(over_grey.reshape(side // 2, side // 2, 3))
+    save_comparison(sheet, truths, results)
+    return {"heldout_psnr_db": float(np.mean(psnr)), "camera_deg": float(np.mean(degrees))}

@@ -1,0 +1,62 @@
+"""Held-out heads made of the ellipsoid of ``tests.ellipsoid_head``, so that every figure is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from geoinv.camera import CameraPose
+from geoinv.evaluation.held_out import GREY, HeldOutHeads
+from geoinv.evaluation.picture_codes import encode_jpeg, encode_png
+from tests.ellipsoid_head import EllipsoidConfig, EllipsoidHead
+
+GENERATOR = EllipsoidHead(config=EllipsoidConfig(resolution=256, neural_resolution=128))
+YAWS = (0.1, 0.1 - np.pi / 6, 0.1 + np.pi / 6)
+
+
+def cameras() -> torch.Tensor:
+    return CameraPose.from_vector(torch.tensor([[yaw, 0.05, 0.02, 0.01, 0.0, 0.1] for yaw in YAWS])).cam2world()
+
+
+def ellipsoid_heads(count: int) -> HeldOutHeads:
+    cam2world = cameras()
+    full = GENERATOR.render(torch.zeros(3, 3, 1, 2, 2), cam2world)
+    small = GENERATOR.render(torch.zeros(1, 3, 1, 2, 2), cam2world[:1], superresolution=False)
+    color = (full.color + (1.0 - full.alpha) * GREY).permute(0, 2, 3, 1).numpy()
+    depth = ((small.depth[0, 0] - 1.5) / 2.5).numpy()
+    normals = GENERATOR.normals(cam2world[:1], 128)[0].permute(1, 2, 0).numpy()
+    codes = {
+        "color": [encode_jpeg(np.round(255.0 * view).astype(np.uint8), quality=98) for view in color],
+        "alpha": [encode_png(np.round(255.0 * view).astype(np.uint8)) for view in full.alpha[:, 0].numpy()],
+        "depth": [encode_png(np.round(65535.0 * depth).astype(np.uint16))],
+        "normals": [encode_png(np.round((normals + 1.0) * 127.5).astype(np.uint8))],
+    }
+    return HeldOutHeads(
+        latents=torch.zeros(count, 8),
+        cam2world=cam2world.expand(count, 3, 4, 4),
+        codes={kind: [row] * count for kind, row in codes.items()},
+        seed=0,
+        sampler_version=1,
+    )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    w_plus: torch.Tensor
+    camera: CameraPose
+
+
+class KnowingEncoder(nn.Module):
+    """Predicts the true camera, off by a given yaw."""
+
+    def __init__(self, yaw_error_rad: float = 0.0) -> None:
+        super().__init__()
+        self.yaw_error_rad = yaw_error_rad
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, image: torch.Tensor) -> Estimate:
+        self.seen.append(image)
+        vector = CameraPose.from_cam2world(cameras()[:1]).as_vector()
+        vector[:, 0] += self.yaw_error_rad
+        return Estimate(torch.zeros(len(image), 3, 4), CameraPose.from_vector(vector))

@@ -1,0 +1,91 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.camera import CameraPose
+from geoinv.editing import Directions
+from geoinv.errors import PhotoError
+from geoinv.evaluation.photos import evaluate_photos, face_hull
+from geoinv.images import write_image
+from tests.ellipsoid_head import EllipsoidConfig, EllipsoidHead
+
+
+@dataclass
+class Face:
+    image: np.ndarray
+    landmarks: np.ndarray
+
+
+@dataclass
+class Head:
+    pose: CameraPose
+    w_plus: torch.Tensor
+
+
+class EllipsoidSession:
+    """Like ``geoinv.Session``, with an ellipsoid for every photo and a smile that changes nothing."""
+
+    def __init__(self, directions: dict[str, torch.Tensor]) -> None:
+        self.generator = EllipsoidHead(config=EllipsoidConfig(resolution=512))
+        self.directions = Directions(directions, {}, "")
+
+    def align(self, photo: np.ndarray) -> Face:
+        if photo.max() == 0:
+            raise PhotoError("no face")
+        angles = np.linspace(0.0, 2.0 * np.pi, 100)
+        marks = np.stack([256 + 60 * np.cos(angles), 256 + 80 * np.sin(angles), 0 * angles], axis=1)
+        return Face(photo, marks)
+
+    def invert_and_render(self, face: Face):
+        head = Head(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
+        return head, self.render(head, cam2world=head.pose.cam2world())
+
+    def render(self, head: Head, *, cam2world: torch.Tensor):
+        return self.generator.render(torch.zeros(1, 3, 1, 2, 2), cam2world)
+
+    def iter_render(self, head: Head, cam2world: torch.Tensor):
+        for matrix in cam2world:
+            yield self.render(head, cam2world=matrix[None])
+
+    def edit(self, head: Head, strengths: dict[str, float]) -> Head:
+        return head
+
+
+@pytest.fixture
+def folder(tmp_path):
+    session = EllipsoidSession({})
+    render = session.render(None, cam2world=CameraPose.from_angles(0.0).cam2world())
+    image = ((render.over(0.5) + 1.0) * 127.5).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
+    write_image(tmp_path / "a.png", image)
+    write_image(tmp_path / "b.png", np.zeros_like(image))
+    return tmp_path
+
+
+class TestEvaluatePhotos:
+    def test_hand_computed(self, folder):
+        skipped = []
+        session = EllipsoidSession({"smile": torch.zeros(3, 4)})
+        figures = evaluate_photos(session, folder, on_skip=lambda path, error: skipped.append(path.name))
+        assert figures["photos"] == 1 and figures["skipped"] == 1 and skipped == ["b.png"]
+        assert figures["input_psnr_db"] > 50.0 and figures["ssim_input"] > 0.99  # 8 bits alone
+        assert figures["identity_input"] < 0.02 < figures["identity_novel"]
+        assert figures["smile_gain"] == 0.0 and figures["smile_gain_share"] == 0.0
+
+    def test_without_a_smile_direction(self, folder):
+        figures = evaluate_photos(EllipsoidSession({}), [folder / "a.png"])
+        assert figures["smile_gain"] is None and figures["smile_gain_share"] is None
+
+    def test_rejects_when_nothing_is_usable(self, folder):
+        with pytest.raises(PhotoError, match="none of the 1 photos"):
+            evaluate_photos(EllipsoidSession({}), [folder / "b.png"])
+
+
+def test_face_hull():
+    marks = np.array(
+        [[100.0, 100.0, 0.0], [200.0, 100.0, 0.0], [200.0, 200.0, 0.0], [100.0, 200.0, 0.0], [150, 150, 0]]
+    )
+    mask = face_hull(Face(np.zeros((512, 512, 3), np.uint8), marks))
+    assert mask[150, 150] == 1 and mask[90, 150] == 0 and mask[150, 210] == 0
+    assert int(mask.sum()) == pytest.approx(100 * 100, rel=0.03)
