@@ -89,22 +89,24 @@ def save_model(
     header = {
         "format": FORMAT,
         "kind": "generator" if isinstance(config, GeneratorConfig) else "encoder",
-        "config": json.dumps(asdict(config)),
-        "extra": json.dumps(extra or {}),
+        "config": asdict(config),
+        "extra": extra or {},
     }
+    # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
+    metadata = {"geoinv": json.dumps(header, sort_keys=True)}
     temporary = path.with_name(path.name + ".part")
-    save_file(tensors, temporary, metadata=header)
+    save_file(tensors, temporary, metadata=metadata)
     os.replace(temporary, path)
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
             if header.get("format") != FORMAT or header.get("kind") != kind:
                 raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        return json.loads(header["config"]), json.loads(header["extra"]), tensors
+        return header["config"], header["extra"], tensors
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
 

@@ -99,5 +99,54 @@ def encoder(
     output.print_result("trained an encoder", values, [best], as_json=json_output)
 
 
+@app.command("superresolution")
+def superresolution(
+    data: DataOpt,
+    out: RunOpt = Path("runs/superresolution"),
+    model: ModelOpt = "mini",
+    minutes: MinutesOpt = 5.0,
+    seed: SeedOpt = 0,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Teach the generator's last step, from its ray grid to the final picture; --data at the final resolution."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_writable(out)
+
+    from ..training.superresolution import SuperresolutionTraining, train_superresolution
+
+    settings = SuperresolutionTraining(data=data, out=out, minutes=minutes, generator=model, seed=seed)
+    best = train_superresolution(settings, on_progress=_tell)
+    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result("trained super-resolution", values, [best], as_json=json_output)
+
+
+@app.command("directions")
+def directions(
+    model: ModelOpt = "mini",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; by default beside the generator.")] = None,
+    seed: SeedOpt = 0,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Find the edit directions of a generator of synthetic heads, from what its z means."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+
+    from ..checkpoints.store import load_generator
+    from ..editing import discover_directions, save_directions
+    from ..editing.directions import directions_path
+    from ..synth.sampler import HeadSampler
+
+    target = out or directions_path(model)
+    check_writable(target.parent)
+    generator, info = load_generator(model)
+    found = discover_directions(generator, HeadSampler().attributes, generator_sha256=info.sha256, seed=seed)
+    save_directions(target, found)
+    values = {"directions": target, "attributes": list(found.names), "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result(f"found {len(found.names)} directions", values, [target], as_json=json_output)
+
+
 def _tell(progress: float, text: str) -> None:
     output.talk(f"{100.0 * progress:5.1f} %  {text}")

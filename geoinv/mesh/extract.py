@@ -24,7 +24,7 @@ MIN_RESOLUTION = 16
 MAX_RESOLUTION = 512
 DEFAULT_RESOLUTION = 192
 
-_COLOR_DEPTHS_MM = (-3.0, -1.5, 0.0, 1.5, 3.0, 4.5, 6.0, 8.0)  # along a ray into the surface
+_COLOR_DEPTHS_MM = (-2.0, 0.0, 2.0, 4.0, 7.0)  # along a ray into the surface
 _CHUNK = 1 << 14  # vertices a colour query
 
 

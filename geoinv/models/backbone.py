@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..errors import ShapeError
 from ..ops.resample import upsample2
 from .config import BackboneConfig
-from .layers import StyledConv, ToFeatures
+from .layers import Noise, StyledConv, ToFeatures
 
 
 class SynthesisBlock(nn.Module):
@@ -18,15 +18,15 @@ class SynthesisBlock(nn.Module):
     def __init__(self, config: BackboneConfig, index: int) -> None:
         super().__init__()
         channels, resolution = config.channels[index], 4 * 2**index
-        fixed_noise = config.painting == "skip"
+        noise: Noise = "fixed" if config.painting == "skip" else "absent"
         if index == 0:
             self.const = nn.Parameter(torch.randn(channels, 4, 4))
         else:
             self.conv0 = StyledConv(
-                config.channels[index - 1], channels, config.w_dim, resolution, up=True, fixed_noise=fixed_noise
+                config.channels[index - 1], channels, config.w_dim, resolution, up=True, noise=noise
             )
         if config.convs_per_block[index] == 2 or index == 0:
-            self.conv1 = StyledConv(channels, channels, config.w_dim, resolution, up=False, fixed_noise=fixed_noise)
+            self.conv1 = StyledConv(channels, channels, config.w_dim, resolution, up=False, noise=noise)
         if config.painting == "subpixel":
             self.maps = nn.Parameter(torch.zeros(channels, resolution, resolution))
         if config.painting == "skip":

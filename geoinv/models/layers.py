@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -32,26 +33,30 @@ class Linear(nn.Module):
         return F.linear(features, self.weight * self.weight_gain, self.bias * self.bias_gain)
 
 
+Noise = Literal["fixed", "unused", "absent"]
+"""Added always; kept with the weights but not added, as EG3D's super-resolution does; or not there."""
+
+
 class StyledConv(nn.Module):
-    """Modulated 3x3 convolution, fixed noise, bias, leaky ReLU."""
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool, fixed_noise: bool
+        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool, noise: Noise
     ) -> None:
         super().__init__()
         self.up = up
         self.affine = Linear(w_dim, in_channels, bias=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.fixed_noise = fixed_noise
-        if fixed_noise:
+        self.adds_noise = noise == "fixed"
+        if noise != "absent":
             self.noise_strength = nn.Parameter(torch.zeros(()))
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         """features [B, C_in, H, W], w [B, w_dim] -> [B, C_out, H, W], or twice the side with ``up``."""
         output = modulated_conv2d(features, self.weight, self.affine(w), up=self.up)
-        if self.fixed_noise:
+        if self.adds_noise:
             output = output + (self.noise_const * self.noise_strength).to(output.dtype)
         return scaled_lrelu(output + self.bias[:, None, None].to(output.dtype))
 

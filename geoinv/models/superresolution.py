@@ -64,8 +64,8 @@ class HybridSuperresolution(nn.Module):
 class _SuperresolutionBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int) -> None:
         super().__init__()
-        self.conv0 = StyledConv(in_channels, out_channels, w_dim, resolution, up=True, fixed_noise=True)
-        self.conv1 = StyledConv(out_channels, out_channels, w_dim, resolution, up=False, fixed_noise=True)
+        self.conv0 = StyledConv(in_channels, out_channels, w_dim, resolution, up=True, noise="unused")
+        self.conv1 = StyledConv(out_channels, out_channels, w_dim, resolution, up=False, noise="unused")
         self.torgb = ToFeatures(out_channels, 3, w_dim)
 
     def forward(self, features: Tensor, image: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:

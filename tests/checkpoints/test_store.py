@@ -1,0 +1,78 @@
+"""Weights on disk: round trip, same bytes, and every way a file can be wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from geoinv.checkpoints.store import load_encoder, load_generator, save_model, sha256_of
+from geoinv.errors import CheckpointError
+from geoinv.models.generator import TriPlaneGenerator
+from tests.tiny_models import tiny_config, write_tiny_weights
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = write_tiny_weights(tmp_path / "weights")
+    monkeypatch.setenv("GEOINV_WEIGHTS", str(folder))
+    return folder
+
+
+def test_round_trip_in_half_precision(tmp_path: Path) -> None:
+    generator = TriPlaneGenerator(tiny_config())
+    path = tmp_path / "g.safetensors"
+    save_model(path, generator, generator.config, {"steps": 3})
+    loaded, info = load_generator(str(path))
+    assert info.extra == {"steps": 3}
+    assert loaded.config == generator.config
+    for name, value in generator.state_dict().items():
+        assert torch.allclose(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_same_weights_same_bytes(tmp_path: Path) -> None:
+    generator = TriPlaneGenerator(tiny_config())
+    for name in "ab":
+        save_model(tmp_path / f"{name}.safetensors", generator, generator.config, {"x": 1, "y": 2})
+    assert sha256_of(tmp_path / "a.safetensors") == sha256_of(tmp_path / "b.safetensors")
+
+
+def test_by_name(weights: Path) -> None:
+    assert load_generator("mini")[1].sha256 == sha256_of(weights / "mini-generator.safetensors")
+    assert load_encoder("mini")[1].path == weights / "mini-encoder.safetensors"
+
+
+def test_unknown_name_lists_the_known(weights: Path) -> None:
+    with pytest.raises(CheckpointError, match="'maxi'") as caught:
+        load_generator("maxi")
+    assert caught.value.hint == "known models: mini"
+
+
+def test_encoder_of_other_weights_is_refused(weights: Path) -> None:
+    torch.manual_seed(5)
+    save_model(weights / "mini-generator.safetensors", TriPlaneGenerator(tiny_config()), tiny_config())
+    with pytest.raises(CheckpointError, match="trained for other weights"):
+        load_encoder("mini")
+
+
+def test_cut_file(weights: Path) -> None:
+    path = weights / "mini-generator.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_generator("mini")
+
+
+def test_foreign_file(weights: Path) -> None:
+    save_file({"x": torch.zeros(1)}, weights / "mini-generator.safetensors")
+    with pytest.raises(CheckpointError, match="holds no geoinv generator"):
+        load_generator("mini")
+
+
+def test_missing_tensor_is_named(tmp_path: Path) -> None:
+    generator = TriPlaneGenerator(tiny_config())
+    del generator.decoder.net[2].bias
+    save_model(tmp_path / "g.safetensors", generator, tiny_config())
+    with pytest.raises(CheckpointError, match=r"decoder.net.2.bias missing"):
+        load_generator(str(tmp_path / "g.safetensors"))

@@ -1,0 +1,38 @@
+"""The global encoder: shapes, the mean code at zero, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from geoinv.errors import ShapeError
+from geoinv.models.config import EncoderConfig
+from geoinv.models.encoder import GlobalEncoder
+
+CONFIG = EncoderConfig("mini", num_ws=3, w_dim=8, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16)
+
+
+def test_shapes() -> None:
+    output = GlobalEncoder(CONFIG)(torch.zeros(2, 3, 256, 256))
+    assert output.w_plus.shape == (2, 3, 8)
+    assert output.camera.as_vector().shape == (2, 6)
+
+
+def test_offsets_are_from_the_mean_code() -> None:
+    encoder = GlobalEncoder(CONFIG)
+    image = torch.randn(1, 3, 256, 256)
+    before = encoder(image).w_plus
+    encoder.w_avg += 1.5
+    assert torch.allclose(encoder(image).w_plus, before + 1.5, atol=1e-5)
+
+
+def test_averages_to_half_the_side() -> None:
+    encoder = GlobalEncoder(CONFIG)
+    small = torch.rand(1, 3, 128, 128)
+    doubled = small.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert torch.allclose(encoder(doubled).w_plus, encoder.encode(small).w_plus, atol=1e-5)
+
+
+def test_rejects_other_sizes() -> None:
+    with pytest.raises(ShapeError, match="256"):
+        GlobalEncoder(CONFIG)(torch.zeros(1, 3, 128, 128))

@@ -1,0 +1,104 @@
+"""The tri-plane generator as a whole: shapes, determinism, views, queries, EG3D's structure."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from geoinv.camera import CameraPose
+from geoinv.errors import ShapeError
+from geoinv.models.config import GeneratorConfig, ffhq512_128, mini
+from geoinv.models.generator import TriPlaneGenerator
+from tests.tiny_models import tiny_config
+
+
+@pytest.fixture(scope="module")
+def generator() -> TriPlaneGenerator:
+    torch.manual_seed(0)
+    return TriPlaneGenerator(tiny_config()).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def planes(generator: TriPlaneGenerator) -> torch.Tensor:
+    return generator.planes(generator.mapping(torch.randn(2, generator.config.z_dim)))
+
+
+def test_shapes(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    config = generator.config
+    assert planes.shape == (2, 3, config.backbone.out_channels // 3, 16, 16)
+    output = generator.render(planes, CameraPose.from_vector(torch.zeros(2, 6)).cam2world())
+    assert output.color.shape == (2, 3, config.resolution, config.resolution)
+    assert output.alpha.shape == (2, 1, config.resolution, config.resolution)
+    assert output.depth.shape == (2, 1, config.neural_resolution, config.neural_resolution)
+    assert (output.color <= output.alpha + 1e-6).all()
+    image = output.over(0.5)
+    assert image.min() >= -1.0 and image.max() <= 1.0
+
+
+def test_views_of_one_head_equal_single_renders(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    cameras = CameraPose.from_vector(torch.randn(3, 6) * 0.1).cam2world()
+    together = generator.render(planes[:1], cameras)
+    alone = [generator.render(planes[:1], camera[None]) for camera in cameras]
+    assert torch.allclose(together.color, torch.cat([o.color for o in alone]), atol=1e-5)
+    assert torch.allclose(together.depth, torch.cat([o.depth for o in alone]), atol=1e-4)
+
+
+def test_same_input_same_picture(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    cameras = CameraPose.from_vector(torch.zeros(2, 6)).cam2world()
+    assert torch.equal(generator.render(planes, cameras).color, generator.render(planes, cameras).color)
+
+
+def test_density_is_zero_outside_of_the_box(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    density, color = generator.query(planes, torch.tensor([[[0.0, 0.0, 0.6], [0.1, 0.0, 0.0]]]).expand(2, -1, -1))
+    assert (density[:, 0] == 0).all()
+    assert (density[:, 1] > 0).all()
+    assert color.shape == (2, 2, 3)
+
+
+def test_truncation_pulls_to_the_mean(generator: TriPlaneGenerator) -> None:
+    z = torch.randn(4, generator.config.z_dim)
+    full, half = generator.mapping(z), generator.mapping(z, truncation_psi=0.5)
+    assert torch.allclose(half, generator.w_avg + 0.5 * (full - generator.w_avg), atol=1e-6)
+    assert torch.allclose(generator.mapping(z, truncation_psi=0.0), generator.w_avg.expand_as(full), atol=1e-6)
+
+
+def test_mapping_sees_categories_and_switches() -> None:
+    base = mini(4, categories=((0, 2, (0.0, 1.0)),), switches=((3, 0.5),))
+    mapping = TriPlaneGenerator(base).backbone["mapping"]
+    features = mapping.features(torch.tensor([[0.5, 0.0, 0.0, 0.6], [1.5, 0.0, 0.0, 0.4]]))  # type: ignore[operator]
+    assert features[:, 4:].tolist() == [[0.0, 2.0, 2.0], [2.0, 0.0, 0.0]]
+
+
+def test_rejects_cameras_that_do_not_fit(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    with pytest.raises(ShapeError, match="2 heads cannot be seen by 3 cameras"):
+        generator.render(planes, CameraPose.from_vector(torch.zeros(3, 6)).cam2world())
+    with pytest.raises(ShapeError, match="w_plus"):
+        generator.planes(torch.zeros(1, 1, 1))
+    with pytest.raises(ShapeError, match="z must be"):
+        generator.mapping(torch.zeros(1, 3))
+
+
+def test_config_survives_json() -> None:
+    import json
+
+    config = mini(4, categories=((0, 2, (0.0, 1.0)),), switches=((3, 0.5),))
+    assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_ffhq_has_the_parameters_of_the_official_release() -> None:
+    with torch.device("meta"):
+        generator = TriPlaneGenerator(ffhq512_128())
+    assert sum(p.numel() for p in generator.parameters()) == 30_662_136
+    assert generator.config.num_ws == 14
+    names = set(generator.state_dict())
+    assert {"backbone.synthesis.b256.conv1.noise_const", "superresolution.block1.torgb.affine.bias"} <= names
+
+
+def test_gradients_reach_every_parameter() -> None:
+    generator = TriPlaneGenerator(tiny_config())
+    planes = generator.planes(generator.mapping(torch.randn(1, 8)))
+    output = generator.render(planes, CameraPose.from_angles(0.1).cam2world())
+    (output.color.square().sum() + output.alpha.sum()).backward()
+    # the head of super-resolution starts at zero, so what lies before it gets nothing at first
+    missing = [n for n, p in generator.named_parameters() if p.grad is None]
+    assert not missing
