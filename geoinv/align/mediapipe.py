@@ -1,8 +1,8 @@
 """MediaPipe's face detector (BlazeFace, full range) and 468-point face mesh, run by OpenCV alone.
 
 The two files in ``weights/face`` are MediaPipe's, Apache-2.0 (see the NOTICE beside them). Detection decodes anchors
-and merges them by weighted non-maximum suppression as MediaPipe does; the mesh is predicted again
-on a crop placed by itself until that crop rests, which makes it depend four times less on where the detector put it.
+and merges them by weighted non-maximum suppression as MediaPipe does; the mesh is predicted
+again on a crop placed by the mesh itself until that crop rests, so that little depends on where the detector put it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _MESH_SIDE = 192
 _MESH_OUTPUTS = ("conv2d_20", "conv2d_30")
 _MESH_OFFSET = np.array([0.65, 0.5, 0.0])  # pixels; x measured by mirroring 40 portraits, y half a pixel
 _MESH_MARGIN = 1.5
-_MESH_PASSES = 5
-_SETTLED = 1.0  # pixels that a corner of the mesh network's input may still move from one pass to the next
+_PASSES, _MAX_PASSES = 3, 5  # more than three make strongly turned faces drift; a face upside down may need five
+_SETTLED, _TURNING = 1.0, 16.0  # pixels that a corner of the network's input moves from one pass to the next
 _MIN_SCORE = 0.5
 _MIN_SCORE_SEARCH = 0.6  # of the further looks at a photo where nothing was found: more looks, more chances to err
 _SURE_SCORE = 0.75  # upright faces in clear photos score 0.73 and more, faces turned by over 90 degrees mostly less
@@ -102,7 +102,7 @@ class MediaPipeBackend:
         centre, side = corners.mean(axis=0), float(np.abs(corners[1] - corners[0]).max())
         angle = _angle(keypoints[0], keypoints[1])
         landmarks, presence = np.zeros((468, 3)), 0.0
-        for _ in range(_MESH_PASSES):
+        for step in range(_MAX_PASSES):
             to_crop = _square(centre, side * _MESH_MARGIN, angle)
             crop = warp(image, to_crop, _MESH_SIDE, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255.0
             points, flag = _forward(self._mesh, crop, _MESH_OUTPUTS)
@@ -111,7 +111,7 @@ class MediaPipeBackend:
             angle = _angle(landmarks[33], landmarks[263])
             centre, side = _upright_bounds(landmarks[:, :2], angle)
             next_crop = _square(centre, side * _MESH_MARGIN, angle)
-            if _largest_move(to_crop, next_crop) < _SETTLED:
+            if _largest_move(to_crop, next_crop) < (_SETTLED if step + 1 < _PASSES else _TURNING):
                 break
         if presence < _MIN_PRESENCE:
             return None

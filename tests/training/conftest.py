@@ -1,0 +1,44 @@
+"""A folder of made-up heads: coloured discs whose colour and size are told by z."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.camera import CameraPose
+
+HEADS, VIEWS, SIDE, Z_DIM = 12, 3, 32, 8
+
+
+def write_shard(folder: Path, name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((HEADS, Z_DIM)).astype(np.float32)
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
+    radius = 0.25 + 0.03 * np.tanh(z[:, 0])
+    inside = np.hypot(x, y)[None] < radius[:, None, None]  # [N, R, R]
+    color = (127 + 100 * np.tanh(z[:, 1:4])).astype(np.uint8)
+    rgba = np.zeros((HEADS, VIEWS, SIDE, SIDE, 4), np.uint8)
+    rgba[..., :3] = color[:, None, None, None]
+    rgba[..., 3] = inside[:, None] * np.uint8(255)
+    depth = np.where(inside[:, None], 2.6, 0.0).astype(np.float16).repeat(VIEWS, axis=1)
+    pose = CameraPose.from_vector(torch.from_numpy(rng.normal(0, 0.1, (HEADS * VIEWS, 6))))
+    arrays = {
+        "rgba": rgba,
+        "depth": depth,
+        "normals": np.zeros((HEADS, VIEWS, SIDE, SIDE, 3), np.int8),
+        "cam2world": pose.cam2world().numpy().astype(np.float32).reshape(HEADS, VIEWS, 4, 4),
+        "z": z,
+    }
+    for key, array in arrays.items():
+        np.save(folder / f"{name}_{key}.npy", array)
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> Path:
+    folder = tmp_path / "discs"
+    folder.mkdir()
+    write_shard(folder, "00000", 0)
+    return folder

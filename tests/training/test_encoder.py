@@ -1,0 +1,71 @@
+"""Training of the encoder on discs: what a batch knows, and a short run from start to shippable weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.checkpoints.store import load_encoder, save_model, sha256_of
+from geoinv.models.config import EncoderConfig
+from geoinv.models.generator import TriPlaneGenerator
+from geoinv.training import encoder as training
+from geoinv.training.encoder import EncoderTraining, photo_batch, train_encoder
+from geoinv.training.head_shards import HeadShards
+from tests.tiny_models import tiny_config
+from tests.training.conftest import SIDE
+
+
+@pytest.fixture
+def generator_file(tmp_path: Path) -> Path:
+    path = tmp_path / "disc-generator.safetensors"
+    torch.manual_seed(0)
+    save_model(path, TriPlaneGenerator(tiny_config()), tiny_config())
+    return path
+
+
+def settings(discs: Path, out: Path, generator: Path) -> EncoderTraining:
+    return EncoderTraining(
+        data=discs,
+        validation=discs,
+        out=out,
+        minutes=0.05,
+        generator=str(generator),
+        photos_per_step=4,
+        heads_rendered=2,
+        samples_per_step=1,
+        rays_per_view=32,
+    )
+
+
+def test_batch_knows_its_cameras(discs: Path, generator_file: Path) -> None:
+    heads = HeadShards(discs)
+    batch = photo_batch(heads, np.random.default_rng(0), settings(discs, discs, generator_file))
+    assert batch.images.shape == (3, 3, SIDE, SIDE)
+    assert batch.rays.z.shape[0] == 2
+    assert torch.equal(batch.rays.z, batch.z[:2])
+    true = {tuple(np.round(m.reshape(-1), 3)) for m in np.load(discs / "00000_cam2world.npy").reshape(-1, 4, 4)}
+    again = training.CameraPose.from_vector(batch.camera).cam2world().reshape(3, 16).numpy()
+    assert all(tuple(np.round(row, 3)) in true for row in again)
+
+
+def test_short_run_ships(
+    discs: Path, generator_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(1)
+    small = EncoderConfig("", 0, 0, channels=(8, 8, 8), blocks=(1, 1, 1), hidden=16)
+    monkeypatch.setattr(
+        training,
+        "EncoderConfig",
+        lambda name, num_ws, w_dim: EncoderConfig(name, num_ws, w_dim, small.channels, small.blocks, small.hidden),
+    )
+    best = train_encoder(settings(discs, tmp_path / "run", generator_file))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert {"heldout_psnr_db", "camera_deg"} <= set(lines[-1])
+    (tmp_path / "disc-encoder.safetensors").write_bytes(best.read_bytes())
+    loaded, info = load_encoder(str(generator_file))
+    assert info.extra["generator_sha256"] == sha256_of(generator_file)
+    assert torch.isfinite(loaded.w_avg).all()
