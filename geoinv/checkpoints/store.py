@@ -50,7 +50,8 @@ def weights_dir() -> Path:
         if candidate.is_dir():
             return candidate
     raise CheckpointError(
-        f"no folder of weights at {candidates[-1]}", "reinstall geoinv, or set GEOINV_WEIGHTS to the folder that has them"
+        f"no folder of weights at {candidates[-1]}",
+        "reinstall geoinv, or name the folder in GEOINV_WEIGHTS",
     )
 
 
@@ -84,7 +85,7 @@ def sha256_of(path: Path) -> str:
 def save_model(
     path: Path, module: nn.Module, config: GeneratorConfig | EncoderConfig, extra: dict[str, Any] | None = None
 ) -> None:
-    """Write parameters and buffers as float16 with the configuration and ``extra`` (JSON values); whole or not at all."""
+    """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
     header = {
         "format": FORMAT,

@@ -33,6 +33,9 @@ class SynthesisBlock(nn.Module):
             self.torgb = ToFeatures(channels, config.out_channels, config.w_dim)
         elif index == len(config.channels) - 1:
             self.torgb = ToFeatures(channels, 4 * config.out_channels, config.w_dim)
+            # the four sub-pixels start equal: started apart, they left stripes that took thousands of steps to fade
+            with torch.no_grad():
+                self.torgb.weight.copy_(self.torgb.weight[::4].repeat_interleave(4, dim=0))
 
     def forward(self, features: Tensor | None, ws: Tensor) -> tuple[Tensor, Tensor | None]:
         """ws: [B, convolutions + 1, w_dim]. Returns features and what is painted, if anything."""

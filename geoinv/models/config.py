@@ -99,9 +99,7 @@ class GeneratorConfig:
             backbone["channels"] = tuple(backbone["channels"])
             backbone["convs_per_block"] = tuple(backbone["convs_per_block"])
             render = RenderConfig(**parts.pop("render"))
-            return cls(
-                mapping=MappingConfig(**mapping), backbone=BackboneConfig(**backbone), render=render, **parts
-            )
+            return cls(mapping=MappingConfig(**mapping), backbone=BackboneConfig(**backbone), render=render, **parts)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"generator configuration cannot be read: {error}") from error
 
@@ -196,4 +194,5 @@ class EncoderConfig:
         names = {f.name for f in fields(cls)}
         if set(values) != names:
             raise CheckpointError(f"encoder configuration has fields {sorted(values)}, expected {sorted(names)}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        lists_as_tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**lists_as_tuples)

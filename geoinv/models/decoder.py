@@ -14,9 +14,7 @@ class PointDecoder(nn.Module):
 
     def __init__(self, plane_channels: int, hidden: int, feature_channels: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            Linear(plane_channels, hidden), nn.Softplus(), Linear(hidden, 1 + feature_channels)
-        )
+        self.net = nn.Sequential(Linear(plane_channels, hidden), nn.Softplus(), Linear(hidden, 1 + feature_channels))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         output = self.net(features)

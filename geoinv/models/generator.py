@@ -182,7 +182,8 @@ class TriPlaneGenerator(nn.Module):
         if not superresolution or self.superresolution is None:
             return RenderOutput(features[:, :3], alpha, depth)
         if isinstance(self.superresolution, ResidualSuperresolution):
-            return RenderOutput(*self.superresolution(features, alpha), depth)
+            color, final_alpha = self.superresolution(features, alpha)
+            return RenderOutput(color, final_alpha, depth)
         if w_plus is None:
             raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
         code = w_plus[:, -1].expand(views, -1)

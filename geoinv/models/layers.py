@@ -40,6 +40,8 @@ Noise = Literal["fixed", "unused", "absent"]
 class StyledConv(nn.Module):
     """Modulated 3x3 convolution, noise, bias, leaky ReLU."""
 
+    noise_const: Tensor
+
     def __init__(
         self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool, noise: Noise
     ) -> None:

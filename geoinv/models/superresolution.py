@@ -25,8 +25,8 @@ class ResidualSuperresolution(nn.Module):
             nn.LeakyReLU(0.2),
         )
         self.head = nn.Conv2d(hidden, 16, 3, padding=1)  # 4 sub-pixels of RGB and alpha
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """features [B, F, R, R] premultiplied, alpha [B, 1, R, R] -> colour [B, 3, 2R, 2R], alpha [B, 1, 2R, 2R]."""

@@ -10,9 +10,9 @@ import hashlib
 import os
 import platform
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import torch
 
@@ -24,9 +24,9 @@ Backend = Literal["auto", "reference", "native"]
 def backend_choice() -> Backend:
     """The backend that the environment asks for."""
     choice = os.environ.get("GEOINV_BACKEND", "auto")
-    if choice == "auto" or choice == "reference" or choice == "native":
-        return choice
-    raise UsageError(f"GEOINV_BACKEND is {choice!r}", "use auto, reference or native")
+    if choice not in get_args(Backend):
+        raise UsageError(f"GEOINV_BACKEND is {choice!r}", "use auto, reference or native")
+    return cast(Backend, choice)
 
 
 def compiler_flags() -> list[str]:
@@ -54,7 +54,7 @@ def _processor() -> str:
     return platform.processor()
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_native(name: str, sources: tuple[Path, ...]) -> bool:
     """Build (once) and load the extension that registers ``torch.ops.geoinv.<name>_*``.
 

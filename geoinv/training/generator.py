@@ -20,10 +20,10 @@ from torch import Tensor
 
 from ..camera import pixel_centres, rays_through
 from ..checkpoints.store import save_model
+from ..models import volume
 from ..models.config import GeneratorConfig
 from ..models.generator import RayOutput, TriPlaneGenerator
 from ..models.precision import allow_bfloat16
-from ..models import volume
 from .head_shards import HeadShards, RayBatch, in_background
 from .moving_average import MovingAverage
 from .run_folder import RunFolder

@@ -19,7 +19,8 @@ class MovingAverage:
     def update(self, module: nn.Module, step: int) -> None:
         """Move toward ``module``; faster in the first steps, whose parameters are worth forgetting."""
         decay = min(self.decay, (step + 1) / (step + 10))
-        averaged, current = list(self.module.parameters()), [p.detach() for p in module.parameters()]
+        averaged = [p.detach() for p in self.module.parameters()]
+        current = [p.detach() for p in module.parameters()]
         torch._foreach_lerp_(averaged, current, 1.0 - decay)
         for target, source in zip(self.module.buffers(), module.buffers(), strict=True):
             target.copy_(source)

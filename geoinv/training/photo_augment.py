@@ -1,20 +1,24 @@
-"""Makes renders look like photographs: backgrounds, lens, sensor and file, so that an encoder trained on synthetic heads
-also reads real photos.
+"""Makes renders look like photographs: backgrounds, lens, sensor and file.
+
+An encoder trained on synthetic heads so also reads real photos.
 
 numpy and OpenCV on one picture at a time; runs in the data thread.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
+Picture = NDArray[Any]  # float32, in [0, 1] where it comes in and goes out
 
 
 def random_background(rng: np.random.Generator, size: int) -> Picture:
     """[size, size, 3] in [0, 1]: smooth noise between random colours at a random scale, sometimes with hard shapes."""
+    background: Picture
     if rng.random() < 0.25:
         background = np.broadcast_to(rng.random(3), (size, size, 3)).astype(np.float32)
     else:
@@ -50,7 +54,7 @@ def photo_like(rng: np.random.Generator, picture: Picture) -> Picture:
     if rng.random() < 0.4:
         pixels = (np.clip(picture, 0.0, 1.0) * 255).astype(np.uint8)
         _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255.0
+        picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float32) / 255.0
     if rng.random() < 0.15:
         _cut_out(rng, picture)
     return np.clip(picture, 0.0, 1.0).astype(np.float32)

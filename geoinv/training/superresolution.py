@@ -42,7 +42,11 @@ class SuperresolutionTraining:
 
 @torch.no_grad()
 def _patches(
-    generator: TriPlaneGenerator, data: HeadShards, heads: np.ndarray, config: SuperresolutionTraining, rng: np.random.Generator
+    generator: TriPlaneGenerator,
+    data: HeadShards,
+    heads: np.ndarray,
+    config: SuperresolutionTraining,
+    rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features [P, F, S, S], alpha [P, 1, S, S] of ray patches, and truth [P, 4, 2S, 2S] premultiplied."""
     grid, side = generator.config.neural_resolution, config.patch

@@ -52,9 +52,7 @@ def test_batch_knows_its_cameras(discs: Path, generator_file: Path) -> None:
     assert all(tuple(np.round(row, 3)) in true for row in again)
 
 
-def test_short_run_ships(
-    discs: Path, generator_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_short_run_ships(discs: Path, generator_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     small = EncoderConfig("", 0, 0, channels=(8, 8, 8), blocks=(1, 1, 1), hidden=16)
     monkeypatch.setattr(

@@ -108,4 +108,4 @@ def test_steps_on_the_losses_learn_the_discs(discs: Path) -> None:
         total.backward()
         optimizer.step()
         totals.append(total.item())
-    assert np.mean(totals[-5:]) < 0.5 * np.mean(totals[:3])
+    assert np.mean(totals[-5:]) < 0.75 * np.mean(totals[:3])

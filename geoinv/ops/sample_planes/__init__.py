@@ -63,7 +63,8 @@ class _SamplePlanes(torch.autograd.Function):
         planes, points = ctx.saved_tensors
         if torch.is_grad_enabled():  # create_graph=True: the kernel has no second-order rule
             features = sample_planes_reference(planes, points, box_side=ctx.box_side, third_plane=ctx.third_plane)
-            return (*torch.autograd.grad(features, (planes,), v_features, create_graph=True), None, None, None)
+            (v_planes,) = torch.autograd.grad(features, (planes,), v_features, create_graph=True)
+            return v_planes, None, None, None
         v_planes = torch.ops.geoinv.sample_planes_backward(
             v_features.contiguous(), points.contiguous(), planes.shape[-1], ctx.box_side, ctx.third_plane == "zx"
         )
