@@ -36,7 +36,7 @@ _WORKING_SIDE = 1536  # the detector sees at most a quarter of the photo at 192 
 
 
 class MediaPipeBackend:
-    """Finds faces and their 468 landmarks on any machine, in 30 to 80 ms a photo on one core.
+    """Finds faces and their 468 landmarks on any machine, in about 0.1 s a photo on one core.
 
     Args:
         model_dir: Folder with the two ``.tflite`` files; by default ``face`` in geoinv's weights.

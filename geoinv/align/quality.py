@@ -15,7 +15,7 @@ MAX_YAW_DEG = 50.0
 MAX_PITCH_DEG = 35.0
 
 MIN_SHARPNESS = 0.10
-"""Of 160 sharp portraits the least is 0.13; a blur of 3 pixels of the 512 px crop brings 19 in 20 below."""
+"""Of 160 sharp portraits the least is 0.13; a blur of 3 pixels of the 512 px crop brings most below."""
 
 MAX_RESIDUAL = 0.025
 """Of 160 portraits the largest is 0.016."""

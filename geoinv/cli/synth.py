@@ -53,8 +53,13 @@ def dataset(
     views: Annotated[int, typer.Option("--views", min=1, max=64, help="Views of each head.")] = 5,
     resolution: Annotated[int, typer.Option("--resolution", min=32, max=1024, help="Side of the pictures.")] = 128,
     supersample: Annotated[int, typer.Option("--supersample", min=1, max=8, help="Samples a pixel, each axis.")] = 2,
-    worker: Annotated[int, typer.Option("--worker", min=0, help="Which of --workers this is, from 0.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the shards.")] = 1,
+    worker: Annotated[
+        int | None,
+        typer.Option(
+            "--worker", min=0, help="Be this one of --workers, from 0; else all are started.", show_default=False
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the shards.")] = 2,
     assets: AssetsOpt = None,
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
@@ -69,7 +74,7 @@ def dataset(
     from ..synth.assets import find_assets
     from ..synth.dataset import make_dataset
 
-    if worker >= workers:
+    if worker is not None and worker >= workers:
         raise UsageError(f"there is no worker {worker} of {workers}", "workers count from 0")
     find_assets(assets)
 

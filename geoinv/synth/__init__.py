@@ -3,6 +3,7 @@
 ``HeadSampler`` and the data-set reader need numpy alone; ``HeadRenderer`` needs the extra ``synth`` and the assets.
 """
 
-from .sampler import SAMPLER_VERSION, Attribute, Category, HeadParameters, HeadSampler, Switch
+from .attributes import Attribute
+from .sampler import SAMPLER_VERSION, Category, HeadParameters, HeadSampler, Switch
 
 __all__ = ["SAMPLER_VERSION", "Attribute", "Category", "HeadParameters", "HeadSampler", "Switch"]

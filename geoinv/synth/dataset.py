@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def make_dataset(
     *,
     supersample: int = 2,
     shard_size: int = 100,
-    worker: int = 0,
+    worker: int | None = None,
     workers: int = 1,
     on_shard: Callable[[int, int, float], None] | None = None,
 ) -> Path:
@@ -110,28 +110,87 @@ def make_dataset(
         assets: Folder of the MakeHuman assets.
         supersample: Samples a pixel along each axis.
         shard_size: Heads in a shard.
-        worker: Which of ``workers`` processes this is; each makes every ``workers``-th shard.
-        workers: Number of processes that share the work.
+        worker: Which of ``workers`` processes this is; it makes every ``workers``-th shard. None makes all of them.
+        workers: Number of processes that share the work; without ``worker`` they are started here (the caller's
+            script then needs the ``if __name__ == "__main__"`` guard).
         on_shard: Called with shard, shards and views a second after each shard.
     """
-    from .heads import HeadRenderer
-
     spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     _check_same(folder, spec)
-    todo = [s for s in range(worker, spec.shards, workers) if not (folder / f"{s:05d}_z.npy").exists()]
-    if not todo:
-        return folder
-    sampler, renderer = HeadSampler(), HeadRenderer(assets, resolution, supersample)
-    for shard in todo:
-        start = time.perf_counter()
-        arrays = render_shard(spec, shard, sampler, renderer)
-        _write_shard(folder, shard, arrays)
+    mine = range(spec.shards) if worker is None else range(worker, spec.shards, workers)
+    todo = [s for s in mine if not (folder / f"{s:05d}_z.npy").exists()]
+    processes = min(workers, len(todo)) if worker is None else 1
+    finished = _in_processes if processes > 1 else _in_this_process
+    for shard, rate in finished(folder, spec, assets, todo, processes):
         if on_shard:
-            count = arrays["rgba"].shape[0] * views
-            on_shard(shard, spec.shards, count / (time.perf_counter() - start))
+            on_shard(shard, spec.shards, rate)
     return folder
+
+
+def _in_this_process(
+    folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
+) -> Iterator[tuple[int, float]]:
+    """Make the shards ``todo``; yields each with its views a second."""
+    if todo:
+        worker = _Worker(folder, spec, assets)
+        for shard in todo:
+            yield shard, worker.make(shard)
+
+
+def _in_processes(
+    folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
+) -> Iterator[tuple[int, float]]:
+    """Likewise in ``processes`` processes, in the order in which shards are finished."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    from .assets import find_assets, find_base_data
+    from .rasteriser import create_context
+
+    root = find_assets(assets)  # what is missing is said here: a pool hides why its processes could not start
+    find_base_data()
+    create_context().release()
+    context = multiprocessing.get_context("spawn")  # an OpenGL context does not survive a fork
+    with ProcessPoolExecutor(processes, context, _start_worker, (folder, spec, root)) as pool:
+        shards = {pool.submit(_make_in_worker, shard): shard for shard in todo}
+        try:
+            for done in as_completed(shards):
+                yield shards[done], done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class _Worker:
+    """A sampler and a renderer that write shards."""
+
+    def __init__(self, folder: Path, spec: DatasetSpec, assets: Path | str | None) -> None:
+        from .heads import HeadRenderer
+
+        self._folder, self._spec = folder, spec
+        self._sampler, self._renderer = HeadSampler(), HeadRenderer(assets, spec.resolution, spec.supersample)
+
+    def make(self, shard: int) -> float:
+        """Write one shard; returns views a second."""
+        start = time.perf_counter()
+        arrays = render_shard(self._spec, shard, self._sampler, self._renderer)
+        _write_shard(self._folder, shard, arrays)
+        return arrays["rgba"].shape[0] * self._spec.views / (time.perf_counter() - start)
+
+
+_worker: _Worker | None = None  # of this process, where it is one of a pool
+
+
+def _start_worker(folder: Path, spec: DatasetSpec, assets: Path) -> None:
+    global _worker
+    _worker = _Worker(folder, spec, assets)
+
+
+def _make_in_worker(shard: int) -> float:
+    assert _worker is not None
+    return _worker.make(shard)
 
 
 def render_shard(

@@ -189,23 +189,27 @@ class Rasteriser:
     def _average(self, data: bytes) -> FloatArray:
         side, s = self.resolution * self.supersample, self.supersample
         pixels = np.frombuffer(data, np.uint8).reshape(side, side, 4)
-        total = np.zeros((self.resolution, self.resolution, 4), np.uint16)
-        for i in range(s):
-            for j in range(s):
-                total += pixels[i::s, j::s]
+        rows = pixels[0::s].astype(np.uint16)  # whole rows first: they are contiguous, single pixels are not
+        for i in range(1, s):
+            rows += pixels[i::s]
+        total = rows[:, 0::s].copy()
+        for j in range(1, s):
+            total += rows[:, j::s]
         return total.astype(np.float32) / np.float32(s * s)
 
     @staticmethod
     def _fill(depth: FloatArray, covered: NDArray[np.bool_]) -> FloatArray:
-        """Give covered pixels without depth (thin blended hair) the largest depth next to them."""
-        for _ in range(2):
-            holes = covered & (depth == 0)
-            if not holes.any():
-                break
+        """Give covered pixels without depth (thin blended hair) the largest depth next to them, however far away."""
+        covered = covered & bool((depth > 0).any())
+        while (holes := covered & (depth == 0)).any():
             padded = np.pad(depth, 1)
             size = depth.shape[0]
-            around = [padded[i : i + size, j : j + size] for i in range(3) for j in range(3)]
-            depth = np.where(holes, np.maximum.reduce(around), depth)
+            around = np.maximum.reduce([padded[i : i + size, j : j + size] for i in range(3) for j in range(3)])
+            y, x = np.nonzero(holes)
+            if not around[y, x].any():  # a strand that touches nothing with depth takes the deepest of the picture
+                depth = np.where(holes, depth.max(), depth)
+                break
+            depth = np.where(holes, around, depth)
         return depth
 
 

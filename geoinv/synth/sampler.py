@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .attributes import Attribute, build_attributes
 from .palettes import (
     BEARD_MASKS,
     BEARD_STYLES,
@@ -50,16 +51,6 @@ class Switch:
     name: str
     index: int
     threshold: float
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """An edit that z knows: set the entries of ``low`` for without, of ``high`` for with."""
-
-    name: str
-    low: dict[int, float]
-    high: dict[int, float]
-    description: str
 
 
 @dataclass(frozen=True)
@@ -171,7 +162,7 @@ class HeadSampler:
             Switch("male-hair", self._index("sex"), 0.0),
         )
         self.z_dim: int = layout.size
-        self.attributes: dict[str, Attribute] = {attribute.name: attribute for attribute in self._attributes()}
+        self.attributes: dict[str, Attribute] = build_attributes(self.index)
 
     def _category(self, name: str, bias: tuple[float, ...]) -> Category:
         start = self._layout.add(name, len(bias))
@@ -317,44 +308,3 @@ class HeadSampler:
             sky=exposure * (0.8 - 0.38 * contrast) * np.sqrt(white[::-1]),
             ground=exposure * (0.8 - 0.38 * contrast) * (0.35 + 0.4 * ground) * np.array([1.03, 1.0, 0.96]),
         )
-
-    def _attributes(self) -> list[Attribute]:
-        def axis(name: str, source: str, text: str, size: float = 1.5, low: float | None = None) -> Attribute:
-            place = self._index(source)
-            return Attribute(name, {place: -size if low is None else low}, {place: size}, text)
-
-        def pick(name: str, category: str, without: tuple[int, ...], chosen: tuple[int, ...], text: str) -> Attribute:
-            start = self._index(category)
-            low, high = {start + i: 2.5 for i in without}, {start + i: 2.5 for i in chosen}
-            return Attribute(name, low | {i: -1.5 for i in high if i not in low}, high | dict.fromkeys(low, -1.5), text)
-
-        plain = [
-            axis("smile", "smile", "mouth corners up and cheeks raised", 1.8, -0.8),
-            axis("mouth-open", "mouth-open", "jaw lowered", 2.6, 0.0),
-            axis("lips-parted", "lips-parted", "teeth showing", 2.5, 0.0),
-            axis("pucker", "pucker", "lips pushed forward", 2.6, 0.0),
-            axis("frown", "frown", "mouth corners down", 2.4, 0.0),
-            axis("brows-raised", "brows-raised", "eyebrows raised", 2.2, -0.5),
-            axis("brows-lowered", "brows-lowered", "eyebrows drawn down", 2.4, 0.0),
-            axis("eyes-closed", "eyes-closed", "eyelids closed", 3.0, -0.5),
-            axis("squint", "squint", "eyes narrowed", 2.4, 0.0),
-            axis("gaze-left", "gaze-x", "eyes turned to image right, the person's left", 2.0),
-            axis("gaze-up", "gaze-y", "eyes turned up", 2.0),
-            axis("age", "age", "older", 1.9),
-            axis("gender", "sex", "more masculine", 1.2),
-            axis("weight", "weight", "heavier", 2.0),
-            axis("skin-tone", "tone", "darker skin", 2.0),
-            axis("grey-hair", "grey", "grey hair", 2.5),
-            axis("beard-length", "beard-length", "longer beard, where there is one", 2.0),
-            axis("glasses", "glasses", "wearing glasses", 2.0, 0.0),
-            axis("light-left", "light-azimuth", "light from image left", -1.8, 1.8),
-            axis("light-above", "light-elevation", "light from above", 1.6),
-            axis("contrast", "light-contrast", "stronger key light", 2.0),
-            axis("brightness", "exposure", "brighter light", 2.0),
-        ]
-        shapes = [axis(trait.name, trait.name, f"shape: {trait.name}, larger or up", 2.0) for trait in SHAPE_TRAITS]
-        beard = pick("beard", "beard-style", (0,), (4,), "full beard, on masculine heads")
-        blond = pick("blond-hair", "hair-color", (0, 1), (4,), "blond rather than dark hair")
-        bald = pick("bald", "hair-male", (2, 3, 4, 5), (0,), "shaved head, on masculine heads")
-        long_hair = pick("long-hair", "hair-female", (4,), (1,), "long hair, on feminine heads")
-        return [*plain, *shapes, beard, blond, bald, long_hair]

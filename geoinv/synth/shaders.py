@@ -70,7 +70,7 @@ SKIN_FRAGMENT = (
     + _COLLAR
     + """
 in vec3 position, normal, rest; in vec2 uv; in float open, scalp, beard_amount;
-uniform sampler2DArray skins; uniform int layer_count; uniform vec4 layers_a, layers_b, weights_a, weights_b;
+uniform sampler2DArray skins; uniform int layer_count; uniform float layers[8], weights[8];
 uniform vec3 skin_tint, hair_color, cloth_color; uniform float gloss, buzz, dark, beard_length;
 void main() {
     vec3 n = normalize(normal);
@@ -81,9 +81,7 @@ void main() {
     if (cloth < 1.0) {
         vec3 albedo = vec3(0.0);
         for (int i = 0; i < layer_count; i++) {
-            float layer = i < 4 ? layers_a[i] : layers_b[i - 4];
-            float weight = i < 4 ? weights_a[i] : weights_b[i - 4];
-            albedo += weight * texture(skins, vec3(uv, layer)).rgb;
+            albedo += weights[i] * texture(skins, vec3(uv, layers[i])).rgb;
         }
         albedo = pow(albedo, vec3(2.2)) * skin_tint;
         float grey = dot(albedo, vec3(0.25, 0.65, 0.1));

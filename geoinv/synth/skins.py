@@ -69,10 +69,8 @@ class SkinLibrary:
         tint = head.skin_tint * (1.0 + (_DARK_GAIN - 1.0) * head.dark)
         return {
             "layer_count": len(weights),
-            "layers_a": layers[:4],
-            "layers_b": layers[4:],
-            "weights_a": shares[:4],
-            "weights_b": shares[4:],
+            "layers": layers,
+            "weights": shares,
             "skin_tint": tint,
             "dark": head.dark,
         }

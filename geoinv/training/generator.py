@@ -44,6 +44,9 @@ class GeneratorTraining:
     even_samples: int = 10
     surface_samples: int = 10
     surface_spread: float = 0.02  # world units about the true surface
+    # Noise on the continuous entries of z, against learning heads by heart: after 2450 steps on 5000 heads those were
+    # at 21.1 dB and unseen ones at 19.4 dB.
+    latent_jitter: float = 0.15
     learning_rate: float = 2e-3
     average_decay: float = 0.998
     validate_every_minutes: float = 6.0
@@ -125,6 +128,11 @@ def train_generator(
     synthesis = generator.backbone["synthesis"]
     if config.compile:
         synthesis.forward = torch.compile(synthesis.forward)  # type: ignore[method-assign]
+    is_continuous = torch.ones(model.z_dim)
+    for first, end, _ in model.mapping.categories:
+        is_continuous[first:end] = 0.0
+    for index, _ in model.mapping.switches:
+        is_continuous[index] = 0.0
     rng = np.random.default_rng([config.seed, step])
     random = torch.Generator().manual_seed(config.seed + step)
     batches = in_background(
@@ -143,7 +151,8 @@ def train_generator(
         progress = seconds / (config.minutes * 60)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(progress, config.learning_rate)
-        planes = generator.planes(generator.mapping(batch.z))
+        jitter = torch.randn(batch.z.shape, generator=random) * config.latent_jitter
+        planes = generator.planes(generator.mapping(batch.z + jitter * is_continuous))
         distances = guided_distances(batch, model.render.box_side, config, random)
         losses = ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
         optimizer.zero_grad(set_to_none=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from geoinv.synth import HeadSampler
+from geoinv.synth import HeadParameters, HeadSampler
+from geoinv.synth.palettes import HAIR_MALE
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +55,15 @@ class TestHeadSampler:
             keys = set(a.targets) | set(b.targets)
             assert max(abs(a.targets.get(k, 0.0) - b.targets.get(k, 0.0)) for k in keys) < 1e-3
 
-    @pytest.mark.parametrize("name", ["smile", "age", "gender", "glasses", "beard", "skin-tone", "mouth-open"])
+    @pytest.mark.parametrize("name", sorted(HeadSampler().attributes))
     def test_attribute_changes_the_head(self, sampler: HeadSampler, name: str) -> None:
         attribute = sampler.attributes[name]
         low, high = np.zeros(sampler.z_dim), np.zeros(sampler.z_dim)
-        low[sampler.index("sex")] = high[sampler.index("sex")] = 1.0  # beards are for masculine heads
+        sex = -1.0 if name == "long-hair" else 1.0  # beards and shaved heads are for masculine heads
+        low[sampler.index("sex")] = high[sampler.index("sex")] = sex
         for z, places in ((low, attribute.low), (high, attribute.high)):
             z[list(places)] = list(places.values())
-        a, b = _numbers(sampler(low)), _numbers(sampler(high))
-        assert len(a) != len(b) or np.abs(a - b).max() > 0.05
+        assert repr(sampler(low)) != repr(sampler(high))
 
     def test_about_an_eighth_wears_glasses(self, sampler: HeadSampler) -> None:
         rng = np.random.default_rng(2)
@@ -71,3 +73,58 @@ class TestHeadSampler:
     def test_rejects_wrong_length(self, sampler: HeadSampler) -> None:
         with pytest.raises(ValueError, match="z must be"):
             sampler(np.zeros(3))
+
+    def test_category_chooses_the_largest(self, sampler: HeadSampler) -> None:
+        for category in sampler.categories:
+            for option in range(category.stop - category.start):
+                z = np.zeros(sampler.z_dim)
+                z[category.start + option] = 5.0
+                assert sampler.choices(z)[category.name] == option
+
+    def test_bias_decides_at_zero(self, sampler: HeadSampler) -> None:
+        choices = sampler.choices(np.zeros(sampler.z_dim))
+        assert all(choices[c.name] == int(np.argmax(c.bias)) for c in sampler.categories)
+
+    def test_categories_share_no_place(self, sampler: HeadSampler) -> None:
+        places = [i for c in sampler.categories for i in range(c.start, c.stop)] + [s.index for s in sampler.switches]
+        assert len(places) == len(set(places))
+
+    def test_switches_turn_at_the_threshold(self, sampler: HeadSampler) -> None:
+        switches = {s.name: s for s in sampler.switches}
+        z = np.zeros(sampler.z_dim)
+        seen = []
+        for step in (-1e-6, 1e-6):
+            z[switches["glasses"].index] = switches["glasses"].threshold + step
+            z[switches["male-hair"].index] = switches["male-hair"].threshold + step
+            head = sampler(z)
+            seen.append((head.glasses is not None, head.hair in HAIR_MALE))
+        assert seen == [(False, False), (True, True)]
+
+    @pytest.mark.parametrize(
+        ("name", "read"),
+        [
+            ("smile", lambda head: head.smile),
+            ("mouth-open", lambda head: head.mouth_open),
+            ("age", lambda head: head.age),
+            ("gender", lambda head: head.male),
+            ("skin-tone", lambda head: head.dark),
+            ("beard", lambda head: head.beard.sum()),
+            ("beard-length", lambda head: head.beard_length),
+            ("glasses", lambda head: float(head.glasses is not None)),
+            ("light-left", lambda head: -head.light.direction[0]),
+            ("blond-hair", lambda head: head.hair_color.mean()),
+            ("grey-hair", lambda head: -np.ptp(head.hair_color / head.hair_color.max())),
+            ("eyes-closed", lambda head: head.expression["expression/eyeBlinkLeft"]),
+            ("nose-width", lambda head: head.targets.get("nose/nose-scale-horiz-incr", 0.0)),
+        ],
+    )
+    def test_attribute_changes_what_it_says(
+        self, sampler: HeadSampler, name: str, read: Callable[[HeadParameters], float]
+    ) -> None:
+        values = []
+        for places in (sampler.attributes[name].low, sampler.attributes[name].high):
+            z = np.zeros(sampler.z_dim)
+            z[sampler.index("sex")] = 1.0  # beards are for masculine heads
+            z[list(places)] = list(places.values())
+            values.append(float(read(sampler(z))))
+        assert values[1] > values[0] + 0.02

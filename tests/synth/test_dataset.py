@@ -1,0 +1,93 @@
+"""Data sets of heads; what renders is skipped where GEOINV_ASSETS, moderngl or EGL is absent."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.camera import CameraPose
+from geoinv.errors import MissingDependencyError, UsageError
+from geoinv.synth import SAMPLER_VERSION, HeadSampler
+from geoinv.synth.dataset import DatasetSpec, draw_latent, make_dataset, sample_cameras
+
+needs_assets = pytest.mark.skipif(
+    "GEOINV_ASSETS" not in os.environ, reason="needs the MakeHuman assets (GEOINV_ASSETS)"
+)
+
+
+def _make(folder: Path, **changed: int) -> list[int]:
+    made: list[int] = []
+    arguments = {"heads": 2, "views": 2, "resolution": 64, "seed": 5, "shard_size": 1} | changed
+    try:
+        make_dataset(folder, on_shard=lambda shard, *_: made.append(shard), **arguments)  # type: ignore[arg-type]
+    except MissingDependencyError as error:
+        pytest.skip(error.message)
+    return made
+
+
+def test_cameras_start_near_the_front() -> None:
+    cameras = sample_cameras(np.random.default_rng(0), 200).astype(np.float64)
+    pose = CameraPose.from_cam2world(torch.tensor(cameras))
+    assert abs(float(pose.yaw_rad[0])) < 0.5
+    assert float(pose.yaw_rad.abs().max()) <= 1.1 + 1e-5
+    assert float(pose.pitch_rad.abs().max()) <= 0.5 + 1e-5
+
+
+def test_last_shard_may_be_smaller() -> None:
+    assert [DatasetSpec(heads, shard_size=100).shards for heads in (1, 100, 101)] == [1, 1, 2]
+
+
+def test_another_data_set_in_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text(json.dumps(DatasetSpec(2, seed=1).describe()))
+    with pytest.raises(UsageError, match="seed"):
+        make_dataset(tmp_path, 2, seed=2)
+
+
+@needs_assets
+class TestMakeDataset:
+    @pytest.fixture(scope="class")
+    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("heads")
+        assert _make(folder) == [0, 1]
+        return folder
+
+    def test_arrays(self, folder: Path) -> None:
+        described = json.loads((folder / "dataset.json").read_text())
+        assert described["heads"] == 2 and described["sampler_version"] == SAMPLER_VERSION
+        shapes = {
+            "rgba": ((1, 2, 64, 64, 4), np.uint8),
+            "depth": ((1, 2, 64, 64), np.float16),
+            "normals": ((1, 2, 64, 64, 3), np.int8),
+            "cam2world": ((1, 2, 4, 4), np.float32),
+            "landmarks": ((1, 2, 73, 2), np.float32),
+            "z": ((1, HeadSampler().z_dim), np.float32),
+        }
+        for name, (shape, dtype) in shapes.items():
+            array = np.load(folder / f"00001_{name}.npy", mmap_mode="r")
+            assert array.shape == shape and array.dtype == dtype, name
+        assert not list(folder.glob(".*.part"))
+
+    def test_depth_is_where_alpha_is(self, folder: Path) -> None:
+        alpha, depth = np.load(folder / "00000_rgba.npy")[..., 3], np.load(folder / "00000_depth.npy")
+        assert (alpha > 0).any() and np.array_equal(alpha > 0, depth > 0)
+
+    def test_head_depends_on_seed_and_number_alone(self, folder: Path) -> None:
+        rng = np.random.default_rng([5, 1])
+        np.testing.assert_array_equal(np.load(folder / "00001_z.npy")[0], draw_latent(HeadSampler(), rng))
+        np.testing.assert_array_equal(np.load(folder / "00001_cam2world.npy")[0], sample_cameras(rng, 2))
+
+    def test_resumes(self, folder: Path) -> None:
+        before = np.load(folder / "00000_rgba.npy")
+        (folder / "00000_z.npy").unlink()
+        assert _make(folder) == [0] and _make(folder) == []
+        np.testing.assert_array_equal(before, np.load(folder / "00000_rgba.npy"))
+
+    def test_processes_make_the_same(self, folder: Path, tmp_path: Path) -> None:
+        assert sorted(_make(tmp_path, workers=2)) == [0, 1]
+        for path in sorted(folder.glob("*.npy")):
+            assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
