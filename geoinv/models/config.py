@@ -180,8 +180,8 @@ class EncoderConfig:
     generator: str
     num_ws: int
     w_dim: int
-    channels: tuple[int, ...] = (32, 64, 128, 256, 384)  # at 64, 32, 16, 8, 4 px after the stem
-    blocks: tuple[int, ...] = (1, 2, 3, 4, 2)
+    channels: tuple[int, ...] = (32, 64, 128, 256, 256)  # at 64, 32, 16, 8, 4 px after the stem
+    blocks: tuple[int, ...] = (1, 2, 3, 3, 2)
     hidden: int = 512
 
     @classmethod

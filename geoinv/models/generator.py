@@ -81,15 +81,25 @@ class TriPlaneGenerator(nn.Module):
         """[w_dim] mean of w."""
         return self.backbone["mapping"].w_avg  # type: ignore[return-value]
 
-    def mapping(self, z: Tensor, label: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
+    def mapping(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
         """z [B, z_dim] (and label [B, 25] where conditioned) -> w_plus [B, num_ws, w_dim].
 
-        ``truncation_psi`` pulls w toward its mean: w_avg + psi * (w - w_avg).
+        ``truncation_psi`` pulls the first ``truncation_cutoff`` codes (all if None) toward the mean:
+        w_avg + psi * (w - w_avg).
         """
         w = self.backbone["mapping"](z, label)
-        if truncation_psi != 1.0:
-            w = self.w_avg + truncation_psi * (w - self.w_avg)
-        return w[:, None].expand(-1, self.config.num_ws, -1)
+        w_plus: Tensor = w[:, None].expand(-1, self.config.num_ws, -1)
+        if truncation_psi == 1.0:
+            return w_plus
+        pulled = self.w_avg + truncation_psi * (w_plus[:, :truncation_cutoff] - self.w_avg)
+        return torch.cat([pulled, w_plus[:, pulled.shape[1] :]], dim=1)
 
     def planes(self, w_plus: Tensor) -> Tensor:
         """w_plus [B, num_ws, w_dim] -> float32 planes [B, 3, C, R, R]."""

@@ -44,8 +44,10 @@ class EncoderTraining:
     minutes: float
     generator: str = "mini"
     photos_per_step: int = 24
-    heads_rendered: int = 8  # of the photos, so many are also compared as pictures and shapes
-    samples_per_step: int = 2  # of the photos, so many are the generator's own samples
+    heads_rendered: int = 6  # of the photos, so many are also compared as pictures and shapes
+    samples_per_step: int = 1  # of the photos, so many are the generator's own samples
+    # Share of the run with latent and camera terms only: pictures of wrong heads teach little and cost half a step.
+    latent_only_share: float = 0.3
     rays_per_view: int = 400  # in the input view, and as many in another view
     even_samples: int = 10
     surface_samples: int = 10
@@ -153,8 +155,9 @@ def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], N
     while seconds < config.minutes * 60:
         start = time.monotonic()
         batch = next(batches)
+        progress = seconds / (config.minutes * 60)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(seconds / (config.minutes * 60), config.learning_rate)
+            group["lr"] = learning_rate_at(progress, config.learning_rate)
         own_images, own_z, own_camera = generator_photos(generator, own, config.samples_per_step, data.resolution)
         losses = encoder_losses(
             encoder,
@@ -168,6 +171,7 @@ def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], N
             w_scale,
             config,
             random,
+            renders=progress >= config.latent_only_share,
         )
         optimizer.zero_grad(set_to_none=True)
         sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items()).backward()  # type: ignore[union-attr]
@@ -178,7 +182,6 @@ def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], N
         for name, loss in losses.items():
             totals[name] = totals.get(name, 0.0) + loss.item()
         seconds += time.monotonic() - start
-        progress = seconds / (config.minutes * 60)
         if step % 50 == 0:
             run.log(step=step, minutes=seconds / 60, **{name: total / 50 for name, total in totals.items()})
             totals = {}
@@ -217,8 +220,10 @@ def encoder_losses(
     w_scale: Tensor,
     config: EncoderTraining,
     random: torch.Generator,
+    *,
+    renders: bool,
 ) -> dict[str, Tensor]:
-    """Latent (w units of its spread), camera (units of its spread), and picture and shape terms of rendered heads."""
+    """Latent and camera terms in units of their spread, and with ``renders`` those of pictures and shapes."""
     with fast_precision(batch.images.device):
         predicted = encoder.encode(batch.images)
     with torch.no_grad():
@@ -229,6 +234,8 @@ def encoder_losses(
     camera = F.smooth_l1_loss(
         predicted.camera.as_vector() / encoder.pose_scale, batch.camera / encoder.pose_scale, beta=0.1
     )
+    if not renders:
+        return {"latent": latent + 0.3 * spread, "camera": camera}
     heads = batch.rays.z.shape[0]
     planes = generator.planes(predicted.w_plus[:heads])
     distances = guided_distances(batch.rays, generator.config.render.box_side, config, random)
