@@ -137,12 +137,19 @@ def directions(
     from ..checkpoints.store import load_generator
     from ..editing import discover_directions, save_directions
     from ..editing.directions import directions_path
+    from ..errors import UsageError
     from ..synth.sampler import HeadSampler
 
     target = out or directions_path(model)
     check_writable(target.parent)
     generator, info = load_generator(model)
-    found = discover_directions(generator, HeadSampler().attributes, generator_sha256=info.sha256, seed=seed)
+    sampler = HeadSampler()
+    if generator.config.z_dim != sampler.z_dim:
+        raise UsageError(
+            f"model {model!r} was not trained on these synthetic heads: its z has {generator.config.z_dim} numbers",
+            f"the heads' has {sampler.z_dim}",
+        )
+    found = discover_directions(generator, sampler.attributes, generator_sha256=info.sha256, seed=seed)
     save_directions(target, found)
     values = {"directions": target, "attributes": list(found.names), "seconds": round(time.perf_counter() - start, 3)}
     output.print_result(f"found {len(found.names)} directions", values, [target], as_json=json_output)

@@ -122,14 +122,19 @@ class TriPlaneGenerator(nn.Module):
         inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
         return density_of(raw) * inside, features[..., :3].clamp(0.0, 1.0)
 
-    def march(self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor) -> RayOutput:
-        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
+    def _decode_along(
+        self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rays [B, N, 3] at distances [B, N, S] -> raw density [B, N, S], features [B, N, S, F]."""
         batch, rays, samples = distances.shape
         points = origins[:, :, None] + directions[:, :, None] * distances[..., None]
         raw, features = self._decode(planes, points.reshape(batch, rays * samples, 3))
-        weights = volume.sample_weights(raw.reshape(batch, rays, samples), distances)
-        color, alpha, distance = volume.composite(weights, features.reshape(batch, rays, samples, -1), distances)
-        return RayOutput(color, alpha, distance, weights)
+        return raw.reshape(batch, rays, samples), features.reshape(batch, rays, samples, -1)
+
+    def march(self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor) -> RayOutput:
+        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
+        raw, features = self._decode_along(planes, origins, directions, distances)
+        return _composite(raw, features, distances)
 
     def render_rays(self, planes: Tensor, origins: Tensor, directions: Tensor) -> RayOutput:
         """Two-pass volume rendering of rays [B, N, 3] (unit directions)."""
@@ -139,16 +144,17 @@ class TriPlaneGenerator(nn.Module):
         else:
             near, far = (torch.full_like(origins[..., :1], value) for value in (render.near, render.far))
         coarse = volume.even_depths(near, far, render.num_samples)  # [B, N, S]
+        raw, features = self._decode_along(planes, origins, directions, coarse)
         if not render.num_importance:
-            return self.march(planes, origins, directions, coarse)
+            return _composite(raw, features, coarse)
         with torch.no_grad():
-            batch, rays, samples = coarse.shape
-            points = origins[:, :, None] + directions[:, :, None] * coarse[..., None]
-            raw, _ = self._decode(planes, points.reshape(batch, rays * samples, 3))
-            weights = volume.sample_weights(raw.reshape(batch, rays, samples), coarse)
-            fine = volume.importance_depths(coarse, weights, render.num_importance)
-        distances = torch.cat([coarse, fine], dim=-1).sort(dim=-1).values
-        return self.march(planes, origins, directions, distances)
+            fine = volume.importance_depths(coarse, volume.sample_weights(raw, coarse), render.num_importance)
+        fine_raw, fine_features = self._decode_along(planes, origins, directions, fine)
+        distances, order = torch.cat([coarse, fine], dim=-1).sort(dim=-1)
+        raw = torch.cat([raw, fine_raw], dim=-1).gather(-1, order)
+        features = torch.cat([features, fine_features], dim=-2)
+        features = features.gather(-2, order[..., None].expand_as(features))
+        return _composite(raw, features, distances)
 
     def render(
         self,
@@ -200,3 +206,10 @@ class TriPlaneGenerator(nn.Module):
         # EG3D models the background inside the volume and its networks expect 2 c - 1 of what the rays gathered
         image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
         return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth)
+
+
+def _composite(raw: Tensor, features: Tensor, distances: Tensor) -> RayOutput:
+    """Raw density [B, N, S], features [B, N, S, F], ascending distances [B, N, S] -> what the rays see."""
+    weights = volume.sample_weights(raw, distances)
+    color, alpha, distance = volume.composite(weights, features, distances)
+    return RayOutput(color, alpha, distance, weights)

@@ -1,0 +1,42 @@
+"""``geoinv train``: directions from a generator of heads, and what the stages refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from geoinv.checkpoints.store import save_model, sha256_of
+from geoinv.editing.directions import read_directions
+from geoinv.models.generator import TriPlaneGenerator
+from geoinv.training.mini_model import mini_for_heads
+from tests.cli.conftest import Done
+from tests.tiny_models import tiny_config
+
+
+def test_directions_of_a_generator_of_heads(geoinv: Callable[..., Done], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(tiny_config(), mapping=dataclasses.replace(mini_for_heads().mapping, w_dim=16))
+    path = tmp_path / "heads-generator.safetensors"
+    save_model(path, TriPlaneGenerator(config), config)
+    done = geoinv("train", "directions", "--model", str(path), "--json")
+    assert done.code == 0, done.err
+    assert {"smile", "age", "gender", "glasses", "beard"} <= set(done.json["attributes"])
+    directions = read_directions(tmp_path / "heads-directions.safetensors")
+    assert directions.generator_sha256 == sha256_of(path)
+    assert directions.vectors["smile"].shape == (config.num_ws, 16)
+    assert directions.vectors["smile"].norm() > 0
+
+
+def test_directions_want_a_generator_of_heads(geoinv: Callable[..., Done]) -> None:
+    geoinv("train", "directions").assert_fails(2, "was not trained on these synthetic heads")
+
+
+def test_no_data(geoinv: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for stage in ("generator", "encoder"):
+        done = geoinv("train", stage, "--data", "empty", "--validation", "empty", "--out", "run")
+        done.assert_fails(2, "no rendered heads in empty", "geoinv synth dataset")
+    geoinv("train", "superresolution", "--data", "empty").assert_fails(2, "no rendered heads in empty")
