@@ -69,7 +69,10 @@ def encoder(
     out: RunOpt = Path("runs/encoder"),
     model: ModelOpt = "mini",
     minutes: MinutesOpt = 60.0,
-    photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=1, help="Photos in a step.")] = 24,
+    photos: Annotated[
+        Path | None, typer.Option("--photos", help="Unlabelled portraits, to read real photos better.")
+    ] = None,
+    photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=1, help="Heads in a step.")] = 24,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,
     seed: SeedOpt = 0,
@@ -89,6 +92,7 @@ def encoder(
         out=out,
         minutes=minutes,
         generator=model,
+        photos=photos,
         photos_per_step=photos_per_step,
         rays_per_view=rays_per_view,
         learning_rate=learning_rate,

@@ -3,7 +3,7 @@
 As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: image, latent and geometry terms, the
 last as opacity and the true surface distance along rays. Inputs are renders of the true heads and of the generator's
 own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known cameras are used
-for rendering and teach the camera head.
+for rendering and teach the camera head. Unlabelled portraits, where given, are reconstructed as they are.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
 from ..models.precision import allow_bfloat16, fast_precision
 from ..synth.dataset import sample_cameras
+from .face_photos import FacePhotoBatch, FacePhotos
 from .generator import guided_distances, learning_rate_at, ray_losses
 from .head_shards import HeadShards, RayBatch, in_background
 from .moving_average import MovingAverage
@@ -43,11 +44,13 @@ class EncoderTraining:
     out: Path
     minutes: float
     generator: str = "mini"
+    photos: Path | None = None  # unlabelled portraits; every fourth is left for testing
     photos_per_step: int = 24
     heads_rendered: int = 6  # of the photos, so many are also compared as pictures and shapes
     samples_per_step: int = 1  # of the photos, so many are the generator's own samples
     # Share of the run with latent and camera terms only: pictures of wrong heads teach little and cost half a step.
     latent_only_share: float = 0.3
+    portraits_per_step: int = 3
     rays_per_view: int = 400  # in the input view, and as many in another view
     even_samples: int = 10
     surface_samples: int = 10
@@ -58,7 +61,15 @@ class EncoderTraining:
     seed: int = 0
 
 
-LOSS_WEIGHTS = {"latent": 0.05, "camera": 0.3, "color": 1.0, "alpha": 0.5, "surface": 0.2}
+LOSS_WEIGHTS = {
+    "latent": 0.05,
+    "camera": 0.3,
+    "color": 1.0,
+    "alpha": 0.5,
+    "surface": 0.2,
+    "portrait": 0.3,
+    "portrait_camera": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -147,14 +158,15 @@ def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], N
     rng = np.random.default_rng([config.seed, step, 1])
     own = np.random.default_rng([config.seed, step, 2])
     random = torch.Generator().manual_seed(config.seed + step)
-    batches = in_background(lambda: photo_batch(data, rng, config))
+    portraits = FacePhotos(config.photos, data.resolution) if config.photos else None
+    batches = in_background(lambda: (photo_batch(data, rng, config), _portrait_batch(portraits, rng, config)))
     with torch.no_grad():
         w_scale = generator.mapping(torch.randn(2048, generator.config.z_dim, generator=random))[:, 0].std(dim=0)
     last_validation = seconds
     totals: dict[str, float] = {}
     while seconds < config.minutes * 60:
         start = time.monotonic()
-        batch = next(batches)
+        batch, portrait_batch = next(batches)
         progress = seconds / (config.minutes * 60)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(progress, config.learning_rate)
@@ -173,6 +185,8 @@ def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], N
             random,
             renders=progress >= config.latent_only_share,
         )
+        if portrait_batch is not None and progress >= config.latent_only_share:
+            losses |= portrait_losses(encoder, generator, portrait_batch)
         optimizer.zero_grad(set_to_none=True)
         sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items()).backward()  # type: ignore[union-attr]
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
@@ -241,6 +255,28 @@ def encoder_losses(
     distances = guided_distances(batch.rays, generator.config.render.box_side, config, random)
     output = generator.march(planes, batch.rays.origins, batch.rays.directions, distances)
     return {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, batch.rays, distances)}
+
+
+def _portrait_batch(
+    portraits: FacePhotos | None, rng: np.random.Generator, config: EncoderTraining
+) -> FacePhotoBatch | None:
+    if portraits is None:
+        return None
+    return portraits.batch(rng, photos=config.portraits_per_step, rays_per_photo=config.rays_per_view)
+
+
+def portrait_losses(encoder: GlobalEncoder, generator: TriPlaneGenerator, batch: FacePhotoBatch) -> dict[str, Tensor]:
+    """Squared error of the faces of photos, seen from the predicted cameras, and those against alignment's estimates.
+
+    The picture teaches the code only: a camera could hide a wrong face by looking past it.
+    """
+    with fast_precision(batch.images.device):
+        predicted = encoder.encode(batch.images)
+    origins, directions = rays_through(predicted.camera.cam2world().detach(), batch.pixels)
+    output = generator.render_rays(generator.planes(predicted.w_plus), origins, directions)
+    scale = encoder.pose_scale[:5]
+    camera = F.smooth_l1_loss(predicted.camera.as_vector()[:, :5] / scale, batch.camera / scale, beta=0.1)
+    return {"portrait": (output.features[..., :3] - batch.color).square().mean(), "portrait_camera": camera}
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from geoinv.checkpoints.store import load_encoder, save_model, sha256_of
+from geoinv.checkpoints.store import load_encoder, load_generator, save_model, sha256_of
 from geoinv.models.config import EncoderConfig
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.training import encoder as training
 from geoinv.training.encoder import EncoderTraining, photo_batch, train_encoder
+from geoinv.training.face_photos import FacePhotoBatch
 from geoinv.training.head_shards import HeadShards
 from tests.tiny_models import tiny_config
 from tests.training.conftest import SIDE
@@ -67,3 +69,23 @@ def test_short_run_ships(discs: Path, generator_file: Path, tmp_path: Path, monk
     loaded, info = load_encoder(str(generator_file))
     assert info.extra["generator_sha256"] == sha256_of(generator_file)
     assert torch.isfinite(loaded.w_avg).all()
+
+
+def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: Path) -> None:
+    torch.manual_seed(0)
+    generator, _ = load_generator(str(generator_file))
+    config = EncoderConfig("", 4, 16, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16)
+    config = dataclasses.replace(config, num_ws=generator.config.num_ws)
+    encoder = training.GlobalEncoder(config)
+    batch = FacePhotoBatch(
+        images=torch.rand(2, 3, 128, 128),
+        camera=torch.zeros(2, 5),
+        pixels=torch.rand(2, 9, 2),
+        color=torch.rand(2, 9, 3),
+    )
+    losses = training.portrait_losses(encoder, generator, batch)
+    losses["portrait"].backward(retain_graph=True)
+    assert encoder.codes.weight.grad is not None and encoder.codes.weight.grad.abs().sum() > 0
+    assert encoder.pose.weight.grad is None
+    losses["portrait_camera"].backward()
+    assert encoder.pose.weight.grad is not None

@@ -1,0 +1,95 @@
+"""Unlabelled photos for the encoder's self-reconstruction: what it makes of a photo should look like the photo.
+
+Photos have no latent code or shape; the face (the hull of its landmarks) is compared in the picture only, seen from the
+camera that the encoder tells. Alignment's estimate of the camera keeps that honest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..align import FaceAligner
+from ..errors import PhotoError, UsageError
+from ..images import list_images, read_image
+from .photo_augment import Picture, photo_like
+
+
+@dataclass(frozen=True)
+class FacePhotoBatch:
+    """Photos with random positions on their faces.
+
+    Args:
+        images: [P, 3, S, S] in [-1, 1], made worse at random.
+        camera: [P, 5] yaw, pitch, roll (radians) and shift to the right and down: what alignment estimates.
+        pixels: [P, N, 2] normalised positions on the face.
+        color: [P, N, 3] in [0, 1] of the photo as it is.
+    """
+
+    images: Tensor
+    camera: Tensor
+    pixels: Tensor
+    color: Tensor
+
+
+class FacePhotos:
+    """The aligned photos of a folder; ``held_out`` tells the names that are left for testing.
+
+    Raises:
+        UsageError: No photo with a face.
+    """
+
+    def __init__(self, folder: Path, size: int, *, keep_out_every: int = 4) -> None:
+        aligner = FaceAligner()
+        self.held_out: list[str] = []
+        self._pictures: list[Picture] = []
+        self._faces: list[np.ndarray] = []  # indices of the pixels of the face
+        self._cameras: list[tuple[float, float]] = []
+        for i, path in enumerate(list_images(folder)):
+            if i % keep_out_every == 0:
+                self.held_out.append(path.name)
+                continue
+            try:
+                face = aligner.align(read_image(path))
+            except PhotoError:
+                continue
+            picture = cv2.resize(face.image, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
+            points = (face.landmarks[:, :2] * (size / face.image.shape[0])).astype(np.float32)
+            hull = cv2.convexHull(np.round(points).astype(np.int32))
+            mask = cv2.fillConvexPoly(np.zeros((size, size), np.uint8), hull, 1)
+            self._pictures.append(picture)
+            self._faces.append(np.flatnonzero(mask))
+            self._cameras.append((np.radians(face.yaw_deg), np.radians(face.pitch_deg)))
+        if not self._pictures:
+            raise UsageError(f"no photo with a face in {folder}", "give a folder of portraits")
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def batch(self, rng: np.random.Generator, *, photos: int, rays_per_photo: int) -> FacePhotoBatch:
+        """Random photos, every second one mirrored."""
+        size = self.size
+        images, cameras, pixels, colors = [], [], [], []
+        for index in rng.choice(len(self), size=photos, replace=photos > len(self)):
+            picture, face = self._pictures[index], self._faces[index]
+            yaw, pitch = self._cameras[index]
+            chosen = face[rng.integers(0, len(face), rays_per_photo)]
+            rows, columns = chosen // size, chosen % size
+            if rng.random() < 0.5:
+                picture, columns, yaw = picture[:, ::-1], size - 1 - columns, -yaw
+            images.append(photo_like(rng, np.ascontiguousarray(picture)))
+            pixels.append((np.stack([columns, rows], axis=-1) + 0.5) / size)
+            colors.append(picture[rows, columns])
+            cameras.append((yaw, pitch, 0.0, 0.0, 0.0))
+        return FacePhotoBatch(
+            images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) * 2.0 - 1.0,
+            camera=torch.tensor(cameras, dtype=torch.float32),
+            pixels=torch.from_numpy(np.stack(pixels).astype(np.float32)),
+            color=torch.from_numpy(np.stack(colors)),
+        )
