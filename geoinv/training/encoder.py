@@ -9,8 +9,6 @@ for rendering and teach the camera head. Unlabelled portraits, where given, are 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +25,9 @@ from ..models.generator import TriPlaneGenerator
 from ..models.precision import allow_bfloat16, fast_precision
 from ..synth.dataset import sample_cameras
 from .face_photos import FacePhotoBatch, FacePhotos
-from .generator import guided_distances, learning_rate_at, ray_losses
+from .generator import guided_distances, ray_losses
 from .head_shards import HeadShards, RayBatch, in_background
+from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .photo_augment import photo_like, random_background
 from .run_folder import RunFolder
@@ -88,6 +87,12 @@ class PhotoBatch:
     camera: Tensor
     rays: RayBatch
 
+    def with_photos(self, images: Tensor, z: Tensor, camera: Tensor) -> PhotoBatch:
+        """The same with more photos at the end, which have no rays."""
+        return PhotoBatch(
+            torch.cat([self.images, images]), torch.cat([self.z, z]), torch.cat([self.camera, camera]), self.rays
+        )
+
 
 def photo_batch(data: HeadShards, rng: np.random.Generator, config: EncoderTraining) -> PhotoBatch:
     """Random heads as photos."""
@@ -131,7 +136,7 @@ def generator_photos(
     return images, z, CameraPose.from_cam2world(cam2world.double()).as_vector().float()
 
 
-def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], None] | None = None) -> Path:
+def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> Path:
     """Train until ``config.minutes`` of training (over all resumed runs) are used up.
 
     Returns:
@@ -139,92 +144,40 @@ def train_encoder(config: EncoderTraining, on_progress: Callable[[float, str], N
     """
     torch.manual_seed(config.seed)
     allow_bfloat16(True)
-    run = RunFolder(config.out)
     generator, info = load_generator(config.generator)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
     model = EncoderConfig(info.name, generator.config.num_ws, generator.config.w_dim)
     encoder = GlobalEncoder(model)
     encoder.w_avg.copy_(generator.w_avg)
     encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = MovingAverage(encoder, config.average_decay)
+    averaged: MovingAverage[GlobalEncoder] = MovingAverage(encoder, config.average_decay)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.02)
-    step, seconds, best = 0, 0.0, -math.inf
-    state = run.load_state()
-    if state is not None:
-        encoder.load_state_dict(state["encoder"])
-        average.module.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds, best = state["step"], state["seconds"], state["best"]
-    rng = np.random.default_rng([config.seed, step, 1])
-    own = np.random.default_rng([config.seed, step, 2])
-    random = torch.Generator().manual_seed(config.seed + step)
+    schedule = Schedule(config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=50)
+    loop = TrainingLoop(RunFolder(config.out), schedule, encoder, averaged, optimizer, on_progress)
+    rng, own = (np.random.default_rng([config.seed, loop.step, stream]) for stream in (1, 2))
+    random = torch.Generator().manual_seed(config.seed + loop.step)
     portraits = FacePhotos(config.photos, data.resolution) if config.photos else None
     batches = in_background(lambda: (photo_batch(data, rng, config), _portrait_batch(portraits, rng, config)))
     with torch.no_grad():
         w_scale = generator.mapping(torch.randn(2048, generator.config.z_dim, generator=random))[:, 0].std(dim=0)
-    last_validation = seconds
-    totals: dict[str, float] = {}
-    while seconds < config.minutes * 60:
-        start = time.monotonic()
+
+    def losses(progress: float) -> dict[str, Tensor]:
         batch, portrait_batch = next(batches)
-        progress = seconds / (config.minutes * 60)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(progress, config.learning_rate)
-        own_images, own_z, own_camera = generator_photos(generator, own, config.samples_per_step, data.resolution)
-        losses = encoder_losses(
-            encoder,
-            generator,
-            PhotoBatch(
-                torch.cat([batch.images, own_images]),
-                torch.cat([batch.z, own_z]),
-                torch.cat([batch.camera, own_camera]),
-                batch.rays,
-            ),
-            w_scale,
-            config,
-            random,
-            renders=progress >= config.latent_only_share,
-        )
-        if portrait_batch is not None and progress >= config.latent_only_share:
-            losses |= portrait_losses(encoder, generator, portrait_batch)
-        optimizer.zero_grad(set_to_none=True)
-        sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items()).backward()  # type: ignore[union-attr]
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        average.update(encoder, step)
-        for name, loss in losses.items():
-            totals[name] = totals.get(name, 0.0) + loss.item()
-        seconds += time.monotonic() - start
-        if step % 50 == 0:
-            run.log(step=step, minutes=seconds / 60, **{name: total / 50 for name, total in totals.items()})
-            totals = {}
-            if on_progress:
-                on_progress(progress, f"step {step}, {step / seconds:.2f} steps/s")
-        is_over = seconds >= config.minutes * 60
-        if seconds - last_validation > config.validate_every_minutes * 60 or is_over:
-            last_validation = seconds
-            figures = validate(average.module, generator, validation, run.path / f"samples_{step:06d}.png")  # type: ignore[arg-type]
-            run.log(step=step, minutes=seconds / 60, **figures)
-            run.plot()
-            if figures["heldout_psnr_db"] > best:
-                best = figures["heldout_psnr_db"]
-                training = {name: round(value, 3) for name, value in figures.items()} | {"steps": step}
-                extra = {"training": training, "generator_sha256": sha256_of(info.path)}
-                save_model(run.path / "best.safetensors", average.module, model, extra=extra)
-            run.save_state(
-                {
-                    "encoder": encoder.state_dict(),
-                    "average": average.module.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step,
-                    "seconds": seconds,
-                    "best": best,
-                }
-            )
-            if on_progress:
-                on_progress(progress, ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
-    return run.path / "best.safetensors"
+        batch = batch.with_photos(*generator_photos(generator, own, config.samples_per_step, data.resolution))
+        renders = progress >= config.latent_only_share
+        terms = encoder_losses(encoder, generator, batch, w_scale, config, random, renders=renders)
+        if renders and portrait_batch is not None:
+            terms |= portrait_losses(encoder, generator, portrait_batch)
+        return terms
+
+    def figures(sheet: Path) -> dict[str, float]:
+        return validate(averaged.module, generator, validation, sheet)
+
+    def save_best(path: Path, training: dict[str, float]) -> None:
+        extra = {"training": training, "generator_sha256": sha256_of(info.path)}
+        save_model(path, averaged.module, model, extra=extra)
+
+    return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
 
 
 def encoder_losses(

@@ -8,8 +8,6 @@ space that a GAN has to search.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,10 +19,11 @@ from torch import Tensor
 from ..camera import pixel_centres, rays_through
 from ..checkpoints.store import save_model
 from ..models import volume
-from ..models.config import GeneratorConfig
+from ..models.config import GeneratorConfig, MappingConfig
 from ..models.generator import RayOutput, TriPlaneGenerator
 from ..models.precision import allow_bfloat16
 from .head_shards import HeadShards, RayBatch, in_background
+from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .run_folder import RunFolder
 from .sheets import save_comparison
@@ -97,15 +96,7 @@ def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[st
 LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2}
 
 
-def learning_rate_at(progress: float, peak: float) -> float:
-    """Short warm-up, then a cosine down to 2 % of the peak; ``progress`` in [0, 1]."""
-    warm = min(progress / 0.01, 1.0)
-    return peak * warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
-
-
-def train_generator(
-    model: GeneratorConfig, config: GeneratorTraining, on_progress: Callable[[float, str], None] | None = None
-) -> Path:
+def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progress: Tell | None = None) -> Path:
     """Train until ``config.minutes`` of training (over all resumed runs) are used up.
 
     Returns:
@@ -113,87 +104,52 @@ def train_generator(
     """
     torch.manual_seed(config.seed)
     allow_bfloat16(True)
-    run = RunFolder(config.out)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
     generator = TriPlaneGenerator(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = MovingAverage(generator, config.average_decay)
+    averaged: MovingAverage[TriPlaneGenerator] = MovingAverage(generator, config.average_decay)
     optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-    step, seconds, best = 0, 0.0, -math.inf
-    state = run.load_state()
-    if state is not None:
-        generator.load_state_dict(state["generator"])
-        average.module.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds, best = state["step"], state["seconds"], state["best"]
+    schedule = Schedule(config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=100)
+    loop = TrainingLoop(RunFolder(config.out), schedule, generator, averaged, optimizer, on_progress)
     synthesis = generator.backbone["synthesis"]
     if config.compile:
         synthesis.forward = torch.compile(synthesis.forward)  # type: ignore[method-assign]
-    is_continuous = torch.ones(model.z_dim)
-    for first, end, _ in model.mapping.categories:
-        is_continuous[first:end] = 0.0
-    for index, _ in model.mapping.switches:
-        is_continuous[index] = 0.0
-    rng = np.random.default_rng([config.seed, step])
-    random = torch.Generator().manual_seed(config.seed + step)
-    batches = in_background(
-        lambda: data.rays(
-            rng,
-            heads=config.heads_per_step,
-            views=config.views_per_head,
-            rays_per_view=config.rays_per_view,
+    is_continuous = continuous_entries(model.mapping)
+    rng = np.random.default_rng([config.seed, loop.step])
+    random = torch.Generator().manual_seed(config.seed + loop.step)
+
+    def next_rays() -> RayBatch:
+        data.refresh()
+        return data.rays(
+            rng, heads=config.heads_per_step, views=config.views_per_head, rays_per_view=config.rays_per_view
         )
-    )
-    last_validation = seconds
-    totals: dict[str, float] = {}
-    while seconds < config.minutes * 60:
-        start = time.monotonic()
+
+    batches = in_background(next_rays)
+
+    def losses(progress: float) -> dict[str, Tensor]:
         batch = next(batches)
-        progress = seconds / (config.minutes * 60)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(progress, config.learning_rate)
         jitter = torch.randn(batch.z.shape, generator=random) * config.latent_jitter
         planes = generator.planes(generator.mapping(batch.z + jitter * is_continuous))
         distances = guided_distances(batch, model.render.box_side, config, random)
-        losses = ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
-        optimizer.zero_grad(set_to_none=True)
-        sum(LOSS_WEIGHTS[name] * loss for name, loss in losses.items()).backward()  # type: ignore[union-attr]
-        torch.nn.utils.clip_grad_norm_(generator.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        average.update(generator, step)
-        for name, loss in losses.items():
-            totals[name] = totals.get(name, 0.0) + loss.item()
-        seconds += time.monotonic() - start
-        if step % 100 == 0:
-            run.log(step=step, minutes=seconds / 60, **{name: total / 100 for name, total in totals.items()})
-            totals = {}
-            data.refresh()
-            if on_progress:
-                on_progress(progress, f"step {step}, {step / seconds:.2f} steps/s")
-        is_over = seconds >= config.minutes * 60
-        if seconds - last_validation > config.validate_every_minutes * 60 or is_over:
-            last_validation = seconds
-            set_mean_w(average.module, seed=config.seed)  # type: ignore[arg-type]
-            psnr_db = validate(average.module, validation, run.path / f"samples_{step:06d}.png")  # type: ignore[arg-type]
-            run.log(step=step, minutes=seconds / 60, heldout_psnr_db=psnr_db)
-            run.plot()
-            if psnr_db > best:
-                best = psnr_db
-                figures = {"heldout_psnr_db": round(psnr_db, 3), "steps": step, "minutes": round(seconds / 60, 1)}
-                save_model(run.path / "best.safetensors", average.module, model, extra={"training": figures})
-            run.save_state(
-                {
-                    "generator": generator.state_dict(),
-                    "average": average.module.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step,
-                    "seconds": seconds,
-                    "best": best,
-                }
-            )
-            if on_progress:
-                on_progress(progress, f"held-out PSNR {psnr_db:.2f} dB, best {best:.2f} dB")
-    return run.path / "best.safetensors"
+        return ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
+
+    def figures(sheet: Path) -> dict[str, float]:
+        set_mean_w(averaged.module, seed=config.seed)
+        return {"heldout_psnr_db": validate(averaged.module, validation, sheet)}
+
+    def save_best(path: Path, training: dict[str, float]) -> None:
+        save_model(path, averaged.module, model, extra={"training": training})
+
+    return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+
+
+def continuous_entries(mapping: MappingConfig) -> Tensor:
+    """[z_dim], 1 where an entry of z means a quantity, 0 where it decides a choice."""
+    continuous = torch.ones(mapping.z_dim)
+    for start, stop, _ in mapping.categories:
+        continuous[start:stop] = 0.0
+    for index, _ in mapping.switches:
+        continuous[index] = 0.0
+    return continuous
 
 
 @torch.no_grad()

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+Module = TypeVar("Module", bound=nn.Module)
 
-class MovingAverage:
+
+class MovingAverage(Generic[Module]):
     """A copy of ``module`` whose parameters follow it slowly; buffers are copied."""
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+    def __init__(self, module: Module, decay: float) -> None:
+        self.module: Module = copy.deepcopy(module).requires_grad_(False).eval()
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
+    def update(self, module: Module, step: int) -> None:
         """Move toward ``module``; faster in the first steps, whose parameters are worth forgetting."""
         decay = min(self.decay, (step + 1) / (step + 10))
         averaged = [p.detach() for p in self.module.parameters()]

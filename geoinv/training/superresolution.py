@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from ..checkpoints.store import load_generator, save_model
 from ..errors import UsageError
 from ..models.generator import TriPlaneGenerator
 from ..models.superresolution import ResidualSuperresolution
-from .generator import learning_rate_at
 from .head_shards import HeadShards
+from .loop import Tell, learning_rate_at
 from .run_folder import RunFolder
 from .sheets import save_comparison
 
@@ -70,9 +69,7 @@ def _patches(
     return features, output.alpha.unflatten(1, (side, side))[:, None], torch.from_numpy(np.stack(truths))
 
 
-def train_superresolution(
-    config: SuperresolutionTraining, on_progress: Callable[[float, str], None] | None = None
-) -> Path:
+def train_superresolution(config: SuperresolutionTraining, on_progress: Tell | None = None) -> Path:
     """Train for ``config.minutes``; the last twentieth of the heads is held out.
 
     Returns:

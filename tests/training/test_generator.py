@@ -14,7 +14,6 @@ from geoinv.models.generator import RayOutput, TriPlaneGenerator
 from geoinv.training.generator import (
     GeneratorTraining,
     guided_distances,
-    learning_rate_at,
     ray_losses,
     train_generator,
 )
@@ -62,13 +61,6 @@ def test_samples_gather_at_the_true_surface(discs: Path) -> None:
     assert (distances.diff(dim=-1) >= 0).all()
     close = ((distances - batch.distance[..., None]).abs() < 3 * config.surface_spread).sum(dim=-1)
     assert (close[batch.distance > 0] >= config.surface_samples - 1).all()
-
-
-def test_learning_rate_warms_up_and_falls() -> None:
-    assert learning_rate_at(0.0, 1.0) == 0.0
-    assert learning_rate_at(0.01, 1.0) > 0.99
-    assert learning_rate_at(0.5, 1.0) == pytest.approx(0.51, abs=0.01)
-    assert learning_rate_at(1.0, 1.0) == pytest.approx(0.02)
 
 
 def test_resumes_and_leaves_its_files(discs: Path, tmp_path: Path) -> None:
