@@ -18,6 +18,8 @@ SURFACE_LEVEL = math.log(2.0) / (10.0 / MM_PER_UNIT)
 """Density at the surface, per world unit: a 10 mm step through it is half opaque, ``exp(-level * step) = 1/2``."""
 
 _COARSE_STEP = 4  # fine cells along a side of a coarse one
+# Where a bust can be: (centre, radii) of ellipsoids about head with hair, and about the shoulders, in world units.
+_BUST = (((0.0, 0.04, 0.02), (0.42, 0.46, 0.37)), ((0.0, -0.43, -0.06), (0.48, 0.33, 0.27)))
 _CHUNK = 1 << 17  # points a query
 
 
@@ -50,6 +52,20 @@ def density_grid(
     positions = (index / fine_cells - 0.5) * BOX_SIDE
     dense.reshape(-1)[near] = _sample(generator, planes, positions.astype(np.float32), on_progress)
     return dense
+
+
+def within_bust(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The density [n, n, n] (x, y, z) over the box with zeros where no bust can be.
+
+    Generators see heads from the front and the sides: what they put behind the head and in the corners of the box is
+    noise or background, and would hang on the mesh.
+    """
+    ticks = np.linspace(-0.5 * BOX_SIDE, 0.5 * BOX_SIDE, len(density))
+    inside = np.zeros(density.shape, dtype=bool)
+    for centre, radii in _BUST:
+        x, y, z = (((ticks - c) / r) ** 2 for c, r in zip(centre, radii, strict=True))
+        inside |= x[:, None, None] + y[None, :, None] + z[None, None, :] < 1.0
+    return np.where(inside, density, np.float32(0.0))
 
 
 def solid_head(density: NDArray[np.float32], level: float) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..conventions import BOX_SIDE, MM_PER_UNIT
 from ..errors import UsageError
-from .density import SURFACE_LEVEL, DensityField, density_grid, solid_head
+from .density import SURFACE_LEVEL, DensityField, density_grid, solid_head, within_bust
 from .export import to_trimesh
 from .head_mesh import HeadMesh, is_watertight, largest_component, vertex_normals
 from .simplify import simplified
@@ -54,7 +54,7 @@ def extract_head(
     if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
         raise UsageError(f"mesh resolution must be {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
     density = density_grid(generator, planes, resolution, level=level, on_progress=on_progress)
-    vertices, faces = marching_cubes(solid_head(density, level), level)
+    vertices, faces = marching_cubes(solid_head(within_bust(density), level), level)
     if simplify is not None:
         vertices, faces = simplified(vertices, faces, simplify)
     normals = vertex_normals(vertices, faces)

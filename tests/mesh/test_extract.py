@@ -4,7 +4,7 @@ import torch
 
 from geoinv.conventions import MM_PER_UNIT
 from geoinv.errors import GeoinvError, UsageError
-from geoinv.mesh.density import SURFACE_LEVEL, density_grid, solid_head
+from geoinv.mesh.density import SURFACE_LEVEL, density_grid, solid_head, within_bust
 from geoinv.mesh.export import to_trimesh
 from geoinv.mesh.extract import extract_head
 from tests.ellipsoid_head import DENSITY, EllipsoidHead
@@ -79,3 +79,13 @@ class TestSolidHead:
         expected = np.zeros((9, 9, 9), dtype=bool)
         expected[2:7, 2:7, 2:7] = True
         assert ((result > 1.0) == expected).all()
+
+
+def test_what_no_bust_can_fill_is_empty():
+    kept = within_bust(np.ones((41, 41, 41), dtype=np.float32))
+
+    def at(x: float, y: float, z: float) -> float:
+        return float(kept[tuple(round((value + 0.5) * 40) for value in (x, y, z))])
+
+    assert at(0.0, 0.0, 0.3) == at(0.0, 0.4, 0.0) == at(-0.3, -0.4, 0.0) == 1.0  # nose, crown, shoulder
+    assert at(0.0, 0.1, -0.45) == at(0.45, 0.3, 0.0) == at(0.5, -0.2, 0.0) == 0.0  # behind, corner, side
