@@ -37,13 +37,16 @@ def random_background(rng: np.random.Generator, size: int) -> Picture:
 
 
 def photo_like(rng: np.random.Generator, picture: Picture) -> Picture:
-    """Random exposure, contrast, colour, blur, scale, noise and JPEG on [H, W, 3] in [0, 1]."""
+    """Random exposure, contrast, colour, blur, scale, noise and JPEG on [H, W, 3] in [0, 1].
+
+    Colour changes are small: the encoder is to give a photo's colours back, and cannot know which were changed.
+    """
     size = picture.shape[0]
-    gain = np.exp(rng.normal(0.0, 0.12) + rng.normal(0.0, 0.04, 3)).astype(np.float32)
-    picture = np.clip(picture, 0.0, 1.0) ** np.float32(np.exp(rng.normal(0.0, 0.12))) * gain
+    gain = np.exp(rng.normal(0.0, 0.05) + rng.normal(0.0, 0.02, 3)).astype(np.float32)
+    picture = np.clip(picture, 0.0, 1.0) ** np.float32(np.exp(rng.normal(0.0, 0.05))) * gain
     grey = picture @ np.array([0.3, 0.59, 0.11], np.float32)
-    picture = grey[..., None] + (picture - grey[..., None]) * np.float32(rng.uniform(0.75, 1.25))
-    picture = 0.5 + (picture - 0.5) * np.float32(rng.uniform(0.85, 1.2))
+    picture = grey[..., None] + (picture - grey[..., None]) * np.float32(rng.uniform(0.85, 1.15))
+    picture = 0.5 + (picture - 0.5) * np.float32(rng.uniform(0.92, 1.1))
     if rng.random() < 0.4:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.2))
     if rng.random() < 0.2:
