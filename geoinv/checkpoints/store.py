@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..files import atomic_path
 from ..models.config import EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
@@ -95,9 +96,8 @@ def save_model(
     }
     # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
     metadata = {"geoinv": json.dumps(header, sort_keys=True)}
-    temporary = path.with_name(path.name + ".part")
-    save_file(tensors, temporary, metadata=metadata)
-    os.replace(temporary, path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata=metadata))
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:

@@ -30,6 +30,7 @@ def write_shard(folder: Path, name: str, seed: int) -> None:
         "depth": depth,
         "normals": np.zeros((HEADS, VIEWS, SIDE, SIDE, 3), np.int8),
         "cam2world": pose.cam2world().numpy().astype(np.float32).reshape(HEADS, VIEWS, 4, 4),
+        "landmarks": np.full((HEADS, VIEWS, 73, 2), 0.5, np.float32),
         "z": z,
     }
     for key, array in arrays.items():
