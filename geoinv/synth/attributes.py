@@ -30,8 +30,14 @@ def build_attributes(index: Callable[[str], int]) -> dict[str, Attribute]:
         low, high = {start + i: 2.5 for i in without}, {start + i: 2.5 for i in chosen}
         return Attribute(name, low | {i: -1.5 for i in high if i not in low}, high | dict.fromkeys(low, -1.5), text)
 
+    # corners alone make a smirk: a smile that people see shows teeth
+    smile = Attribute(
+        "smile",
+        {index("smile"): -0.8, index("lips-parted"): -0.5},
+        {index("smile"): 2.5, index("lips-parted"): 2.2},
+        "mouth corners up, cheeks raised, teeth showing",
+    )
     plain = [
-        axis("smile", "smile", "mouth corners up and cheeks raised", 1.8, -0.8),
         axis("mouth-open", "mouth-open", "jaw lowered", 2.6, 0.0),
         axis("lips-parted", "lips-parted", "teeth showing", 2.5, 0.0),
         axis("pucker", "pucker", "lips pushed forward", 2.6, 0.0),
@@ -59,4 +65,4 @@ def build_attributes(index: Callable[[str], int]) -> dict[str, Attribute]:
     blond = pick("blond-hair", "hair-color", (0, 1), (4,), "blond rather than dark hair")
     bald = pick("bald", "hair-male", (2, 3, 4, 5), (0,), "shaved head, on masculine heads")
     long_hair = pick("long-hair", "hair-female", (4,), (1,), "long hair, on feminine heads")
-    return {attribute.name: attribute for attribute in (*plain, *shapes, beard, blond, bald, long_hair)}
+    return {attribute.name: attribute for attribute in (smile, *plain, *shapes, beard, blond, bald, long_hair)}
