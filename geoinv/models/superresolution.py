@@ -19,12 +19,12 @@ class ResidualSuperresolution(nn.Module):
     def __init__(self, feature_channels: int, hidden: int = 32) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(feature_channels + 1, hidden, 3, padding=1),
+            nn.Conv2d(feature_channels + 1, hidden, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(hidden, hidden, 3, padding=1),
+            nn.Conv2d(hidden, hidden, 3, padding=1, padding_mode="replicate"),
             nn.LeakyReLU(0.2),
         )
-        self.head = nn.Conv2d(hidden, 16, 3, padding=1)  # 4 sub-pixels of RGB and alpha
+        self.head = nn.Conv2d(hidden, 16, 3, padding=1, padding_mode="replicate")  # 4 sub-pixels of RGB and alpha
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
