@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,13 +22,19 @@ def cpu_has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def allow_bfloat16(allowed: bool) -> None:
-    """Let backbones compute in bfloat16 from here on; off by default, because results should not depend on the CPU.
+@contextmanager
+def allow_bfloat16() -> Iterator[None]:
+    """Let backbones compute in bfloat16 meanwhile, where the CPU has it; also a decorator.
 
-    Training turns it on: two to three times the speed, and noise far below that of the gradient.
+    For training only, where it is two to three times the speed and its noise far below that of the gradient: results
+    should not depend on the CPU.
     """
     global _enabled
-    _enabled = allowed and cpu_has_bfloat16()
+    before, _enabled = _enabled, cpu_has_bfloat16()
+    try:
+        yield
+    finally:
+        _enabled = before
 
 
 def fast_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -136,6 +136,7 @@ def generator_photos(
     return images, z, CameraPose.from_cam2world(cam2world.double()).as_vector().float()
 
 
+@allow_bfloat16()
 def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> Path:
     """Train until ``config.minutes`` of training (over all resumed runs) are used up.
 
@@ -143,7 +144,6 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         The best weights by PSNR of held-out input views, a safetensors file that ships beside its generator.
     """
     torch.manual_seed(config.seed)
-    allow_bfloat16(True)
     generator, info = load_generator(config.generator)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
     model = EncoderConfig(info.name, generator.config.num_ws, generator.config.w_dim)

@@ -96,6 +96,7 @@ def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[st
 LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2}
 
 
+@allow_bfloat16()
 def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progress: Tell | None = None) -> Path:
     """Train until ``config.minutes`` of training (over all resumed runs) are used up.
 
@@ -103,7 +104,6 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         The best weights by PSNR over held-out heads, a safetensors file that ships as it is.
     """
     torch.manual_seed(config.seed)
-    allow_bfloat16(True)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
     generator = TriPlaneGenerator(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged: MovingAverage[TriPlaneGenerator] = MovingAverage(generator, config.average_decay)
