@@ -31,7 +31,7 @@ from .sheets import save_comparison
 
 @dataclass(frozen=True)
 class GeneratorTraining:
-    """Settings of a run; the defaults are what the shipped weights were trained with."""
+    """Settings of a run; the shipped weights were ended with these defaults (README tells of the restarts)."""
 
     data: Path
     validation: Path
