@@ -60,6 +60,9 @@ def dataset(
         ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the shards.")] = 2,
+    twins: Annotated[
+        bool, typer.Option("--twins", help="Heads in pairs that differ in expression alone, which teaches expressions.")
+    ] = False,
     assets: AssetsOpt = None,
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
@@ -89,6 +92,7 @@ def dataset(
         seed,
         assets,
         supersample=supersample,
+        twins=twins,
         worker=worker,
         workers=workers,
         on_shard=tell,

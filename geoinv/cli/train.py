@@ -28,6 +28,9 @@ def generator(
     validation: ValidationOpt,
     out: RunOpt = Path("runs/generator"),
     minutes: MinutesOpt = 60.0,
+    start_from: Annotated[
+        Path | None, typer.Option("--from", help="Weights to go on from, instead of random ones.")
+    ] = None,
     heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 8,
     views_per_head: Annotated[int, typer.Option("--views-per-head", min=1, help="Views of each.")] = 3,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
@@ -50,6 +53,7 @@ def generator(
         validation=validation,
         out=out,
         minutes=minutes,
+        start=start_from,
         heads_per_step=heads_per_step,
         views_per_head=views_per_head,
         rays_per_view=rays_per_view,

@@ -23,6 +23,8 @@ class MappingConfig:
     # a category is (start, stop, biases): the argmax of z[start:stop] + biases; a switch is (index, threshold).
     categories: tuple[tuple[int, int, tuple[float, ...]], ...] = ()
     switches: tuple[tuple[int, float], ...] = ()
+    # Quantities that start at a threshold, as expressions do, given as max(z - threshold, 0): (index, threshold).
+    ramps: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class GeneratorConfig:
             mapping = dict(parts.pop("mapping"))
             mapping["categories"] = tuple((a, b, tuple(c)) for a, b, c in mapping["categories"])
             mapping["switches"] = tuple((i, t) for i, t in mapping["switches"])
+            mapping["ramps"] = tuple((i, t) for i, t in mapping.get("ramps", ()))
             backbone = dict(parts.pop("backbone"))
             backbone["channels"] = tuple(backbone["channels"])
             backbone["convs_per_block"] = tuple(backbone["convs_per_block"])
@@ -120,6 +123,7 @@ def mini(
     z_dim: int,
     categories: tuple[tuple[int, int, tuple[float, ...]], ...] = (),
     switches: tuple[tuple[int, float], ...] = (),
+    ramps: tuple[tuple[int, float], ...] = (),
 ) -> GeneratorConfig:
     """The small generator that ships: 3 x 32 planes at 128, 128 px rays, 256 px output, no background."""
     w_dim = 256
@@ -134,6 +138,7 @@ def mini(
             normalise_z=False,
             categories=categories,
             switches=switches,
+            ramps=ramps,
         ),
         backbone=BackboneConfig(
             w_dim=w_dim,

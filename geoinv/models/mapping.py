@@ -23,7 +23,7 @@ class MappingNetwork(nn.Module):
         super().__init__()
         self.config = config
         one_hot = sum(stop - start for start, stop, _ in config.categories)
-        width = config.z_dim + one_hot + len(config.switches)
+        width = config.z_dim + one_hot + len(config.switches) + len(config.ramps)
         if config.label_dim:
             self.embed = Linear(config.label_dim, config.w_dim)
             width += config.w_dim
@@ -34,13 +34,15 @@ class MappingNetwork(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def features(self, z: Tensor) -> Tensor:
-        """z with its discrete choices spelt out, [B, z_dim + one-hots + switches]."""
+        """z with its discrete choices and thresholds spelt out, [B, z_dim + one-hots + switches + ramps]."""
         parts = [z]
         for start, stop, biases in self.config.categories:
             scores = z[:, start:stop] + torch.tensor(biases, dtype=z.dtype, device=z.device)
             parts.append(nn.functional.one_hot(scores.argmax(dim=1), stop - start).to(z.dtype) * 2.0)
         for index, threshold in self.config.switches:
             parts.append((z[:, index : index + 1] > threshold).to(z.dtype) * 2.0)
+        for index, threshold in self.config.ramps:
+            parts.append((z[:, index : index + 1] - threshold).clamp_min(0.0) * 2.0)
         return torch.cat(parts, dim=1)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:

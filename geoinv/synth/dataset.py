@@ -4,13 +4,15 @@ A folder holds ``dataset.json`` and for each shard ``NNNNN_rgba.npy`` uint8 [N, 
 ``_depth`` float16 [N, V, R, R], ``_normals`` int8 [N, V, R, R, 3] (times 127), ``_cam2world`` float32 [N, V, 4, 4],
 ``_landmarks`` float32 [N, V, 73, 2] (68 + 5 points, normalised) and ``_z`` float32 [N, z_dim]. ``_z`` is written last:
 a shard is complete when it is there. Head ``i`` depends on the seed and ``i`` alone.
+
+With twins, heads ``2 i`` and ``2 i + 1`` are one person in the same views who makes two faces: their difference shows
+what an expression does, free of everything else.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UsageError
 from .sampler import SAMPLER_VERSION, HeadSampler
 
 
@@ -33,6 +36,7 @@ class DatasetSpec:
         seed: Seed of heads and cameras.
         supersample: Samples a pixel along each axis.
         shard_size: Heads in a shard.
+        twins: Heads come in pairs that differ in expression and gaze alone.
     """
 
     heads: int
@@ -41,13 +45,18 @@ class DatasetSpec:
     seed: int = 0
     supersample: int = 2
     shard_size: int = 100
+    twins: bool = False
+
+    def __post_init__(self) -> None:
+        if self.twins and (self.heads % 2 or self.shard_size % 2):
+            raise UsageError("twins need an even number of heads", "--heads 1000, for example")
 
     @property
     def shards(self) -> int:
         """Number of shards; the last may be smaller."""
         return -(-self.heads // self.shard_size)
 
-    def describe(self) -> dict[str, int]:
+    def describe(self) -> dict[str, int | bool]:
         """The contents of ``dataset.json``."""
         return {
             "heads": self.heads,
@@ -57,6 +66,7 @@ class DatasetSpec:
             "supersample": self.supersample,
             "shard_size": self.shard_size,
             "shards": self.shards,
+            "twins": self.twins,
             "z_dim": HeadSampler().z_dim,
             "sampler_version": SAMPLER_VERSION,
         }
@@ -65,6 +75,22 @@ class DatasetSpec:
 def draw_latent(sampler: HeadSampler, rng: np.random.Generator) -> NDArray[np.float32]:
     """z ~ N(0, I), [z_dim]."""
     return rng.standard_normal(sampler.z_dim).astype(np.float32)
+
+
+TWIN_EXPRESSION = 1.5
+"""Standard deviation of a second twin's expression entries: wider than a head's own, so that pairs differ clearly."""
+
+
+def draw_head(sampler: HeadSampler, spec: DatasetSpec, head: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """z [z_dim] and cam2world [V, 4, 4] of a head of a data set."""
+    second = spec.twins and head % 2 == 1
+    rng = np.random.default_rng([spec.seed, head - 1 if second else head])
+    z, cameras = draw_latent(sampler, rng), sample_cameras(rng, spec.views)
+    if second:
+        entries = list(sampler.expression_entries)
+        face = np.random.default_rng([spec.seed, head]).standard_normal(len(entries))
+        z[entries] = TWIN_EXPRESSION * face
+    return z, cameras
 
 
 def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
@@ -95,6 +121,7 @@ def make_dataset(
     *,
     supersample: int = 2,
     shard_size: int = 100,
+    twins: bool = False,
     worker: int | None = None,
     workers: int = 1,
     on_shard: Callable[[int, int, float], None] | None = None,
@@ -110,12 +137,13 @@ def make_dataset(
         assets: Folder of the MakeHuman assets.
         supersample: Samples a pixel along each axis.
         shard_size: Heads in a shard.
+        twins: Heads come in pairs that differ in expression and gaze alone.
         worker: Which of ``workers`` processes this is; it makes every ``workers``-th shard. None makes all of them.
         workers: Number of processes that share the work; without ``worker`` they are started here (the caller's
             script then needs the ``if __name__ == "__main__"`` guard).
         on_shard: Called with shard, shards and views a second after each shard.
     """
-    spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size)
+    spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size, twins)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     _check_same(folder, spec)
@@ -210,9 +238,7 @@ def render_shard(
     cam2world = np.zeros((count, views, 4, 4), np.float32)
     latents = np.zeros((count, sampler.z_dim), np.float32)
     for row in range(count):
-        rng = np.random.default_rng([spec.seed, first + row])
-        latents[row] = draw_latent(sampler, rng)
-        cam2world[row] = sample_cameras(rng, views)
+        latents[row], cam2world[row] = draw_head(sampler, spec, first + row)
         head = renderer.build(sampler(latents[row]))
         for k in range(views):
             view = renderer.render(head, cam2world[row, k])
@@ -238,8 +264,6 @@ def _write_shard(folder: Path, shard: int, arrays: dict[str, NDArray[np.generic]
 
 
 def _check_same(folder: Path, spec: DatasetSpec) -> None:
-    from ..errors import UsageError
-
     path = folder / "dataset.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -251,20 +275,3 @@ def _check_same(folder: Path, spec: DatasetSpec) -> None:
     temporary = folder / f".dataset.{os.getpid()}.part"
     temporary.write_text(json.dumps(spec.describe(), indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
-
-
-def _main() -> None:
-    """``python -m geoinv.synth.dataset OUT HEADS VIEWS RESOLUTION SEED ASSETS [WORKER WORKERS]``."""
-    out, heads, views, resolution, seed, assets, *share = sys.argv[1:]
-    worker, workers = (int(x) for x in share) if share else (0, 1)
-
-    def report(shard: int, shards: int, rate: float) -> None:
-        print(f"shard {shard + 1}/{shards}: {rate:.1f} views/s", file=sys.stderr, flush=True)
-
-    make_dataset(
-        out, int(heads), int(views), int(resolution), int(seed), assets, worker=worker, workers=workers, on_shard=report
-    )
-
-
-if __name__ == "__main__":
-    _main()

@@ -26,9 +26,16 @@ from .palettes import (
     HAIR_MALE,
     RACES,
 )
-from .traits import ASYMMETRY_TRAITS, EXPRESSION_TRAITS, SHAPE_TRAITS, ShapeTrait
+from .traits import (
+    ASYMMETRY_TRAITS,
+    BROAD_SMILE,
+    EXPRESSION_TRAITS,
+    SHAPE_TRAITS,
+    TEETH_OF_BROAD_SMILE,
+    ShapeTrait,
+)
 
-SAMPLER_VERSION = 1
+SAMPLER_VERSION = 2
 """Raised when the meaning of z changes: data sets and generators of another version do not fit."""
 
 Vector = NDArray[np.float64]
@@ -162,11 +169,24 @@ class HeadSampler:
             Switch("male-hair", self._index("sex"), 0.0),
         )
         self.z_dim: int = layout.size
+        # where z holds what a face does rather than what it is
+        self.expression_entries: tuple[int, ...] = tuple(
+            self._index(name) for name in (*(e.name for e in EXPRESSION_TRAITS), "gaze-x", "gaze-y")
+        )
+        # (index, threshold): nothing below, growth above, a corner that a network need not find when it is given
+        self.ramps: tuple[tuple[int, float], ...] = tuple(
+            (self._index(e.name), -e.offset / e.scale) for e in EXPRESSION_TRAITS
+        ) + ((self._index("smile"), self._broad_smile()),)
         self.attributes: dict[str, Attribute] = build_attributes(self.index)
 
     def _category(self, name: str, bias: tuple[float, ...]) -> Category:
         start = self._layout.add(name, len(bias))
         return Category(name, start, start + len(bias), bias)
+
+    @staticmethod
+    def _broad_smile() -> float:
+        smile = next(e for e in EXPRESSION_TRAITS if e.name == "smile")
+        return (smile.limit * math.atanh(BROAD_SMILE / smile.limit) - smile.offset) / smile.scale
 
     def _index(self, name: str) -> int:
         return self._layout.slices[name].start
@@ -193,6 +213,7 @@ class HeadSampler:
         sizes = {
             e.name: _soft_limit(_softplus(e.offset + e.scale * value[e.name], 9.0), e.limit) for e in EXPRESSION_TRAITS
         }
+        sizes["lips-parted"] += TEETH_OF_BROAD_SMILE * _softplus(sizes["smile"] - BROAD_SMILE, 9.0)
         dark = _sigmoid(9.0 * (race[2] - 0.45) + 0.9 * value["tone"])
         hair_color = self._hair_color(value, choice["hair-color"], old, race)
         hair, buzz = self._hair(choice, value["sex"] > self.switches[1].threshold)

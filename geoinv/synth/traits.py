@@ -120,9 +120,14 @@ class ExpressionTrait(NamedTuple):
     limit: float
 
 
+BROAD_SMILE = 0.45
+"""Size of a smile from which lips part and teeth show."""
+TEETH_OF_BROAD_SMILE = 1.1
+"""Growth of ``lips-parted`` for a larger smile."""
+
 EXPRESSION_TRAITS: tuple[ExpressionTrait, ...] = (
-    ExpressionTrait("smile", {"mouthSmile{s}": 1.15, "cheekSquint{s}": 0.5, "mouthUpperUp{s}": 0.12}, 0.32, 0.44, 1.0),
-    ExpressionTrait("mouth-open", {"jawOpen": 1.0}, -0.18, 0.25, 0.85),
+    ExpressionTrait("smile", {"mouthSmile{s}": 1.15, "cheekSquint{s}": 0.5, "mouthUpperUp{s}": 0.12}, 0.32, 0.55, 1.1),
+    ExpressionTrait("mouth-open", {"jawOpen": 1.0}, -0.18, 0.3, 0.85),
     ExpressionTrait("brows-raised", {"browInnerUp": 2.0, "browOuterUp{s}": 2.0, "eyeWide{s}": 0.5}, 0.0, 0.28, 1.0),
     ExpressionTrait("brows-lowered", {"browDown{s}": 1.8}, -0.4, 0.24, 0.8),
     ExpressionTrait("eyes-closed", {"eyeBlink{s}": 1.0}, -0.4, 0.42, 1.0),

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..camera import CameraPose, pixel_centres, rays_through
+from ..camera import CameraPose, rays_through
 from ..checkpoints.store import load_generator, save_model, sha256_of
 from ..models.config import EncoderConfig
 from ..models.encoder import GlobalEncoder
@@ -27,6 +27,7 @@ from ..synth.dataset import sample_cameras
 from .face_photos import FacePhotoBatch, FacePhotos
 from .generator import guided_distances, ray_losses
 from .head_shards import HeadShards, RayBatch, in_background
+from .held_out_views import psnr_over, rendered_view, true_view
 from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .photo_augment import photo_like, random_background
@@ -239,27 +240,20 @@ def validate(
     """PSNR over true head pixels with the predicted camera, and the camera's error, on held-out heads; a sheet."""
     rng = np.random.default_rng(0)
     side = heads.resolution
-    grid = pixel_centres(side).reshape(side, side, 2)[::2, ::2].reshape(-1, 2)
     psnr, degrees, truths, results = [], [], [], []
     for head in range(min(count, len(heads))):
         rgba, _, cam2world, _ = heads.view(head, 0)
         straight = np.asarray(rgba, np.float32) / 255.0
         photo = straight[..., :3] * straight[..., 3:] + random_background(rng, side) * (1.0 - straight[..., 3:])
         predicted = encoder.encode(torch.from_numpy(photo).permute(2, 0, 1)[None] * 2.0 - 1.0)
-        pose = predicted.camera.cam2world()
+        pose = predicted.camera.cam2world()[0]
         true_rotation = torch.from_numpy(np.array(cam2world))[:3, :3]
-        cosine = ((pose[0, :3, :3] * true_rotation).sum() - 1.0) / 2.0
+        cosine = ((pose[:3, :3] * true_rotation).sum() - 1.0) / 2.0
         degrees.append(math.degrees(math.acos(float(cosine.clamp(-1.0, 1.0)))))
-        origins, directions = rays_through(pose, grid)
-        output = generator.render_rays(generator.planes(predicted.w_plus), origins, directions)
-        color, alpha = output.features[0, :, :3], output.alpha[0][:, None]
-        over_grey = (color + 0.5 * (1 - alpha)).clamp(0, 1)
-        truth = torch.from_numpy(straight[::2, ::2]).reshape(-1, 4)
-        true_over_grey = truth[:, :3] * truth[:, 3:] + 0.5 * (1 - truth[:, 3:])
-        error = (over_grey - true_over_grey)[truth[:, 3] > 0.5].square().mean()
-        psnr.append(-10.0 * math.log10(max(error.item(), 1e-10)))
+        result = rendered_view(generator, generator.planes(predicted.w_plus), pose, side)
+        psnr.append(psnr_over(result, *true_view(rgba)))
         if head < 24:
             truths.append(torch.from_numpy(photo[::2, ::2].copy()))
-            results.append(over_grey.reshape(side // 2, side // 2, 3))
+            results.append(result)
     save_comparison(sheet, truths, results)
     return {"heldout_psnr_db": float(np.mean(psnr)), "camera_deg": float(np.mean(degrees))}

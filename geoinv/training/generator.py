@@ -7,7 +7,7 @@ space that a GAN has to search.
 
 from __future__ import annotations
 
-import math
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..camera import pixel_centres, rays_through
-from ..checkpoints.store import save_model
+from ..checkpoints.store import load_generator, save_model
+from ..errors import UsageError
 from ..models import volume
 from ..models.config import GeneratorConfig, MappingConfig
 from ..models.generator import RayOutput, TriPlaneGenerator
 from ..models.precision import allow_bfloat16
 from .head_shards import HeadShards, RayBatch, in_background
+from .held_out_views import psnr_over, rendered_view, true_view
 from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .run_folder import RunFolder
@@ -37,7 +38,9 @@ class GeneratorTraining:
     validation: Path
     out: Path
     minutes: float
+    start: Path | None = None  # weights to go on from; by default random ones
     heads_per_step: int = 8
+    twin_pairs_per_step: int = 2  # among the heads of a step, where the data set has twins
     views_per_head: int = 3
     rays_per_view: int = 400
     even_samples: int = 10
@@ -93,7 +96,17 @@ def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[st
     }
 
 
-LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2}
+def twin_loss(output: RayOutput, batch: RayBatch, pairs: int) -> Tensor:
+    """Squared error of the difference between the faces of the first ``pairs`` of twins, seen through the same rays.
+
+    What a person's twins share cancels out, so the few rays that an expression changes are all that is left.
+    """
+    first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
+    shown = output.features[first, :, :3] - output.features[second, :, :3]
+    return (shown - (batch.color[first] - batch.color[second])).square().mean()
+
+
+LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2, "twin": 3.0}
 
 
 @allow_bfloat16()
@@ -105,7 +118,7 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     """
     torch.manual_seed(config.seed)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
-    generator = TriPlaneGenerator(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = _start(model, config.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged: MovingAverage[TriPlaneGenerator] = MovingAverage(generator, config.average_decay)
     optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     schedule = Schedule(config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=100)
@@ -114,13 +127,20 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     if config.compile:
         synthesis.forward = torch.compile(synthesis.forward)  # type: ignore[method-assign]
     is_continuous = continuous_entries(model.mapping)
+    pairs = config.twin_pairs_per_step if data.has_twins else 0
     rng = np.random.default_rng([config.seed, loop.step])
     random = torch.Generator().manual_seed(config.seed + loop.step)
+    draws = itertools.count()
 
     def next_rays() -> RayBatch:
-        data.refresh()
+        if next(draws) % 100 == 0:
+            data.refresh()
         return data.rays(
-            rng, heads=config.heads_per_step, views=config.views_per_head, rays_per_view=config.rays_per_view
+            rng,
+            heads=config.heads_per_step,
+            views=config.views_per_head,
+            rays_per_view=config.rays_per_view,
+            twin_pairs=pairs,
         )
 
     batches = in_background(next_rays)
@@ -128,18 +148,30 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     def losses(progress: float) -> dict[str, Tensor]:
         batch = next(batches)
         jitter = torch.randn(batch.z.shape, generator=random) * config.latent_jitter
+        jitter[1 : 2 * pairs : 2] = jitter[0 : 2 * pairs : 2]
         planes = generator.planes(generator.mapping(batch.z + jitter * is_continuous))
         distances = guided_distances(batch, model.render.box_side, config, random)
-        return ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
+        output = generator.march(planes, batch.origins, batch.directions, distances)
+        terms = ray_losses(output, batch, distances)
+        return terms | {"twin": twin_loss(output, batch, pairs)} if pairs else terms
 
     def figures(sheet: Path) -> dict[str, float]:
         set_mean_w(averaged.module, seed=config.seed)
-        return {"heldout_psnr_db": validate(averaged.module, validation, sheet)}
+        return validate(averaged.module, validation, sheet)
 
     def save_best(path: Path, training: dict[str, float]) -> None:
         save_model(path, averaged.module, model, extra={"training": training})
 
     return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+
+
+def _start(model: GeneratorConfig, weights: Path | None) -> TriPlaneGenerator:
+    if weights is None:
+        return TriPlaneGenerator(model)
+    generator, _ = load_generator(str(weights))
+    if generator.config != model:
+        raise UsageError(f"{weights} is another model than the one to train", "leave out --from to start anew")
+    return generator.train().requires_grad_(True)
 
 
 def continuous_entries(mapping: MappingConfig) -> Tensor:
@@ -160,28 +192,27 @@ def set_mean_w(generator: TriPlaneGenerator, seed: int, samples: int = 4096) -> 
 
 
 @torch.no_grad()
-def validate(generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count: int = 24) -> float:
-    """PSNR (dB, mean over views) over the true head pixels at every second pixel, and a sheet of truth and result."""
-    side = heads.resolution
-    grid = pixel_centres(side).reshape(side, side, 2)[::2, ::2].reshape(-1, 2)
-    figures, truths, results = [], [], []
+def validate(generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count: int = 24) -> dict[str, float]:
+    """Figures on held-out heads, and a sheet of truths above results.
+
+    ``heldout_psnr_db`` is the mean over views over the true head; ``expression_share``, where the heads are twins, the
+    share of the true difference between two faces of a person that is shown: 1 is all of it, 0 nothing (the slope of
+    the regression through 0).
+    """
+    psnr, truths, results, shown, wanted = [], [], [], 0.0, 0.0
     for head in range(min(count, len(heads))):
         for view in (0, 1):
             rgba, _, cam2world, z = heads.view(head, view)
             planes = generator.planes(generator.mapping(torch.from_numpy(np.array(z))[None]))
-            origins, directions = rays_through(torch.from_numpy(np.array(cam2world))[None], grid)
-            rays = zip(origins.split(2048, dim=1), directions.split(2048, dim=1), strict=True)
-            outputs = [generator.render_rays(planes, o, d) for o, d in rays]
-            color = torch.cat([output.features[0, :, :3] for output in outputs])
-            alpha = torch.cat([output.alpha[0] for output in outputs])[:, None]
-            truth = torch.from_numpy(np.array(rgba[::2, ::2])).reshape(-1, 4).float() / 255.0
-            over_grey = (color + 0.5 * (1 - alpha)).clamp(0, 1)
-            true_over_grey = truth[:, :3] * truth[:, 3:] + 0.5 * (1 - truth[:, 3:])
-            on_head = truth[:, 3] > 0.5
-            error = (over_grey - true_over_grey)[on_head].square().mean()
-            figures.append(-10.0 * math.log10(max(error.item(), 1e-10)))
-            if head < 12:
-                truths.append(true_over_grey.reshape(side // 2, side // 2, 3))
-                results.append(over_grey.reshape(side // 2, side // 2, 3))
-    save_comparison(sheet, truths, results)
-    return float(np.mean(figures))
+            result = rendered_view(generator, planes, torch.from_numpy(np.array(cam2world)), heads.resolution)
+            truth, on_head = true_view(rgba)
+            psnr.append(psnr_over(result, truth, on_head))
+            truths.append(truth)
+            results.append(result)
+            if heads.has_twins and head % 2 == 1:
+                true_change, change = truth - truths[-3], result - results[-3]
+                shown += (true_change * change).sum().item()
+                wanted += true_change.square().sum().item()
+    save_comparison(sheet, truths[:24], results[:24])
+    share = {"expression_share": shown / wanted} if wanted else {}
+    return {"heldout_psnr_db": float(np.mean(psnr)), **share}

@@ -6,6 +6,7 @@ while training runs are picked up.
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -47,7 +48,6 @@ class RayBatch:
 class _Shard:
     rgba: np.ndarray  # [N, V, R, R, 4] uint8, straight alpha
     depth: np.ndarray  # [N, V, R, R] float16
-    normals: np.ndarray  # [N, V, R, R, 3] int8
     cam2world: np.ndarray  # [N, V, 4, 4]
     landmarks: np.ndarray  # [N, V, 73, 2] normalised, the first 68 in iBUG's order
     z: np.ndarray  # [N, z_dim]
@@ -60,8 +60,13 @@ class HeadShards:
         UsageError: The folder holds no shard.
     """
 
+    has_twins: bool
+    """Whether heads ``2 i`` and ``2 i + 1`` differ in expression alone."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        about = folder / "dataset.json"
+        self.has_twins = about.is_file() and json.loads(about.read_text(encoding="utf-8")).get("twins", False)
         self._shards: dict[str, _Shard] = {}
         self.refresh()
         if not self._shards:
@@ -77,7 +82,7 @@ class HeadShards:
                 continue
             parts = {
                 key: np.load(self.folder / f"{name}_{key}.npy", mmap_mode="r")
-                for key in ("rgba", "depth", "normals", "cam2world", "landmarks")
+                for key in ("rgba", "depth", "cam2world", "landmarks")
             }
             self._shards[name] = _Shard(z=np.load(path), **parts)
         shards = [self._shards[name] for name in sorted(self._shards)]
@@ -98,38 +103,44 @@ class HeadShards:
         shard, i = self._locate(head)
         return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
 
-    def rays(self, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int) -> RayBatch:
-        """Random rays of random views of random heads."""
-        chosen = rng.choice(len(self), size=heads, replace=False)
-        pairs = [(int(h), [int(v) for v in rng.choice(self.num_views, size=views, replace=False)]) for h in chosen]
-        return self.rays_of(rng, pairs, rays_per_view=rays_per_view)
+    def rays(
+        self, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int, twin_pairs: int = 0
+    ) -> RayBatch:
+        """Random rays of random views of random heads, the first ``2 * twin_pairs`` of them pairs of twins."""
+        chosen = [int(head) for head in rng.choice(len(self), size=heads, replace=False)]
+        for pair in range(twin_pairs):
+            chosen[2 * pair + 1] = chosen[2 * pair] ^ 1
+        views_of = [[int(v) for v in rng.choice(self.num_views, size=views, replace=False)] for _ in chosen]
+        for pair in range(twin_pairs):
+            views_of[2 * pair + 1] = views_of[2 * pair]
+        pairs = list(zip(chosen, views_of, strict=True))
+        return self.rays_of(rng, pairs, rays_per_view=rays_per_view, twin_pairs=twin_pairs)
 
     def rays_of(
-        self, rng: np.random.Generator, heads_views: list[tuple[int, list[int]]], *, rays_per_view: int
+        self,
+        rng: np.random.Generator,
+        heads_views: list[tuple[int, list[int]]],
+        *,
+        rays_per_view: int,
+        twin_pairs: int = 0,
     ) -> RayBatch:
         """Random rays of given views of given heads: a quarter anywhere, the rest on the head, half of it by features.
 
         Brows, eyes, nose and mouth are a twentieth of a head's pixels, and most of what tells a face: drawn evenly, a
-        generator learns hair and skin, and no smile.
+        generator learns hair and skin, and no smile. Of each of the first ``twin_pairs`` pairs of heads, the second is
+        seen through the rays of the first, so that they can be subtracted.
         """
         size = self.resolution
         heads, views = len(heads_views), len(heads_views[0][1])
         zs, pixels, cameras, rgba, depths = [], [], [], [], []
-        for head, views_of_head in heads_views:
+        chosen: list[np.ndarray] = []  # pixels of each view of the head before
+        for place, (head, views_of_head) in enumerate(heads_views):
             shard, i = self._locate(head)
             zs.append(shard.z[i])
-            for view in views_of_head:
+            if place >= 2 * twin_pairs or place % 2 == 0:
+                chosen = [_choose_pixels(rng, shard, i, view, rays_per_view) for view in views_of_head]
+            for view, index in zip(views_of_head, chosen, strict=True):
                 picture = shard.rgba[i, view].reshape(-1, 4)
-                covered = np.flatnonzero(picture[:, 3])
-                on_head = rays_per_view * 3 // 8 if len(covered) else 0
-                index = np.concatenate(
-                    [
-                        covered[rng.integers(0, len(covered), on_head)] if on_head else np.empty(0, np.int64),
-                        _near_features(rng, shard.landmarks[i, view], size, rays_per_view * 3 // 8),
-                    ]
-                )
-                anywhere = rng.integers(0, size * size, rays_per_view - len(index))
-                index = np.concatenate([index, anywhere])
                 pixels.append(np.stack([index % size + 0.5, index // size + 0.5], axis=-1) / size)
                 cameras.append(shard.cam2world[i, view])
                 rgba.append(picture[index])
@@ -149,6 +160,19 @@ class HeadShards:
             alpha=alpha.reshape(heads, count),
             distance=distance.reshape(heads, count),
         )
+
+
+def _choose_pixels(rng: np.random.Generator, shard: _Shard, head: int, view: int, count: int) -> np.ndarray:
+    """Indices of pixels of a view: 3/8 on the head, 3/8 by its features, 1/4 anywhere."""
+    size = shard.rgba.shape[2]
+    covered = np.flatnonzero(shard.rgba[head, view, ..., 3])
+    on_head = count * 3 // 8 if len(covered) else 0
+    parts = [
+        covered[rng.integers(0, len(covered), on_head)] if on_head else np.empty(0, np.int64),
+        _near_features(rng, shard.landmarks[head, view], size, count * 3 // 8),
+    ]
+    anywhere = rng.integers(0, size * size, count - sum(len(part) for part in parts))
+    return np.concatenate([*parts, anywhere])
 
 
 def _near_features(rng: np.random.Generator, landmarks: np.ndarray, size: int, count: int) -> np.ndarray:

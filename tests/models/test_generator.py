@@ -62,11 +62,14 @@ def test_truncation_pulls_to_the_mean(generator: TriPlaneGenerator) -> None:
     assert torch.allclose(generator.mapping(z, truncation_psi=0.0), generator.w_avg.expand_as(full), atol=1e-6)
 
 
-def test_mapping_sees_categories_and_switches() -> None:
-    base = mini(4, categories=((0, 2, (0.0, 1.0)),), switches=((3, 0.5),))
+def test_mapping_sees_categories_switches_and_ramps() -> None:
+    base = mini(4, categories=((0, 2, (0.0, 1.0)),), switches=((3, 0.5),), ramps=((3, 0.5), (2, -1.0)))
     mapping = TriPlaneGenerator(base).backbone["mapping"]
     features = mapping.features(torch.tensor([[0.5, 0.0, 0.0, 0.6], [1.5, 0.0, 0.0, 0.4]]))  # type: ignore[operator]
-    assert features[:, 4:].tolist() == [[0.0, 2.0, 2.0], [2.0, 0.0, 0.0]]
+    assert features[:, 4:].tolist() == [
+        pytest.approx([0.0, 2.0, 2.0, 0.2, 2.0]),
+        pytest.approx([2.0, 0.0, 0.0, 0.0, 2.0]),
+    ]
 
 
 def test_rejects_cameras_that_do_not_fit(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
@@ -81,7 +84,7 @@ def test_rejects_cameras_that_do_not_fit(generator: TriPlaneGenerator, planes: t
 def test_config_survives_json() -> None:
     import json
 
-    config = mini(4, categories=((0, 2, (0.0, 1.0)),), switches=((3, 0.5),))
+    config = mini(4, categories=((0, 2, (0.0, 1.0)),), switches=((3, 0.5),), ramps=((2, 0.25),))
     assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 

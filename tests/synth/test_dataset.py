@@ -13,7 +13,7 @@ import torch
 from geoinv.camera import CameraPose
 from geoinv.errors import MissingDependencyError, UsageError
 from geoinv.synth import SAMPLER_VERSION, HeadSampler
-from geoinv.synth.dataset import DatasetSpec, draw_latent, make_dataset, sample_cameras
+from geoinv.synth.dataset import DatasetSpec, draw_head, draw_latent, make_dataset, sample_cameras
 
 needs_assets = pytest.mark.skipif(
     "GEOINV_ASSETS" not in os.environ, reason="needs the MakeHuman assets (GEOINV_ASSETS)"
@@ -40,6 +40,22 @@ def test_cameras_start_near_the_front() -> None:
 
 def test_last_shard_may_be_smaller() -> None:
     assert [DatasetSpec(heads, shard_size=100).shards for heads in (1, 100, 101)] == [1, 1, 2]
+
+
+def test_twins_differ_in_expression_alone() -> None:
+    sampler, spec = HeadSampler(), DatasetSpec(4, views=2, seed=3, twins=True)
+    first, second, other = (draw_head(sampler, spec, head) for head in (2, 3, 0))
+    differing = np.flatnonzero(first[0] != second[0])
+    assert set(differing) == set(sampler.expression_entries)
+    assert (first[1] == second[1]).all()
+    assert (first[0] != other[0]).all()
+    alone = draw_head(sampler, DatasetSpec(4, views=2, seed=3), 2)
+    assert (alone[0] == first[0]).all()
+
+
+def test_twins_come_in_pairs() -> None:
+    with pytest.raises(UsageError, match="even"):
+        DatasetSpec(3, twins=True)
 
 
 def test_another_data_set_in_the_folder_is_refused(tmp_path: Path) -> None:

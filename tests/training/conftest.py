@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,14 @@ from geoinv.camera import CameraPose
 HEADS, VIEWS, SIDE, Z_DIM = 12, 3, 32, 8
 
 
-def write_shard(folder: Path, name: str, seed: int) -> None:
+def write_shard(folder: Path, name: str, seed: int, *, twins: bool = False) -> None:
+    """Twins differ in colour alone: same size, same cameras."""
     rng = np.random.default_rng(seed)
     z = rng.standard_normal((HEADS, Z_DIM)).astype(np.float32)
+    vectors = rng.normal(0, 0.1, (HEADS, VIEWS, 6))
+    if twins:
+        z[1::2, 0], vectors[1::2] = z[::2, 0], vectors[::2]
+        (folder / "dataset.json").write_text(json.dumps({"twins": True}), encoding="utf-8")
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
     radius = 0.25 + 0.03 * np.tanh(z[:, 0])
     inside = np.hypot(x, y)[None] < radius[:, None, None]  # [N, R, R]
@@ -24,7 +30,7 @@ def write_shard(folder: Path, name: str, seed: int) -> None:
     rgba[..., :3] = color[:, None, None, None]
     rgba[..., 3] = inside[:, None] * np.uint8(255)
     depth = np.where(inside[:, None], 2.6, 0.0).astype(np.float16).repeat(VIEWS, axis=1)
-    pose = CameraPose.from_vector(torch.from_numpy(rng.normal(0, 0.1, (HEADS * VIEWS, 6))))
+    pose = CameraPose.from_vector(torch.from_numpy(vectors.reshape(-1, 6)))
     arrays = {
         "rgba": rgba,
         "depth": depth,
@@ -42,4 +48,12 @@ def discs(tmp_path: Path) -> Path:
     folder = tmp_path / "discs"
     folder.mkdir()
     write_shard(folder, "00000", 0)
+    return folder
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Path:
+    folder = tmp_path / "twins"
+    folder.mkdir()
+    write_shard(folder, "00000", 0, twins=True)
     return folder

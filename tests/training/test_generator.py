@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 import torch
 
 from geoinv.checkpoints.store import load_generator
+from geoinv.errors import UsageError
 from geoinv.models.generator import RayOutput, TriPlaneGenerator
 from geoinv.training.generator import (
     GeneratorTraining,
     guided_distances,
     ray_losses,
     train_generator,
+    twin_loss,
+    validate,
 )
 from geoinv.training.head_shards import HeadShards, RayBatch
 from tests.tiny_models import tiny_config
@@ -51,6 +55,45 @@ def test_losses_of_a_perfect_answer_are_zero() -> None:
     assert ray_losses(off, batch, distances)["color"].item() == pytest.approx(0.01)
     too_far = ray_losses(perfect, batch, distances + 0.1)
     assert too_far["surface"].item() == pytest.approx(0.05)  # a tenth on one of two rays
+
+
+def test_twin_loss_sees_differences_alone() -> None:
+    color = torch.rand(5, 4, 3)
+    batch = RayBatch(
+        torch.zeros(5, 1), torch.zeros(5, 4, 3), torch.zeros(5, 4, 3), color, torch.ones(5, 4), torch.ones(5, 4)
+    )
+    shared = torch.rand(4, 3)
+    wrong_alike = color.clone()
+    wrong_alike[:2] += shared  # both twins of the first pair
+    wrong_alike[4] += 1.0  # no twin
+    output = RayOutput(wrong_alike, batch.alpha, batch.distance, torch.zeros(5, 4, 1))
+    assert twin_loss(output, batch, 2).item() == pytest.approx(0.0, abs=1e-10)
+    same_face = color.clone()
+    same_face[1] = color[0]
+    output = RayOutput(same_face, batch.alpha, batch.distance, torch.zeros(5, 4, 1))
+    expected = (color[0] - color[1]).square().mean().item() / 2
+    assert twin_loss(output, batch, 2).item() == pytest.approx(expected)
+
+
+def test_trains_on_twins_from_given_weights(twins: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    first = train_generator(tiny_config(), settings(twins, tmp_path / "first", 0.03))
+    log = [json.loads(line) for line in (tmp_path / "first" / "log.jsonl").read_text().splitlines()]
+    assert all("expression_share" in line for line in log if "heldout_psnr_db" in line)
+    start = replace(settings(twins, tmp_path / "second", 1e-5), start=first)
+    second = train_generator(tiny_config(), start)
+    before, after = (load_generator(str(path))[0].w_avg for path in (first, second))
+    assert torch.allclose(before, after, atol=0.05)  # one step does not undo them
+    with pytest.raises(UsageError, match="another model"):
+        train_generator(replace(tiny_config(), decoder_hidden=8), replace(start, out=tmp_path / "third"))
+
+
+def test_expression_share_of_a_generator_without_expression_is_zero(twins: Path, tmp_path: Path) -> None:
+    generator = TriPlaneGenerator(tiny_config())
+    for name, parameter in generator.named_parameters():
+        if "mapping" in name:
+            parameter.data.zero_()  # every z gives the same head
+    assert validate(generator, HeadShards(twins), tmp_path / "sheet.png")["expression_share"] == 0.0
 
 
 def test_samples_gather_at_the_true_surface(discs: Path) -> None:

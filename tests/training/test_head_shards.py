@@ -24,6 +24,17 @@ def test_rays_carry_what_their_pixels_show(discs: Path) -> None:
     assert (batch.distance[~hit] == 0).all()
 
 
+def test_twins_are_seen_through_the_same_rays(twins: Path) -> None:
+    heads = HeadShards(twins)
+    assert heads.has_twins
+    batch = heads.rays(np.random.default_rng(0), heads=5, views=2, rays_per_view=32, twin_pairs=2)
+    for first, second in ((0, 1), (2, 3)):
+        assert (batch.directions[first] == batch.directions[second]).all()
+        assert (batch.alpha[first] == batch.alpha[second]).all()  # twins are of one size
+        assert (batch.color[first] != batch.color[second]).any()  # but not of one colour
+    assert (batch.directions[0] != batch.directions[4]).any()
+
+
 def test_new_shards_are_picked_up(discs: Path) -> None:
     heads = HeadShards(discs)
     write_shard(discs, "00001", 1)
