@@ -149,10 +149,20 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     path = generator.with_name(generator.name.replace("-generator", "-encoder"))
     if path == generator or not path.is_file():
         raise CheckpointError(f"no encoder for model {model!r} at {path}", "train one with `geoinv train encoder`")
-    config, extra, tensors = _read(path, "encoder")
-    if extra.get("generator_sha256") not in (None, sha256_of(generator)):
+    encoder, info = load_encoder_file(path)
+    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
         raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")
+    encoder = encoder.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder.eval().requires_grad_(False), info
+
+
+def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
+    """An encoder from its file, whatever generator it was trained for.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or holds something else.
+    """
+    config, extra, tensors = _read(path, "encoder")
     encoder = GlobalEncoder(EncoderConfig.from_dict(config))
     _fill(encoder, tensors, path)
-    encoder = encoder.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return encoder.eval().requires_grad_(False), ModelInfo(model, path, sha256_of(path), extra)
+    return encoder, ModelInfo(str(path), path, sha256_of(path), extra)

@@ -19,6 +19,7 @@ app = typer.Typer(
 DataOpt = Annotated[Path, typer.Option("--data", help="Folder of `geoinv synth dataset`; may still be growing.")]
 ValidationOpt = Annotated[Path, typer.Option("--validation", help="The same, of another seed: never trained on.")]
 RunOpt = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an earlier run in it goes on.")]
+StartOpt = Annotated[Path | None, typer.Option("--from", help="Weights to go on from, instead of random ones.")]
 MinutesOpt = Annotated[float, typer.Option("--minutes", min=0.0, help="Training time, over all resumed runs.")]
 
 
@@ -28,9 +29,7 @@ def generator(
     validation: ValidationOpt,
     out: RunOpt = Path("runs/generator"),
     minutes: MinutesOpt = 60.0,
-    start_from: Annotated[
-        Path | None, typer.Option("--from", help="Weights to go on from, instead of random ones.")
-    ] = None,
+    start_from: StartOpt = None,
     heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 8,
     views_per_head: Annotated[int, typer.Option("--views-per-head", min=1, help="Views of each.")] = 3,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
@@ -73,6 +72,7 @@ def encoder(
     out: RunOpt = Path("runs/encoder"),
     model: ModelOpt = "mini",
     minutes: MinutesOpt = 60.0,
+    start_from: StartOpt = None,
     photos: Annotated[
         Path | None, typer.Option("--photos", help="Unlabelled portraits, to read real photos better.")
     ] = None,
@@ -95,6 +95,7 @@ def encoder(
         validation=validation,
         out=out,
         minutes=minutes,
+        start=start_from,
         generator=model,
         photos=photos,
         photos_per_step=photos_per_step,

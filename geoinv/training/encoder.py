@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera import CameraPose, rays_through
-from ..checkpoints.store import load_generator, save_model, sha256_of
+from ..checkpoints.store import load_encoder_file, load_generator, save_model, sha256_of
+from ..errors import UsageError
 from ..models.config import EncoderConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
@@ -43,6 +44,7 @@ class EncoderTraining:
     validation: Path
     out: Path
     minutes: float
+    start: Path | None = None  # an encoder to go on from, of this or an earlier generator; by default random weights
     generator: str = "mini"
     photos: Path | None = None  # unlabelled portraits; every fourth is left for testing
     photos_per_step: int = 24
@@ -147,8 +149,8 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
     torch.manual_seed(config.seed)
     generator, info = load_generator(config.generator)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
-    model = EncoderConfig(info.name, generator.config.num_ws, generator.config.w_dim)
-    encoder = GlobalEncoder(model)
+    model = EncoderConfig(generator.config.name, generator.config.num_ws, generator.config.w_dim)
+    encoder = _start(model, config.start)
     encoder.w_avg.copy_(generator.w_avg)
     encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged: MovingAverage[GlobalEncoder] = MovingAverage(encoder, config.average_decay)
@@ -179,6 +181,15 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         save_model(path, averaged.module, model, extra=extra)
 
     return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+
+
+def _start(model: EncoderConfig, weights: Path | None) -> GlobalEncoder:
+    if weights is None:
+        return GlobalEncoder(model)
+    encoder, _ = load_encoder_file(weights)
+    if encoder.config != model:
+        raise UsageError(f"{weights} is another encoder than the one to train", "leave out --from to start anew")
+    return encoder.train()
 
 
 def encoder_losses(

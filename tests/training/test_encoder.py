@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from geoinv.checkpoints.store import load_encoder, load_generator, save_model, sha256_of
+from geoinv.checkpoints.store import load_encoder, load_encoder_file, load_generator, save_model, sha256_of
 from geoinv.models.config import EncoderConfig
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.training import encoder as training
@@ -69,6 +69,10 @@ def test_short_run_ships(discs: Path, generator_file: Path, tmp_path: Path, monk
     loaded, info = load_encoder(str(generator_file))
     assert info.extra["generator_sha256"] == sha256_of(generator_file)
     assert torch.isfinite(loaded.w_avg).all()
+    on = dataclasses.replace(settings(discs, tmp_path / "on", generator_file), start=best, minutes=1e-5)
+    further, _ = load_encoder_file(train_encoder(on))
+    change = further.codes.weight - loaded.codes.weight
+    assert change.abs().max() < 0.05  # a step or two from there
 
 
 def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: Path) -> None:
