@@ -46,6 +46,7 @@ def generator(
 
     from ..training.generator import GeneratorTraining, train_generator
     from ..training.mini_model import mini_for_heads
+    from ..training.processes import joined_processes
 
     settings = GeneratorTraining(
         data=data,
@@ -60,7 +61,8 @@ def generator(
         compile=compile_backbone,
         seed=seed,
     )
-    best = train_generator(mini_for_heads(), settings, on_progress=_tell)
+    with joined_processes():
+        best = train_generator(mini_for_heads(), settings, on_progress=_tell)
     values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
     output.print_result("trained a generator", values, [best], as_json=json_output)
 
@@ -89,6 +91,7 @@ def encoder(
     check_writable(out)
 
     from ..training.encoder import EncoderTraining, train_encoder
+    from ..training.processes import joined_processes
 
     settings = EncoderTraining(
         data=data,
@@ -103,7 +106,8 @@ def encoder(
         learning_rate=learning_rate,
         seed=seed,
     )
-    best = train_encoder(settings, on_progress=_tell)
+    with joined_processes():
+        best = train_encoder(settings, on_progress=_tell)
     values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
     output.print_result("trained an encoder", values, [best], as_json=json_output)
 

@@ -8,6 +8,7 @@ for rendering and teach the camera head. Unlabelled portraits, where given, are 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from .held_out_views import psnr_over, rendered_view, true_view
 from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .photo_augment import photo_like, random_background
+from .processes import rank, seed_of_step
 from .run_folder import RunFolder
 from .sheets import save_comparison
 
@@ -157,15 +159,22 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.02)
     schedule = Schedule(config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=50)
     loop = TrainingLoop(RunFolder(config.out), schedule, encoder, averaged, optimizer, on_progress)
-    rng, own = (np.random.default_rng([config.seed, loop.step, stream]) for stream in (1, 2))
-    random = torch.Generator().manual_seed(config.seed + loop.step)
+    random = torch.Generator().manual_seed(config.seed)
     portraits = FacePhotos(config.photos, data.resolution) if config.photos else None
-    batches = in_background(lambda: (photo_batch(data, rng, config), _portrait_batch(portraits, rng, config)))
+    steps = itertools.count(loop.step)
     with torch.no_grad():
         w_scale = generator.mapping(torch.randn(2048, generator.config.z_dim, generator=random))[:, 0].std(dim=0)
 
+    def next_photos() -> tuple[PhotoBatch, FacePhotoBatch | None]:
+        rng = np.random.default_rng([config.seed, next(steps), rank(), 1])
+        return photo_batch(data, rng, config), _portrait_batch(portraits, rng, config)
+
+    batches = in_background(next_photos)
+
     def losses(progress: float) -> dict[str, Tensor]:
         batch, portrait_batch = next(batches)
+        own = np.random.default_rng([config.seed, loop.step, rank(), 2])
+        random.manual_seed(seed_of_step(config.seed, loop.step))
         batch = batch.with_photos(*generator_photos(generator, own, config.samples_per_step, data.resolution))
         renders = progress >= config.latent_only_share
         terms = encoder_losses(encoder, generator, batch, w_scale, config, random, renders=renders)

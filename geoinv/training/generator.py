@@ -26,6 +26,7 @@ from .head_shards import HeadShards, RayBatch, in_background
 from .held_out_views import psnr_over, rendered_view, true_view
 from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
+from .processes import rank, seed_of_step
 from .run_folder import RunFolder
 from .sheets import save_comparison
 
@@ -40,7 +41,7 @@ class GeneratorTraining:
     minutes: float
     start: Path | None = None  # weights to go on from; by default random ones
     heads_per_step: int = 8
-    twin_pairs_per_step: int = 2  # among the heads of a step, where the data set has twins
+    twin_pairs_per_step: int = 3  # among the heads of a step, where the data set has twins
     views_per_head: int = 3
     rays_per_view: int = 400
     even_samples: int = 10
@@ -106,7 +107,7 @@ def twin_loss(output: RayOutput, batch: RayBatch, pairs: int) -> Tensor:
     return (shown - (batch.color[first] - batch.color[second])).square().mean()
 
 
-LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2, "twin": 3.0}
+LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2, "twin": 12.0}
 
 
 @allow_bfloat16()
@@ -128,15 +129,15 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         synthesis.forward = torch.compile(synthesis.forward)  # type: ignore[method-assign]
     is_continuous = continuous_entries(model.mapping)
     pairs = config.twin_pairs_per_step if data.has_twins else 0
-    rng = np.random.default_rng([config.seed, loop.step])
-    random = torch.Generator().manual_seed(config.seed + loop.step)
-    draws = itertools.count()
+    random = torch.Generator()
+    steps = itertools.count(loop.step)
 
     def next_rays() -> RayBatch:
-        if next(draws) % 100 == 0:
+        step = next(steps)
+        if step % 100 == 0:
             data.refresh()
         return data.rays(
-            rng,
+            np.random.default_rng([config.seed, step, rank()]),
             heads=config.heads_per_step,
             views=config.views_per_head,
             rays_per_view=config.rays_per_view,
@@ -147,6 +148,7 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
 
     def losses(progress: float) -> dict[str, Tensor]:
         batch = next(batches)
+        random.manual_seed(seed_of_step(config.seed, loop.step))
         jitter = torch.randn(batch.z.shape, generator=random) * config.latent_jitter
         jitter[1 : 2 * pairs : 2] = jitter[0 : 2 * pairs : 2]
         planes = generator.planes(generator.mapping(batch.z + jitter * is_continuous))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .moving_average import MovingAverage
+from .processes import average_gradients, of_first_process, rank
 from .run_folder import RunFolder
 
 Tell = Callable[[float, str], None]
@@ -35,14 +36,16 @@ class Schedule:
     Args:
         minutes: Of training, over all resumed runs; validation is not counted.
         learning_rate: Its peak.
-        validate_every_minutes: Between figures on held-out heads, each with a checkpoint.
+        validate_every_minutes: Between figures on held-out heads.
         log_every_steps: Between lines of the log.
+        checkpoint_every_minutes: What a killed run loses at most.
     """
 
     minutes: float
     learning_rate: float
     validate_every_minutes: float
     log_every_steps: int
+    checkpoint_every_minutes: float = 1.0
 
 
 class TrainingLoop:
@@ -60,6 +63,7 @@ class TrainingLoop:
         self.run, self.schedule = run, schedule
         self.model, self.average, self.optimizer = model, average, optimizer
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
+        self._validated_at = self._saved_at = 0.0
         self._tell = on_progress or (lambda progress, text: None)
         state = run.load_state()
         if state is not None:
@@ -67,6 +71,9 @@ class TrainingLoop:
             average.module.load_state_dict(state["average"])
             optimizer.load_state_dict(state["optimizer"])
             self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
+            self._validated_at, self._saved_at = state["validated_at"], self.seconds
+            if rank() == 0:
+                run.forget_after(self.step)
 
     @property
     def progress(self) -> float:
@@ -92,19 +99,20 @@ class TrainingLoop:
             The file of the best weights.
         """
         best_path = self.run.path / "best.safetensors"
-        validated_at = self.seconds
         totals: dict[str, list[float]] = {}
         while self.progress < 1.0:
             start = time.monotonic()
             for name, value in self._one_step(losses(self.progress), weights).items():
                 totals.setdefault(name, []).append(value)
-            self.seconds += time.monotonic() - start
+            self.seconds = of_first_process(self.seconds + time.monotonic() - start)
+            if rank() > 0:
+                continue
             if self.step % self.schedule.log_every_steps == 0:
                 self.run.log(**self._clock(), **{name: sum(values) / len(values) for name, values in totals.items()})
                 totals = {}
                 self._tell(self.progress, f"step {self.step}, {self.step / self.seconds:.2f} steps/s")
-            if self.progress >= 1.0 or self.seconds - validated_at > self.schedule.validate_every_minutes * 60.0:
-                validated_at = self.seconds
+            if self.progress >= 1.0 or self._is_due(self._validated_at, self.schedule.validate_every_minutes):
+                self._validated_at = self.seconds
                 figures = validate(self.run.path / f"samples_{self.step:06d}.png")
                 self.run.log(**self._clock(), **figures)
                 self.run.plot()
@@ -114,7 +122,12 @@ class TrainingLoop:
                     save_best(best_path, rounded | {"steps": self.step, "minutes": round(self.seconds / 60.0, 1)})
                 self._save()
                 self._tell(self.progress, ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
+            elif self._is_due(self._saved_at, self.schedule.checkpoint_every_minutes):
+                self._save()
         return best_path
+
+    def _is_due(self, last: float, every_minutes: float) -> bool:
+        return self.seconds - last > every_minutes * 60.0
 
     def _clock(self) -> dict[str, float]:
         return {"step": self.step, "minutes": self.seconds / 60.0}
@@ -124,6 +137,7 @@ class TrainingLoop:
             group["lr"] = learning_rate_at(self.progress, self.schedule.learning_rate)
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack([weights[name] * loss for name, loss in losses.items()]).sum().backward()
+        average_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
@@ -131,6 +145,7 @@ class TrainingLoop:
         return {name: loss.item() for name, loss in losses.items()}
 
     def _save(self) -> None:
+        self._saved_at = self.seconds
         self.run.save_state(
             {
                 "model": self.model.state_dict(),
@@ -139,5 +154,6 @@ class TrainingLoop:
                 "step": self.step,
                 "seconds": self.seconds,
                 "best": self.best,
+                "validated_at": self._validated_at,
             }
         )

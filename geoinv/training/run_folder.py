@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+
+from ..files import atomic_path
 
 
 class RunFolder:
@@ -37,6 +40,14 @@ class RunFolder:
         with (self.path / "log.jsonl").open("a") as file:
             file.write(json.dumps({k: round(float(v), 6) for k, v in figures.items()}) + "\n")
 
+    def forget_after(self, step: int) -> None:
+        """Drop lines of later steps, which a run that goes on from ``step`` will make again."""
+        path = self.path / "log.jsonl"
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+            with atomic_path(path) as temporary:
+                temporary.write_text("".join(line + "\n" for line in kept))
+
     def plot(self) -> None:
         """Draw every logged figure over the minutes of training."""
         lines = [json.loads(line) for line in (self.path / "log.jsonl").read_text().splitlines()]
@@ -48,6 +59,13 @@ class RunFolder:
                 panels.append(_panel(name, points))
         if panels:
             Image.fromarray(np.concatenate(panels, axis=0)).save(self.path / "plot.png")
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # cut when the run was killed
+        return math.inf
 
 
 def _panel(name: str, points: np.ndarray, width: int = 720, height: int = 160) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,11 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert learning_rate_at(1.0, 1.0) == pytest.approx(0.02)
 
 
-def make_loop(out: Path, minutes: float) -> TrainingLoop:
+def make_loop(out: Path, minutes: float, checkpoint_every_minutes: float = 1.0) -> TrainingLoop:
     torch.manual_seed(0)
     model = nn.Linear(1, 1, bias=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    schedule = Schedule(minutes, learning_rate=0.1, validate_every_minutes=minutes / 3, log_every_steps=1000)
+    schedule = Schedule(minutes, 0.1, minutes / 3, 1000, checkpoint_every_minutes)
     return TrainingLoop(RunFolder(out), schedule, model, MovingAverage(model, 0.5), optimizer, None)
 
 
@@ -67,3 +68,29 @@ def test_resumes_where_it_saved(tmp_path: Path) -> None:
     done = make_loop(tmp_path, 0.01)
     assert run(done, []).exists()
     assert done.step == second.step
+
+
+def test_log_of_a_killed_run_forgets_what_will_be_done_again(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step in (1, 2, 3):
+        folder.log(step=step, loss=0.1 * step)
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')  # killed while writing
+    folder.forget_after(2)
+    folder.log(step=3, loss=0.5)
+    assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3]
+
+
+def test_a_killed_run_keeps_its_last_checkpoint(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, 0.02, checkpoint_every_minutes=0.001)
+
+    def killed(progress: float) -> dict[str, Tensor]:
+        if loop.seconds > 0.3:
+            raise KeyboardInterrupt
+        return {"fit": (loop.model(torch.ones(1, 1)) - 3.0).square().sum()}
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(killed, {"fit": 1.0}, lambda sheet: {"heldout_psnr_db": 0.0}, lambda path, figures: None)
+    again = make_loop(tmp_path, 0.02)
+    assert 0.2 < again.seconds <= loop.seconds
+    assert 0 < again.step <= loop.step
