@@ -48,3 +48,7 @@ FaceOpt = Annotated[
     int | None,
     typer.Option("--face", min=1, help="Which face: 1 is the largest, 2 the next.", show_default="the largest"),
 ]
+AssetsOpt = Annotated[
+    Path | None,
+    typer.Option("--assets", help="Folder of the MakeHuman assets (CC0).", envvar="GEOINV_ASSETS", show_default=False),
+]

@@ -9,15 +9,10 @@ from typing import Annotated
 import typer
 
 from . import output
-from .options import JsonOpt, OverwriteOpt, QuietOpt, SeedOpt
+from .options import AssetsOpt, JsonOpt, OverwriteOpt, QuietOpt, SeedOpt
 from .outputs import check_outputs, check_writable
 
 app = typer.Typer(help="Synthetic heads: preview, dataset, held-out.", no_args_is_help=True, rich_markup_mode=None)
-
-AssetsOpt = Annotated[
-    Path | None,
-    typer.Option("--assets", help="Folder of the MakeHuman assets (CC0).", envvar="GEOINV_ASSETS", show_default=False),
-]
 
 
 @app.command("preview")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from . import output
-from .options import JsonOpt, ModelOpt, QuietOpt, SeedOpt
+from .options import AssetsOpt, JsonOpt, ModelOpt, QuietOpt, SeedOpt
 from .outputs import check_writable
 
 app = typer.Typer(
@@ -20,7 +20,42 @@ DataOpt = Annotated[Path, typer.Option("--data", help="Folder of `geoinv synth d
 ValidationOpt = Annotated[Path, typer.Option("--validation", help="The same, of another seed: never trained on.")]
 RunOpt = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an earlier run in it goes on.")]
 StartOpt = Annotated[Path | None, typer.Option("--from", help="Weights to go on from, instead of random ones.")]
+PhotosOpt = Annotated[Path | None, typer.Option("--photos", help="Unlabelled portraits, to read real photos better.")]
+CompileOpt = Annotated[bool, typer.Option("--compile", help="Compile the backbone with torch.")]
 MinutesOpt = Annotated[float, typer.Option("--minutes", min=0.0, help="Training time, over all resumed runs.")]
+
+
+@app.command("all")
+def all_stages(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an earlier run in it goes on.")] = Path(
+        "runs/all"
+    ),
+    hours: Annotated[float, typer.Option("--hours", min=0.0, help="For all stages together.")] = 4.0,
+    start_from: Annotated[
+        Path | None, typer.Option("--from", help="Folder of weights to go on from (`weights` of an earlier run).")
+    ] = None,
+    photos: PhotosOpt = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that render heads.")] = 2,
+    compile_backbone: CompileOpt = False,
+    assets: AssetsOpt = None,
+    seed: SeedOpt = 0,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Every stage from nothing, heads included; a killed run goes on. Weights and figures go to OUT/weights."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_writable(out)
+
+    from ..synth.assets import find_assets
+    from ..training.all_stages import AllStages, train_all
+
+    find_assets(assets)
+    settings = AllStages(out, hours, assets, photos, start_from, workers, compile_backbone, seed)
+    weights = train_all(settings, output.talk)
+    files = sorted(weights.iterdir())
+    values = {"weights": weights, "files": files, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result(f"trained every stage in {hours:g} hours", values, files, as_json=json_output)
 
 
 @app.command("generator")
@@ -34,7 +69,7 @@ def generator(
     views_per_head: Annotated[int, typer.Option("--views-per-head", min=1, help="Views of each.")] = 3,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 2e-3,
-    compile_backbone: Annotated[bool, typer.Option("--compile", help="Compile the backbone with torch.")] = False,
+    compile_backbone: CompileOpt = False,
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
@@ -75,9 +110,7 @@ def encoder(
     model: ModelOpt = "mini",
     minutes: MinutesOpt = 60.0,
     start_from: StartOpt = None,
-    photos: Annotated[
-        Path | None, typer.Option("--photos", help="Unlabelled portraits, to read real photos better.")
-    ] = None,
+    photos: PhotosOpt = None,
     photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=1, help="Heads in a step.")] = 24,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,

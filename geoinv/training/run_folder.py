@@ -50,7 +50,10 @@ class RunFolder:
 
     def plot(self) -> None:
         """Draw every logged figure over the minutes of training."""
-        lines = [json.loads(line) for line in (self.path / "log.jsonl").read_text().splitlines()]
+        log = self.path / "log.jsonl"
+        if not log.exists():  # a run of a few steps
+            return
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
         names = sorted({name for line in lines for name in line} - {"step", "minutes"})
         panels = []
         for name in names:

@@ -111,7 +111,7 @@ def train_superresolution(config: SuperresolutionTraining, on_progress: Tell | N
     if on_progress:
         on_progress(1.0, f"{gain_db:+.2f} dB against bilinear on held-out heads")
     out = run.path / "best.safetensors"
-    extra = info.extra | {"superresolution": {"gain_db": round(gain_db, 3), "steps": step}}
+    extra = info.extra | {"superresolution": {"gain_db": round(gain_db, 3), "steps": step, "base_sha256": info.sha256}}
     save_model(out, generator, generator.config, extra=extra)
     return out
 
