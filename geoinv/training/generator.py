@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ..camera import pixel_centres, rays_through
 from ..checkpoints.store import save_model
-from ..models import volume
 from ..models.config import GeneratorConfig, MappingConfig
 from ..models.generator import RayOutput, TriPlaneGenerator
 from ..models.precision import allow_bfloat16
+from ..ops.render_rays import volume
 from .head_shards import HeadShards, RayBatch, in_background
 from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
