@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops.render_rays import DecoderWeights
 from .layers import Linear
 
 
@@ -21,7 +21,8 @@ class PointDecoder(nn.Module):
         # a little wider than (0, 1), after mip-NeRF's clamp, as EG3D does
         return output[..., :1], torch.sigmoid(output[..., 1:]) * 1.002 - 0.001
 
-
-def density_of(raw: Tensor) -> Tensor:
-    """Raw decoder output -> density per world unit: softplus(raw - 1), EG3D's bias."""
-    return F.softplus(raw - 1.0)
+    def weights(self) -> DecoderWeights:
+        """What the fused operations read: weights and biases with their gains applied."""
+        hidden, output = self.net[0], self.net[2]
+        assert isinstance(hidden, Linear) and isinstance(output, Linear)
+        return DecoderWeights(*hidden.scaled(), *output.scaled())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..camera import pixel_centres, rays_through
 from ..errors import ShapeError
+from ..ops.render_rays import RayOutput, RaySampling, march_rays, render_rays
+from ..ops.render_rays.volume import density_of
 from ..ops.sample_planes import sample_planes
-from . import volume
 from .backbone import SynthesisNetwork
 from .config import GeneratorConfig
-from .decoder import PointDecoder, density_of
+from .decoder import PointDecoder
 from .mapping import MappingNetwork
 from .precision import fast_precision
 from .superresolution import HybridSuperresolution, ResidualSuperresolution
@@ -39,23 +40,6 @@ class RenderOutput:
     def over(self, background: float | Tensor = 1.0) -> Tensor:
         """[B, 3, H, W] in [-1, 1], in front of a background in [0, 1]."""
         return (self.color + (1.0 - self.alpha) * background).clamp(0.0, 1.0) * 2.0 - 1.0
-
-
-@dataclass(frozen=True)
-class RayOutput:
-    """What rays see.
-
-    Args:
-        features: [B, N, F] colour and features, premultiplied.
-        alpha: [B, N].
-        distance: [B, N] mean along the ray.
-        weights: [B, N, S - 1] of the intervals between samples.
-    """
-
-    features: Tensor
-    alpha: Tensor
-    distance: Tensor
-    weights: Tensor
 
 
 class TriPlaneGenerator(nn.Module):
@@ -122,39 +106,26 @@ class TriPlaneGenerator(nn.Module):
         inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
         return density_of(raw) * inside, features[..., :3].clamp(0.0, 1.0)
 
-    def _decode_along(
-        self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Rays [B, N, 3] at distances [B, N, S] -> raw density [B, N, S], features [B, N, S, F]."""
-        batch, rays, samples = distances.shape
-        points = origins[:, :, None] + directions[:, :, None] * distances[..., None]
-        raw, features = self._decode(planes, points.reshape(batch, rays * samples, 3))
-        return raw.reshape(batch, rays, samples), features.reshape(batch, rays, samples, -1)
+    @property
+    def sampling(self) -> RaySampling:
+        """How rays are cut into samples."""
+        return RaySampling(**asdict(self.config.render), third_plane=self.config.third_plane)
 
     def march(self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor) -> RayOutput:
         """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
-        raw, features = self._decode_along(planes, origins, directions, distances)
-        return _composite(raw, features, distances)
+        return march_rays(
+            planes,
+            origins,
+            directions,
+            distances,
+            self.decoder.weights(),
+            box_side=self.config.render.box_side,
+            third_plane=self.config.third_plane,
+        )
 
     def render_rays(self, planes: Tensor, origins: Tensor, directions: Tensor) -> RayOutput:
         """Two-pass volume rendering of rays [B, N, 3] (unit directions)."""
-        render = self.config.render
-        if render.limits == "box":
-            near, far = volume.box_limits(origins, directions, box_side=render.box_side)
-        else:
-            near, far = (torch.full_like(origins[..., :1], value) for value in (render.near, render.far))
-        coarse = volume.even_depths(near, far, render.num_samples)  # [B, N, S]
-        raw, features = self._decode_along(planes, origins, directions, coarse)
-        if not render.num_importance:
-            return _composite(raw, features, coarse)
-        with torch.no_grad():
-            fine = volume.importance_depths(coarse, volume.sample_weights(raw, coarse), render.num_importance)
-        fine_raw, fine_features = self._decode_along(planes, origins, directions, fine)
-        distances, order = torch.cat([coarse, fine], dim=-1).sort(dim=-1)
-        raw = torch.cat([raw, fine_raw], dim=-1).gather(-1, order)
-        features = torch.cat([features, fine_features], dim=-2)
-        features = features.gather(-2, order[..., None].expand_as(features))
-        return _composite(raw, features, distances)
+        return render_rays(planes, origins, directions, self.decoder.weights(), self.sampling)
 
     def render(
         self,
@@ -206,10 +177,3 @@ class TriPlaneGenerator(nn.Module):
         # EG3D models the background inside the volume and its networks expect 2 c - 1 of what the rays gathered
         image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
         return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth)
-
-
-def _composite(raw: Tensor, features: Tensor, distances: Tensor) -> RayOutput:
-    """Raw density [B, N, S], features [B, N, S, F], ascending distances [B, N, S] -> what the rays see."""
-    weights = volume.sample_weights(raw, distances)
-    color, alpha, distance = volume.composite(weights, features, distances)
-    return RayOutput(color, alpha, distance, weights)

@@ -30,7 +30,11 @@ class Linear(nn.Module):
         self.bias_gain = lr_multiplier
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.linear(features, self.weight * self.weight_gain, self.bias * self.bias_gain)
+        return F.linear(features, *self.scaled())
+
+    def scaled(self) -> tuple[Tensor, Tensor]:
+        """Weight [out, in] and bias [out] as they are used."""
+        return self.weight * self.weight_gain, self.bias * self.bias_gain
 
 
 Noise = Literal["fixed", "unused", "absent"]

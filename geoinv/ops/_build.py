@@ -29,10 +29,13 @@ def backend_choice() -> Backend:
     return cast(Backend, choice)
 
 
-def compiler_flags() -> list[str]:
-    """Flags of the CPU build: this machine's own instructions, contraction allowed, no other fast-math."""
+def compiler_flags(*, portable: bool = False) -> list[str]:
+    """Flags of the CPU build: this machine's own instructions, contraction allowed, no other fast-math.
+
+    ``portable`` builds choose their instructions at run time.
+    """
     flags = ["-O3", "-std=c++20"]
-    if platform.machine() in ("x86_64", "AMD64", "aarch64"):
+    if not portable and platform.machine() in ("x86_64", "AMD64", "aarch64"):
         flags.append("-march=native")
     return flags
 
@@ -55,8 +58,13 @@ def _processor() -> str:
 
 
 @cache
-def load_native(name: str, sources: tuple[Path, ...]) -> bool:
+def load_native(name: str, sources: tuple[Path, ...], *, portable: bool = False) -> bool:
     """Build (once) and load the extension that registers ``torch.ops.geoinv.<name>_*``.
+
+    Args:
+        name: Of the operation.
+        sources: What is compiled, and the headers that it includes: all decide whether a cached build still fits.
+        portable: Whether the sources choose instructions at run time instead of being built for this processor.
 
     Returns:
         Whether the native operation can be used; False also where the reference is asked for.
@@ -67,7 +75,7 @@ def load_native(name: str, sources: tuple[Path, ...]) -> bool:
     choice = backend_choice()
     if choice == "reference":
         return False
-    flags = compiler_flags()
+    flags = compiler_flags(portable=portable)
     parts = [torch.__version__, platform.machine(), _processor(), *flags, *(source.read_text() for source in sources)]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     folder = cache_folder() / f"{name}-{key}"
@@ -80,14 +88,17 @@ def load_native(name: str, sources: tuple[Path, ...]) -> bool:
             print(f"geoinv: compiling {name} for this machine, once", file=sys.stderr)
         cpp_extension.load(
             name=f"geoinv_{name}",
-            sources=[str(source) for source in sources],
+            sources=[str(source) for source in sources if source.suffix == ".cpp"],
             extra_cflags=flags,
             build_directory=str(folder),
             is_python_module=False,
         )
     except (RuntimeError, OSError, ImportError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        cause = next((line for line in lines if "error" in line.lower()), lines[0] if lines else type(error).__name__)
+        cause = next(
+            (line for line in lines if ": error" in line or "fatal" in line.lower()),
+            lines[0] if lines else type(error).__name__,
+        )
         if choice == "native":
             raise NativeBuildError(
                 f"native {name} cannot be built: {cause}", "install a C++ compiler, or set GEOINV_BACKEND=reference"

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ..checkpoints.store import load_generator, save_model
 from ..errors import UsageError
-from ..models import volume
 from ..models.config import GeneratorConfig, MappingConfig
 from ..models.generator import RayOutput, TriPlaneGenerator
 from ..models.precision import allow_bfloat16
+from ..ops.render_rays import volume
 from .head_shards import HeadShards, RayBatch, in_background
 from .held_out_views import psnr_over, rendered_view, true_view
 from .loop import Schedule, Tell, TrainingLoop

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from geoinv.models import volume
+from geoinv.ops.render_rays import volume
 
 
 def test_box_limits_through_the_middle() -> None:

@@ -6,9 +6,13 @@ Sample positions are fixed (midpoints of equal slices), so that the same input g
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .decoder import density_of
+
+def density_of(raw: Tensor) -> Tensor:
+    """Raw decoder output -> density per world unit: softplus(raw - 1), EG3D's bias."""
+    return F.softplus(raw - 1.0)
 
 
 def box_limits(origins: Tensor, directions: Tensor, *, box_side: float) -> tuple[Tensor, Tensor]:
@@ -78,7 +82,7 @@ def importance_depths(depths: Tensor, weights: Tensor, count: int) -> Tensor:
 
     Source: EG3D (Chan et al., CVPR 2022), which smooths the weights as mip-NeRF does; even quantiles are ours.
     """
-    padded = torch.nn.functional.pad(weights, (1, 1))
+    padded = F.pad(weights, (1, 1))
     larger = torch.maximum(padded[..., :-1], padded[..., 1:])  # [..., S]
     smooth = 0.5 * (larger[..., 1:] + larger[..., :-1]) + 0.01
     inner = smooth[..., 1:-1] + 1e-5  # [..., S - 3] between the midpoints

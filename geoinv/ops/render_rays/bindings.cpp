@@ -1,0 +1,19 @@
+// Registers torch.ops.geoinv.render_rays_* and march_rays_*.
+#include <torch/library.h>
+
+#include "render_rays_cpu.h"
+
+TORCH_LIBRARY_FRAGMENT(geoinv, library) {
+  library.def("render_rays_instruction_sets() -> int", geoinv::instruction_sets);
+  library.def(
+      "march_rays_forward(Tensor planes, Tensor origins, Tensor directions, Tensor distances, Tensor hidden_weight, "
+      "Tensor hidden_bias, Tensor output_weight, Tensor output_bias, float box_side, bool third_is_zx, "
+      "int instructions) -> (Tensor, Tensor, Tensor, Tensor)",
+      geoinv::march_rays_forward);
+  library.def(
+      "march_rays_backward(Tensor? v_features, Tensor? v_alpha, Tensor? v_distance, Tensor? v_weights, Tensor planes, "
+      "Tensor origins, Tensor directions, Tensor distances, Tensor hidden_weight, Tensor hidden_bias, "
+      "Tensor output_weight, Tensor output_bias, float box_side, bool third_is_zx, bool wants_rays, "
+      "int instructions) -> Tensor[]",
+      geoinv::march_rays_backward);
+}

@@ -1,0 +1,24 @@
+// The kernels for AVX2 and FMA.
+#if defined(__x86_64__)
+#include <cstdint>
+#include <cstring>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+
+#define GEOINV_LANES 8
+#include "march.h"
+
+namespace geoinv {
+
+extern const Kernels kernels_avx2 = {march_scratch, march_forward, march_backward};
+
+}  // namespace geoinv
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

@@ -1,0 +1,112 @@
+// Vectors of GEOINV_LANES floats by the compilers' own vector extension, and small matrix products made of them.
+#pragma once
+
+#include <cstdint>
+
+#include "render_rays.h"
+
+#define GEOINV_INLINE static inline __attribute__((always_inline))
+
+namespace geoinv {
+namespace {
+
+constexpr int kLanes = GEOINV_LANES;
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef int32_t IntVec __attribute__((vector_size(kLanes * 4)));
+typedef float AnyVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));  // at any address
+typedef int32_t AnyIntVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+
+}  // namespace
+
+template <>
+struct Twin<Vec> {
+  using Int = IntVec;
+};
+
+namespace {
+
+GEOINV_INLINE Vec load(const float* at) { return *reinterpret_cast<const AnyVec*>(at); }
+GEOINV_INLINE void store(float* at, Vec value) { *reinterpret_cast<AnyVec*>(at) = value; }
+GEOINV_INLINE void store(int32_t* at, IntVec value) { *reinterpret_cast<AnyIntVec*>(at) = value; }
+
+GEOINV_INLINE float sum_of(Vec value) {
+  float sum = 0.0f;
+  for (int lane = 0; lane < kLanes; ++lane) sum += value[lane];
+  return sum;
+}
+
+// Dot product of `count` floats, a multiple of the lanes.
+GEOINV_INLINE float dot(const float* a, const float* b, int64_t count) {
+  Vec sum = {};
+  for (int64_t i = 0; i < count; i += kLanes) sum += load(a + i) * load(b + i);
+  return sum_of(sum);
+}
+
+enum class Start { zero, bias, sum };  // what a product is added to: nothing, a row, or what is there
+
+// out[r][c] (+)= sum_i x[r * x_row + i * x_inner] * m[i * m_row + c] for ROWS rows and VECS vectors of columns.
+template <int ROWS, int VECS, Start START>
+GEOINV_INLINE void tile(const float* x, int64_t x_row, int64_t x_inner, const float* m, int64_t m_row, int64_t inner,
+                        float* out, int64_t out_row, const float* bias) {
+  Vec sums[ROWS][VECS];
+#pragma GCC unroll 16
+  for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < VECS; ++v)
+      sums[r][v] = START == Start::zero   ? Vec{}
+                   : START == Start::bias ? load(bias + v * kLanes)
+                                          : load(out + r * out_row + v * kLanes);
+  for (int64_t i = 0; i < inner; ++i) {
+    Vec row[VECS];
+#pragma GCC unroll 4
+    for (int v = 0; v < VECS; ++v) row[v] = load(m + i * m_row + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+      const float factor = x[r * x_row + i * x_inner];
+#pragma GCC unroll 4
+      for (int v = 0; v < VECS; ++v) sums[r][v] += row[v] * factor;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < VECS; ++v) store(out + r * out_row + v * kLanes, sums[r][v]);
+}
+
+// All rows of one panel of VECS vectors: tiles of ROWS rows, then of half as many, down to one.
+template <int ROWS, int VECS, Start START>
+GEOINV_INLINE void panel(const float* x, int64_t x_row, int64_t x_inner, int64_t rows, const float* m, int64_t m_row,
+                         int64_t inner, float* out, int64_t out_row, const float* bias) {
+  int64_t r = 0;
+  for (; r + ROWS <= rows; r += ROWS)
+    tile<ROWS, VECS, START>(x + r * x_row, x_row, x_inner, m, m_row, inner, out + r * out_row, out_row, bias);
+  if constexpr (ROWS > 1)
+    if (r < rows)
+      panel<ROWS / 2, VECS, START>(x + r * x_row, x_row, x_inner, rows - r, m, m_row, inner, out + r * out_row,
+                                   out_row, bias);
+}
+
+// out [rows, columns] = x [rows, inner] m [inner, columns], with x read at any strides and columns a multiple of 16.
+template <Start START>
+static void product(const float* x, int64_t x_row, int64_t x_inner, int64_t rows, const float* m, int64_t m_row,
+                    int64_t inner, int64_t columns, float* out, int64_t out_row, const float* bias = nullptr) {
+  int64_t c = 0;
+  auto advance = [&](int vecs) {
+    m += vecs * kLanes, out += vecs * kLanes, c += vecs * kLanes;
+    if (START == Start::bias) bias += vecs * kLanes;
+  };
+  if constexpr (kLanes == 16) {  // 32 registers
+    for (; c + 4 * kLanes <= columns; advance(4))
+      panel<6, 4, START>(x, x_row, x_inner, rows, m, m_row, inner, out, out_row, bias);
+    for (; c + 2 * kLanes <= columns; advance(2))
+      panel<12, 2, START>(x, x_row, x_inner, rows, m, m_row, inner, out, out_row, bias);
+    for (; c < columns; advance(1))
+      panel<12, 1, START>(x, x_row, x_inner, rows, m, m_row, inner, out, out_row, bias);
+  } else {  // 16 registers
+    for (; c < columns; advance(2))
+      panel<6, 2, START>(x, x_row, x_inner, rows, m, m_row, inner, out, out_row, bias);
+  }
+}
+
+}  // namespace
+}  // namespace geoinv

@@ -1,0 +1,280 @@
+// Rays with given samples: compositing, and its gradient. A block of whole rays is decoded at a time, so that what
+// belongs to samples stays in the cache; the backward pass decodes again instead of keeping it.
+#pragma once
+
+#include "samples.h"
+
+namespace geoinv {
+namespace {
+
+constexpr int64_t kBlock = 60;  // samples in a block, unless one ray has more
+
+struct MarchBlock {
+  int64_t rays;  // at most, in a block
+  Samples samples;
+  float* t;       // distances, [capacity + 16]
+  float* alpha;   // [capacity + 16] of the interval after each sample
+  float* clear;   // [capacity + 16] how much is seen of that interval
+  float* colors;  // [capacity, feature_columns]
+  // of the backward pass
+  float* slopes;      // [capacity, hidden]
+  float* v_output;    // [capacity, feature_columns + 1]: features, density at column `features`
+  float* v_hidden;    // [capacity, hidden]
+  float* v_features;  // [capacity, channels] of the planes
+  float* v_seen;      // [feature_columns] of one ray's output
+  float* v_t;         // [capacity + 16]
+};
+
+GEOINV_INLINE MarchBlock march_block(const MarchTask& task, float*& scratch) {
+  const DecoderViews& decoder = task.decoder;
+  MarchBlock block;
+  block.rays = kBlock > task.samples ? kBlock / task.samples : 1;
+  const int64_t capacity = rounded_up(block.rays * task.samples, 16);
+  block.t = take(scratch, capacity + 16), block.alpha = take(scratch, capacity + 16);
+  block.clear = take(scratch, capacity + 16);
+  block.samples = samples_in(scratch, capacity, task.planes, decoder);
+  take(scratch, 16);  // raw density is read in whole vectors, past its end
+  block.colors = take(scratch, capacity * decoder.feature_columns);
+  block.slopes = take(scratch, capacity * decoder.hidden);
+  block.v_output = take(scratch, capacity * (decoder.feature_columns + 1));
+  block.v_hidden = take(scratch, capacity * decoder.hidden);
+  block.v_features = take(scratch, capacity * task.planes.channels);
+  block.v_seen = take(scratch, decoder.feature_columns);
+  block.v_t = take(scratch, capacity + 16);
+  return block;
+}
+
+static int64_t march_scratch(const MarchTask& task) {
+  const DecoderViews& decoder = task.decoder;
+  const int64_t capacity = rounded_up((kBlock > task.samples ? kBlock / task.samples : 1) * task.samples, 16);
+  const int64_t by_sample = 2 * decoder.feature_columns + 1 + 2 * decoder.hidden + task.planes.channels + 4;
+  return samples_scratch(capacity, task.planes, decoder) + capacity * by_sample + decoder.feature_columns + 16 * 32;
+}
+
+// Decodes all samples of `rays` rays and fills t, alpha, clear and colours.
+static void decode_block(const MarchTask& task, const MarchBlock& block, int64_t first_ray, int64_t rays,
+                         const float* head, float* slopes) {
+  const int64_t per_ray = task.samples, count = rays * per_ray;
+  const Samples& samples = block.samples;
+  const float scale = task.planes.scale;
+  for (int64_t i = 0; i < rays; ++i) {
+    const float* o = task.origins + (first_ray + i) * 3;
+    const float* d = task.directions + (first_ray + i) * 3;
+    const float* t = task.distances + (first_ray + i) * per_ray;
+    for (int64_t s = 0; s < per_ray; ++s) {
+      const int64_t at = i * per_ray + s;
+      block.t[at] = t[s];
+      samples.x[at] = (o[0] + d[0] * t[s]) * scale;
+      samples.y[at] = (o[1] + d[1] * t[s]) * scale;
+      samples.z[at] = (o[2] + d[2] * t[s]) * scale;
+    }
+  }
+  find_corners(samples, count, task.planes);
+  gather_features(samples, count, head, task.planes.channels);
+  decode_density(samples, count, task.planes, task.decoder, slopes);
+  decode_colors(samples.hidden, count, task.decoder, block.colors);
+  for (int64_t i = 0; i < count; i += kLanes)
+    store(block.alpha + i, interval_alpha(load(samples.raw + i), load(samples.raw + i + 1),
+                                          load(block.t + i + 1) - load(block.t + i)));
+  for (int64_t i = 0; i < rays; ++i) {
+    float clear = 1.0f;
+    for (int64_t s = 0; s < per_ray; ++s) {
+      block.clear[i * per_ray + s] = clear;
+      clear = left_clear(clear, block.alpha[i * per_ray + s]);
+    }
+  }
+}
+
+// Sums of one ray: alpha, and the mean distance (that of the last sample where nothing is hit).
+struct RaySums {
+  float alpha, distance;
+};
+
+GEOINV_INLINE RaySums ray_sums(const float* t, const float* alpha, const float* clear, int64_t samples) {
+  float total = 0.0f, distance = 0.0f;
+  for (int64_t s = 0; s + 1 < samples; ++s) {
+    const float weight = alpha[s] * clear[s];
+    total += weight, distance += weight * 0.5f * (t[s] + t[s + 1]);
+  }
+  if (!(total > kHitAlpha)) return {total, t[samples - 1]};
+  distance /= total;
+  distance = distance < t[0] ? t[0] : distance > t[samples - 1] ? t[samples - 1] : distance;
+  return {total, distance};
+}
+
+// How much a sample's colour counts: half of the weights of the intervals on both sides.
+GEOINV_INLINE float share_of(const float* alpha, const float* clear, int64_t s, int64_t samples) {
+  const float before = s > 0 ? alpha[s - 1] * clear[s - 1] : 0.0f;
+  const float after = s + 1 < samples ? alpha[s] * clear[s] : 0.0f;
+  return 0.5f * (before + after);
+}
+
+static void march_forward(const MarchTask& task, int64_t head, int64_t ray_begin, int64_t ray_end, float* scratch) {
+  const MarchBlock block = march_block(task, scratch);
+  const int64_t per_ray = task.samples, columns = task.decoder.feature_columns, features = task.decoder.features;
+  const float* head_planes = task.planes.data + head * task.planes.head_stride;
+  for (int64_t begin = ray_begin; begin < ray_end; begin += block.rays) {
+    const int64_t rays = ray_end - begin < block.rays ? ray_end - begin : block.rays;
+    decode_block(task, block, head * task.rays + begin, rays, head_planes, nullptr);
+    for (int64_t i = 0; i < rays; ++i) {
+      const int64_t ray = head * task.rays + begin + i;
+      const float *t = block.t + i * per_ray, *alpha = block.alpha + i * per_ray, *clear = block.clear + i * per_ray;
+      const RaySums sums = ray_sums(t, alpha, clear, per_ray);
+      task.alpha[ray] = sums.alpha, task.distance[ray] = sums.distance;
+      for (int64_t s = 0; s + 1 < per_ray; ++s) task.weights[ray * (per_ray - 1) + s] = alpha[s] * clear[s];
+      for (int64_t c = 0; c < columns; ++c) block.v_seen[c] = 0.0f;
+      for (int64_t s = 0; s < per_ray; ++s) {
+        const float share = share_of(alpha, clear, s, per_ray);
+        const float* color = block.colors + (i * per_ray + s) * columns;
+        for (int64_t c = 0; c < columns; c += kLanes)
+          store(block.v_seen + c, load(block.v_seen + c) + load(color + c) * share);
+      }
+      for (int64_t c = 0; c < features; ++c) task.features[ray * features + c] = block.v_seen[c];
+    }
+  }
+}
+
+// Gradients to the weights of a ray's intervals -> raw densities and distances, from the last interval to the first.
+// v_share(s) is the gradient to how much sample s counts.
+template <class VShare>
+GEOINV_INLINE void ray_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
+                                int64_t ray, int64_t first, VShare v_share) {
+  const int64_t per_ray = task.samples;
+  const float *t = block.t + first, *alpha = block.alpha + first, *clear = block.clear + first;
+  const float* raw = block.samples.raw + first;
+  float* v_raw = block.v_output + first * (task.decoder.feature_columns + 1) + task.decoder.features;
+  const int64_t v_raw_stride = task.decoder.feature_columns + 1;
+  float* v_t = block.v_t + first;
+  const RaySums sums = ray_sums(t, alpha, clear, per_ray);
+  const float v_alpha_sum = gradients.v_alpha ? gradients.v_alpha[ray] : 0.0f;
+  const float v_distance = gradients.v_distance ? gradients.v_distance[ray] : 0.0f;
+  const bool hit = sums.alpha > kHitAlpha;
+  const float* v_weights = gradients.v_weights ? gradients.v_weights + ray * (per_ray - 1) : nullptr;
+  for (int64_t s = 0; s < per_ray; ++s) v_raw[s * v_raw_stride] = 0.0f, v_t[s] = 0.0f;
+  if (!hit) v_t[per_ray - 1] = v_distance;
+  float v_clear = 0.0f;  // to what the next interval still sees
+  for (int64_t s = per_ray - 2; s >= 0; --s) {
+    const float middle = 0.5f * (t[s] + t[s + 1]);
+    float v_weight = 0.5f * (v_share(s) + v_share(s + 1)) + v_alpha_sum;
+    if (v_weights) v_weight += v_weights[s];
+    if (hit) {
+      v_weight += v_distance * (middle - sums.distance) / sums.alpha;
+      const float v_middle = v_distance * alpha[s] * clear[s] / sums.alpha;
+      v_t[s] += 0.5f * v_middle, v_t[s + 1] += 0.5f * v_middle;
+    }
+    const float v_alpha = (v_weight - v_clear) * clear[s];
+    v_clear = v_weight * alpha[s] + v_clear * (1.0f - alpha[s] + 1e-10f);
+    const IntervalSlopes slopes = interval_slopes(raw[s], raw[s + 1], t[s + 1] - t[s]);
+    const float v_mean_raw = v_alpha * slopes.by_mean_raw, v_length = v_alpha * slopes.by_length;
+    v_raw[s * v_raw_stride] += 0.5f * v_mean_raw, v_raw[(s + 1) * v_raw_stride] += 0.5f * v_mean_raw;
+    v_t[s] -= v_length, v_t[s + 1] += v_length;
+  }
+}
+
+// Gradients to the decoder's outputs at the samples of one ray.
+static void outputs_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
+                             int64_t ray, int64_t first) {
+  const int64_t per_ray = task.samples, columns = task.decoder.feature_columns, features = task.decoder.features;
+  const float *alpha = block.alpha + first, *clear = block.clear + first;
+  for (int64_t c = 0; c < columns; ++c)
+    block.v_seen[c] = gradients.v_features && c < features ? gradients.v_features[ray * features + c] : 0.0f;
+  for (int64_t s = 0; s < per_ray; ++s) {
+    const float share = share_of(alpha, clear, s, per_ray);
+    const float* color = block.colors + (first + s) * columns;
+    float* v_output = block.v_output + (first + s) * (columns + 1);
+    for (int64_t c = 0; c < columns; c += kLanes)
+      store(v_output + c, load(block.v_seen + c) * color_slope(load(color + c)) * share);
+  }
+  ray_backward(task, gradients, block, ray, first,
+               [&](int64_t s) { return dot(block.v_seen, block.colors + (first + s) * columns, columns); });
+}
+
+// Gradients to the decoder's weights and to plane features, from those to its outputs.
+static void decoder_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
+                             int64_t count) {
+  const DecoderViews& decoder = task.decoder;
+  const Samples& samples = block.samples;
+  const int64_t hidden = decoder.hidden, outputs = decoder.features + 1, stride = decoder.feature_columns + 1;
+  const int64_t channels = task.planes.channels;
+  product<Start::sum>(block.v_output, 1, stride, outputs, samples.hidden, hidden, count, hidden,
+                      gradients.v_output_rows, hidden);
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t c = 0; c < outputs; ++c) gradients.v_output_bias[c] += block.v_output[i * stride + c];
+  product<Start::zero>(block.v_output, stride, 1, count, decoder.output_rows, hidden, outputs, hidden, block.v_hidden,
+                       hidden);
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t h = 0; h < hidden; h += kLanes) {
+      const Vec v_before = load(block.v_hidden + i * hidden + h) * load(block.slopes + i * hidden + h);
+      store(block.v_hidden + i * hidden + h, v_before);
+      store(gradients.v_hidden_bias + h, load(gradients.v_hidden_bias + h) + v_before);
+    }
+  }
+  product<Start::sum>(samples.features, 1, channels, channels, block.v_hidden, hidden, count, hidden,
+                      gradients.v_hidden_columns, hidden);
+  product<Start::zero>(block.v_hidden, hidden, 1, count, decoder.hidden_rows, channels, hidden, channels,
+                       block.v_features, channels);
+}
+
+// Gradient to the position of sample `i`, in world units.
+static void point_backward(const MarchTask& task, const MarchBlock& block, int64_t i, const float* head,
+                           float (&v_point)[3]) {
+  const PlaneViews& planes = task.planes;
+  const float position[3] = {block.samples.x[i], block.samples.y[i], block.samples.z[i]};
+  const float* v_features = block.v_features + i * planes.channels;
+  v_point[0] = v_point[1] = v_point[2] = 0.0f;
+  for (int plane = 0; plane < 3; ++plane) {
+    const int column_is = column_axis(plane), row_is = row_axis(plane, planes.third_is_zx);
+    const AxisPixels<float> columns = axis_pixels(position[column_is], planes.side);
+    const AxisPixels<float> rows = axis_pixels(position[row_is], planes.side);
+    const float* base = head + plane * planes.plane_stride;
+    auto seen = [&](int64_t row, int64_t column) {
+      return dot(v_features, base + row * planes.row_stride + column * planes.pixel_stride, planes.channels);
+    };
+    const float top_left = seen(rows.low, columns.low), top_right = seen(rows.low, columns.high);
+    const float bottom_left = seen(rows.high, columns.low), bottom_right = seen(rows.high, columns.high);
+    const float by_column = rows.low_weight * (columns.low_slope * top_left + columns.high_slope * top_right) +
+                            rows.high_weight * (columns.low_slope * bottom_left + columns.high_slope * bottom_right);
+    const float by_row = columns.low_weight * (rows.low_slope * top_left + rows.high_slope * bottom_left) +
+                         columns.high_weight * (rows.low_slope * top_right + rows.high_slope * bottom_right);
+    const float pixels_by_unit = 0.5f * planes.side * planes.scale / 3.0f;
+    v_point[column_is] += by_column * pixels_by_unit, v_point[row_is] += by_row * pixels_by_unit;
+  }
+}
+
+// Gradients to origins, directions and distances of one ray.
+static void rays_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block, int64_t ray,
+                          int64_t first, const float* head) {
+  const float* direction = task.directions + ray * 3;
+  for (int64_t s = 0; s < task.samples; ++s) {
+    float v_point[3];
+    point_backward(task, block, first + s, head, v_point);
+    float v_distance = block.v_t[first + s];
+    for (int axis = 0; axis < 3; ++axis) {
+      gradients.v_origins[ray * 3 + axis] += v_point[axis];
+      gradients.v_directions[ray * 3 + axis] += v_point[axis] * block.t[first + s];
+      v_distance += v_point[axis] * direction[axis];
+    }
+    gradients.v_distances[ray * task.samples + s] += v_distance;
+  }
+}
+
+static void march_backward(const MarchTask& task, const MarchGradients& gradients, int64_t head, int64_t ray_begin,
+                           int64_t ray_end, float* scratch) {
+  const MarchBlock block = march_block(task, scratch);
+  const int64_t per_ray = task.samples;
+  const float* head_planes = task.planes.data + head * task.planes.head_stride;
+  for (int64_t begin = ray_begin; begin < ray_end; begin += block.rays) {
+    const int64_t rays = ray_end - begin < block.rays ? ray_end - begin : block.rays;
+    const int64_t first_ray = head * task.rays + begin;
+    decode_block(task, block, first_ray, rays, head_planes, block.slopes);
+    for (int64_t i = 0; i < rays; ++i) outputs_backward(task, gradients, block, first_ray + i, i * per_ray);
+    decoder_backward(task, gradients, block, rays * per_ray);
+    scatter_features(block.samples, rays * per_ray, block.v_features, gradients.v_planes, task.planes.channels);
+    if (gradients.v_origins)
+      for (int64_t i = 0; i < rays; ++i)
+        rays_backward(task, gradients, block, first_ray + i, i * per_ray, head_planes);
+  }
+}
+
+}  // namespace
+}  // namespace geoinv

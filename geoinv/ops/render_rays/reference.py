@@ -1,0 +1,142 @@
+"""Pure torch specification of :mod:`geoinv.ops.render_rays`: any dtype, device and order of gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..sample_planes import ThirdPlane, sample_planes_reference
+from . import volume
+
+
+class DecoderWeights(NamedTuple):
+    """The point decoder as it is used: features -> softplus(W f + b) -> raw density and the logits of colours."""
+
+    hidden_weight: Tensor  # [H, C]
+    hidden_bias: Tensor  # [H]
+    output_weight: Tensor  # [1 + F, H], density first
+    output_bias: Tensor  # [1 + F]
+
+
+@dataclass(frozen=True)
+class RaySampling:
+    """How rays are cut into samples and where the planes lie.
+
+    Args:
+        num_samples: Samples of the first pass, midpoints of equal slices.
+        num_importance: Samples of the second pass, where the first saw something; 0 for none.
+        limits: Whether a ray is cut between ``near`` and ``far``, or where it meets the box.
+        near: World units.
+        far: World units.
+        box_side: Side of the cube that the planes span.
+        third_plane: See :func:`geoinv.ops.sample_planes.sample_planes`.
+    """
+
+    num_samples: int
+    num_importance: int
+    limits: Literal["fixed", "box"]
+    near: float
+    far: float
+    box_side: float
+    third_plane: ThirdPlane
+
+
+@dataclass(frozen=True)
+class RayOutput:
+    """What rays see.
+
+    Args:
+        features: [B, N, F] colour and features, premultiplied.
+        alpha: [B, N].
+        distance: [B, N] mean along the ray.
+        weights: [B, N, S - 1] of the intervals between samples; [B, N, 0] from a renderer that does not keep them.
+    """
+
+    features: Tensor
+    alpha: Tensor
+    distance: Tensor
+    weights: Tensor
+
+
+def decode_reference(sampled: Tensor, decoder: DecoderWeights) -> tuple[Tensor, Tensor]:
+    """Plane features [..., C] -> raw density [...], colours and features [..., F] in about (0, 1)."""
+    hidden = F.softplus(F.linear(sampled, decoder.hidden_weight, decoder.hidden_bias))
+    output = F.linear(hidden, decoder.output_weight, decoder.output_bias)
+    # a little wider than (0, 1), after mip-NeRF's clamp, as EG3D does
+    return output[..., 0], torch.sigmoid(output[..., 1:]) * 1.002 - 0.001
+
+
+def decode_along(
+    planes: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    distances: Tensor,
+    decoder: DecoderWeights,
+    *,
+    box_side: float,
+    third_plane: ThirdPlane,
+) -> tuple[Tensor, Tensor]:
+    """Rays [B, N, 3] at distances [B, N, S] -> raw density [B, N, S], features [B, N, S, F]."""
+    points = origins[:, :, None] + directions[:, :, None] * distances[..., None]
+    sampled = sample_planes_reference(planes, points.flatten(1, 2), box_side=box_side, third_plane=third_plane)
+    return decode_reference(sampled.unflatten(1, distances.shape[1:]), decoder)
+
+
+def composite_samples(raw: Tensor, features: Tensor, distances: Tensor) -> RayOutput:
+    """Raw density [B, N, S], features [B, N, S, F], ascending distances [B, N, S] -> what the rays see."""
+    weights = volume.sample_weights(raw, distances)
+    color, alpha, distance = volume.composite(weights, features, distances)
+    return RayOutput(color, alpha, distance, weights)
+
+
+def march_rays_reference(
+    planes: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    distances: Tensor,
+    decoder: DecoderWeights,
+    *,
+    box_side: float,
+    third_plane: ThirdPlane,
+) -> RayOutput:
+    """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
+    raw, features = decode_along(
+        planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane
+    )
+    return composite_samples(raw, features, distances)
+
+
+def even_distances(origins: Tensor, directions: Tensor, sampling: RaySampling) -> Tensor:
+    """Distances [B, N, S] of the first pass."""
+    if sampling.limits == "box":
+        near, far = volume.box_limits(origins, directions, box_side=sampling.box_side)
+    else:
+        near, far = (torch.full_like(origins[..., :1], value) for value in (sampling.near, sampling.far))
+    return volume.even_depths(near, far, sampling.num_samples)
+
+
+def render_rays_reference(
+    planes: Tensor, origins: Tensor, directions: Tensor, decoder: DecoderWeights, sampling: RaySampling
+) -> RayOutput:
+    """Two-pass volume rendering of rays [B, N, 3] (unit directions)."""
+
+    def decoded(distances: Tensor) -> tuple[Tensor, Tensor]:
+        box_side, third_plane = sampling.box_side, sampling.third_plane
+        return decode_along(planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane)
+
+    coarse = even_distances(origins, directions, sampling)
+    raw, features = decoded(coarse)
+    if not sampling.num_importance:
+        return composite_samples(raw, features, coarse)
+    with torch.no_grad():
+        fine = volume.importance_depths(coarse, volume.sample_weights(raw, coarse), sampling.num_importance)
+    fine_raw, fine_features = decoded(fine)
+    distances, order = torch.cat([coarse, fine], dim=-1).sort(dim=-1)
+    raw = torch.cat([raw, fine_raw], dim=-1).gather(-1, order)
+    features = torch.cat([features, fine_features], dim=-2)
+    features = features.gather(-2, order[..., None].expand_as(features))
+    return composite_samples(raw, features, distances)

@@ -1,0 +1,176 @@
+// Arithmetic of one sample and one interval, shared by the CPU kernels (V = several floats side by side) and by the
+// CUDA kernels (V = float), so that the CPU's tests cover both. Everything is static: translation units are compiled
+// for different instruction sets, and the linker must not merge them.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#ifdef __CUDACC__
+#define GEOINV_SHARED static __host__ __device__ __forceinline__
+#else
+#define GEOINV_SHARED static inline __attribute__((always_inline))
+#endif
+
+namespace geoinv {
+
+// The integers of the same width as V, lane by lane.
+template <class V>
+struct Twin;
+template <>
+struct Twin<float> {
+  using Int = int32_t;
+};
+
+template <class To, class From>
+GEOINV_SHARED To same_bits(From value) {
+  static_assert(sizeof(To) == sizeof(From));
+  To bits;
+  memcpy(&bits, &value, sizeof(To));
+  return bits;
+}
+
+template <class To, class From>
+GEOINV_SHARED To converted(From value) {
+#ifdef __CUDACC__
+  return static_cast<To>(value);
+#else
+  if constexpr (sizeof(To) == sizeof(float)) {
+    return static_cast<To>(value);
+  } else {
+    return __builtin_convertvector(value, To);
+  }
+#endif
+}
+
+// exp(x) for x in [-87, 88] (clamped); relative error below 2e-7 + |x| 6e-8, exactly 1 at 0.
+template <class V>
+GEOINV_SHARED V exp_of(V x) {
+  using Int = typename Twin<V>::Int;
+  x = x < -87.0f ? V{} - 87.0f : x;
+  x = x > 88.0f ? V{} + 88.0f : x;
+  const V power = x * 1.44269504f;
+  const V shifted = power + 12582912.0f;  // 1.5 * 2^23: the nearest integer now stands in the lowest bits
+  const V rest = power - (shifted - 12582912.0f);
+  V fraction = rest * 0.001326472731307149f + 0.009671512991189957f;
+  fraction = fraction * rest + 0.05550733581185341f;
+  fraction = fraction * rest + 0.24022242426872253f;
+  fraction = fraction * rest + 0.6931470036506653f;
+  fraction = fraction * rest + 1.0f;
+  return same_bits<V>(same_bits<Int>(fraction) + (same_bits<Int>(shifted) << 23));
+}
+
+// log(1 + e) for e in [0, 1]; absolute error below 1.2e-7.
+template <class V>
+GEOINV_SHARED V log1p_of(V e) {
+  V series = e * -0.006452618166804314f + 0.03608454018831253f;
+  series = series * e + -0.09532252699136734f;
+  series = series * e + 0.16764788329601288f;
+  series = series * e + -0.24073076248168945f;
+  series = series * e + 0.331798255443573f;
+  series = series * e + -0.4998740553855896f;
+  series = series * e + 0.9999964237213135f;
+  return series * e;
+}
+
+// exp(-|x|), from which softplus and sigmoid follow without overflow.
+template <class V>
+GEOINV_SHARED V exp_of_minus_abs(V x) {
+  return exp_of(x < 0.0f ? x : -x);
+}
+
+// log(1 + exp(x)); absolute error below 3e-7 and the rounding of x.
+template <class V>
+GEOINV_SHARED V softplus_of(V x) {
+  return (x > 0.0f ? x : V{}) + log1p_of(exp_of_minus_abs(x));
+}
+
+// 1 / (1 + exp(-x)), the slope of softplus, given exp(-|x|).
+template <class V>
+GEOINV_SHARED V sigmoid_from(V x, V exp_minus_abs) {
+  const V larger = 1.0f / (exp_minus_abs + 1.0f);
+  return x < 0.0f ? exp_minus_abs * larger : larger;
+}
+
+template <class V>
+GEOINV_SHARED V sigmoid_of(V x) {
+  return sigmoid_from(x, exp_of_minus_abs(x));
+}
+
+// The decoder's colour of a logit: a sigmoid a little wider than (0, 1).
+template <class V>
+GEOINV_SHARED V color_of(V logit) {
+  return sigmoid_of(logit) * 1.002f - 0.001f;
+}
+
+// d color / d logit.
+template <class V>
+GEOINV_SHARED V color_slope(V color) {
+  const V sigmoid = (color + 0.001f) * (1.0f / 1.002f);
+  return sigmoid * (1.0f - sigmoid) * 1.002f;
+}
+
+// The two pixels between which a coordinate falls on one axis of a plane, their weights, and how these change as the
+// coordinate moves by one pixel. A pixel outside of the plane has weight and slope 0 and the index of one inside.
+template <class V>
+struct AxisPixels {
+  typename Twin<V>::Int low, high;
+  V low_weight, high_weight, low_slope, high_slope;
+};
+
+// coordinate in [-1, 1] across `side` pixels, whose centres lie half a pixel inside of the border.
+template <class V>
+GEOINV_SHARED AxisPixels<V> axis_pixels(V coordinate, int32_t side) {
+  using Int = typename Twin<V>::Int;
+  const float width = static_cast<float>(side);
+  V position = ((coordinate + 1.0f) * width - 1.0f) * 0.5f;
+  position = (position > -1.0f) & (position < width) ? position : V{} - 2.0f;  // not a number: outside
+  const Int low = converted<Int>(position + 1.0f) - 1, high = low + 1;
+  const V share = position - converted<V>(low);
+  const auto has_low = (low >= 0) & (low < side), has_high = (high >= 0) & (high < side);
+  AxisPixels<V> pixels;
+  pixels.low = has_low ? low : Int{};
+  pixels.high = has_high ? high : Int{};
+  pixels.low_weight = has_low ? 1.0f - share : V{};
+  pixels.high_weight = has_high ? share : V{};
+  pixels.low_slope = has_low ? V{} - 1.0f : V{};
+  pixels.high_slope = has_high ? V{} + 1.0f : V{};
+  return pixels;
+}
+
+// Which coordinates of a point (already scaled to [-1, 1]) are the column and the row of plane 0, 1 or 2.
+template <class V>
+GEOINV_SHARED void plane_axes(int plane, bool third_is_zx, V x, V y, V z, V& column, V& row) {
+  column = plane == 2 ? z : x;
+  row = plane == 0 ? y : plane == 1 ? z : third_is_zx ? x : y;
+}
+
+// The same, as indices into a point.
+GEOINV_SHARED int column_axis(int plane) { return plane == 2 ? 2 : 0; }
+GEOINV_SHARED int row_axis(int plane, bool third_is_zx) { return plane == 1 ? 2 : plane == 0 ? 1 : third_is_zx ? 0 : 1; }
+
+// Opacity of the interval between two samples: EG3D's midpoint rule, density = softplus(mean raw density - 1).
+template <class V>
+GEOINV_SHARED V interval_alpha(V raw_first, V raw_second, V length) {
+  return 1.0f - exp_of(-(softplus_of((raw_first + raw_second) * 0.5f - 1.0f) * length));
+}
+
+// Gradients of interval_alpha to the mean raw density and to the length.
+struct IntervalSlopes {
+  float by_mean_raw, by_length;
+};
+
+GEOINV_SHARED IntervalSlopes interval_slopes(float raw_first, float raw_second, float length) {
+  const float shifted = (raw_first + raw_second) * 0.5f - 1.0f;
+  const float small = exp_of_minus_abs(shifted);
+  const float density = (shifted > 0.0f ? shifted : 0.0f) + log1p_of(small);
+  const float clear = exp_of(-(density * length));
+  return {clear * length * sigmoid_from(shifted, small), clear * density};
+}
+
+// What the next interval still sees of what this one saw; the reference adds 1e-10 to keep it above zero.
+GEOINV_SHARED float left_clear(float clear, float alpha) { return clear * (1.0f - alpha + 1e-10f); }
+
+constexpr float kHitAlpha = 1e-4f;  // below it a ray has hit nothing, and its distance is that of its last sample
+
+}  // namespace geoinv

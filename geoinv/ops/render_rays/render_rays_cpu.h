@@ -1,0 +1,31 @@
+// What bindings.cpp registers; shapes are those of geoinv/ops/render_rays/__init__.py.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <tuple>
+#include <vector>
+
+namespace geoinv {
+
+// How many instruction sets this processor has kernels for: 1 generic, 2 also AVX2, 3 also AVX-512.
+int64_t instruction_sets();
+
+// `instructions`: -1 for the best, or 0, 1, 2 for at most generic, AVX2, AVX-512.
+// Returns features, alpha, distance, weights.
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> march_rays_forward(
+    const at::Tensor& planes, const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& distances,
+    const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
+    const at::Tensor& output_bias, double box_side, bool third_is_zx, int64_t instructions);
+
+// Returns gradients to planes, hidden weight and bias, output weight and bias, and where asked (undefined otherwise)
+// to origins, directions and distances.
+std::vector<at::Tensor> march_rays_backward(
+    const std::optional<at::Tensor>& v_features, const std::optional<at::Tensor>& v_alpha,
+    const std::optional<at::Tensor>& v_distance, const std::optional<at::Tensor>& v_weights, const at::Tensor& planes,
+    const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& distances,
+    const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
+    const at::Tensor& output_bias, double box_side, bool third_is_zx, bool wants_rays, int64_t instructions);
+
+}  // namespace geoinv
