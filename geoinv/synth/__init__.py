@@ -4,6 +4,7 @@
 """
 
 from .attributes import Attribute
-from .sampler import SAMPLER_VERSION, Category, HeadParameters, HeadSampler, Switch
+from .parameters import HeadParameters
+from .sampler import SAMPLER_VERSION, Category, HeadSampler, Switch
 
 __all__ = ["SAMPLER_VERSION", "Attribute", "Category", "HeadParameters", "HeadSampler", "Switch"]

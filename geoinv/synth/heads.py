@@ -17,8 +17,8 @@ from .landmarks import five_points
 from .masks import beard_masks, scalp_mask
 from .occlusion import OcclusionBaker
 from .palettes import BROWS, HAIR_FEMALE, HAIR_MALE
+from .parameters import HeadParameters
 from .rasteriser import HeadView, Part, Rasteriser, load_strands
-from .sampler import HeadParameters
 from .skins import SkinLibrary
 
 HAIR_STYLES = tuple(dict.fromkeys(name for name in HAIR_MALE + HAIR_FEMALE if name not in ("shaved", "buzz")))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .assets import asset_file
-from .sampler import HeadParameters
+from .parameters import HeadParameters
 
 AGES = ("young", "middleage", "old")
 _LIGHT_VARIANTS = {"young": ("", "2", "3"), "middleage": ("", "2", "2"), "old": ("", "2", "2")}
