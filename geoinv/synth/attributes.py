@@ -34,7 +34,7 @@ def build_attributes(index: Callable[[str], int]) -> dict[str, Attribute]:
     smile = Attribute(
         "smile",
         {index("smile"): -0.8, index("lips-parted"): -0.5},
-        {index("smile"): 2.5, index("lips-parted"): 2.2},
+        {index("smile"): 2.2, index("lips-parted"): 0.5},
         "mouth corners up, cheeks raised, teeth showing",
     )
     plain = [

@@ -116,6 +116,11 @@ class HeadShards:
         pairs = list(zip(chosen, views_of, strict=True))
         return self.rays_of(rng, pairs, rays_per_view=rays_per_view, twin_pairs=twin_pairs)
 
+    def _changed_pixels(self, head: int, twin: int, view: int) -> np.ndarray:
+        """Indices of the pixels where twins differ."""
+        first, second = (self.view(index, view)[0].astype(np.int16) for index in (head, twin))
+        return np.flatnonzero(np.abs(first - second).max(axis=-1) > _VISIBLE_CHANGE)
+
     def rays_of(
         self,
         rng: np.random.Generator,
@@ -128,7 +133,8 @@ class HeadShards:
 
         Brows, eyes, nose and mouth are a twentieth of a head's pixels, and most of what tells a face: drawn evenly, a
         generator learns hair and skin, and no smile. Of each of the first ``twin_pairs`` pairs of heads, the second is
-        seen through the rays of the first, so that they can be subtracted.
+        seen through the rays of the first, so that they can be subtracted; instead of by features, their rays go where
+        the two differ.
         """
         size = self.resolution
         heads, views = len(heads_views), len(heads_views[0][1])
@@ -137,8 +143,13 @@ class HeadShards:
         for place, (head, views_of_head) in enumerate(heads_views):
             shard, i = self._locate(head)
             zs.append(shard.z[i])
-            if place >= 2 * twin_pairs or place % 2 == 0:
+            if place >= 2 * twin_pairs:
                 chosen = [_choose_pixels(rng, shard, i, view, rays_per_view) for view in views_of_head]
+            elif place % 2 == 0:
+                twin = heads_views[place + 1][0]
+                changed = [self._changed_pixels(head, twin, view) for view in views_of_head]
+                views_changed = zip(views_of_head, changed, strict=True)
+                chosen = [_choose_pixels(rng, shard, i, view, rays_per_view, change) for view, change in views_changed]
             for view, index in zip(views_of_head, chosen, strict=True):
                 picture = shard.rgba[i, view].reshape(-1, 4)
                 pixels.append(np.stack([index % size + 0.5, index // size + 0.5], axis=-1) / size)
@@ -162,14 +173,22 @@ class HeadShards:
         )
 
 
-def _choose_pixels(rng: np.random.Generator, shard: _Shard, head: int, view: int, count: int) -> np.ndarray:
-    """Indices of pixels of a view: 3/8 on the head, 3/8 by its features, 1/4 anywhere."""
+_VISIBLE_CHANGE = 12
+"""Levels of 255 by which a pixel of twins must differ to count as changed."""
+
+
+def _choose_pixels(
+    rng: np.random.Generator, shard: _Shard, head: int, view: int, count: int, wanted: np.ndarray | None = None
+) -> np.ndarray:
+    """Indices of pixels of a view: 3/8 on the head, 3/8 of the ``wanted`` or else by its features, 1/4 anywhere."""
     size = shard.rgba.shape[2]
     covered = np.flatnonzero(shard.rgba[head, view, ..., 3])
     on_head = count * 3 // 8 if len(covered) else 0
     parts = [
         covered[rng.integers(0, len(covered), on_head)] if on_head else np.empty(0, np.int64),
-        _near_features(rng, shard.landmarks[head, view], size, count * 3 // 8),
+        wanted[rng.integers(0, len(wanted), count * 3 // 8)]
+        if wanted is not None and len(wanted)
+        else _near_features(rng, shard.landmarks[head, view], size, count * 3 // 8),
     ]
     anywhere = rng.integers(0, size * size, count - sum(len(part) for part in parts))
     return np.concatenate([*parts, anywhere])
