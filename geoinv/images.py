@@ -6,6 +6,7 @@ Whatever a camera, a scanner or a web page makes comes out as upright 8-bit RGB;
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .errors import PhotoError, ShapeError, UsageError
 from .files import atomic_path
@@ -45,8 +46,8 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a photo as upright 8-bit RGB.
 
-    EXIF orientation is applied, grey becomes RGB, 16-bit is scaled to 8, CMYK is converted, transparency is laid over
-    white, and of an animation the first frame is taken.
+    EXIF orientation is applied, an embedded colour profile is converted to sRGB, grey becomes RGB, 16-bit is scaled to
+    8, CMYK is converted, transparency is laid over white, and of an animation the first frame is taken.
 
     Args:
         path: The picture; its format is told by content, not by name.
@@ -175,7 +176,7 @@ def _require_sensible_size(source: Path, size: tuple[int, int]) -> None:
 def _decode(source: Path, image: Image.Image) -> NDArray[np.uint8]:
     try:
         image.load()
-        rgb = _to_rgb(_upright(image))
+        rgb = _to_rgb(_in_srgb(_upright(image)))
         return np.array(rgb, dtype=np.uint8)
     except _DECODING_ERRORS as error:
         raise _damaged(source, error) from error
@@ -191,6 +192,22 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except _DECODING_ERRORS:  # broken EXIF says nothing about the pixels
         return image
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Telephones write wide-gamut colours (Display P3), which read as sRGB make pale skin."""
+    embedded = image.info.get("icc_profile")
+    if not embedded or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
+        if "srgb" in ImageCms.getProfileDescription(profile).lower():
+            return image
+        converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):  # a broken profile says nothing about the pixels
+        return image
+    return image if converted is None else converted
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

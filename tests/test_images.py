@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from geoinv.errors import PhotoError, ShapeError, UsageError
 from geoinv.images import list_images, read_image, to_array, to_tensor, write_image
@@ -93,6 +93,17 @@ class TestForms:
         first, second = (Image.new("RGB", (96, 80), colour) for colour in ((255, 0, 0), (0, 0, 255)))
         first.save(tmp_path / "a.gif", save_all=True, append_images=[second], duration=50)
         assert tuple(read_image(tmp_path / "a.gif")[40, 40]) == (255, 0, 0)
+
+    def test_embedded_profile_becomes_srgb(self, tmp_path: Path) -> None:
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        swapped = srgb.replace(b"rXYZ", b"tXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"tXYZ", b"gXYZ", 1)
+        swapped = swapped.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))  # red is green and vice versa
+        lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()  # not of the pixels' kind
+        expected = {srgb: [120, 160, 90], swapped: [160, 120, 90], lab: [120, 160, 90], b"rubbish": [120, 160, 90]}
+        for profile, color in expected.items():
+            Image.new("RGB", (80, 80), (120, 160, 90)).save(tmp_path / "a.png", icc_profile=profile)
+            read = read_image(tmp_path / "a.png")[0, 0].astype(int)
+            assert np.abs(read - color).max() <= 1
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_exif_orientation(self, tmp_path: Path, orientation: int) -> None:
