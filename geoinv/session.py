@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .align import AlignedFace, FaceAligner
     from .checkpoints.store import ModelInfo
-    from .editing import Directions
+    from .editing import Directions, IdentityBound
     from .models.generator import RenderOutput, TriPlaneGenerator
 
 Landmarks = Literal["mediapipe", "face-alignment"]
@@ -278,6 +278,31 @@ class Session:
         self.check(inversion)
         changes = {name: float(strength) for name, strength in strengths.items()}
         return inversion.edited(apply_edits(inversion.w_plus, self.directions, changes), changes)
+
+    def edit_within(
+        self, inversion: Inversion, strengths: Mapping[str, float], limit: float
+    ) -> tuple[Inversion, IdentityBound]:
+        """The same, with all strengths scaled down so far that the person stays the same.
+
+        Args:
+            inversion: From :meth:`invert` or an earlier edit.
+            strengths: As for :meth:`edit`.
+            limit: Largest identity distance, seen from the front, between the head before and after; one person's
+                photos lie 0.2 to 0.5 apart, 0.6 is where another person begins.
+        """
+        from .editing import largest_scale
+        from .metrics.identity import identity_descriptor
+
+        def descriptor(head: Inversion) -> Tensor:
+            return identity_descriptor((self.render(head).over(0.5) + 1.0) / 2.0)
+
+        def scaled(scale: float) -> Inversion:
+            return self.edit(inversion, {name: scale * strength for name, strength in strengths.items()})
+
+        with torch.no_grad():
+            before = descriptor(inversion)
+            bound = largest_scale(lambda scale: (descriptor(scaled(scale)) - before).norm().item(), limit)
+        return scaled(bound.scale), bound
 
     def mesh(self, inversion: Inversion, *, resolution: int = 192, simplify: int | None = None) -> trimesh.Trimesh:
         """The head as one closed, coloured mesh in millimetres, y up.

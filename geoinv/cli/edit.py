@@ -24,6 +24,13 @@ def edit(
         float, typer.Option("--strength", "-s", help="Of attributes without their own; negative is the other way.")
     ] = 1.0,
     views: Annotated[int, typer.Option("--views", min=1, max=64, help="Views from side to side.")] = 3,
+    strip: Annotated[
+        int | None, typer.Option("--strip", min=2, max=32, help="Instead: so many strengths, from minus to plus.")
+    ] = None,
+    keep_identity: Annotated[
+        float | None,
+        typer.Option("--keep-identity", min=0.0, help="Largest identity distance; 0.6 is where another person begins."),
+    ] = None,
     save: Annotated[
         bool, typer.Option("--save", help="Also write the edited head as a .geoinv, to render or export.")
     ] = False,
@@ -45,20 +52,31 @@ def edit(
 
     from ..images import write_image
     from ..session import Session
-    from .writing import edit_sheet
+    from .writing import edit_sheet, strength_strip
 
     loaded, path = load_inversion(inversion, out)
     session = Session.load(model, device, seed)
-    edited = session.edit(loaded, strengths)
     label = "_".join(name if value == 1.0 else f"{name}{value:+g}" for name, value in strengths.items())
+    values: dict[str, object] = {}
+    if keep_identity is None:
+        edited = session.edit(loaded, strengths)
+    else:
+        edited, bound = session.edit_within(loaded, strengths, keep_identity)
+        strengths = {name: round(bound.scale * value, 4) for name, value in strengths.items()}
+        values = {"identity_distance": round(bound.distance, 4), "identity_scale": bound.scale}
+        output.talk(f"identity distance {bound.distance:.2f} at {100.0 * bound.scale:.0f} % of the edit")
     files = [out / f"{path.stem}_{label}.png"]
     if save:
         files.append(out / f"{path.stem}_{label}.geoinv")
     check_outputs(files, overwrite=overwrite)
-    write_image(files[0], edit_sheet(session, [("before", loaded), (label.replace("_", " "), edited)], views))
+    if strip is None:
+        sheet = edit_sheet(session, [("before", loaded), (label.replace("_", " "), edited)], views)
+    else:
+        sheet = strength_strip(session, loaded, strengths, strip)
+    write_image(files[0], sheet)
     if save:
         edited.save(files[1])
-    values = {
+    values = values | {
         "inversion": path,
         "edits": strengths,
         "files": files,

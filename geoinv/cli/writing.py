@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..camera import CameraPose
 from ..errors import UsageError
 from ..images import write_image
 from ..inversion.pictures import shared_depth_range, view_pictures, view_sheet
@@ -110,6 +111,19 @@ def write_turntable(session: Session, inversion: Inversion, path: Path, *, frame
 
     with output.progress(f"rendering {path.name}", frames) as update:
         write_video(path, pictures(), on_frame=update)
+
+
+def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, float], count: int) -> np.ndarray:
+    """One picture from the front for each of ``count`` factors of the strengths, from -1 to 1."""
+    front = CameraPose.from_angles(0.0).cam2world()
+    pictures, labels = [], []
+    with output.progress("rendering", count) as update:
+        for factor in np.linspace(-1.0, 1.0, count).tolist():
+            edited = session.edit(head, {name: factor * strength for name, strength in strengths.items()})
+            pictures.append(view_pictures(session.render(edited, cam2world=front), front)[0])
+            labels.append(" ".join(f"{name} {factor * strength:+.2g}" for name, strength in strengths.items()))
+            update(len(pictures))
+    return row(pictures, labels=labels)
 
 
 def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int) -> np.ndarray:

@@ -3,13 +3,16 @@
 from .apply import apply_edits, direction_named
 from .directions import Directions, directions_path, load_directions, read_directions, save_directions
 from .discovery import discover_directions
+from .identity import IdentityBound, largest_scale
 
 __all__ = [
     "Directions",
+    "IdentityBound",
     "apply_edits",
     "direction_named",
     "directions_path",
     "discover_directions",
+    "largest_scale",
     "load_directions",
     "read_directions",
     "save_directions",

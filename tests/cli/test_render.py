@@ -90,6 +90,22 @@ def test_edit(geoinv: Callable[..., Done], inverted: Path) -> None:
     assert not np.allclose(edited.w_plus, Inversion.load(inverted).w_plus)
 
 
+def test_edit_strip(geoinv: Callable[..., Done], inverted: Path) -> None:
+    done = geoinv("edit", inverted, "--attr", "smile=2", "--strip", "3", "--json")
+    strip = np.asarray(Image.open(done.json["files"][0]))
+    side = (strip.shape[1] - 2 * 4) // 3
+    first, second, third = (strip[:side, i * (side + 4) : i * (side + 4) + side].astype(int) for i in range(3))
+    assert np.abs(first - second).max() > 0 and np.abs(second - third).max() > 0
+
+
+def test_edit_keeps_the_identity(geoinv: Callable[..., Done], inverted: Path) -> None:
+    free = geoinv("edit", inverted, "--attr", "smile", "--keep-identity", "10", "--save", "--json").json
+    assert free["identity_scale"] == 1.0 and free["edits"] == {"smile": 1.0}
+    bound = geoinv("edit", inverted, "--attr", "smile", "--keep-identity", "0", "--overwrite", "--json")
+    assert bound.json["identity_distance"] == 0.0
+    assert bound.json["edits"]["smile"] == 0.0
+
+
 def test_edit_lists(geoinv: Callable[..., Done]) -> None:
     assert geoinv("edit", "--list").out.splitlines() == [
         "age        older",
