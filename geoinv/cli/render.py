@@ -37,6 +37,9 @@ def render(
     frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Frames of the video.")] = 48,
     depth: Annotated[bool, typer.Option("--depth", help="Depth too: near is bright.")] = False,
     normals: Annotated[bool, typer.Option("--normals", help="Normals too.")] = False,
+    seen: Annotated[
+        bool, typer.Option("--seen", help="What the photo did not show too, tinted: it is guessed.")
+    ] = False,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
@@ -56,7 +59,8 @@ def render(
     from .writing import angle_names, write_pictures, write_sheet, write_videos
 
     loaded, path = load_inversion(inversion, out)
-    kinds: list[Kind] = ["color", *(["depth"] if depth else []), *(["normals"] if normals else [])]  # type: ignore[list-item]
+    wanted: dict[Kind, bool] = {"color": True, "depth": depth, "normals": normals, "seen": seen}
+    kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]
     sheet = [out / f"{path.stem}_views.png"] if views is not None else []
     names = angle_names(yaws, pitches) if has_angles else []
     pictures = [

@@ -21,7 +21,7 @@ from . import output
 
 if TYPE_CHECKING:
     from ..inversion import Inversion
-    from ..inversion.pictures import Kind
+    from ..inversion.pictures import Kind, SourceView
     from ..models.generator import RenderOutput
     from ..session import Session
 
@@ -60,7 +60,16 @@ def sweep_views(session: Session, inversion: Inversion, views: int) -> tuple[lis
 def write_sheet(session: Session, inversion: Inversion, path: Path, views: int, kinds: Sequence[Kind]) -> None:
     """Views from side to side, a row for each kind."""
     rendered, cam2world, labels = sweep_views(session, inversion, views)
-    write_image(path, view_sheet(rendered, cam2world, kinds, labels=labels))
+    source = _source(session, inversion, kinds)
+    write_image(path, view_sheet(rendered, cam2world, kinds, labels=labels, source=source))
+
+
+def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> SourceView | None:
+    """The head as the photo sees it, where a kind of picture needs it."""
+    if "seen" not in kinds:
+        return None
+    camera = inversion.pose.cam2world()
+    return session.render(inversion, cam2world=camera), camera
 
 
 def write_pictures(
@@ -74,11 +83,11 @@ def write_pictures(
     """One picture for each view and kind, in the order of ``paths``."""
     cameras = session.cameras(inversion, yaws, pitches)
     rendered = list(session.iter_render(inversion, cameras))
-    limits = shared_depth_range(rendered)
+    limits, source = shared_depth_range(rendered), _source(session, inversion, kinds)
     pictures = [
         picture
         for index, view in enumerate(rendered)
-        for picture in view_pictures(view, cameras[index : index + 1], kinds, depth_limits=limits)
+        for picture in view_pictures(view, cameras[index : index + 1], kinds, depth_limits=limits, source=source)
     ]
     for path, picture in zip(paths, pictures, strict=True):
         write_image(path, picture)
@@ -89,13 +98,14 @@ def write_videos(
 ) -> None:
     """A turning head for each path; paths run through the kinds, then through the formats."""
     cameras = turntable(frames).cam2world()
-    limits = None
+    limits, source = None, _source(session, inversion, kinds)
     if "depth" in kinds:  # of four views round the loop, which see every depth that the frames will
         limits = shared_depth_range(list(session.iter_render(inversion, cameras[:: max(frames // 4, 1)])))
     pictures: list[list[np.ndarray]] = []
     with output.progress("rendering video", frames) as update:
         for index, view in enumerate(session.iter_render(inversion, cameras)):
-            pictures.append(list(view_pictures(view, cameras[index : index + 1], kinds, depth_limits=limits)))
+            camera = cameras[index : index + 1]
+            pictures.append(list(view_pictures(view, camera, kinds, depth_limits=limits, source=source)))
             update(index + 1)
     for number, path in enumerate(paths):
         write_video(path, (picture[number % len(kinds)] for picture in pictures))

@@ -11,15 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..render.normals import at_side, render_normals
-from ..render.pictures import color_picture, depth_picture, depth_range, normal_picture
+from ..render.pictures import color_picture, depth_picture, depth_range, normal_picture, tinted_where
 from ..render.sheets import grid, row
+from ..render.visibility import seen_in_source
 
 if TYPE_CHECKING:
     from ..models.generator import RenderOutput
     from .inversion import Inversion
 
 Picture = NDArray[np.uint8]
-Kind = Literal["color", "depth", "normals"]
+Kind = Literal["color", "depth", "normals", "seen"]
+"""``seen``: the colour, with what the photo did not show tinted."""
+
+SourceView = tuple["RenderOutput", Tensor]
+"""The head as the photo sees it, and that camera [1, 4, 4]."""
 
 
 def view_pictures(
@@ -28,6 +33,7 @@ def view_pictures(
     kinds: Sequence[Kind] = ("color",),
     *,
     depth_limits: tuple[float, float] | None = None,
+    source: SourceView | None = None,
 ) -> list[Picture]:
     """One view as pictures of the kinds asked for, all of the colour's size.
 
@@ -36,6 +42,7 @@ def view_pictures(
         cam2world: Its camera.
         kinds: What to show.
         depth_limits: Depths drawn brightest and darkest; by default those of the view.
+        source: What ``seen`` compares with.
     """
     side = view.color.shape[-1]
     depth = view.depth.detach().float().cpu()
@@ -46,11 +53,28 @@ def view_pictures(
             picture = color_picture(view)
         elif kind == "depth":
             picture = depth_picture(depth[0], alpha[0], limits=depth_limits)
+        elif kind == "seen":
+            assert source is not None
+            seen = seen_of_view(view, cam2world, source)
+            picture = tinted_where(color_picture(view), at_side((~seen & (alpha > 0.5)).float(), side)[0, 0].numpy())
         else:
             normals = render_normals(depth, alpha, cam2world.detach().float().cpu())
             picture = normal_picture(normals[0], alpha[0])
         pictures.append(_resized(picture, side))
     return pictures
+
+
+def seen_of_view(view: RenderOutput, cam2world: Tensor, source: SourceView) -> Tensor:
+    """Bool [1, 1, h, h] at the size of the depth: seen in the photo, not guessed."""
+    shown, camera = source
+    return seen_in_source(
+        view.depth.detach().float().cpu(),
+        depth_alpha(view),
+        cam2world.detach().float().cpu(),
+        shown.depth.detach().float().cpu(),
+        depth_alpha(shown),
+        camera.detach().float().cpu(),
+    )
 
 
 def depth_alpha(view: RenderOutput) -> Tensor:
@@ -77,11 +101,12 @@ def view_sheet(
     kinds: Sequence[Kind],
     *,
     labels: Sequence[str] | None = None,
+    source: SourceView | None = None,
 ) -> Picture:
     """Views side by side, a row for each kind; labels stand under the last row."""
     limits = shared_depth_range(views) if "depth" in kinds else None
     columns = [
-        view_pictures(view, cam2world[index : index + 1], kinds, depth_limits=limits)
+        view_pictures(view, cam2world[index : index + 1], kinds, depth_limits=limits, source=source)
         for index, view in enumerate(views)
     ]
     rows = [[column[kind] for column in columns] for kind in range(len(kinds))]

@@ -75,6 +75,16 @@ def normal_picture(
     return _over_white(colors, alpha * is_known)
 
 
+_GUESSED = np.array([150.0, 60.0, 220.0])
+"""Violet, which no skin, hair or cloth of ours has."""
+
+
+def tinted_where(picture: Picture, strength: NDArray[np.float32]) -> Picture:
+    """[H, W, 3] drawn toward violet where strength [H, W] in [0, 1] is large; light and dark stay readable."""
+    weight = 0.6 * strength[:, :, None]
+    return _to_bytes((picture * (1.0 - weight) + _GUESSED * weight).astype(np.float32) / 255.0)
+
+
 def _solid_only(depth: Tensor, alpha: Tensor, far: float) -> Tensor:
     """Depth with ``far`` where the view is empty, so that enlarging it does not smear whatever stood there."""
     return torch.where(at_side(alpha, depth.shape[-1]) > 0.02, depth, torch.full_like(depth, far))

@@ -90,6 +90,14 @@ def test_edit(geoinv: Callable[..., Done], inverted: Path) -> None:
     assert not np.allclose(edited.w_plus, Inversion.load(inverted).w_plus)
 
 
+def test_render_shows_what_was_guessed(geoinv: Callable[..., Done], inverted: Path) -> None:
+    done = geoinv("render", inverted, "--yaw", "0,60", "--seen", "--json")
+    assert [Path(file).stem.rsplit("_", 1)[1] for file in done.json["files"]].count("seen") == 2
+    plain, tinted = (np.asarray(Image.open(file)).astype(int) for file in done.json["files"][2:])
+    changed = np.abs(plain - tinted).max(axis=-1) > 8
+    assert 0.0 < changed.mean() < 0.9
+
+
 def test_edit_strip(geoinv: Callable[..., Done], inverted: Path) -> None:
     done = geoinv("edit", inverted, "--attr", "smile=2", "--strip", "3", "--json")
     strip = np.asarray(Image.open(done.json["files"][0]))
