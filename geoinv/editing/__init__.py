@@ -3,6 +3,7 @@
 from .apply import apply_edits, direction_named
 from .directions import Directions, directions_path, load_directions, read_directions, save_directions
 from .discovery import discover_directions
+from .effect import visible_directions
 from .identity import IdentityBound, largest_scale
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "load_directions",
     "read_directions",
     "save_directions",
+    "visible_directions",
 ]

@@ -1,0 +1,71 @@
+"""Which directions a generator really shows: an attribute that the heads had and the pictures do not is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..camera import CameraPose
+from .directions import Directions
+
+if TYPE_CHECKING:
+    from ..models.generator import TriPlaneGenerator
+
+VISIBLE = 0.06
+"""Change of colour in [0, 1] that people notice in a face: fifteen levels of 255."""
+
+_SIDE = 64
+_HEADS = 6
+_CHANGED_SHARE = 0.01  # of the pixels: about the size of an eye
+
+
+@torch.no_grad()
+def visible_directions(
+    generator: TriPlaneGenerator,
+    directions: Directions,
+    *,
+    seed: int = 0,
+    on_direction: Callable[[int, int], None] | None = None,
+) -> Directions:
+    """The directions whose strength 1 changes some region as large as an eye by at least :data:`VISIBLE`.
+
+    Args:
+        generator: That the directions belong to.
+        directions: All.
+        seed: Of the random heads that are looked at.
+        on_direction: Called with the number of directions done and of all.
+    """
+    z = torch.randn(_HEADS, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
+    w_plus = generator.mapping(z.to(generator.w_avg.device))
+    before = _pictures(generator, w_plus)
+    kept = {}
+    for index, name in enumerate(directions.names):
+        vector = directions.vectors[name]
+        if shown_change(before, _pictures(generator, w_plus + vector.to(w_plus))) >= VISIBLE:
+            kept[name] = vector
+        if on_direction is not None:
+            on_direction(index + 1, len(directions.names))
+    descriptions = {name: directions.descriptions[name] for name in kept}
+    return Directions(kept, descriptions, directions.generator_sha256)
+
+
+def shown_change(before: Tensor, after: Tensor) -> float:
+    """Mean change of colour over the most changed hundredth of the pixels, [B, 3, H, W] each; the mean over heads."""
+    change = (after - before).abs().mean(dim=1).flatten(1)  # [B, H * W]
+    count = max(int(_CHANGED_SHARE * change.shape[1]), 1)
+    return change.topk(count, dim=1).values.mean().item()
+
+
+def _pictures(generator: TriPlaneGenerator, w_plus: Tensor) -> Tensor:
+    """[B, 3, h, h] in [0, 1] from the front, over grey."""
+    front = CameraPose.from_angles(0.0).cam2world().to(w_plus.device)
+    views = [
+        generator.render(
+            generator.planes(code[None]), front, w_plus=code[None], resolution=_SIDE, superresolution=False
+        )
+        for code in w_plus
+    ]
+    return torch.cat([(view.over(0.5) + 1.0) / 2.0 for view in views])
