@@ -1,7 +1,7 @@
 """The loop that every stage of training shares: a time budget, resuming, figures, the best weights.
 
 The learning rate follows the share of the budget that is used, so a budget in minutes gives a whole schedule on any
-machine. Figures and weights are of the moving average; the best by ``heldout_psnr_db`` are kept.
+machine. Figures and weights are of the moving average; the best by one of the figures are kept.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Schedule:
         validate_every_minutes: Between figures on held-out heads.
         log_every_steps: Between lines of the log.
         checkpoint_every_minutes: What a killed run loses at most.
+        best_by: The figure whose largest value tells the best weights.
     """
 
     minutes: float
@@ -46,6 +47,7 @@ class Schedule:
     validate_every_minutes: float
     log_every_steps: int
     checkpoint_every_minutes: float = 1.0
+    best_by: str = "heldout_psnr_db"
 
 
 class TrainingLoop:
@@ -92,7 +94,7 @@ class TrainingLoop:
         Args:
             losses: The losses of one step, given the progress.
             weights: Of each loss in the sum.
-            validate: Figures of the moving average, ``heldout_psnr_db`` among them; it is given a file for a sheet.
+            validate: Figures of the moving average, ``best_by`` among them; it is given a file for a sheet.
             save_best: Writes the moving average as shippable weights, given the file and the figures.
 
         Returns:
@@ -116,8 +118,8 @@ class TrainingLoop:
                 figures = validate(self.run.path / f"samples_{self.step:06d}.png")
                 self.run.log(**self._clock(), **figures)
                 self.run.plot()
-                if figures["heldout_psnr_db"] > self.best:
-                    self.best = figures["heldout_psnr_db"]
+                if figures[self.schedule.best_by] > self.best:
+                    self.best = figures[self.schedule.best_by]
                     rounded = {name: round(value, 3) for name, value in figures.items()}
                     save_best(best_path, rounded | {"steps": self.step, "minutes": round(self.seconds / 60.0, 1)})
                 self._save()
