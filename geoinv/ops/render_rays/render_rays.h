@@ -173,4 +173,56 @@ GEOINV_SHARED float left_clear(float clear, float alpha) { return clear * (1.0f 
 
 constexpr float kHitAlpha = 1e-4f;  // below it a ray has hit nothing, and its distance is that of its last sample
 
+// Where a ray enters and leaves the cube about the origin; both its middle distance where it misses the cube.
+GEOINV_SHARED void box_limits(const float* origin, const float* direction, float box_side, float& near, float& far) {
+  near = 0.0f, far = 3.4e38f;
+  const float half = 0.5f * box_side;
+  for (int axis = 0; axis < 3; ++axis) {
+    const float d = direction[axis] < 1e-9f && direction[axis] > -1e-9f ? 1e-9f : direction[axis];
+    const float first = (-half - origin[axis]) / d, second = (half - origin[axis]) / d;
+    const float enters = first < second ? first : second, leaves = first < second ? second : first;
+    near = enters > near ? enters : near;
+    far = leaves < far ? leaves : far;
+  }
+  if (far > near) return;
+  const float sum = near + far;
+  near = far = 0.5f * (sum > 0.0f ? sum : 0.0f);
+}
+
+// Midpoint of slice `index` of `count` equal ones.
+GEOINV_SHARED float even_depth(float near, float far, int index, int count) {
+  return near + (far - near) * ((static_cast<float>(index) + 0.5f) / static_cast<float>(count));
+}
+
+// Share of the second pass that goes between the midpoints around coarse sample `inner` + 1, before normalising: the
+// weights smoothed as mip-NeRF does, and a floor. `weights` are those of the `samples` - 1 intervals.
+GEOINV_SHARED float importance_of(const float* weights, int samples, int inner) {
+  const float left = weights[inner], middle = weights[inner + 1];
+  const float right = inner + 2 < samples - 1 ? weights[inner + 2] : 0.0f;
+  const float larger_left = left > middle ? left : middle, larger_right = middle > right ? middle : right;
+  return 0.5f * (larger_left + larger_right) + 0.01f + 1e-5f;
+}
+
+// Distances of the second pass: `count` even quantiles of the weights of the first pass, ascending.
+GEOINV_SHARED void importance_depths(const float* depths, const float* weights, int samples, int count, float* fine) {
+  const int bins = samples - 3;
+  float sum = 0.0f;
+  for (int i = 0; i < bins; ++i) sum += importance_of(weights, samples, i);
+  int bin = 0;
+  float low = 0.0f, high = importance_of(weights, samples, 0) / sum;
+  for (int k = 0; k < count; ++k) {
+    const float quantile = (static_cast<float>(k) + 0.5f) / static_cast<float>(count);
+    while (quantile >= high && bin + 1 < bins) {
+      ++bin;
+      low = high;
+      high += importance_of(weights, samples, bin) / sum;
+    }
+    const float width = high - low > 1e-5f ? high - low : 1e-5f;
+    float share = (quantile - low) / width;
+    share = share < 0.0f ? 0.0f : share > 1.0f ? 1.0f : share;
+    const float begin = 0.5f * (depths[bin] + depths[bin + 1]), end = 0.5f * (depths[bin + 1] + depths[bin + 2]);
+    fine[k] = begin + share * (end - begin);
+  }
+}
+
 }  // namespace geoinv
