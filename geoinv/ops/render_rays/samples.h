@@ -119,7 +119,7 @@ static void activate_hidden(float* hidden, int64_t count, const DecoderViews& de
     Vec sum = {};
     for (int64_t h = 0; h < decoder.hidden; h += kLanes) {
       const Vec before = load(row + h), small = exp_of_minus_abs(before);
-      const Vec after = (before > 0.0f ? before : Vec{}) + log1p_of(small);
+      const Vec after = softplus_from(before, small);
       if (slopes) store(slopes + i * decoder.hidden + h, sigmoid_from(before, small));
       store(row + h, after);
       sum += after * load(density_row + h);
