@@ -19,7 +19,7 @@ from .mapping import MappingNetwork
 from .precision import fast_precision
 from .superresolution import HybridSuperresolution, ResidualSuperresolution
 
-_RAYS_AT_ONCE = 4096  # bounds the memory of samples: 4096 rays x 56 samples x 32 channels x 4 bytes = 29 MB
+_TILE_SIDE = 4  # pixels; a tile is as many rays as the native renderer takes together
 
 
 @dataclass(frozen=True)
@@ -152,20 +152,18 @@ class TriPlaneGenerator(nn.Module):
         if heads not in (1, views):
             raise ShapeError(f"{heads} heads cannot be seen by {views} cameras: give one camera each, or one head")
         side = resolution or self.config.neural_resolution
-        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device))
+        # neighbouring rays read the same pixels of the planes: in tiles, more of them are still in the cache
+        order = _tile_order(side).to(cam2world.device)
+        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device)[order])
+        cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)  # [V, side * side]
         if heads == 1:
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
-        rays_at_once = max(1, _RAYS_AT_ONCE // heads)
-        chunks = [
-            self.render_rays(planes, o, d)
-            for o, d in zip(origins.split(rays_at_once, dim=1), directions.split(rays_at_once, dim=1), strict=True)
-        ]
-        features = torch.cat([chunk.features for chunk in chunks], dim=1).reshape(views, side * side, -1)
+        output = self.render_rays(planes, origins, directions)
+        back = order.argsort()
+        features = output.features.reshape(views, side * side, -1)[:, back]
         features = features.transpose(1, 2).reshape(views, -1, side, side)
-        alpha = torch.cat([chunk.alpha for chunk in chunks], dim=1).reshape(views, 1, side, side)
-        distance = torch.cat([chunk.distance for chunk in chunks], dim=1).reshape(views, side * side)
-        cosine = (directions.reshape(views, -1, 3) * cam2world[:, None, :3, 2]).sum(dim=-1)
-        depth = (distance * cosine).reshape(views, 1, side, side)
+        alpha = output.alpha.reshape(views, -1)[:, back].reshape(views, 1, side, side)
+        depth = (output.distance.reshape(views, -1) * cosine)[:, back].reshape(views, 1, side, side)
         if not superresolution or self.superresolution is None:
             return RenderOutput(features[:, :3], alpha, depth)
         if isinstance(self.superresolution, ResidualSuperresolution):
@@ -177,3 +175,12 @@ class TriPlaneGenerator(nn.Module):
         # EG3D models the background inside the volume and its networks expect 2 c - 1 of what the rays gathered
         image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
         return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth)
+
+
+def _tile_order(side: int) -> Tensor:
+    """[side * side] the pixels of a picture, row by row, in the order of square tiles; as they are where none fit."""
+    order = torch.arange(side * side)
+    if side % _TILE_SIDE:
+        return order
+    tiles = order.reshape(side // _TILE_SIDE, _TILE_SIDE, side // _TILE_SIDE, _TILE_SIDE)
+    return tiles.transpose(1, 2).reshape(-1)

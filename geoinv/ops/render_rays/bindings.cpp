@@ -16,4 +16,15 @@ TORCH_LIBRARY_FRAGMENT(geoinv, library) {
       "Tensor output_weight, Tensor output_bias, float box_side, bool third_is_zx, bool wants_rays, "
       "int instructions) -> Tensor[]",
       geoinv::march_rays_backward);
+  library.def(
+      "render_rays_prepare(Tensor planes, Tensor hidden_weight, Tensor hidden_bias, Tensor output_weight, "
+      "Tensor output_bias, bool third_is_zx, bool wants_bounds, float empty_raw, int instructions) -> "
+      "(Tensor, Tensor)",
+      geoinv::render_rays_prepare);
+  library.def(
+      "render_rays_forward(Tensor hidden_planes, Tensor bounds, Tensor origins, Tensor directions, "
+      "Tensor hidden_weight, Tensor hidden_bias, Tensor output_weight, Tensor output_bias, float box_side, "
+      "bool third_is_zx, int coarse_samples, int fine_samples, bool has_box_limits, float near, float far, "
+      "float empty_raw, float stop_clear, float least_share, int instructions) -> (Tensor, Tensor, Tensor)",
+      geoinv::render_rays_forward);
 }

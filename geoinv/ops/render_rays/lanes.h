@@ -29,11 +29,21 @@ GEOINV_INLINE Vec load(const float* at) { return *reinterpret_cast<const AnyVec*
 GEOINV_INLINE void store(float* at, Vec value) { *reinterpret_cast<AnyVec*>(at) = value; }
 GEOINV_INLINE void store(int32_t* at, IntVec value) { *reinterpret_cast<AnyIntVec*>(at) = value; }
 
-GEOINV_INLINE float sum_of(Vec value) {
-  float sum = 0.0f;
-  for (int lane = 0; lane < kLanes; ++lane) sum += value[lane];
-  return sum;
+// Sum of the COUNT floats of a vector, by halves.
+template <int COUNT, class V>
+GEOINV_INLINE float sum_of_lanes(V value) {
+  if constexpr (COUNT == 2) {
+    return value[0] + value[1];
+  } else {
+    typedef float Half __attribute__((vector_size(COUNT * 2)));
+    Half low, high;
+    memcpy(&low, &value, sizeof(Half));
+    memcpy(&high, reinterpret_cast<const char*>(&value) + sizeof(Half), sizeof(Half));
+    return sum_of_lanes<COUNT / 2>(low + high);
+  }
 }
+
+GEOINV_INLINE float sum_of(Vec value) { return sum_of_lanes<kLanes>(value); }
 
 // Dot product of `count` floats, a multiple of the lanes.
 GEOINV_INLINE float dot(const float* a, const float* b, int64_t count) {

@@ -15,7 +15,10 @@ struct MarchBlock {
   float* t;       // distances, [capacity + 16]
   float* alpha;   // [capacity + 16] of the interval after each sample
   float* clear;   // [capacity + 16] how much is seen of that interval
-  float* colors;  // [capacity, feature_columns]
+  float* features;  // [capacity, channels] of the planes
+  float* hidden;    // [capacity, hidden]
+  float* raw;       // [capacity + 16]
+  float* colors;    // [capacity, feature_columns]
   // of the backward pass
   float* slopes;      // [capacity, hidden]
   float* v_output;    // [capacity, feature_columns + 1]: features, density at column `features`
@@ -32,8 +35,10 @@ GEOINV_INLINE MarchBlock march_block(const MarchTask& task, float*& scratch) {
   const int64_t capacity = rounded_up(block.rays * task.samples, 16);
   block.t = take(scratch, capacity + 16), block.alpha = take(scratch, capacity + 16);
   block.clear = take(scratch, capacity + 16);
-  block.samples = samples_in(scratch, capacity, task.planes, decoder);
-  take(scratch, 16);  // raw density is read in whole vectors, past its end
+  block.samples = samples_in(scratch, capacity);
+  block.features = take(scratch, capacity * task.planes.channels);
+  block.hidden = take(scratch, capacity * decoder.hidden);
+  block.raw = take(scratch, capacity + 16);  // read in whole vectors, past its end
   block.colors = take(scratch, capacity * decoder.feature_columns);
   block.slopes = take(scratch, capacity * decoder.hidden);
   block.v_output = take(scratch, capacity * (decoder.feature_columns + 1));
@@ -47,8 +52,8 @@ GEOINV_INLINE MarchBlock march_block(const MarchTask& task, float*& scratch) {
 static int64_t march_scratch(const MarchTask& task) {
   const DecoderViews& decoder = task.decoder;
   const int64_t capacity = rounded_up((kBlock > task.samples ? kBlock / task.samples : 1) * task.samples, 16);
-  const int64_t by_sample = 2 * decoder.feature_columns + 1 + 2 * decoder.hidden + task.planes.channels + 4;
-  return samples_scratch(capacity, task.planes, decoder) + capacity * by_sample + decoder.feature_columns + 16 * 32;
+  const int64_t by_sample = 2 * decoder.feature_columns + 1 + 3 * decoder.hidden + 2 * task.planes.channels + 5;
+  return samples_scratch(capacity) + capacity * by_sample + decoder.feature_columns + 16 * 32;
 }
 
 // Decodes all samples of `rays` rays and fills t, alpha, clear and colours.
@@ -70,11 +75,14 @@ static void decode_block(const MarchTask& task, const MarchBlock& block, int64_t
     }
   }
   find_corners(samples, count, task.planes);
-  gather_features(samples, count, head, task.planes.channels);
-  decode_density(samples, count, task.planes, task.decoder, slopes);
-  decode_colors(samples.hidden, count, task.decoder, block.colors);
+  const int64_t channels = task.planes.channels, hidden = task.decoder.hidden;
+  gather_pixels(samples, count, head, channels, nullptr, block.features);
+  product<Start::bias>(block.features, channels, 1, count, task.decoder.hidden_columns, hidden, channels, hidden,
+                       block.hidden, hidden, task.decoder.hidden_bias);
+  activate_hidden(block.hidden, count, task.decoder, block.raw, slopes);
+  decode_colors(block.hidden, count, task.decoder, block.colors);
   for (int64_t i = 0; i < count; i += kLanes)
-    store(block.alpha + i, interval_alpha(load(samples.raw + i), load(samples.raw + i + 1),
+    store(block.alpha + i, interval_alpha(load(block.raw + i), load(block.raw + i + 1),
                                           load(block.t + i + 1) - load(block.t + i)));
   for (int64_t i = 0; i < rays; ++i) {
     float clear = 1.0f;
@@ -141,7 +149,7 @@ GEOINV_INLINE void ray_backward(const MarchTask& task, const MarchGradients& gra
                                 int64_t ray, int64_t first, VShare v_share) {
   const int64_t per_ray = task.samples;
   const float *t = block.t + first, *alpha = block.alpha + first, *clear = block.clear + first;
-  const float* raw = block.samples.raw + first;
+  const float* raw = block.raw + first;
   float* v_raw = block.v_output + first * (task.decoder.feature_columns + 1) + task.decoder.features;
   const int64_t v_raw_stride = task.decoder.feature_columns + 1;
   float* v_t = block.v_t + first;
@@ -193,10 +201,9 @@ static void outputs_backward(const MarchTask& task, const MarchGradients& gradie
 static void decoder_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
                              int64_t count) {
   const DecoderViews& decoder = task.decoder;
-  const Samples& samples = block.samples;
   const int64_t hidden = decoder.hidden, outputs = decoder.features + 1, stride = decoder.feature_columns + 1;
   const int64_t channels = task.planes.channels;
-  product<Start::sum>(block.v_output, 1, stride, outputs, samples.hidden, hidden, count, hidden,
+  product<Start::sum>(block.v_output, 1, stride, outputs, block.hidden, hidden, count, hidden,
                       gradients.v_output_rows, hidden);
   for (int64_t i = 0; i < count; ++i)
     for (int64_t c = 0; c < outputs; ++c) gradients.v_output_bias[c] += block.v_output[i * stride + c];
@@ -209,7 +216,7 @@ static void decoder_backward(const MarchTask& task, const MarchGradients& gradie
       store(gradients.v_hidden_bias + h, load(gradients.v_hidden_bias + h) + v_before);
     }
   }
-  product<Start::sum>(samples.features, 1, channels, channels, block.v_hidden, hidden, count, hidden,
+  product<Start::sum>(block.features, 1, channels, channels, block.v_hidden, hidden, count, hidden,
                       gradients.v_hidden_columns, hidden);
   product<Start::zero>(block.v_hidden, hidden, 1, count, decoder.hidden_rows, channels, hidden, channels,
                        block.v_features, channels);

@@ -43,12 +43,11 @@ GEOINV_SHARED To converted(From value) {
 #endif
 }
 
-// exp(x) for x in [-87, 88] (clamped); relative error below 2e-7 + |x| 6e-8, exactly 1 at 0.
+// exp(x) for x <= 0 (from -87 down it stays 1.6e-38); relative error below 2e-7 + |x| 6e-8, exactly 1 at 0.
 template <class V>
 GEOINV_SHARED V exp_of(V x) {
   using Int = typename Twin<V>::Int;
   x = x < -87.0f ? V{} - 87.0f : x;
-  x = x > 88.0f ? V{} + 88.0f : x;
   const V power = x * 1.44269504f;
   const V shifted = power + 12582912.0f;  // 1.5 * 2^23: the nearest integer now stands in the lowest bits
   const V rest = power - (shifted - 12582912.0f);
@@ -73,16 +72,27 @@ GEOINV_SHARED V log1p_of(V e) {
   return series * e;
 }
 
+template <class V>
+GEOINV_SHARED V minus_abs(V x) {
+  using Int = typename Twin<V>::Int;
+  return same_bits<V>(same_bits<Int>(x) | static_cast<int32_t>(0x80000000u));
+}
+
 // exp(-|x|), from which softplus and sigmoid follow without overflow.
 template <class V>
 GEOINV_SHARED V exp_of_minus_abs(V x) {
-  return exp_of(x < 0.0f ? x : -x);
+  return exp_of(minus_abs(x));
 }
 
-// log(1 + exp(x)); absolute error below 3e-7 and the rounding of x.
+// log(1 + exp(x)), given exp(-|x|); absolute error below 3e-7 and the rounding of x.
+template <class V>
+GEOINV_SHARED V softplus_from(V x, V exp_minus_abs) {
+  return (x - minus_abs(x)) * 0.5f + log1p_of(exp_minus_abs);
+}
+
 template <class V>
 GEOINV_SHARED V softplus_of(V x) {
-  return (x > 0.0f ? x : V{}) + log1p_of(exp_of_minus_abs(x));
+  return softplus_from(x, exp_of_minus_abs(x));
 }
 
 // 1 / (1 + exp(-x)), the slope of softplus, given exp(-|x|).
@@ -163,7 +173,7 @@ struct IntervalSlopes {
 GEOINV_SHARED IntervalSlopes interval_slopes(float raw_first, float raw_second, float length) {
   const float shifted = (raw_first + raw_second) * 0.5f - 1.0f;
   const float small = exp_of_minus_abs(shifted);
-  const float density = (shifted > 0.0f ? shifted : 0.0f) + log1p_of(small);
+  const float density = softplus_from(shifted, small);
   const float clear = exp_of(-(density * length));
   return {clear * length * sigmoid_from(shifted, small), clear * density};
 }
@@ -172,5 +182,57 @@ GEOINV_SHARED IntervalSlopes interval_slopes(float raw_first, float raw_second, 
 GEOINV_SHARED float left_clear(float clear, float alpha) { return clear * (1.0f - alpha + 1e-10f); }
 
 constexpr float kHitAlpha = 1e-4f;  // below it a ray has hit nothing, and its distance is that of its last sample
+
+// Where a ray enters and leaves the cube about the origin; both its middle distance where it misses the cube.
+GEOINV_SHARED void box_limits(const float* origin, const float* direction, float box_side, float& near, float& far) {
+  near = 0.0f, far = 3.4e38f;
+  const float half = 0.5f * box_side;
+  for (int axis = 0; axis < 3; ++axis) {
+    const float d = direction[axis] < 1e-9f && direction[axis] > -1e-9f ? 1e-9f : direction[axis];
+    const float first = (-half - origin[axis]) / d, second = (half - origin[axis]) / d;
+    const float enters = first < second ? first : second, leaves = first < second ? second : first;
+    near = enters > near ? enters : near;
+    far = leaves < far ? leaves : far;
+  }
+  if (far > near) return;
+  const float sum = near + far;
+  near = far = 0.5f * (sum > 0.0f ? sum : 0.0f);
+}
+
+// Midpoint of slice `index` of `count` equal ones.
+GEOINV_SHARED float even_depth(float near, float far, int index, int count) {
+  return near + (far - near) * ((static_cast<float>(index) + 0.5f) / static_cast<float>(count));
+}
+
+// Share of the second pass that goes between the midpoints around coarse sample `inner` + 1, before normalising: the
+// weights smoothed as mip-NeRF does, and a floor. `weights` are those of the `samples` - 1 intervals.
+GEOINV_SHARED float importance_of(const float* weights, int samples, int inner) {
+  const float left = weights[inner], middle = weights[inner + 1];
+  const float right = inner + 2 < samples - 1 ? weights[inner + 2] : 0.0f;
+  const float larger_left = left > middle ? left : middle, larger_right = middle > right ? middle : right;
+  return 0.5f * (larger_left + larger_right) + 0.01f + 1e-5f;
+}
+
+// Distances of the second pass: `count` even quantiles of the weights of the first pass, ascending.
+GEOINV_SHARED void importance_depths(const float* depths, const float* weights, int samples, int count, float* fine) {
+  const int bins = samples - 3;
+  float sum = 0.0f;
+  for (int i = 0; i < bins; ++i) sum += importance_of(weights, samples, i);
+  int bin = 0;
+  float low = 0.0f, high = importance_of(weights, samples, 0) / sum;
+  for (int k = 0; k < count; ++k) {
+    const float quantile = (static_cast<float>(k) + 0.5f) / static_cast<float>(count);
+    while (quantile >= high && bin + 1 < bins) {
+      ++bin;
+      low = high;
+      high += importance_of(weights, samples, bin) / sum;
+    }
+    const float width = high - low > 1e-5f ? high - low : 1e-5f;
+    float share = (quantile - low) / width;
+    share = share < 0.0f ? 0.0f : share > 1.0f ? 1.0f : share;
+    const float begin = 0.5f * (depths[bin] + depths[bin + 1]), end = 0.5f * (depths[bin + 1] + depths[bin + 2]);
+    fine[k] = begin + share * (end - begin);
+  }
+}
 
 }  // namespace geoinv

@@ -28,4 +28,19 @@ std::vector<at::Tensor> march_rays_backward(
     const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
     const at::Tensor& output_bias, double box_side, bool third_is_zx, bool wants_rays, int64_t instructions);
 
+// What the rays of a head share (prepare.h): hidden planes [B, 3, R, R, H] and bounds of raw density [B, G, G, G]; the
+// bounds are empty where they are not wanted, or where almost nothing is below `empty_raw`.
+std::tuple<at::Tensor, at::Tensor> render_rays_prepare(const at::Tensor& planes, const at::Tensor& hidden_weight,
+                                                       const at::Tensor& hidden_bias, const at::Tensor& output_weight,
+                                                       const at::Tensor& output_bias, bool third_is_zx,
+                                                       bool wants_bounds, double empty_raw, int64_t instructions);
+
+// Returns features, alpha, distance. Where `bounds` has no cells, no interval is skipped.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
+    const at::Tensor& hidden_planes, const at::Tensor& bounds, const at::Tensor& origins, const at::Tensor& directions,
+    const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
+    const at::Tensor& output_bias, double box_side, bool third_is_zx, int64_t coarse_samples, int64_t fine_samples,
+    bool has_box_limits, double near, double far, double empty_raw, double stop_clear, double least_share,
+    int64_t instructions);
+
 }  // namespace geoinv

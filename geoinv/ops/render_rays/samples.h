@@ -1,4 +1,4 @@
-// A block of samples on its way through the decoder: points -> pixels of the planes -> features -> hidden units.
+// A block of samples on its way through the decoder: points -> pixels of the planes -> hidden units -> outputs.
 #pragma once
 
 #include "lanes.h"
@@ -11,15 +11,12 @@ constexpr int kCorners = 12;  // four pixels of each of three planes
 
 constexpr int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
-// Scratch of up to `capacity` samples; rows are samples unless said otherwise.
+// Where up to `capacity` samples read the planes.
 struct Samples {
-  int64_t capacity;           // a multiple of 16
-  float *x, *y, *z;           // scaled to [-1, 1]
-  int32_t* offsets;           // [12, capacity], floats from the head's first
-  float* weights;             // [12, capacity], thirds: the planes are averaged
-  float* features;            // [capacity, channels]
-  float* hidden;              // [capacity, hidden]
-  float* raw;                 // [capacity]
+  int64_t capacity;  // a multiple of 16
+  float *x, *y, *z;  // scaled to [-1, 1]
+  int32_t* offsets;  // [12, capacity], floats from the head's first
+  float* weights;    // [12, capacity], thirds: the planes are averaged
 };
 
 GEOINV_INLINE float* take(float*& scratch, int64_t count) {
@@ -28,20 +25,16 @@ GEOINV_INLINE float* take(float*& scratch, int64_t count) {
   return taken;
 }
 
-GEOINV_INLINE int64_t samples_scratch(int64_t capacity, const PlaneViews& planes, const DecoderViews& decoder) {
-  return capacity * (4 + 2 * kCorners + planes.channels + decoder.hidden);
+constexpr int64_t samples_scratch(int64_t capacity) {
+  return capacity * (3 + 2 * kCorners);
 }
 
-GEOINV_INLINE Samples samples_in(float*& scratch, int64_t capacity, const PlaneViews& planes,
-                                 const DecoderViews& decoder) {
+GEOINV_INLINE Samples samples_in(float*& scratch, int64_t capacity) {
   Samples samples;
   samples.capacity = capacity;
   samples.x = take(scratch, capacity), samples.y = take(scratch, capacity), samples.z = take(scratch, capacity);
   samples.offsets = reinterpret_cast<int32_t*>(take(scratch, kCorners * capacity));
   samples.weights = take(scratch, kCorners * capacity);
-  samples.features = take(scratch, capacity * planes.channels);
-  samples.hidden = take(scratch, capacity * decoder.hidden);
-  samples.raw = take(scratch, capacity);
   return samples;
 }
 
@@ -73,9 +66,13 @@ static void find_corners(const Samples& samples, int64_t count, const PlaneViews
 }
 
 template <int VECS>
-GEOINV_INLINE void gather_panel(const Samples& samples, int64_t count, const float* head, int64_t channels, int64_t c) {
+GEOINV_INLINE void gather_panel(const Samples& samples, int64_t count, const float* head, int64_t channels, int64_t c,
+                                const float* bias, float* out) {
+  Vec start[VECS] = {};
+  for (int v = 0; bias && v < VECS; ++v) start[v] = load(bias + c + v * kLanes);
   for (int64_t i = 0; i < count; ++i) {
-    Vec sums[VECS] = {};
+    Vec sums[VECS];
+    for (int v = 0; v < VECS; ++v) sums[v] = start[v];
 #pragma GCC unroll 12
     for (int k = 0; k < kCorners; ++k) {
       const float weight = samples.weights[k * samples.capacity + i];
@@ -84,16 +81,19 @@ GEOINV_INLINE void gather_panel(const Samples& samples, int64_t count, const flo
       for (int v = 0; v < VECS; ++v) sums[v] += load(pixel + v * kLanes) * weight;
     }
 #pragma GCC unroll 4
-    for (int v = 0; v < VECS; ++v) store(samples.features + i * channels + c + v * kLanes, sums[v]);
+    for (int v = 0; v < VECS; ++v) store(out + i * channels + c + v * kLanes, sums[v]);
   }
 }
 
-// Features of the first `count` samples: the weighted mean of twelve pixels each.
-static void gather_features(const Samples& samples, int64_t count, const float* head, int64_t channels) {
+// out [count, channels]: the weighted sum of twelve pixels for each sample, and `bias` [channels] where there is one.
+static void gather_pixels(const Samples& samples, int64_t count, const float* head, int64_t channels,
+                          const float* bias, float* out) {
   int64_t c = 0;
-  for (; c + 4 * kLanes <= channels; c += 4 * kLanes) gather_panel<4>(samples, count, head, channels, c);
-  for (; c + 2 * kLanes <= channels; c += 2 * kLanes) gather_panel<2>(samples, count, head, channels, c);
-  for (; c < channels; c += kLanes) gather_panel<1>(samples, count, head, channels, c);
+  for (; c + 4 * kLanes <= channels; c += 4 * kLanes)
+    gather_panel<4>(samples, count, head, channels, c, bias, out);
+  for (; c + 2 * kLanes <= channels; c += 2 * kLanes)
+    gather_panel<2>(samples, count, head, channels, c, bias, out);
+  for (; c < channels; c += kLanes) gather_panel<1>(samples, count, head, channels, c, bias, out);
 }
 
 // Adds v_features [count, channels] to the pixels that they came from.
@@ -110,24 +110,21 @@ static void scatter_features(const Samples& samples, int64_t count, const float*
   }
 }
 
-// features -> hidden = softplus(features W + b) and raw density; with `slopes` also d hidden / d (features W + b).
-static void decode_density(const Samples& samples, int64_t count, const PlaneViews& planes,
-                           const DecoderViews& decoder, float* slopes = nullptr) {
-  const int64_t hidden = decoder.hidden;
-  product<Start::bias>(samples.features, planes.channels, 1, count, decoder.hidden_columns, hidden, planes.channels,
-                       hidden, samples.hidden, hidden, decoder.hidden_bias);
-  const float* density_row = decoder.output_rows + decoder.features * hidden;
+// hidden [count, hidden], before the softplus -> after it, and raw density [count]; with `slopes` also d after / d before.
+static void activate_hidden(float* hidden, int64_t count, const DecoderViews& decoder, float* raw,
+                            float* slopes = nullptr) {
+  const float* density_row = decoder.output_rows + decoder.features * decoder.hidden;
   for (int64_t i = 0; i < count; ++i) {
-    float* row = samples.hidden + i * hidden;
+    float* row = hidden + i * decoder.hidden;
     Vec sum = {};
-    for (int64_t h = 0; h < hidden; h += kLanes) {
+    for (int64_t h = 0; h < decoder.hidden; h += kLanes) {
       const Vec before = load(row + h), small = exp_of_minus_abs(before);
-      const Vec after = (before > 0.0f ? before : Vec{}) + log1p_of(small);
-      if (slopes) store(slopes + i * hidden + h, sigmoid_from(before, small));
+      const Vec after = softplus_from(before, small);
+      if (slopes) store(slopes + i * decoder.hidden + h, sigmoid_from(before, small));
       store(row + h, after);
       sum += after * load(density_row + h);
     }
-    samples.raw[i] = sum_of(sum) + decoder.density_bias;
+    raw[i] = sum_of(sum) + decoder.density_bias;
   }
 }
 

@@ -57,13 +57,52 @@ struct MarchGradients {
   float* v_distances;        // [heads, rays, samples]
 };
 
+// Making of what all rays of a head share; see prepare.h.
+struct PrepareTask {
+  PlaneViews planes;      // of features
+  DecoderViews decoder;
+  float* hidden_planes;   // [heads, 3, side, side, hidden]
+  int32_t cells;          // along a side of the grid of bounds
+  float* column_maxima;   // [heads, 3, cells, cells, hidden], see prepare.h
+  const float* coarse;    // [heads, cells / 2 ^ 3] bounds of the grid before, or null
+  float limit;            // below it a cell's children need no bound of their own
+  float* bounds;          // [heads, cells, cells, cells] (z, y, x)
+};
+
+// Two-pass rendering of rays of prepared heads.
+struct RenderTask {
+  PlaneViews planes;  // hidden planes: `channels` are the decoder's hidden units
+  DecoderViews decoder;
+  const float* bounds;  // [heads, cells, cells, cells] of raw density, or null for exact work
+  int32_t cells;
+  float empty_raw;      // an interval whose mean bound is below it is skipped
+  float stop_clear;     // a ray of which less is left ends
+  float least_share;    // a sample that counts less has no colour
+  int64_t rays;         // of one head
+  int32_t coarse_samples, fine_samples;
+  bool has_box_limits;
+  float near, far, box_side;
+  const float* origins;     // [heads, rays, 3]
+  const float* directions;  // [heads, rays, 3]
+  float* features;          // [heads, rays, features]
+  float* alpha;             // [heads, rays]
+  float* distance;          // [heads, rays]
+};
+
 // One instruction set's versions. Scratch is counted in floats, aligned to 64 bytes.
 struct Kernels {
   int64_t (*march_scratch)(const MarchTask&);
   void (*march_forward)(const MarchTask&, int64_t head, int64_t ray_begin, int64_t ray_end, float* scratch);
   void (*march_backward)(const MarchTask&, const MarchGradients&, int64_t head, int64_t ray_begin, int64_t ray_end,
                          float* scratch);
+  void (*prepare_row)(const PrepareTask&, int64_t head, int64_t plane, int64_t row);
+  void (*prepare_maxima)(const PrepareTask&, int64_t head, int64_t plane, int64_t row);
+  void (*prepare_bounds)(const PrepareTask&, int64_t head, int64_t z);
+  int64_t (*render_scratch)(const RenderTask&);
+  void (*render_packet)(const RenderTask&, int64_t head, int64_t packet, float* scratch);
 };
+
+constexpr int64_t kPacketRays = 16;  // rays that are decoded together
 
 extern const Kernels kernels_generic;
 #if defined(__x86_64__)

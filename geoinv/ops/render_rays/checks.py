@@ -1,0 +1,33 @@
+"""Whether the native rays can serve, and the shapes of what they get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...errors import ShapeError
+from .._build import load_native
+
+_FOLDER = Path(__file__).parent
+_SOURCES = tuple(sorted(_FOLDER.glob("*.cpp"))) + tuple(sorted(_FOLDER.glob("*.h")))
+
+BEST_INSTRUCTIONS = -1  # 0, 1 and 2 are at most generic, AVX2 and AVX-512
+
+
+def is_native(*tensors: Tensor) -> bool:
+    """Whether the kernels are built (once, here) and take these tensors."""
+    usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
+    return usable and load_native("render_rays", _SOURCES, portable=True)
+
+
+def check_rays(planes: Tensor, origins: Tensor, directions: Tensor) -> None:
+    """Raise ShapeError unless there are planes [B, 3, C, R, R] and rays [B, N, 3] for them."""
+    if planes.ndim != 5 or planes.shape[1] != 3 or planes.shape[3] != planes.shape[4]:
+        raise ShapeError(f"planes must be [B, 3, C, R, R], got {list(planes.shape)}")
+    for name, rays in (("origins", origins), ("directions", directions)):
+        if rays.ndim != 3 or rays.shape[2] != 3 or rays.shape[0] != planes.shape[0]:
+            raise ShapeError(f"{name} must be [{planes.shape[0]}, N, 3], got {list(rays.shape)}")
+    if origins.shape != directions.shape:
+        raise ShapeError(f"{origins.shape[1]} origins but {directions.shape[1]} directions")

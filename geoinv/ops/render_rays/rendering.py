@@ -1,0 +1,163 @@
+"""Two-pass rendering of rays, native without its per-sample tensors, and what it skips."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from . import volume
+from .checks import BEST_INSTRUCTIONS, check_rays, is_native
+from .march import march_rays
+from .reference import DecoderWeights, RayOutput, RaySampling, even_distances, render_rays_reference
+
+SKIP_TOLERANCE = 3e-4
+"""How much alpha and each feature may lack, for given samples: a third each for space whose density is bounded close to
+zero, for what lies behind what a ray hit, and for colours of samples that count little."""
+
+_RAYS_AT_ONCE = 4096  # bounds the reference's samples: 4096 rays x 56 samples x 32 channels x 4 bytes = 29 MB
+
+
+def render_rays(
+    planes: Tensor,  # [B, 3, C, R, R]
+    origins: Tensor,  # [B, N, 3]
+    directions: Tensor,  # [B, N, 3]
+    decoder: DecoderWeights,
+    sampling: RaySampling,
+    *,
+    exact: bool = False,
+) -> RayOutput:
+    """Two-pass volume rendering: even samples, then more of them where the first saw something.
+
+    Args:
+        planes: Features; see :func:`geoinv.ops.sample_planes.sample_planes`.
+        origins: World positions where rays start.
+        directions: Unit vectors.
+        decoder: Weights with gains applied.
+        sampling: How rays are cut into samples.
+        exact: Whether to skip nothing; otherwise alpha and features lack at most ``SKIP_TOLERANCE`` where no gradient
+            is asked for. (The samples of the second pass move by what the weights of the first lack.)
+
+    Returns:
+        What rays see; without gradient, native code keeps no weights.
+
+    Raises:
+        ShapeError: A tensor is not of the stated shape.
+
+    Differentiability: as :func:`march_rays`; distances of the second pass are constants.
+    """
+    check_rays(planes, origins, directions)
+    tensors = (planes, origins, directions, *decoder)
+    if not is_native(*tensors):
+        return _render_by_reference(planes, origins, directions, decoder, sampling)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return _render_with_gradient(planes, origins, directions, decoder, sampling)
+    limits = _Limits.of(0.0 if exact else SKIP_TOLERANCE, sampling)
+    hidden_planes, bounds = _prepared(planes, decoder, sampling, limits)
+    features, alpha, distance = torch.ops.geoinv.render_rays_forward(
+        hidden_planes,
+        bounds,
+        origins.contiguous(),
+        directions.contiguous(),
+        *decoder,
+        sampling.box_side,
+        sampling.third_plane == "zx",
+        sampling.num_samples,
+        sampling.num_importance,
+        sampling.limits == "box",
+        sampling.near,
+        sampling.far,
+        limits.empty_raw,
+        limits.stop_clear,
+        limits.least_share,
+        BEST_INSTRUCTIONS,
+    )
+    return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
+
+
+def _render_by_reference(
+    planes: Tensor, origins: Tensor, directions: Tensor, decoder: DecoderWeights, sampling: RaySampling
+) -> RayOutput:
+    """The reference on a few rays at a time."""
+    at_once = max(1, _RAYS_AT_ONCE // max(1, planes.shape[0]))
+    chunks = [
+        render_rays_reference(planes, o, d, decoder, sampling)
+        for o, d in zip(origins.split(at_once, dim=1), directions.split(at_once, dim=1), strict=True)
+    ]
+    return RayOutput(
+        *(
+            torch.cat(parts, dim=1)
+            for parts in zip(*((c.features, c.alpha, c.distance, c.weights) for c in chunks), strict=True)
+        )
+    )
+
+
+def _render_with_gradient(
+    planes: Tensor, origins: Tensor, directions: Tensor, decoder: DecoderWeights, sampling: RaySampling
+) -> RayOutput:
+    box_side, third_plane = sampling.box_side, sampling.third_plane
+    distances = even_distances(origins, directions, sampling)
+    if sampling.num_importance:
+        with torch.no_grad():
+            seen = march_rays(
+                planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane
+            )
+            fine = volume.importance_depths(distances, seen.weights, sampling.num_importance)
+        distances = torch.cat([distances, fine], dim=-1).sort(dim=-1).values
+    return march_rays(planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """What is skipped.
+
+    Args:
+        empty_raw: An interval whose mean raw density is bounded by this.
+        stop_clear: What lies behind where less than this is left to see.
+        least_share: Colours of samples that count less.
+    """
+
+    empty_raw: float
+    stop_clear: float
+    least_share: float
+
+    @staticmethod
+    def of(tolerance: float, sampling: RaySampling) -> _Limits:
+        if tolerance == 0.0:
+            return _Limits(-math.inf, 0.0, 0.0)
+        part = tolerance / 3.0
+        # softplus(raw - 1) along the longest way through the box makes an alpha of `part`
+        empty_raw = 1.0 + math.log(math.expm1(part / (math.sqrt(3.0) * sampling.box_side)))
+        return _Limits(empty_raw, part, part / (sampling.num_samples + sampling.num_importance))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Hidden planes [B, 3, R, R, H] and bounds [B, G, G, G] of planes, and what else they depend on."""
+
+    version: int
+    decoder: DecoderWeights
+    settings: tuple[object, ...]
+    tensors: tuple[Tensor, Tensor]
+
+
+_PREPARED: WeakIdKeyDictionary = WeakIdKeyDictionary()  # planes -> _Prepared: views and chunks of one head share it
+
+
+def _prepared(planes: Tensor, decoder: DecoderWeights, sampling: RaySampling, limits: _Limits) -> tuple[Tensor, Tensor]:
+    settings = (sampling.third_plane, limits.empty_raw, BEST_INSTRUCTIONS)
+    version = -1 if planes.is_inference() else planes._version
+    known = _PREPARED.get(planes)
+    if known is not None and version >= 0 and (known.version, known.settings) == (version, settings):
+        is_same_decoder = all(torch.equal(a, b) for a, b in zip(known.decoder, decoder, strict=True))
+        if is_same_decoder:
+            return known.tensors
+    tensors = torch.ops.geoinv.render_rays_prepare(
+        planes, *decoder, sampling.third_plane == "zx", limits.stop_clear > 0.0, limits.empty_raw, BEST_INSTRUCTIONS
+    )
+    detached = DecoderWeights(*(weight.detach().clone() for weight in decoder))
+    _PREPARED[planes] = _Prepared(version, detached, settings, tensors)
+    return tensors

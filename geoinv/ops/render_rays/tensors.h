@@ -1,0 +1,44 @@
+// Tensors as the kernels read them, shared by the CPU operations.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+
+#include "tasks.h"
+
+namespace geoinv {
+
+constexpr int64_t kPadding = 16;  // the widest vector, in floats
+
+inline int64_t padded(int64_t count) { return (count + kPadding - 1) / kPadding * kPadding; }
+
+// The best instruction set of this processor, or one of those below it: 0 generic, 1 AVX2, 2 AVX-512.
+const Kernels& kernels_of(int64_t instructions);
+
+// Memory of one thread, aligned for vectors.
+struct Scratch {
+  explicit Scratch(int64_t floats) : memory(new float[floats + 16]) {
+    const auto address = reinterpret_cast<uintptr_t>(memory.get());
+    aligned = reinterpret_cast<float*>((address + 63) / 64 * 64);
+  }
+  std::unique_ptr<float[]> memory;
+  float* aligned;
+};
+
+// Planes [B, 3, C, R, R] whose channels lie side by side, their number a multiple of 16: the tensor itself where it is
+// so already, as after a channels-last convolution.
+at::Tensor by_pixel(const at::Tensor& planes);
+
+// planes [B, 3, C, R, R] by pixel.
+PlaneViews view_of(const at::Tensor& planes, double box_side, bool third_is_zx);
+
+// Weights of the decoder in the orders that the kernels read.
+struct Decoder {
+  Decoder(const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
+          const at::Tensor& output_bias);
+  at::Tensor hidden_rows, hidden_columns, hidden_bias_, output_rows, feature_matrix, feature_bias;
+  DecoderViews views;
+};
+
+}  // namespace geoinv
