@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops.resample import upsample2
+from ..ops.upfirdn2d import upsample2
 from .layers import StyledConv, ToFeatures
 
 
