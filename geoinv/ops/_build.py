@@ -11,7 +11,6 @@ import hashlib
 import os
 import platform
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +25,21 @@ from ..errors import NativeBuildError, UsageError
 
 Backend = Literal["auto", "reference", "native"]
 Sources = tuple[Path, ...]
+
+
+class Operation(NamedTuple):
+    """What one extension is made of.
+
+    Args:
+        name: It registers ``torch.ops.geoinv.<name>_*``.
+        sources: What is compiled, and headers; headers beside them count in any case.
+        portable: Whether the sources choose instructions at run time instead of being built for this processor.
+    """
+
+    name: str
+    sources: Sources
+    portable: bool = False
+
 
 _chosen: list[Backend] = []  # by use_backend, innermost last
 _failures: dict[str, str] = {}  # operation -> why it could not be built in this process
@@ -51,10 +65,13 @@ def use_backend(backend: Backend) -> Iterator[None]:
         _chosen.pop()
 
 
-def compiler_flags() -> list[str]:
-    """Flags of the CPU build: this machine's own instructions, contraction allowed, no other fast-math."""
+def compiler_flags(*, portable: bool = False) -> list[str]:
+    """Flags of the CPU build: this machine's own instructions, contraction allowed, no other fast-math.
+
+    ``portable`` builds choose their instructions at run time.
+    """
     flags = ["-O3", "-std=c++20"]
-    if platform.machine() in ("x86_64", "AMD64", "aarch64"):
+    if not portable and platform.machine() in ("x86_64", "AMD64", "aarch64"):
         flags.append("-march=native")
     return flags
 
@@ -65,8 +82,8 @@ def cache_folder() -> Path:
     return Path(root) / "native"
 
 
-def load_native(name: str, sources: Sources) -> bool:
-    """Build (once) and load the extension that registers ``torch.ops.geoinv.<name>_*``.
+def load_native(name: str, sources: Sources, *, portable: bool = False) -> bool:
+    """Build (once) and load the extension that registers ``torch.ops.geoinv.<name>_*``; arguments: :class:`Operation`.
 
     Returns:
         Whether the native operation can be used; False also where the reference is asked for.
@@ -75,10 +92,7 @@ def load_native(name: str, sources: Sources) -> bool:
         NativeBuildError: The build failed and the native backend is demanded.
     """
     choice = backend_choice()
-    return choice != "reference" and _loaded(name, sources, choice)
-
-
-load_native.cache_clear = lambda: _loaded.cache_clear()  # type: ignore[attr-defined]
+    return choice != "reference" and _loaded(Operation(name, sources, portable), choice)
 
 
 class NativeState(NamedTuple):
@@ -92,30 +106,41 @@ class NativeState(NamedTuple):
 def native_states() -> list[NativeState]:
     """Every operation of the package; looks, but builds nothing."""
     return [
-        NativeState(name, _library(name, sources).exists(), _failures.get(name))
-        for name, sources in package_operations().items()
+        NativeState(operation.name, _library(operation).exists(), _failures.get(operation.name))
+        for operation in package_operations()
     ]
 
 
-def package_operations() -> dict[str, Sources]:
-    """Operation -> sources of its extension, for all that this machine can use."""
-    operations = {}
+def build_all() -> None:
+    """Build what is not cached yet; failures are told by :func:`native_states`."""
+    _build_missing(package_operations())
+
+
+def package_operations() -> list[Operation]:
+    """The operations of the package that this machine can use: ``_SOURCES`` of each folder, ``_CUDA_SOURCES`` too."""
+    operations = []
     for folder in sorted(Path(__file__).parent.iterdir()):
-        if (folder / "__init__.py").exists():
-            module = import_module(f"{__package__}.{folder.name}")
-            operations[folder.name] = getattr(module, "_SOURCES", ())
-            if torch.cuda.is_available():
-                operations[f"{folder.name}_cuda"] = getattr(module, "_CUDA_SOURCES", ())
-    return {name: sources for name, sources in operations.items() if sources}
+        if not (folder / "__init__.py").exists():
+            continue
+        module = import_module(f"{__package__}.{folder.name}")
+        if sources := getattr(module, "_SOURCES", ()):
+            operations.append(Operation(folder.name, sources, getattr(module, "_PORTABLE", False)))
+        if torch.cuda.is_available() and (sources := getattr(module, "_CUDA_SOURCES", ())):
+            operations.append(Operation(f"{folder.name}_cuda", sources))
+    return operations
 
 
 @cache
-def _loaded(name: str, sources: Sources, choice: Backend) -> bool:
+def _loaded(operation: Operation, choice: Backend) -> bool:
+    name = operation.name
     try:
-        _build_missing(name, sources)
+        if not _library(operation).exists():
+            package = package_operations()
+            is_ours = any(name == other.name for other in package)
+            _build_missing([operation, *(other for other in package if is_ours and other.name != name)])
         if name in _failures:
             raise RuntimeError(_failures[name])
-        torch.ops.load_library(str(_library(name, sources)))
+        torch.ops.load_library(str(_library(operation)))
     except (RuntimeError, OSError) as error:
         cause = _failures.setdefault(name, _cause(error))
         if choice == "native":
@@ -127,54 +152,51 @@ def _loaded(name: str, sources: Sources, choice: Backend) -> bool:
     return True
 
 
-def _build_missing(name: str, sources: Sources) -> None:
-    """Build this operation where it is not cached, and with it the rest of the package."""
-    _failures.pop(name, None)
-    if _library(name, sources).exists():
-        return
-    package = package_operations()
-    wanted = {name: sources, **(package if name in package else {})}
-    with _only_one_process():
-        missing = {name: sources for name, sources in wanted.items() if not _library(name, sources).exists()}
+load_native.cache_clear = _loaded.cache_clear  # type: ignore[attr-defined]
+
+
+def _build_missing(operations: list[Operation]) -> None:
+    """Build those that are neither cached nor known to fail, side by side."""
+    with _only_one_process():  # another may have built them meanwhile
+        missing = [o for o in operations if not _library(o).exists() and o.name not in _failures]
         if not missing:
-            return  # another process has built them meanwhile
-        print(f"geoinv: compiling {len(missing)} native operations for this machine, once ...", file=sys.stderr)
-        start = time.perf_counter()
+            return
+        names = ", ".join(operation.name for operation in missing)
+        print(f"geoinv: compiling {names} for this machine, once", file=sys.stderr)
         # here, because it imports setuptools, which takes half a second
         from torch.utils import cpp_extension  # noqa: F401
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(_build, missing, missing.values()))
-        print(f"geoinv: compiled in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+            list(pool.map(_build, missing))
 
 
-def _build(name: str, sources: Sources) -> None:
+def _build(operation: Operation) -> None:
     """Compile one extension with ninja; a failure is kept in ``_failures``."""
     from torch.utils import cpp_extension
 
-    library = _library(name, sources)
-    library.parent.mkdir(parents=True, exist_ok=True)
-    (library.parent / "lock").unlink(missing_ok=True)  # torch's own, left by a process that was killed
+    library = _library(operation)
+    compiled = [source for source in operation.sources if source.suffix != ".h"]
     try:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        (library.parent / "lock").unlink(missing_ok=True)  # torch's own, left by a process that was killed
         cpp_extension.load(
             name=library.stem,
-            sources=[str(source) for source in sources],
-            extra_cflags=compiler_flags(),
-            extra_cuda_cflags=["-O3", "-std=c++17"],
+            sources=[str(source) for source in compiled],
+            extra_cflags=compiler_flags(portable=operation.portable),
             build_directory=str(library.parent),
-            with_cuda=any(source.suffix == ".cu" for source in sources),
+            with_cuda=any(source.suffix == ".cu" for source in compiled),
             is_python_module=False,
         )
     except (RuntimeError, OSError, ImportError) as error:
-        library.unlink(missing_ok=True)
-        _failures[name] = _cause(error)
+        _failures[operation.name] = _cause(error)
 
 
-def _library(name: str, sources: Sources) -> Path:
+def _library(operation: Operation) -> Path:
     """Where the extension lies once built; the folder is named by all that decides what it holds."""
-    headers = sorted({header for source in sources for header in source.parent.glob("*.h")})
-    parts = [torch.__version__, platform.machine(), _processor(), *compiler_flags()]
-    parts += [path.read_text() for path in (*sources, *headers)]
+    name, sources, portable = operation
+    headers = {header for source in sources for header in source.parent.glob("*.h")}
+    parts = [torch.__version__, platform.machine(), _processor(), *compiler_flags(portable=portable)]
+    parts += [path.read_text() for path in sorted({*sources, *headers})]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_folder() / f"{name}-{key}" / f"geoinv_{name}.so"
 
@@ -208,4 +230,5 @@ def _only_one_process() -> Iterator[None]:
 def _cause(error: Exception) -> str:
     """The line of a build's output that says what is wrong."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line.lower()), lines[0] if lines else type(error).__name__)
+    telling = (line for line in lines if ": error" in line or "fatal" in line.lower())
+    return next(telling, lines[0] if lines else type(error).__name__)

@@ -1,15 +1,16 @@
 // Scale, noise, bias, leaky ReLU, gain and clamp of channels-last maps [B, P, C] (P pixels) in one pass over memory.
-#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <tuple>
+#include <vector>
 
 #include "bias_act.h"
 
@@ -38,12 +39,22 @@ void for_runs(int64_t batch, int64_t pixels, const Body& body) {
   });
 }
 
-template <typename Scalar, bool scaled>
-void forward_row(const Scalar* x, const float* scale, const float* bias, float noise, const Activation& activation,
-                 int64_t channels, Scalar* y) {
+template <bool scaled>
+void forward_row(const float* x, const float* scale, const float* bias, float noise, const Activation& activation,
+                 int64_t channels, float* __restrict y) {
   for (int64_t c = 0; c < channels; ++c)
-    y[c] = static_cast<Scalar>(bias_act_forward(static_cast<float>(x[c]), scaled ? scale[c] : 1.0f,
-                                                noise + (bias ? bias[c] : 0.0f), activation));
+    y[c] = bias_act_forward(x[c], scaled ? scale[c] : 1.0f, noise + (bias ? bias[c] : 0.0f), activation);
+}
+
+// Sums of several lanes, because a compiler may not reorder the terms of one.
+float sum_of(const float* values, int64_t count) {
+  float lanes[16] = {}, sum = 0.0f;
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    for (int lane = 0; lane < 16; ++lane) lanes[lane] += values[i + lane];
+  for (; i < count; ++i) sum += values[i];
+  for (const float lane : lanes) sum += lane;
+  return sum;
 }
 
 at::Tensor forward(const at::Tensor& x, const Optional& bias, const Optional& scale, const Optional& noise,
@@ -53,17 +64,15 @@ at::Tensor forward(const at::Tensor& x, const Optional& bias, const Optional& sc
   const Activation activation{static_cast<float>(slope), static_cast<float>(gain), static_cast<float>(limit)};
   const float *bias_data = data_or_null(bias), *scale_data = data_or_null(scale), *noise_data = data_or_null(noise);
   at::Tensor y = at::empty_like(x);
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bias_act_forward", [&] {
-    const scalar_t* from = x.const_data_ptr<scalar_t>();
-    scalar_t* to = y.mutable_data_ptr<scalar_t>();
-    for_runs(batch, pixels, [&](int64_t, int64_t sample, int64_t first, int64_t last) {
-      const float* factors = scale_data ? scale_data + sample * channels : nullptr;
-      for (int64_t pixel = first; pixel < last; ++pixel) {
-        const int64_t offset = (sample * pixels + pixel) * channels;
-        const auto row = factors ? forward_row<scalar_t, true> : forward_row<scalar_t, false>;
-        row(from + offset, factors, bias_data, noise_data ? noise_data[pixel] : 0.0f, activation, channels, to + offset);
-      }
-    });
+  const float* from = x.const_data_ptr<float>();
+  float* to = y.mutable_data_ptr<float>();
+  for_runs(batch, pixels, [&](int64_t, int64_t sample, int64_t first, int64_t last) {
+    const float* factors = scale_data ? scale_data + sample * channels : nullptr;
+    const auto row = factors ? forward_row<true> : forward_row<false>;
+    for (int64_t pixel = first; pixel < last; ++pixel) {
+      const int64_t offset = (sample * pixels + pixel) * channels;
+      row(from + offset, factors, bias_data, noise_data ? noise_data[pixel] : 0.0f, activation, channels, to + offset);
+    }
   });
   return y;
 }
@@ -77,33 +86,34 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward(const at::Te
   const Activation activation{static_cast<float>(slope), static_cast<float>(gain), static_cast<float>(limit)};
   const float* scale_data = data_or_null(scale);
   at::Tensor v_x = at::empty_like(x);
-  const auto options = x.options().dtype(at::kFloat);
-  at::Tensor v_scale = at::zeros({batch, runs, channels}, options), v_bias = at::zeros({batch, runs, channels}, options);
-  at::Tensor v_noise = at::zeros({batch, pixels}, options);
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bias_act_backward", [&] {
-    const scalar_t *v_y_data = v_y.const_data_ptr<scalar_t>(), *y_data = y.const_data_ptr<scalar_t>();
-    const scalar_t* x_data = x.const_data_ptr<scalar_t>();
-    scalar_t* v_x_data = v_x.mutable_data_ptr<scalar_t>();
-    float *v_scale_data = v_scale.mutable_data_ptr<float>(), *v_bias_data = v_bias.mutable_data_ptr<float>();
-    float* v_noise_data = v_noise.mutable_data_ptr<float>();
-    for_runs(batch, pixels, [&](int64_t task, int64_t sample, int64_t first, int64_t last) {
-      const float* factors = scale_data ? scale_data + sample * channels : nullptr;
-      float *__restrict run_scale = v_scale_data + task * channels, *__restrict run_bias = v_bias_data + task * channels;
-      for (int64_t pixel = first; pixel < last; ++pixel) {
-        const int64_t offset = (sample * pixels + pixel) * channels;
-        const scalar_t *v_out = v_y_data + offset, *out = y_data + offset, *in = x_data + offset;
-        scalar_t* __restrict v_in = v_x_data + offset;
-        float sum = 0.0f;
+  at::Tensor v_scale = at::zeros({batch, runs, channels}, x.options()), v_bias = at::zeros_like(v_scale);
+  at::Tensor v_noise = at::zeros({batch, pixels}, x.options());
+  const float *v_y_data = v_y.const_data_ptr<float>(), *y_data = y.const_data_ptr<float>();
+  const float* x_data = x.const_data_ptr<float>();
+  float* v_x_data = v_x.mutable_data_ptr<float>();
+  float *v_scale_data = v_scale.mutable_data_ptr<float>(), *v_bias_data = v_bias.mutable_data_ptr<float>();
+  float* v_noise_data = v_noise.mutable_data_ptr<float>();
+  for_runs(batch, pixels, [&](int64_t task, int64_t sample, int64_t first, int64_t last) {
+    float *__restrict run_scale = v_scale_data + task * channels, *__restrict run_bias = v_bias_data + task * channels;
+    std::vector<float> cotangents(channels);
+    float* __restrict v = cotangents.data();
+    for (int64_t pixel = first; pixel < last; ++pixel) {
+      const int64_t offset = (sample * pixels + pixel) * channels;
+      const float *v_out = v_y_data + offset, *out = y_data + offset, *in = x_data + offset;
+      float* __restrict v_in = v_x_data + offset;
+      for (int64_t c = 0; c < channels; ++c) v[c] = bias_act_backward(v_out[c], out[c], activation);
+      for (int64_t c = 0; c < channels; ++c) run_bias[c] += v[c];
+      if (scale_data) {
+        const float* factors = scale_data + sample * channels;
         for (int64_t c = 0; c < channels; ++c) {
-          const float v = bias_act_backward(static_cast<float>(v_out[c]), static_cast<float>(out[c]), activation);
-          run_bias[c] += v;
-          run_scale[c] += v * static_cast<float>(in[c]);
-          v_in[c] = static_cast<scalar_t>(factors ? v * factors[c] : v);
-          sum += v;
+          run_scale[c] += v[c] * in[c];
+          v_in[c] = v[c] * factors[c];
         }
-        v_noise_data[sample * pixels + pixel] = sum;
+      } else {
+        std::copy(v, v + channels, v_in);
       }
-    });
+      v_noise_data[sample * pixels + pixel] = sum_of(v, channels);
+    }
   });
   return {v_x, v_scale, v_bias, v_noise};
 }

@@ -1,4 +1,4 @@
-"""Pure torch specification of :func:`geoinv.ops.upfirdn2d.upfirdn2d`: zeros are inserted, and filtered like the rest."""
+"""Pure torch specification of :func:`geoinv.ops.upfirdn2d.upfirdn2d`: inserted zeros are filtered like the rest."""
 
 from __future__ import annotations
 

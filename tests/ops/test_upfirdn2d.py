@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from geoinv.ops.resample import blur_after_transpose, upsample2
+from geoinv.ops.upfirdn2d import blur_after_transpose, upsample2
 
 
 @pytest.mark.parametrize("side", [1, 2, 5])

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from geoinv.ops.modulated_conv import modulated_conv2d
+from geoinv.ops.modulated_conv2d import modulated_conv2d
 
 
 def by_definition(features: Tensor, weight: Tensor, styles: Tensor, *, demodulate: bool, up: bool) -> Tensor:
