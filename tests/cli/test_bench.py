@@ -13,10 +13,8 @@ from geoinv.models.config import GeneratorConfig, ffhq512_128
 
 from .conftest import Done
 
-KEYS = (
-    "render_dense_ratio render_mini_ratio render_train_ratio train_step_ratio backbone_ratio superres_ratio "
-    "view512_ratio views8_ratio build_s peak_mib_view512"
-).split()
+RATIOS = ("render_dense", "render_mini", "render_train", "train_step", "backbone", "superres", "view512", "views8")
+KEYS = (*(f"{name}_ratio" for name in RATIOS), "build_s", "peak_mib_view512")
 
 
 def tiny_large_config() -> GeneratorConfig:

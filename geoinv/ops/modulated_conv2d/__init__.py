@@ -1,7 +1,8 @@
 """Weight-modulated convolution of StyleGAN2 (Karras et al., CVPR 2020, section 2.2).
 
 Modulating the weights by a style is the same as scaling the input channels by it, and demodulating is a scale of the
-output channels. Done on activations, one dense convolution serves the whole batch instead of one group a sample.
+output channels. Done on activations, one dense convolution serves the whole batch instead of one group a sample; for a
+single sample the weights are scaled where they are fewer.
 """
 
 from __future__ import annotations
@@ -77,12 +78,21 @@ def modulated_conv2d(
         scale = torch.rsqrt(energy + 1e-8)
     if _suits_winograd(features, weight, up) and not _wants_gradient(features, weight, styles, noise, bias):
         return _winograd(features, weight, styles, scale, noise, bias, up, slope, gain)
-    scaled = (features * styles[:, :, None, None].to(features.dtype)).contiguous(memory_format=torch.channels_last)
-    kernel = weight.to(features.dtype)
-    if up:
-        output = blur_after_transpose(F.conv_transpose2d(scaled, kernel.transpose(0, 1), stride=2))
+    features = features.contiguous(memory_format=torch.channels_last)
+    kernel = weight
+    if features.shape[0] == 1 and weight.numel() < features.numel():
+        kernel = weight * styles[0, :, None, None]
     else:
-        output = F.conv2d(scaled, kernel, padding=weight.shape[-1] // 2)
+        features = features * styles[:, :, None, None].to(features.dtype)
+    kernel = kernel.to(features.dtype)
+    if up:
+        output = blur_after_transpose(F.conv_transpose2d(features, kernel.transpose(0, 1), stride=2))
+    else:
+        is_last = scale is None and noise is None and slope == 1.0 and gain == 1.0
+        inner_bias = bias.to(features.dtype) if bias is not None and is_last else None
+        output = F.conv2d(features, kernel, inner_bias, padding=weight.shape[-1] // 2)
+        if is_last:
+            return output
     return bias_act(output, bias, scale=scale, noise=noise, slope=slope, gain=gain)
 
 
