@@ -13,7 +13,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -96,7 +96,7 @@ def load_native(name: str, sources: Sources, *, portable: bool = False) -> bool:
 
 
 class NativeState(NamedTuple):
-    """One operation in the report of ``geoinv doctor``: compiled already or not, and why it failed if it did."""
+    """One operation in the report of ``geoinv doctor``: compiled already or not, and why the last build failed."""
 
     name: str
     is_built: bool
@@ -105,10 +105,12 @@ class NativeState(NamedTuple):
 
 def native_states() -> list[NativeState]:
     """Every operation of the package; looks, but builds nothing."""
-    return [
-        NativeState(operation.name, _library(operation).exists(), _failures.get(operation.name))
-        for operation in package_operations()
-    ]
+    states = []
+    for operation in package_operations():
+        library = _library(operation)
+        told = library.with_suffix(".failure")
+        states.append(NativeState(operation.name, library.exists(), told.read_text() if told.exists() else None))
+    return states
 
 
 def build_all() -> None:
@@ -117,7 +119,7 @@ def build_all() -> None:
 
 
 def package_operations() -> list[Operation]:
-    """The operations of the package that this machine can use: ``_SOURCES`` of each folder, ``_CUDA_SOURCES`` too."""
+    """The operations of the package, by the ``_SOURCES`` of each folder."""
     operations = []
     for folder in sorted(Path(__file__).parent.iterdir()):
         if not (folder / "__init__.py").exists():
@@ -125,8 +127,6 @@ def package_operations() -> list[Operation]:
         module = import_module(f"{__package__}.{folder.name}")
         if sources := getattr(module, "_SOURCES", ()):
             operations.append(Operation(folder.name, sources, getattr(module, "_PORTABLE", False)))
-        if torch.cuda.is_available() and (sources := getattr(module, "_CUDA_SOURCES", ())):
-            operations.append(Operation(f"{folder.name}_cuda", sources))
     return operations
 
 
@@ -175,20 +175,21 @@ def _build(operation: Operation) -> None:
     from torch.utils import cpp_extension
 
     library = _library(operation)
-    compiled = [source for source in operation.sources if source.suffix != ".h"]
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
         (library.parent / "lock").unlink(missing_ok=True)  # torch's own, left by a process that was killed
         cpp_extension.load(
             name=library.stem,
-            sources=[str(source) for source in compiled],
+            sources=[str(source) for source in operation.sources if source.suffix != ".h"],
             extra_cflags=compiler_flags(portable=operation.portable),
             build_directory=str(library.parent),
-            with_cuda=any(source.suffix == ".cu" for source in compiled),
             is_python_module=False,
         )
+        library.with_suffix(".failure").unlink(missing_ok=True)
     except (RuntimeError, OSError, ImportError) as error:
         _failures[operation.name] = _cause(error)
+        with suppress(OSError):  # a cache that cannot be written is a failure itself
+            library.with_suffix(".failure").write_text(_failures[operation.name])
 
 
 def _library(operation: Operation) -> Path:

@@ -74,7 +74,8 @@ def modulated_conv2d(
         )
     scale: Tensor | None = None
     if demodulate:
-        energy = styles.float().square() @ weight.float().square().sum(dim=(2, 3)).T  # [B, C_out]
+        wide = torch.promote_types(weight.dtype, torch.float32)
+        energy = styles.to(wide).square() @ weight.to(wide).square().sum(dim=(2, 3)).T  # [B, C_out]
         scale = torch.rsqrt(energy + 1e-8)
     if _suits_winograd(features, weight, up) and not _wants_gradient(features, weight, styles, noise, bias):
         return _winograd(features, weight, styles, scale, noise, bias, up, slope, gain)

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from ...errors import ShapeError
 from .._build import load_native
+from .._cuda import call, load_cuda
 from .reference import upfirdn2d_reference
 
 _FOLDER = Path(__file__).parent
 _SOURCES = (_FOLDER / "upfirdn2d_cpu.cpp",)
+_CUDA_SOURCE = _FOLDER / "upfirdn2d.cu"
 
 _LOW_PASS = (0.25, 0.75, 0.75, 0.25)  # [1, 3, 3, 1] at the gain of 2 that makes up for inserted zeros
 
@@ -69,14 +71,32 @@ def upfirdn2d(
     return _UpFirDn2d.apply(features, taps, up, down, padding)
 
 
+def _has_kernel(features: Tensor) -> bool:
+    if features.is_cuda:
+        return features.dtype == torch.float32 and load_cuda(_CUDA_SOURCE, features.device) is not None
+    is_known = features.device.type == "cpu" and features.dtype in (torch.float32, torch.bfloat16)
+    return is_known and load_native("upfirdn2d", _SOURCES)
+
+
 def _out_length(length: int, taps: int, up: int, down: int, padding: tuple[int, int]) -> int:
     return (length * up + sum(padding) - taps) // down + 1
 
 
 def _filtered(features: Tensor, taps: Tensor, up: int, down: int, pad: int, height: int, width: int) -> Tensor:
     by_pixel = features.permute(0, 2, 3, 1).contiguous()  # free where the maps are channels-last
-    output = torch.ops.geoinv.upfirdn2d_forward(by_pixel, taps.float().contiguous(), up, down, pad, height, width)
+    settings = (up, down, pad, height, width)
+    if features.is_cuda:
+        output = _cuda_forward(load_cuda(_CUDA_SOURCE, features.device), by_pixel, taps.float().contiguous(), settings)
+    else:
+        output = torch.ops.geoinv.upfirdn2d_forward(by_pixel, taps.float().contiguous(), *settings)
     return output.permute(0, 3, 1, 2)
+
+
+def _cuda_forward(library: Any, x: Tensor, taps: Tensor, settings: tuple[int, int, int, int, int]) -> Tensor:
+    """x [B, H, W, C] -> [B, H', W', C]; settings are up, down, pad, H', W'."""
+    y = x.new_empty(x.shape[0], settings[3], settings[4], x.shape[3])
+    call(library, "upfirdn2d_forward", x, taps, taps.shape[0], *x.shape, *settings, y)
+    return y
 
 
 class _UpFirDn2d(torch.autograd.Function):
