@@ -1,6 +1,6 @@
 """What only a fresh process can tell: how long the build takes, and the peak memory of one view.
 
-Run as ``python -m geoinv.bench.fresh build|native|reference``; prints one number.
+The process prints one number.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pathlib import Path
 def build_seconds() -> float:
     """Seconds to compile every native operation into an empty cache."""
     with tempfile.TemporaryDirectory() as cache:
-        return _measure("build", GEOINV_CACHE=cache)
+        return _measure("build_here", GEOINV_CACHE=cache)
 
 
 def peak_mib(backend: str) -> float:
     """Peak resident memory (MiB) of a 512 px view, weights included, above a process that has imported geoinv."""
-    return _measure(backend, GEOINV_BACKEND=backend)
+    return _measure("peak_here", GEOINV_BACKEND=backend)
 
 
-def _measure(what: str, **environment: str) -> float:
-    command = [sys.executable, "-m", "geoinv.bench.fresh", what]
+def _measure(function: str, **environment: str) -> float:
+    command = [sys.executable, "-c", f"from geoinv.bench import fresh; print(fresh.{function}())"]
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
@@ -35,7 +35,8 @@ def _measure(what: str, **environment: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def _build() -> float:
+def build_here() -> float:
+    """What :func:`build_seconds` runs in its process."""
     from ..ops._build import build_all
 
     start = time.perf_counter()
@@ -43,7 +44,8 @@ def _build() -> float:
     return time.perf_counter() - start
 
 
-def _peak() -> float:
+def peak_here() -> float:
+    """What :func:`peak_mib` runs in its process."""
     import torch
 
     from ..models.generator import TriPlaneGenerator
@@ -61,7 +63,3 @@ def _peak() -> float:
 def _peak_kib() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024.0 if sys.platform == "darwin" else float(peak)
-
-
-if __name__ == "__main__":
-    print(_build() if sys.argv[1] == "build" else _peak())
