@@ -68,7 +68,7 @@ def _parts(model: str) -> Iterator[list[Check]]:
     ]
     yield [_ffmpeg()]
     yield _weights(model)
-    yield [_compiler(), _ninja()]
+    yield [_compiler(), _ninja(), _kernels()]
     yield _synth()
     yield [
         _package(
@@ -244,6 +244,30 @@ def _ninja() -> Check:
         cost = "native kernels are not built; the slower torch reference runs"
         return Check("ninja", "missing", "no ninja", cost, "pip install ninja")
     return Check("ninja", "ok", _first_output([path, "--version"]) or path)
+
+
+def _kernels() -> Check:
+    """Which backend is in use, and why."""
+    cost, fix = "the slower torch reference runs, with the same results", "mend the compiler, or see the line above"
+    try:
+        from .errors import GeoinvError
+        from .ops._build import backend_choice, native_states
+    except (ImportError, OSError) as error:
+        return Check("kernels", "broken", _first_line(error), cost, "mend the above first")
+    try:
+        choice = backend_choice()
+    except GeoinvError as error:
+        return Check("kernels", "broken", error.message, "nothing works", error.hint or "")
+    if choice == "reference":
+        return Check("kernels", "ok", "reference, because GEOINV_BACKEND says so")
+    states = native_states()
+    for state in states:
+        if state.failure and not state.is_built:
+            return Check("kernels", "broken", f"{state.name} could not be compiled: {state.failure}", cost, fix)
+    built = sum(state.is_built for state in states)
+    if built == len(states):
+        return Check("kernels", "ok", f"native, all {built} compiled for this processor")
+    return Check("kernels", "ok", f"native, {built} of {len(states)} compiled, the rest at first use")
 
 
 def _synth() -> list[Check]:

@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import GeoinvError, MissingDependencyError
-from . import align, doctor, edit, evaluate, export_mesh, invert, output, render, synth, train
+from . import align, bench, doctor, edit, evaluate, export_mesh, invert, output, render, synth, train
 
 app = typer.Typer(
     name="geoinv",
@@ -30,6 +30,7 @@ app.command("render")(render.render)
 app.command("edit")(edit.edit)
 app.command("export-mesh")(export_mesh.export_mesh)
 app.command("eval")(evaluate.evaluate)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(synth.app, name="synth")
 app.add_typer(train.app, name="train")

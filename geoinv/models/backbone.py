@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ShapeError
-from ..ops.resample import upsample2
+from ..ops.upfirdn2d import upsample2
 from .config import BackboneConfig
 from .layers import Noise, StyledConv, ToFeatures
 

@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops.modulated_conv import modulated_conv2d
-
-LRELU_GAIN = math.sqrt(2.0)
+from ..ops.bias_act import LRELU_GAIN, LRELU_SLOPE
+from ..ops.modulated_conv2d import modulated_conv2d
 
 
 def scaled_lrelu(features: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2 times sqrt(2), which keeps the variance of a unit normal."""
-    return F.leaky_relu(features, 0.2) * LRELU_GAIN
+    return F.leaky_relu(features, LRELU_SLOPE) * LRELU_GAIN
 
 
 class Linear(nn.Module):
@@ -61,10 +60,16 @@ class StyledConv(nn.Module):
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         """features [B, C_in, H, W], w [B, w_dim] -> [B, C_out, H, W], or twice the side with ``up``."""
-        output = modulated_conv2d(features, self.weight, self.affine(w), up=self.up)
-        if self.adds_noise:
-            output = output + (self.noise_const * self.noise_strength).to(output.dtype)
-        return scaled_lrelu(output + self.bias[:, None, None].to(output.dtype))
+        return modulated_conv2d(
+            features,
+            self.weight,
+            self.affine(w),
+            up=self.up,
+            noise=self.noise_const * self.noise_strength if self.adds_noise else None,
+            bias=self.bias,
+            slope=LRELU_SLOPE,
+            gain=LRELU_GAIN,
+        )
 
 
 class ToFeatures(nn.Module):
@@ -78,5 +83,5 @@ class ToFeatures(nn.Module):
         self.gain = 1.0 / math.sqrt(in_channels)
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
-        output = modulated_conv2d(features, self.weight, self.affine(w) * self.gain, demodulate=False)
-        return output + self.bias[:, None, None].to(output.dtype)
+        styles = self.affine(w) * self.gain
+        return modulated_conv2d(features, self.weight, styles, demodulate=False, bias=self.bias)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops.resample import upsample2
+from ..ops.upfirdn2d import upsample2
 from .layers import StyledConv, ToFeatures
 
 
@@ -30,7 +30,9 @@ class ResidualSuperresolution(nn.Module):
 
     def forward(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """features [B, F, R, R] premultiplied, alpha [B, 1, R, R] -> colour [B, 3, 2R, 2R], alpha [B, 1, 2R, 2R]."""
-        residual = F.pixel_shuffle(self.head(self.body(torch.cat([features, alpha], dim=1))), 2)
+        # channels-last takes the convolutions of so few channels half the time
+        inputs = torch.cat([features, alpha], dim=1).contiguous(memory_format=torch.channels_last)
+        residual = F.pixel_shuffle(self.head(self.body(inputs)), 2)
         base = F.interpolate(
             torch.cat([features[:, :3], alpha], dim=1), scale_factor=2, mode="bilinear", align_corners=False
         )
@@ -51,7 +53,13 @@ class HybridSuperresolution(nn.Module):
         self.block1 = _SuperresolutionBlock(256, 128, w_dim, 512)
 
     def forward(self, image: Tensor, features: Tensor, w: Tensor) -> Tensor:
-        """image [B, 3, 128, 128] in [-1, 1], features [B, F, 128, 128], w [B, w_dim] -> [B, 3, 512, 512]."""
+        """image [B, 3, 128, 128] in [-1, 1], features [B, F, 128, 128], w [B, w_dim] -> [B, 3, 512, 512].
+
+        Without gradients it goes view by view: the maps of one take 270 MB, and more at once gain nothing.
+        """
+        if image.shape[0] > 1 and not torch.is_grad_enabled():
+            views = zip(image.split(1), features.split(1), w.split(1), strict=True)
+            return torch.cat([self(*view) for view in views])
         if features.shape[-1] < 128:
             image, features = (
                 F.interpolate(x, size=(128, 128), mode="bilinear", align_corners=False, antialias=True)

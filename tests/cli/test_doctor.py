@@ -44,3 +44,28 @@ def test_a_damaged_file_is_found(
     done = geoinv("doctor")
     assert done.code == 1
     assert "broken   encoder" in done.out
+
+
+def test_says_which_kernels_are_in_use_and_why(
+    geoinv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from geoinv.ops import _build
+
+    def kernels() -> dict[str, str]:
+        checks = {check["name"]: check for check in geoinv("doctor", "--json").json["checks"]}
+        return checks["kernels"]  # type: ignore[no-any-return]
+
+    monkeypatch.setenv("GEOINV_CACHE", str(tmp_path))
+    assert "compiled, the rest at first use" in kernels()["detail"]
+    with _build.use_backend("reference"):
+        assert kernels()["detail"] == "reference, because GEOINV_BACKEND says so"
+    library = _build._library(_build.package_operations()[0])
+    library.parent.mkdir(parents=True)
+    library.with_suffix(".failure").write_text("error: out of memory")
+    assert kernels()["state"] == "broken"
+    assert "out of memory" in kernels()["detail"]
+    for operation in _build.package_operations():
+        library = _build._library(operation)
+        library.parent.mkdir(parents=True, exist_ok=True)
+        library.touch()
+    assert "all" in kernels()["detail"]

@@ -11,6 +11,7 @@ from ...errors import ShapeError
 from .._build import load_native
 
 _FOLDER = Path(__file__).parent
+_PORTABLE = True
 _SOURCES = tuple(sorted(_FOLDER.glob("*.cpp"))) + tuple(sorted(_FOLDER.glob("*.h")))
 
 BEST_INSTRUCTIONS = -1  # 0, 1 and 2 are at most generic, AVX2 and AVX-512
@@ -19,7 +20,7 @@ BEST_INSTRUCTIONS = -1  # 0, 1 and 2 are at most generic, AVX2 and AVX-512
 def is_native(*tensors: Tensor) -> bool:
     """Whether the kernels are built (once, here) and take these tensors."""
     usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
-    return usable and load_native("render_rays", _SOURCES, portable=True)
+    return usable and load_native("render_rays", _SOURCES, portable=_PORTABLE)
 
 
 def check_rays(planes: Tensor, origins: Tensor, directions: Tensor) -> None:

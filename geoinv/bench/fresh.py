@@ -1,0 +1,65 @@
+"""What only a fresh process can tell: how long the build takes, and the peak memory of one view.
+
+The process prints one number.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def build_seconds() -> float:
+    """Seconds to compile every native operation into an empty cache."""
+    with tempfile.TemporaryDirectory() as cache:
+        return _measure("build_here", GEOINV_CACHE=cache)
+
+
+def peak_mib(backend: str) -> float:
+    """Peak resident memory (MiB) of a 512 px view, weights included, above a process that has imported geoinv."""
+    return _measure("peak_here", GEOINV_BACKEND=backend)
+
+
+def _measure(function: str, **environment: str) -> float:
+    command = [sys.executable, "-c", f"from geoinv.bench import fresh; print(fresh.{function}())"]
+    package = str(Path(__file__).parents[2])
+    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path, **environment}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def build_here() -> float:
+    """What :func:`build_seconds` runs in its process."""
+    from ..ops._build import build_all
+
+    start = time.perf_counter()
+    build_all()
+    return time.perf_counter() - start
+
+
+def peak_here() -> float:
+    """What :func:`peak_mib` runs in its process."""
+    import torch
+
+    from ..models.generator import TriPlaneGenerator
+    from .jobs import random_w_plus, view_of
+    from .run import large_config
+
+    torch.ones(256, 256) @ torch.ones(256, 256)  # starts torch's threads
+    before = _peak_kib()
+    torch.manual_seed(0)
+    generator = TriPlaneGenerator(large_config()).eval().requires_grad_(False)
+    view_of(generator, random_w_plus(generator))()
+    return (_peak_kib() - before) / 1024.0
+
+
+def _peak_kib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024.0 if sys.platform == "darwin" else float(peak)

@@ -1,0 +1,112 @@
+"""The whole comparison, as `geoinv bench` reports it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from ..checkpoints.store import load_generator
+from ..models.config import GeneratorConfig, ffhq512_128
+from ..models.generator import TriPlaneGenerator
+from ..ops._build import use_backend
+from .fresh import build_seconds, peak_mib
+from .jobs import VIEWS, eight_views, picture_jobs, training_jobs
+from .timing import Comparison, Job, compare, matrix_product_gflops, seconds_of
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What was measured.
+
+    Args:
+        comparisons: One a job.
+        matrix_gflops: Best rate of a float32 matrix product here.
+        build_s: Seconds to compile every native operation into an empty cache.
+        peak_mib_view512: Peak resident memory of a 512 px view above the loaded program.
+        peak_mib_view512_reference: The same by the reference.
+        threads: Of torch.
+    """
+
+    comparisons: list[Comparison]
+    matrix_gflops: float
+    build_s: float
+    peak_mib_view512: float
+    peak_mib_view512_reference: float
+    threads: int
+
+    def figures(self) -> dict[str, float]:
+        """Flat figures for JSON."""
+        figures = {f"{c.job_name}_ratio": c.ratio for c in self.comparisons}
+        for c in self.comparisons:
+            figures[f"{c.job_name}_reference_s"] = c.reference_s
+            figures[f"{c.job_name}_native_s"] = c.native_s
+            figures[f"{c.job_name}_gflops"] = c.gflops
+        figures["build_s"] = self.build_s
+        figures["peak_mib_view512"] = self.peak_mib_view512
+        figures["peak_mib_view512_reference"] = self.peak_mib_view512_reference
+        figures["matrix_gflops"] = self.matrix_gflops
+        figures["threads"] = self.threads
+        return {name: float(f"{value:.4g}") for name, value in figures.items()}
+
+
+def large_config() -> GeneratorConfig:
+    """EG3D's generator for FFHQ at 512 px; its weights are random here, the work is the same."""
+    return ffhq512_128()
+
+
+def run_bench(tell: Tell) -> BenchReport:
+    """Measure everything; some minutes on two cores.
+
+    Args:
+        tell: Called with what is measured next.
+
+    Raises:
+        NativeBuildError: The native operations cannot be built here.
+        CheckpointError: The weights of ``mini`` are missing.
+    """
+    tell("compiling into an empty cache")
+    build_s = build_seconds()
+    tell("memory of a view")
+    peaks = {backend: peak_mib(backend) for backend in ("native", "reference")}
+    rate = matrix_product_gflops()
+    return BenchReport(
+        list(_comparisons(tell)), rate, build_s, peaks["native"], peaks["reference"], torch.get_num_threads()
+    )
+
+
+def _comparisons(tell: Tell) -> Iterator[Comparison]:
+    torch.manual_seed(0)
+    large = TriPlaneGenerator(large_config()).eval().requires_grad_(False)
+    names = {"render": "render_dense", "backbone": "backbone", "superres": "superres", "view": "view512"}
+    yield from _with_eight_views(large, names, "views8", tell, dense=True, rounds=3)
+    mini, _ = load_generator("mini")
+    names = {"render": "render_mini", "backbone": "mini_backbone", "superres": "mini_superres", "view": "mini_view"}
+    yield from _with_eight_views(mini, names, "mini_views8", tell, dense=False, rounds=5)
+    for job in training_jobs(mini, rounds=3):
+        yield _compare(job, tell)
+
+
+def _with_eight_views(
+    generator: TriPlaneGenerator, names: dict[str, str], name: str, tell: Tell, *, dense: bool, rounds: int
+) -> Iterator[Comparison]:
+    """The pictures of one generator, and eight views of a head against eight separate reference views."""
+    for job in picture_jobs(generator, names, dense=dense, rounds=rounds):
+        view = _compare(job, tell)
+        yield view
+    label = f"{generator.config.name}: {VIEWS} views of a head"
+    tell(label)
+    run = eight_views(generator)
+    with use_backend("native"):
+        native_s = statistics.median(seconds_of(run) for _ in range(rounds))
+    # the view came last; eight of it are that many times the work, and would take minutes to time again
+    yield Comparison(name, label, VIEWS * view.reference_s, native_s, VIEWS * view.gflop)
+
+
+def _compare(job: Job, tell: Tell) -> Comparison:
+    tell(job.label)
+    return compare(job)

@@ -1,0 +1,122 @@
+"""CUDA kernels: a ``.cu`` of plain pointers, compiled by nvcc alone on first use and called through ctypes.
+
+No header of torch is needed, so a mismatch of CUDA versions cannot break the build, and the same source compiled as C++
+runs over a fake grid in the tests.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import NativeBuildError
+from ._build import backend_choice, cache_folder
+
+
+def find_nvcc() -> str | None:
+    """The CUDA compiler: of ``CUDA_HOME``, or on the path."""
+    home = os.environ.get("CUDA_HOME")
+    return (shutil.which("nvcc", path=str(Path(home) / "bin")) if home else None) or shutil.which("nvcc")
+
+
+def load_cuda(source: Path, device: torch.device) -> ctypes.CDLL | None:
+    """The kernels of a ``.cu`` for this GPU; None where the reference is to be used, with one message if it has to.
+
+    Raises:
+        NativeBuildError: The build failed and the native backend is demanded.
+    """
+    choice = backend_choice()
+    if choice == "reference":
+        return None
+    major, minor = torch.cuda.get_device_capability(device)
+    try:
+        return _built(source, f"sm_{major}{minor}")
+    except (OSError, subprocess.CalledProcessError) as error:
+        cause = _why(error)
+        if choice == "native":
+            raise NativeBuildError(
+                f"{source.name}: {cause}", "install the CUDA toolkit, or set GEOINV_BACKEND"
+            ) from error
+        _tell_once(f"geoinv: {source.stem} runs as plain torch on this GPU (same results): {cause}")
+        return None
+
+
+def compile_cuda(source: Path, architecture: str, library: Path) -> None:
+    """Compile one ``.cu`` into a shared library, written whole or not at all.
+
+    Raises:
+        OSError: There is no nvcc.
+        subprocess.CalledProcessError: It failed.
+    """
+    nvcc = find_nvcc()
+    if nvcc is None:
+        raise FileNotFoundError("there is no nvcc")
+    partial = library.with_suffix(f".{os.getpid()}.so")
+    flags = ["-O3", "-std=c++17", f"-arch={architecture}", "-shared", "-Xcompiler", "-fPIC"]
+    subprocess.run([nvcc, *flags, str(source), "-o", str(partial)], capture_output=True, text=True, check=True)
+    partial.replace(library)
+
+
+@cache
+def _built(source: Path, architecture: str) -> ctypes.CDLL:
+    texts = [
+        path.read_text() for path in (source, *sorted(source.parent.glob("*.h")), Path(__file__).parent / "launch.h")
+    ]
+    key = hashlib.sha256("\n".join([architecture, *texts]).encode()).hexdigest()[:16]
+    library = cache_folder() / f"{source.stem}-{architecture}-{key}.so"
+    if not library.exists():
+        print(f"geoinv: compiling {source.name} for this GPU, once", file=sys.stderr)
+        library.parent.mkdir(parents=True, exist_ok=True)
+        compile_cuda(source, architecture, library)
+    return ctypes.CDLL(str(library))
+
+
+@cache
+def _tell_once(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _why(error: Exception) -> str:
+    lines = [line for line in (getattr(error, "stderr", None) or str(error)).splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line.lower()), lines[0] if lines else type(error).__name__)
+
+
+def call(library: ctypes.CDLL, function: str, *arguments: Tensor | int | float | None) -> None:
+    """Call a kernel's launcher on the current stream of its tensors' device.
+
+    Args:
+        library: From :func:`load_cuda`.
+        function: The launcher's name.
+        arguments: Contiguous float32 tensors as pointers (None as null), integers as int64, floats as float.
+
+    Raises:
+        RuntimeError: CUDA reports an error of the launch.
+    """
+    tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
+    assert all(tensor.is_contiguous() and tensor.dtype == torch.float32 for tensor in tensors)
+    device = tensors[0].device
+    if device.type == "cpu":  # the fake grid
+        code = getattr(library, function)(*map(_as_c, arguments), None)
+    else:
+        with torch.cuda.device(device):
+            stream = ctypes.c_void_p(torch.cuda.current_stream(device).cuda_stream)
+            code = getattr(library, function)(*map(_as_c, arguments), stream)
+    if code:
+        raise RuntimeError(f"{function}: CUDA error {code}")
+
+
+def _as_c(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_float:
+    if isinstance(argument, Tensor):
+        return ctypes.c_void_p(argument.data_ptr())
+    if isinstance(argument, int):
+        return ctypes.c_int64(argument)
+    return ctypes.c_void_p(None) if argument is None else ctypes.c_float(argument)
