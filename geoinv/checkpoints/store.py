@@ -12,7 +12,7 @@ import os
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +26,8 @@ from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
 
 FORMAT = "geoinv-model-1"
+
+Kind = Literal["generator", "encoder"]
 
 
 @dataclass(frozen=True)
@@ -88,16 +90,17 @@ def save_model(
 ) -> None:
     """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
-    header = {
-        "format": FORMAT,
-        "kind": "generator" if isinstance(config, GeneratorConfig) else "encoder",
-        "config": asdict(config),
-        "extra": extra or {},
-    }
-    # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
-    metadata = {"geoinv": json.dumps(header, sort_keys=True)}
+    kind: Kind = "generator" if isinstance(config, GeneratorConfig) else "encoder"
+    metadata = model_metadata(kind, asdict(config), extra or {})
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
+
+
+def model_metadata(kind: Kind, config: dict[str, Any], extra: dict[str, Any]) -> dict[str, str]:
+    """The header of a model's file."""
+    header = {"format": FORMAT, "kind": kind, "config": config, "extra": extra}
+    # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
+    return {"geoinv": json.dumps(header, sort_keys=True)}
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from ..conventions import FACE_ORBIT, Orbit
 from ..errors import CheckpointError
+
+Superresolution = Literal["none", "residual", "hybrid2x", "hybrid4x", "hybrid8x", "hybrid8xdc"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class MappingConfig:
     z_dim: int
     w_dim: int
     label_dim: int = 0
+    label_scale: float = 1.0  # 0: the network was trained with labels of zeros, and none has to be given
     layers: int = 2
     hidden: int = 512
     lr_multiplier: float = 0.01
@@ -62,6 +66,7 @@ class RenderConfig:
     near: float = 2.25
     far: float = 3.3
     box_side: float = 1.0
+    white_back: bool = False  # what the volume leaves open is white; else it models the background, or there is none
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,9 @@ class GeneratorConfig:
     third_plane: Literal["zx", "zy"]  # EG3D projects on (x, y), (x, z), (z, x); ours spans the third axis pair
     neural_resolution: int
     resolution: int
-    superresolution: Literal["none", "residual", "hybrid8xdc"]
+    superresolution: Superresolution
+    orbit: Orbit = FACE_ORBIT
+    crop: Literal["face", "none"] = "face"  # whether its pictures are cropped as `geoinv align` does
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -99,7 +106,15 @@ class GeneratorConfig:
             backbone["channels"] = tuple(backbone["channels"])
             backbone["convs_per_block"] = tuple(backbone["convs_per_block"])
             render = RenderConfig(**parts.pop("render"))
-            return cls(mapping=MappingConfig(**mapping), backbone=BackboneConfig(**backbone), render=render, **parts)
+            orbit = dict(parts.pop("orbit", asdict(FACE_ORBIT)))  # older files have none
+            orbit["pivot"] = tuple(orbit["pivot"])
+            return cls(
+                mapping=MappingConfig(**mapping),
+                backbone=BackboneConfig(**backbone),
+                render=render,
+                orbit=Orbit(**orbit),
+                **parts,
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"generator configuration cannot be read: {error}") from error
 

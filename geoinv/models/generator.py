@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..camera import pixel_centres, rays_through
+from ..conventions import FOCAL
 from ..errors import ShapeError
 from ..ops.sample_planes import sample_planes
 from . import volume
@@ -16,7 +17,7 @@ from .config import GeneratorConfig
 from .decoder import PointDecoder, density_of
 from .mapping import MappingNetwork
 from .precision import fast_precision
-from .superresolution import HybridSuperresolution, ResidualSuperresolution
+from .superresolution import HYBRIDS, HybridSuperresolution, ResidualSuperresolution
 
 _RAYS_AT_ONCE = 4096  # bounds the memory of samples: 4096 rays x 56 samples x 32 channels x 4 bytes = 29 MB
 
@@ -30,11 +31,13 @@ class RenderOutput:
         alpha: [B, 1, H, W] in [0, 1].
         depth: [B, 1, h, w] along the optical axis in world units; meaningless where alpha is 0. Its side is that of
             the ray grid, which super-resolution does not change.
+        focal: Focal length over image size of the camera that saw it.
     """
 
     color: Tensor
     alpha: Tensor
     depth: Tensor
+    focal: float = FOCAL
 
     def over(self, background: float | Tensor = 1.0) -> Tensor:
         """[B, 3, H, W] in [-1, 1], in front of a background in [0, 1]."""
@@ -71,10 +74,11 @@ class TriPlaneGenerator(nn.Module):
         self.decoder = PointDecoder(plane_channels, config.decoder_hidden, config.feature_channels)
         if config.superresolution == "residual":
             self.superresolution: nn.Module | None = ResidualSuperresolution(config.feature_channels)
-        elif config.superresolution == "hybrid8xdc":
-            self.superresolution = HybridSuperresolution(config.feature_channels, config.w_dim)
-        else:
+        elif config.superresolution == "none":
             self.superresolution = None
+        else:
+            hybrid = HYBRIDS[config.superresolution]
+            self.superresolution = HybridSuperresolution(hybrid, config.feature_channels, config.w_dim)
 
     @property
     def w_avg(self) -> Tensor:
@@ -142,7 +146,9 @@ class TriPlaneGenerator(nn.Module):
         if render.limits == "box":
             near, far = volume.box_limits(origins, directions, box_side=render.box_side)
         else:
-            near, far = (torch.full_like(origins[..., :1], value) for value in (render.near, render.far))
+            # EG3D draws one sample from each slice; the last slice begins at the far limit
+            last = render.far + (render.far - render.near) / max(render.num_samples - 1, 1)
+            near, far = (torch.full_like(origins[..., :1], value) for value in (render.near, last))
         coarse = volume.even_depths(near, far, render.num_samples)  # [B, N, S]
         raw, features = self._decode_along(planes, origins, directions, coarse)
         if not render.num_importance:
@@ -181,7 +187,8 @@ class TriPlaneGenerator(nn.Module):
         if heads not in (1, views):
             raise ShapeError(f"{heads} heads cannot be seen by {views} cameras: give one camera each, or one head")
         side = resolution or self.config.neural_resolution
-        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device))
+        focal = self.config.orbit.focal
+        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device), focal=focal)
         if heads == 1:
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
         rays_at_once = max(1, _RAYS_AT_ONCE // heads)
@@ -196,16 +203,18 @@ class TriPlaneGenerator(nn.Module):
         cosine = (directions.reshape(views, -1, 3) * cam2world[:, None, :3, 2]).sum(dim=-1)
         depth = (distance * cosine).reshape(views, 1, side, side)
         if not superresolution or self.superresolution is None:
-            return RenderOutput(features[:, :3], alpha, depth)
+            return RenderOutput(features[:, :3], alpha, depth, focal)
         if isinstance(self.superresolution, ResidualSuperresolution):
             color, final_alpha = self.superresolution(features, alpha)
-            return RenderOutput(color, final_alpha, depth)
+            return RenderOutput(color, final_alpha, depth, focal)
         if w_plus is None:
             raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
         code = w_plus[:, -1].expand(views, -1)
-        # EG3D models the background inside the volume and its networks expect 2 c - 1 of what the rays gathered
+        # EG3D models the background inside the volume, or it is white: either way its pictures have no alpha
+        if self.config.render.white_back:
+            features = features + (1.0 - alpha)
         image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
-        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth)
+        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth, focal)
 
 
 def _composite(raw: Tensor, features: Tensor, distances: Tensor) -> RayOutput:
