@@ -6,7 +6,6 @@ Numbers stay float32. Tensors go from file to file one at a time, so that memory
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..models.generator import TriPlaneGenerator
 from .eg3d_arguments import generator_config
 from .eg3d_files import StoredNetwork, read_eg3d_file
 from .safetensors_file import write_safetensors
-from .store import model_metadata
+from .store import model_metadata, sha256_of
 from .torch_pickles import StoredTensor
 
 _FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]).outer(torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64.0
@@ -53,13 +52,14 @@ class Converted:
     source_sha256: str
 
 
-def convert_eg3d(source: Path, target: Path, *, name: str | None = None) -> Converted:
+def convert_eg3d(source: Path, target: Path, *, name: str | None = None, licence: str | None = None) -> Converted:
     """Write the generator of an EG3D file as one of ours.
 
     Args:
         source: ``.pkl`` of NVlabs, or ``.pt`` with ``G_ema`` or ``state_dict`` and ``init_kwargs``.
         target: The ``.safetensors`` file.
         name: Of the model; by default that of ``target``.
+        licence: Of the weights, where it is known; kept in the header.
 
     Raises:
         CheckpointError: The file is cut, damaged, an attack, no EG3D generator, or one that ours does not compute.
@@ -82,8 +82,9 @@ def convert_eg3d(source: Path, target: Path, *, name: str | None = None) -> Conv
             raise CheckpointError("the tensors are larger than the file")
     except CheckpointError as error:
         raise CheckpointError(f"{source}: {error.message}", error.hint) from error
-    sha256 = _sha256(source)
-    metadata = model_metadata("generator", asdict(config), {"source_file": source.name, "source_sha256": sha256})
+    sha256 = sha256_of(source)
+    origin = {"source_file": source.name, "source_sha256": sha256, **({"licence": licence} if licence else {})}
+    metadata = model_metadata("generator", asdict(config), origin)
     with atomic_path(target) as temporary:
         shapes = {key: tensor.shape for key, tensor in tensors.items()}
         write_safetensors(temporary, shapes, lambda key: _read(tensors[key], key, source), metadata)
@@ -160,11 +161,3 @@ def _read(tensor: StoredTensor, key: str, source: Path) -> Tensor:
     if not bool(torch.isfinite(value).all()):
         raise CheckpointError(f"{source}: {key} is not finite")
     return value
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

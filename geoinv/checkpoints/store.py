@@ -1,16 +1,13 @@
 """Finding, verifying, loading and saving of weights: safetensors with the configuration in the header.
 
-Weights are stored in float16 and used in float32. The shipped files lie in ``weights/`` of a checkout and in
-``geoinv/_weights`` of an installed wheel; ``GEOINV_WEIGHTS`` names another folder.
+Weights of our own training are stored in float16, converted ones in float32; all are used in float32.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +21,27 @@ from ..files import atomic_path
 from ..models.config import EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
+from .folders import cache_dir, sha256_of, weights_dir
+from .index import load_index
+
+__all__ = [
+    "ModelInfo",
+    "cache_dir",
+    "generator_path",
+    "load_encoder",
+    "load_generator",
+    "model_file",
+    "model_metadata",
+    "save_model",
+    "sha256_of",
+    "weights_dir",
+]
 
 FORMAT = "geoinv-model-1"
 
 Kind = Literal["generator", "encoder"]
+Part = Literal["generator", "encoder", "directions"]
+_GENERATOR = "-generator.safetensors"
 
 
 @dataclass(frozen=True)
@@ -40,49 +54,46 @@ class ModelInfo:
     extra: dict[str, Any]
 
 
-def weights_dir() -> Path:
-    """The folder of shipped weights.
+def model_file(model: str, part: Part) -> Path:
+    """Where a part of a model lies, or would lie.
 
-    Raises:
-        CheckpointError: There is none.
+    Args:
+        model: A name, whose files are ``NAME-PART.safetensors`` in the folder of shipped or of fetched weights; or the
+            path of a generator, which is itself, with the other parts beside it: ``X.safetensors`` and
+            ``X-generator.safetensors`` have ``X-PART.safetensors``.
+        part: Of the model.
     """
-    override = os.environ.get("GEOINV_WEIGHTS")
-    package = Path(__file__).resolve().parents[1]
-    candidates = [Path(override)] if override else [package / "_weights", package.parent / "weights"]
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    raise CheckpointError(
-        f"no folder of weights at {candidates[-1]}",
-        "reinstall geoinv, or name the folder in GEOINV_WEIGHTS",
-    )
+    if model.endswith(".safetensors") or os.sep in model:
+        path = Path(model)
+        if part == "generator":
+            return path
+        return path.with_name(f"{path.stem.removesuffix('-generator')}-{part}.safetensors")
+    folder = weights_dir()
+    is_fetched = not (folder / f"{model}{_GENERATOR}").is_file() and (cache_dir() / f"{model}{_GENERATOR}").is_file()
+    return (cache_dir() if is_fetched else folder) / f"{model}-{part}.safetensors"
 
 
 def generator_path(model: str) -> Path:
     """The file of a generator, by name ("mini") or path.
 
     Raises:
-        CheckpointError: There is no such file; the hint lists the names that exist.
+        CheckpointError: There is no such file; the hint lists the names that exist, or how to fetch it.
     """
-    if model.endswith(".safetensors"):
-        path = Path(model)
-    else:
-        path = weights_dir() / f"{model}-generator.safetensors"
-    if not path.is_file():
-        names = sorted(p.name[: -len("-generator.safetensors")] for p in weights_dir().glob("*-generator.safetensors"))
-        raise CheckpointError(f"no weights of model {model!r} at {path}", f"known models: {', '.join(names) or 'none'}")
-    return path
-
-
-@lru_cache(maxsize=16)
-def _sha256(path: Path, size: int, modified_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file, remembered while its size and time stay the same."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    path = model_file(model, "generator")
+    if path.is_file():
+        return path
+    if model.endswith((".pkl", ".pt", ".pth")):
+        raise CheckpointError(
+            f"{model} is no file of geoinv",
+            f"convert it: geoinv weights convert {model} {Path(model).stem}.safetensors",
+        )
+    entry = load_index().get(model)
+    if entry is not None and entry.url is not None:
+        raise CheckpointError(f"the weights of model {model!r} are not here", f"get them: geoinv weights fetch {model}")
+    names = sorted(
+        {p.name.removesuffix(_GENERATOR) for d in (weights_dir(), cache_dir()) for p in d.glob(f"*{_GENERATOR}")}
+    )
+    raise CheckpointError(f"no weights of model {model!r} at {path}", f"known models: {', '.join(names) or 'none'}")
 
 
 def save_model(
@@ -149,9 +160,12 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
         CheckpointError: There is none, it is damaged, or it was trained for other generator weights.
     """
     generator = generator_path(model)
-    path = generator.with_name(generator.name.replace("-generator", "-encoder"))
-    if path == generator or not path.is_file():
-        raise CheckpointError(f"no encoder for model {model!r} at {path}", "train one with `geoinv train encoder`")
+    path = model_file(model, "encoder")
+    if not path.is_file():
+        raise CheckpointError(
+            f"no encoder for model {model!r} at {path}",
+            "`geoinv invert --method optimise` works without one; `geoinv train encoder` makes one",
+        )
     config, extra, tensors = _read(path, "encoder")
     if extra.get("generator_sha256") not in (None, sha256_of(generator)):
         raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")
