@@ -104,7 +104,7 @@ def _download(url: str, part: Path, on_progress: Progress | None) -> None:
         raise CheckpointError(
             f"{url} answers {error.code} {error.reason}", "it may have moved; see the source in `geoinv weights info`"
         ) from error
-    except urllib.error.URLError as error:
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         host = urlsplit(url).hostname
         raise CheckpointError(
             f"no network: {host} cannot be reached ({_reason(error)})",
@@ -127,25 +127,24 @@ def _receive(answer: http.client.HTTPResponse, part: Path, have: int, on_progres
         if validator and not validator.startswith("W/"):
             _validator_file(part).write_text(validator)
         _check_space(part, None if total is None else total - done)
-        while block := _block(answer):
+        while block := _next_block(answer):
             file.write(block)
             done += len(block)
             if on_progress is not None:
                 on_progress(done, total)
-    if total is not None and done < total:
+    if block is None or (total is not None and done < total):
         raise CheckpointError(
-            f"the connection was cut after {done} of {total} bytes", "run it again: it goes on where it was cut"
+            f"the connection was cut after {done} of {total or 'unknown'} bytes",
+            "run it again: it goes on from there if the server can",
         )
 
 
-def _block(answer: http.client.HTTPResponse) -> bytes:
-    """The next bytes; none at the end, and where the connection breaks."""
+def _next_block(answer: http.client.HTTPResponse) -> bytes | None:
+    """The next bytes, empty at the end; None where the connection breaks."""
     try:
         return answer.read(_BLOCK)
-    except http.client.IncompleteRead as error:
-        return error.partial
-    except (TimeoutError, ConnectionError):
-        return b""
+    except (http.client.HTTPException, OSError):
+        return None
 
 
 def _check_space(part: Path, needed: int | None) -> None:
@@ -168,6 +167,6 @@ def _check(entry: Entry, part: Path) -> None:
         raise CheckpointError(f"{entry.url} is not the file of the index: {what}", "it was removed; do not use it")
 
 
-def _reason(error: urllib.error.URLError) -> str:
-    cause = error.reason
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
     return str(getattr(cause, "strerror", None) or cause).lower()

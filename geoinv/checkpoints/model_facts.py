@@ -41,14 +41,13 @@ def weights_facts(name: str) -> dict[str, Any]:
         CheckpointError: A file that is not geoinv's.
         UsageError: An unknown name.
     """
-    path = model_file(name, "generator")
-    if name in load_index():
-        facts = entry_facts(entry_named(name))
-        return {**facts, **generator_facts(name)} if path.is_file() else facts
-    if path.is_file() or name.endswith(".safetensors"):
-        facts = load_index().get(f"{name}-generator")
-        return {**(entry_facts(facts) if facts else {"name": name, "path": path}), **generator_facts(name)}
-    return entry_facts(entry_named(name))
+    index = load_index()
+    entry = index.get(name) or index.get(f"{name}-generator")
+    told = {} if entry is None else entry_facts(entry)
+    if model_file(name, "generator").is_file() or name.endswith(".safetensors"):
+        read = generator_facts(name)
+        return {"name": name, **told, **read, "crop": told.get("crop") or read["crop"]}
+    return told or entry_facts(entry_named(name))
 
 
 def generator_facts(model: str) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def info(
     if json_output:
         output.print_json(facts)
         return
+    facts = {name: value for name, value in facts.items() if value is not None}
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         output.line(f"{name:<{width}}  {_told(value)}")
@@ -154,4 +155,4 @@ def _told(value: Any) -> str:
         return ", ".join(str(item) for item in value) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_told(item)}" for name, item in value.items())
-    return "unknown" if value is None else str(value)
+    return str(value)

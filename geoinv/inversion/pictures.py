@@ -47,7 +47,7 @@ def view_pictures(
         elif kind == "depth":
             picture = depth_picture(depth[0], alpha[0], limits=depth_limits)
         else:
-            normals = render_normals(depth, alpha, cam2world.detach().float().cpu())
+            normals = render_normals(depth, alpha, cam2world.detach().float().cpu(), focal=view.focal)
             picture = normal_picture(normals[0], alpha[0])
         pictures.append(_resized(picture, side))
     return pictures
