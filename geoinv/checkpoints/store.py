@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -118,7 +119,7 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[s
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
-            if header.get("format") != FORMAT or header.get("kind") != kind:
+            if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("kind") != kind:
                 raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         return header["config"], header["extra"], tensors
@@ -126,7 +127,13 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[s
         raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
 
 
-def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def _filled(build: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path) -> nn.Module:
+    """A module with the file's tensors, built without memory for its own: a header may claim any size."""
+    try:
+        with torch.device("meta"):
+            module = build()
+    except (TypeError, ValueError, RuntimeError, KeyError, IndexError, ArithmeticError, AssertionError) as error:
+        raise CheckpointError(f"{path} has a configuration that cannot be built", "it is damaged") from error
     expected = module.state_dict()
     wrong = [
         f"{name} {list(tensors[name].shape) if name in tensors else 'missing'}"
@@ -136,7 +143,8 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     wrong += [f"{name} unused" for name in tensors if name not in expected]
     if wrong:
         raise CheckpointError(f"{path} does not fit its configuration: {', '.join(wrong[:4])}")
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, assign=True)
+    return module
 
 
 def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> tuple[TriPlaneGenerator, ModelInfo]:
@@ -147,8 +155,8 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     """
     path = generator_path(model)
     config, extra, tensors = _read(path, "generator")
-    generator = TriPlaneGenerator(GeneratorConfig.from_dict(config))
-    _fill(generator, tensors, path)
+    read = GeneratorConfig.from_dict(config)
+    generator = _filled(lambda: TriPlaneGenerator(read), tensors, path)
     generator = generator.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return generator.eval().requires_grad_(False), ModelInfo(model, path, sha256_of(path), extra)
 
@@ -169,7 +177,7 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     config, extra, tensors = _read(path, "encoder")
     if extra.get("generator_sha256") not in (None, sha256_of(generator)):
         raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")
-    encoder = GlobalEncoder(EncoderConfig.from_dict(config))
-    _fill(encoder, tensors, path)
+    read = EncoderConfig.from_dict(config)
+    encoder = _filled(lambda: GlobalEncoder(read), tensors, path)
     encoder = encoder.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return encoder.eval().requires_grad_(False), ModelInfo(model, path, sha256_of(path), extra)

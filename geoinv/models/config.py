@@ -28,6 +28,10 @@ class MappingConfig:
     categories: tuple[tuple[int, int, tuple[float, ...]], ...] = ()
     switches: tuple[tuple[int, float], ...] = ()
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.layers <= 64:
+            raise ValueError(f"a mapping network of {self.layers} layers")
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
