@@ -60,7 +60,7 @@ def read_eg3d_file(path: Path) -> StoredNetwork:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     except (OSError, ValueError) as error:
         reason = "it is empty" if isinstance(error, ValueError) else (error.strerror or str(error)).lower()
-        raise CheckpointError(f"cannot read {path}: {reason}") from error
+        raise CheckpointError(f"cannot read {path}: {reason}", _HINT) from error
     try:
         return _network(read_torch_file(data, _resolve))
     except CheckpointError as error:

@@ -75,3 +75,23 @@ def test_superresolution(generator: TriPlaneGenerator, golden: dict[str, Tensor]
     image = generator.superresolution(features[:, :3], features, golden["ws"][:, -1])
     assert relative_error(image[..., ::4, ::4], golden["sr_sub"]) < 1e-5
     assert torch.allclose(image.mean(dim=(2, 3)), golden["sr_mean"], atol=1e-5)
+
+
+def test_our_depths_are_the_middles_of_the_slices_it_draws_from(
+    generator: TriPlaneGenerator, golden: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Tensor] = []
+    decode = generator._decode_along
+
+    def watch(planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
+        asked.append(distances)
+        return decode(planes, origins, directions, distances)
+
+    monkeypatch.setattr(generator, "_decode_along", watch)
+    planes = generator.planes(golden["ws"])
+    generator.render_rays(planes, golden["ray_origins"][:, :64], golden["ray_dirs"][:, :64])
+    drawn = golden["depths_coarse"].squeeze(-1)  # [B, N, S]
+    slice_width = (3.3 - 2.25) / (12 - 1)
+    assert (drawn - asked[0][:, :1]).abs().max() <= 0.5 * slice_width + 1e-5
+    # over all rays each slice was drawn from evenly
+    assert torch.allclose(drawn.mean(dim=(0, 1)), asked[0][0, 0], atol=0.05 * slice_width)
