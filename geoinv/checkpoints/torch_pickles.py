@@ -38,6 +38,7 @@ _STORAGE_TYPES = {
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _MAX_DIMENSIONS = 8
+_MAX_DIRECTORY = 1 << 22  # bytes of a zip's directory; a network's is some ten thousand
 _NUMPY_SCALARS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "b1": "<?"}
 
 
@@ -201,6 +202,8 @@ class _Window(BytesIO):
         return self._at
 
     def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _MAX_DIRECTORY:
+            raise zipfile.BadZipFile("more entries than any network has tensors")
         end = len(self._data) if size is None or size < 0 else self._at + size
         taken = bytes(self._data[self._at : end])
         self._at += len(taken)

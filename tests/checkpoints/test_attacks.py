@@ -84,6 +84,15 @@ def compressed_zip() -> bytes:
     return buffer.getvalue()
 
 
+def many_entries() -> bytes:
+    """A zip whose directory names one entry 100 000 times."""
+    whole = torch_zip(raw(b"}"))
+    end = whole[-22:]
+    start = struct.unpack("<I", end[16:20])[0]
+    directory = whole[start:-22] * 100_000
+    return whole[:start] + directory + end[:12] + struct.pack("<II", len(directory), start) + end[20:]
+
+
 def persistent_storage(numel: int) -> bytes:
     """A tensor of a zip's storage "0" of so many floats."""
     storage = b"(" + text("storage") + text("torch") + text("FloatStorage") + b"\x93" + text("0") + text("cpu")
@@ -156,6 +165,7 @@ CLAIMS: dict[str, Callable[[], bytes]] = {
     "storage of a terabyte": lambda: torch_zip(persistent_storage(1 << 38), **{"0": b"1234"}),
     "storage that is missing": lambda: torch_zip(persistent_storage(1)),
     "compressed zip": compressed_zip,
+    "zip of many entries": many_entries,
     "zip of something else": lambda: torch_zip(b"").replace(b"data.pkl", b"data.txt"),
     "module in itself": lambda: _cyclic_modules(),
     "keys that collide": lambda: raw(b"}(" + b"".join(_big(i * ((1 << 61) - 1)) + b"N" for i in range(1, 100)) + b"u"),
