@@ -92,7 +92,7 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool)
     means.add("identity_novel", (identity_descriptor(novel) - descriptor).norm(dim=1))
     if has_smile:
         edited = session.edit(inversion, {SMILE: 1.0})
-        smiling = _picture(session.render(edited, cam2world=inversion.pose.cam2world(session.orbit)))
+        smiling = _picture(session.render(edited, cam2world=inversion.pose.cam2world()))
         gain = happiness(smiling) - happiness(image)
         means.add("smile_gain", gain)
         means.add("smile_gain_share", (gain >= SMILE_GAIN).float())
@@ -110,7 +110,7 @@ def _side_views(session: Session, inversion: Inversion) -> list[RenderOutput]:
     """The head turned by 25 degrees to each side of the photo's view."""
     poses = [turned(inversion.pose, yaw) for yaw in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD)]
     vectors = torch.cat([pose.as_vector() for pose in poses])
-    return list(session.iter_render(inversion, CameraPose.from_vector(vectors).cam2world(session.orbit)))
+    return list(session.iter_render(inversion, CameraPose.from_vector(vectors).cam2world()))
 
 
 def _picture(render: RenderOutput) -> Tensor:
