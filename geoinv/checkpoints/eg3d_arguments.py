@@ -152,6 +152,7 @@ def generator_config(
         neural_resolution=ray_side or hybrid.input_side,
         resolution=resolution,
         superresolution=superresolution,
+        white_back=volume.flag("white_back", False),
         orbit=orbit,
         crop="face" if orbit == Orbit() else "none",
     )
@@ -200,14 +201,13 @@ def _render(volume: _Arguments) -> RenderConfig:
     samples = volume.whole("depth_resolution", largest=1024)
     importance = volume.whole("depth_resolution_importance", smallest=0, largest=1024)
     box_side = volume.number("box_warp")
-    white_back = volume.flag("white_back", False)
     if volume.peek("ray_start") == "auto" and volume.peek("ray_end") == "auto":
         volume.ignore("ray_start", "ray_end")
-        return RenderConfig(samples, importance, "box", box_side=box_side, white_back=white_back)
+        return RenderConfig(samples, importance, "box", box_side=box_side)
     near, far = volume.number("ray_start"), volume.number("ray_end")
     if not (0.0 <= near < far and box_side > 0.0):
         raise CheckpointError(f"rendering_kwargs has rays from {near:g} to {far:g} in a box of {box_side:g}")
-    return RenderConfig(samples, importance, "fixed", near, far, box_side, white_back)
+    return RenderConfig(samples, importance, "fixed", near, far, box_side)
 
 
 def _orbit(volume: _Arguments) -> Orbit:

@@ -70,7 +70,11 @@ class RenderConfig:
     near: float = 2.25
     far: float = 3.3
     box_side: float = 1.0
-    white_back: bool = False  # what the volume leaves open is white; else it models the background, or there is none
+
+    @property
+    def sampled_to(self) -> float:
+        """The end of the last slice between fixed limits: EG3D's slices begin at even steps from near to far."""
+        return self.far + (self.far - self.near) / max(self.num_samples - 1, 1)
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class GeneratorConfig:
     neural_resolution: int
     resolution: int
     superresolution: Superresolution
+    white_back: bool = False  # what the volume leaves open is white; else it models the background, or there is none
     orbit: Orbit = FACE_ORBIT
     crop: Literal["face", "none"] = "face"  # whether its pictures are cropped as `geoinv align` does
 

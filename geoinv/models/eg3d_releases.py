@@ -36,11 +36,11 @@ def shapenetcars128_64() -> GeneratorConfig:
             near=0.1,
             far=2.6,
             box_side=1.6,
-            white_back=True,
         ),
         neural_resolution=64,
         resolution=128,
         superresolution="hybrid2x",
+        white_back=True,
         orbit=Orbit(radius=1.7, pivot=(0.0, 0.0, 0.0), focal=1.7074),
         crop="none",
     )

@@ -146,9 +146,7 @@ class TriPlaneGenerator(nn.Module):
         if render.limits == "box":
             near, far = volume.box_limits(origins, directions, box_side=render.box_side)
         else:
-            # EG3D draws one sample from each slice; the last slice begins at the far limit
-            last = render.far + (render.far - render.near) / max(render.num_samples - 1, 1)
-            near, far = (torch.full_like(origins[..., :1], value) for value in (render.near, last))
+            near, far = (torch.full_like(origins[..., :1], value) for value in (render.near, render.sampled_to))
         coarse = volume.even_depths(near, far, render.num_samples)  # [B, N, S]
         raw, features = self._decode_along(planes, origins, directions, coarse)
         if not render.num_importance:
@@ -211,7 +209,7 @@ class TriPlaneGenerator(nn.Module):
             raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
         code = w_plus[:, -1].expand(views, -1)
         # EG3D models the background inside the volume, or it is white: either way its pictures have no alpha
-        if self.config.render.white_back:
+        if self.config.white_back:
             features = features + (1.0 - alpha)
         image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
         return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth, focal)

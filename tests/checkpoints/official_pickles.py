@@ -76,7 +76,7 @@ def official_arguments(config: GeneratorConfig) -> dict[str, Any]:
         "box_warp": render.box_side,
         "avg_camera_radius": config.orbit.radius,
         "avg_camera_pivot": list(config.orbit.pivot),
-        **({"white_back": True} if render.white_back else {}),
+        **({"white_back": True} if config.white_back else {}),
     }
     return {
         "z_dim": config.mapping.z_dim,
