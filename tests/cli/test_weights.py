@@ -109,6 +109,11 @@ def test_convert(geoinv: Callable[..., Done], pickles: dict[str, Path]) -> None:
     geoinv(*convert, "faces.pkl").assert_fails(2, "does not end in .safetensors")
     Path("cut.pkl").write_bytes(pickles["ffhq512-128"].read_bytes()[:50_000])
     geoinv("weights", "convert", "cut.pkl", "x.safetensors").assert_fails(3, "cut.pkl: the pickle is cut short")
+    Path("attack.pkl").write_bytes(b"cposix\nsystem\n(S'touch ran'\ntR.")
+    geoinv("weights", "convert", "attack.pkl", "x.safetensors").assert_fails(3, "attack.pkl: it is neither a pickle")
+    Path("attack.pkl").write_bytes(b"\x80\x04cposix\nsystem\n\x8c\x09touch ran\x85R.")
+    geoinv("weights", "convert", "attack.pkl", "x.safetensors").assert_fails(3, "wants posix.system, which is not")
+    assert not Path("ran").exists()
     geoinv("weights", "convert", "gone.pkl", "x.safetensors").assert_fails(3, "cannot read gone.pkl: no such file")
     assert not Path("x.safetensors").exists()
 
