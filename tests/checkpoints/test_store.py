@@ -10,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from geoinv.checkpoints import store
 from geoinv.checkpoints.store import load_encoder, load_generator, save_model, sha256_of
 from geoinv.errors import CheckpointError
+from geoinv.models.config import GeneratorConfig
 from geoinv.models.generator import TriPlaneGenerator
 from tests.tiny_models import tiny_config, write_tiny_weights
 
@@ -103,3 +105,16 @@ def test_a_header_cannot_claim_memory(tmp_path: Path, claim: dict[str, Any]) -> 
     save_file(generator.state_dict(), path, metadata={"geoinv": json.dumps(header)})
     with pytest.raises(CheckpointError):
         load_generator(str(path))
+
+
+def test_networks_are_built_without_memory(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = []
+
+    def build(config: GeneratorConfig) -> TriPlaneGenerator:
+        devices.append(torch.empty(1).device.type)
+        return TriPlaneGenerator(config)
+
+    monkeypatch.setattr(store, "TriPlaneGenerator", build)
+    generator, _ = load_generator("mini")
+    assert devices == ["meta"]
+    assert {value.device.type for value in generator.state_dict().values()} == {"cpu"}
