@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .conventions import FOCAL, PIVOT, RADIUS
+from .conventions import FACE_ORBIT, FOCAL, Orbit
 from .errors import ShapeError
 
 
 @dataclass(frozen=True)
 class CameraPose:
-    """Batch of camera poses relative to the frontal camera at ``RADIUS`` from ``PIVOT``.
+    """Batch of camera poses relative to the frontal camera of an orbit: at ``RADIUS`` from ``PIVOT`` for heads.
 
     Args:
         yaw_rad: [B] positive moves the camera to world +x.
@@ -45,7 +45,7 @@ class CameraPose:
         """One unshifted pose, batch size 1."""
         return cls.from_vector(torch.tensor([[yaw_rad, pitch_rad, roll_rad, 0.0, 0.0, 0.0]]))
 
-    def cam2world(self) -> Tensor:
+    def cam2world(self, orbit: Orbit = FACE_ORBIT) -> Tensor:
         """[B, 4, 4] in OpenCV axes."""
         yaw, pitch, roll = self.yaw_rad, self.pitch_rad, self.roll_rad
         zero = torch.zeros_like(yaw)
@@ -56,8 +56,8 @@ class CameraPose:
         cos, sin = roll.cos()[:, None], roll.sin()[:, None]
         right, down = cos * right + sin * down, cos * down - sin * right
         rotation = torch.stack([right, down, forward], dim=-1)  # [B, 3, 3], camera axes as columns
-        pivot = torch.tensor(PIVOT, dtype=yaw.dtype, device=yaw.device)
-        origin = pivot + RADIUS * direction + (rotation @ self.shift[..., None]).squeeze(-1)
+        pivot = torch.tensor(orbit.pivot, dtype=yaw.dtype, device=yaw.device)
+        origin = pivot + orbit.radius * direction + (rotation @ self.shift[..., None]).squeeze(-1)
         matrix = torch.zeros(*yaw.shape, 4, 4, dtype=yaw.dtype, device=yaw.device)
         matrix[..., :3, :3] = rotation
         matrix[..., :3, 3] = origin
@@ -65,7 +65,7 @@ class CameraPose:
         return matrix
 
     @classmethod
-    def from_cam2world(cls, matrix: Tensor) -> CameraPose:
+    def from_cam2world(cls, matrix: Tensor, orbit: Orbit = FACE_ORBIT) -> CameraPose:
         """Inverse of :meth:`cam2world` for pitches strictly within +-90 degrees; ``matrix`` is [B, 4, 4]."""
         if matrix.ndim != 3 or matrix.shape[1:] != (4, 4):
             raise ShapeError(f"cam2world must be [B, 4, 4], got {list(matrix.shape)}")
@@ -77,8 +77,8 @@ class CameraPose:
         level_down = torch.linalg.cross(-direction, level_right)
         right = rotation[:, :, 0]
         roll = torch.atan2((right * level_down).sum(-1), (right * level_right).sum(-1))
-        pivot = torch.tensor(PIVOT, dtype=matrix.dtype, device=matrix.device)
-        offset = origin - pivot - RADIUS * direction
+        pivot = torch.tensor(orbit.pivot, dtype=matrix.dtype, device=matrix.device)
+        offset = origin - pivot - orbit.radius * direction
         shift = (rotation.transpose(1, 2) @ offset[..., None]).squeeze(-1)
         return cls(yaw, pitch, roll, shift)
 

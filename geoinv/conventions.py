@@ -10,6 +10,8 @@ Images: RGB float32 in [-1, 1], ``[B, 3, H, W]``; pixel centres lie at half inte
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 FOCAL = 4.2647
 """Focal length divided by image width: 2985.29 / 700 of EG3D's FFHQ crop, a field of view of 13.4 degrees."""
 
@@ -27,3 +29,21 @@ MM_PER_UNIT = 370.0
 
 CROP_SIZE = 512
 """Side of the aligned crop in pixels."""
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """Where the cameras of a generator stand and what their lens is; the default is that of every head.
+
+    Args:
+        radius: Distance from camera to pivot in world units.
+        pivot: The point that cameras look at.
+        focal: Focal length divided by image width.
+    """
+
+    radius: float = RADIUS
+    pivot: tuple[float, float, float] = PIVOT
+    focal: float = FOCAL
+
+
+FACE_ORBIT = Orbit()

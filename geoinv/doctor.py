@@ -160,7 +160,7 @@ def _ffmpeg() -> Check:
 
 def _weights(model: str) -> list[Check]:
     try:
-        from .checkpoints.store import weights_dir
+        from .checkpoints.store import model_file, weights_dir
         from .errors import GeoinvError
     except (ImportError, OSError) as error:
         return [Check("weights", "broken", _first_line(error), "nothing works", "mend the above first", True)]
@@ -169,26 +169,44 @@ def _weights(model: str) -> list[Check]:
     except GeoinvError as error:
         return [Check("weights", "missing", error.message, "nothing works", error.hint or _REINSTALL, True)]
     expected = _expected_hashes(folder)
-    wanted = [
-        (f"{model}-generator.safetensors", "generator", "nothing works", True),
-        (f"{model}-encoder.safetensors", "encoder", "invert does not work", True),
-        (f"{model}-directions.safetensors", "directions", "edit does not work", False),
+    is_shipped = model_file(model, "generator").parent == folder
+    parts = [
+        _weight_file(model_file(model, "generator"), "generator", "nothing works", expected, True),
+        _weight_file(
+            model_file(model, "encoder"),
+            "encoder",
+            "invert does not work" if is_shipped else "invert works by optimisation alone",
+            expected,
+            is_shipped,
+            fix=_REINSTALL if is_shipped else "give --method optimise, or make one: geoinv train encoder",
+        ),
+        _weight_file(
+            model_file(model, "directions"),
+            "directions",
+            "edit does not work",
+            expected,
+            False,
+            fix=_REINSTALL if is_shipped else "make them: geoinv train directions",
+        ),
+    ]
+    others = [
         ("face/face_detection_full_range.tflite", "face detector", "no photo can be aligned", True),
         ("face/face_landmark.tflite", "face landmarks", "no photo can be aligned", True),
         ("face/identity.safetensors", "identity model", "eval of photos does not work", False),
         ("face/expression.safetensors", "expression model", "eval of photos does not work", False),
         ("heldout-heads.safetensors", "held-out heads", "eval --set heads does not work", False),
     ]
-    return [
-        _weight_file(folder, name, what, cost, expected.get(name), is_required)
-        for name, what, cost, is_required in wanted
+    return parts + [
+        _weight_file(folder / name, what, cost, expected, is_required) for name, what, cost, is_required in others
     ]
 
 
-def _weight_file(folder: Path, name: str, what: str, cost: str, sha256: str | None, is_required: bool) -> Check:
-    path = folder / name
+def _weight_file(
+    path: Path, what: str, cost: str, expected: dict[Path, str], is_required: bool, *, fix: str = _REINSTALL
+) -> Check:
+    sha256 = expected.get(path)
     if not path.is_file():
-        return Check(what, "missing", str(path), cost, _REINSTALL, is_required)
+        return Check(what, "missing", str(path), cost, fix, is_required)
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _sha256(file)
@@ -207,8 +225,8 @@ def _sha256(file: Any) -> str:
     return digest.hexdigest()
 
 
-def _expected_hashes(folder: Path) -> dict[str, str]:
-    """File name -> sha256 of ``index.toml``, wherever in it a table has both ``file`` and ``sha256``."""
+def _expected_hashes(folder: Path) -> dict[Path, str]:
+    """File -> sha256 of ``index.toml``, wherever in it a table has both ``file`` and ``sha256``."""
     path = folder / "index.toml"
     if not path.is_file():
         return {}
@@ -217,11 +235,11 @@ def _expected_hashes(folder: Path) -> dict[str, str]:
         tables = [toml.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError):
         return {}
-    hashes: dict[str, str] = {}
+    hashes: dict[Path, str] = {}
     while tables:
         table = tables.pop()
         if isinstance(table.get("file"), str) and isinstance(table.get("sha256"), str):
-            hashes[table["file"]] = table["sha256"]
+            hashes[folder / table["file"]] = table["sha256"]
         for value in table.values():
             items = value if isinstance(value, list) else [value]
             tables.extend(item for item in items if isinstance(item, dict))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .camera import CameraPose
+from .conventions import Orbit
 from .errors import CheckpointError, ShapeError, UsageError
 from .inversion import Inversion, encode_face
 
@@ -102,6 +103,11 @@ class Session:
         """Name and hash of the generator."""
         return self._generator_and_info[1]
 
+    @property
+    def orbit(self) -> Orbit:
+        """Where the cameras of the generator stand."""
+        return self.generator.config.orbit
+
     @cached_property
     def encoder(self) -> nn.Module:
         """The encoder that belongs to the generator."""
@@ -151,6 +157,7 @@ class Session:
         self, photo: Photo | AlignedFace, *, face: int | None = None, source: str | None = None
     ) -> tuple[Inversion, RenderOutput]:
         """As :meth:`invert`, with the reconstruction in the photo's view, which inversion renders anyway."""
+        self.check_crop()
         if isinstance(photo, str | os.PathLike | np.ndarray):
             if source is None and not isinstance(photo, np.ndarray):
                 source = Path(photo).name
@@ -166,6 +173,18 @@ class Session:
             source=source or "photo",
             seed=self.seed,
         )
+
+    def check_crop(self) -> None:
+        """Refuse to invert photos into a generator whose pictures are not crops of people's faces.
+
+        Raises:
+            UsageError: Its pictures are of something else.
+        """
+        if self.generator.config.crop != "face":
+            raise UsageError(
+                f"model {self.info.name} does not show people's faces, and geoinv crops nothing else",
+                "use a model of faces, such as --model mini",
+            )
 
     def check(self, inversion: Inversion) -> None:
         """Refuse an inversion of another generator.
@@ -232,8 +251,8 @@ class Session:
                 view = self.generator.render(planes, matrix[None], w_plus=w_plus)
             yield view
 
-    @staticmethod
     def cameras(
+        self,
         inversion: Inversion,
         yaw_deg: Angles | None = None,
         pitch_deg: Angles | None = None,
@@ -249,7 +268,7 @@ class Session:
                 raise UsageError("give angles or cam2world, not both")
             return cam2world
         if yaw_deg is None and pitch_deg is None:
-            return inversion.pose.cam2world()
+            return inversion.pose.cam2world(self.orbit)
         yaws, pitches = _as_list(yaw_deg), _as_list(pitch_deg)
         count = max(len(yaws), len(pitches))
         if len(yaws) not in (1, count) or len(pitches) not in (1, count):
@@ -261,7 +280,7 @@ class Session:
         angles = torch.zeros(count, 6)
         angles[:, 0] = torch.deg2rad(torch.tensor(yaws, dtype=torch.float32))
         angles[:, 1] = torch.deg2rad(torch.tensor(pitches, dtype=torch.float32))
-        return CameraPose.from_vector(angles).cam2world()
+        return CameraPose.from_vector(angles).cam2world(self.orbit)
 
     def edit(self, inversion: Inversion, strengths: Mapping[str, float]) -> Inversion:
         """The head with attributes changed.
@@ -312,12 +331,13 @@ class Session:
             resolution: Cells along a side of the box of 370 mm.
             simplify: Reduce to about so many triangles; None keeps all.
         """
-        from .mesh import extract_mesh
+        from .mesh import extract_mesh, volume_of
 
         self.check(inversion)
         with torch.no_grad():
             planes = self.generator.planes(inversion.w_plus.to(self.device))
-        return extract_mesh(self.generator, planes, resolution=resolution, simplify=simplify)
+        volume = volume_of(self.generator.config)
+        return extract_mesh(self.generator, planes, resolution=resolution, simplify=simplify, volume=volume)
 
 
 def load(model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe") -> Session:

@@ -1,18 +1,16 @@
 """Finding, verifying, loading and saving of weights: safetensors with the configuration in the header.
 
-Weights are stored in float16 and used in float32. The shipped files lie in ``weights/`` of a checkout and in
-``geoinv/_weights`` of an installed wheel; ``GEOINV_WEIGHTS`` names another folder.
+Weights of our own training are stored in float16, converted ones in float32; all are used in float32.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,8 +22,30 @@ from ..files import atomic_path
 from ..models.config import EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
+from .folders import cache_dir, sha256_of, weights_dir
+from .index import load_index
+
+__all__ = [
+    "ModelInfo",
+    "cache_dir",
+    "generator_path",
+    "load_encoder",
+    "load_generator",
+    "model_file",
+    "model_metadata",
+    "save_model",
+    "sha256_of",
+    "weights_dir",
+]
 
 FORMAT = "geoinv-model-1"
+
+Kind = Literal["generator", "encoder"]
+Part = Literal["generator", "encoder", "directions"]
+_GENERATOR = "-generator.safetensors"
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -38,49 +58,46 @@ class ModelInfo:
     extra: dict[str, Any]
 
 
-def weights_dir() -> Path:
-    """The folder of shipped weights.
+def model_file(model: str, part: Part) -> Path:
+    """Where a part of a model lies, or would lie.
 
-    Raises:
-        CheckpointError: There is none.
+    Args:
+        model: A name, whose files are ``NAME-PART.safetensors`` in the folder of shipped or of fetched weights; or the
+            path of a generator, which is itself, with the other parts beside it: ``X.safetensors`` and
+            ``X-generator.safetensors`` have ``X-PART.safetensors``.
+        part: Of the model.
     """
-    override = os.environ.get("GEOINV_WEIGHTS")
-    package = Path(__file__).resolve().parents[1]
-    candidates = [Path(override)] if override else [package / "_weights", package.parent / "weights"]
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    raise CheckpointError(
-        f"no folder of weights at {candidates[-1]}",
-        "reinstall geoinv, or name the folder in GEOINV_WEIGHTS",
-    )
+    if model.endswith(".safetensors") or os.sep in model:
+        path = Path(model)
+        if part == "generator":
+            return path
+        return path.with_name(f"{path.stem.removesuffix('-generator')}-{part}.safetensors")
+    folder = weights_dir()
+    is_fetched = not (folder / f"{model}{_GENERATOR}").is_file() and (cache_dir() / f"{model}{_GENERATOR}").is_file()
+    return (cache_dir() if is_fetched else folder) / f"{model}-{part}.safetensors"
 
 
 def generator_path(model: str) -> Path:
     """The file of a generator, by name ("mini") or path.
 
     Raises:
-        CheckpointError: There is no such file; the hint lists the names that exist.
+        CheckpointError: There is no such file; the hint lists the names that exist, or how to fetch it.
     """
-    if model.endswith(".safetensors"):
-        path = Path(model)
-    else:
-        path = weights_dir() / f"{model}-generator.safetensors"
-    if not path.is_file():
-        names = sorted(p.name[: -len("-generator.safetensors")] for p in weights_dir().glob("*-generator.safetensors"))
-        raise CheckpointError(f"no weights of model {model!r} at {path}", f"known models: {', '.join(names) or 'none'}")
-    return path
-
-
-@lru_cache(maxsize=16)
-def _sha256(path: Path, size: int, modified_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file, remembered while its size and time stay the same."""
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    path = model_file(model, "generator")
+    if path.is_file():
+        return path
+    if model.endswith((".pkl", ".pt", ".pth")):
+        raise CheckpointError(
+            f"{model} is no file of geoinv",
+            f"convert it: geoinv weights convert {model} {Path(model).stem}.safetensors",
+        )
+    entry = load_index().get(model)
+    if entry is not None and entry.url is not None:
+        raise CheckpointError(f"the weights of model {model!r} are not here", f"get them: geoinv weights fetch {model}")
+    names = sorted(
+        {p.name.removesuffix(_GENERATOR) for d in (weights_dir(), cache_dir()) for p in d.glob(f"*{_GENERATOR}")}
+    )
+    raise CheckpointError(f"no weights of model {model!r} at {path}", f"known models: {', '.join(names) or 'none'}")
 
 
 def save_model(
@@ -88,23 +105,24 @@ def save_model(
 ) -> None:
     """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
-    header = {
-        "format": FORMAT,
-        "kind": "generator" if isinstance(config, GeneratorConfig) else "encoder",
-        "config": asdict(config),
-        "extra": extra or {},
-    }
-    # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
-    metadata = {"geoinv": json.dumps(header, sort_keys=True)}
+    kind: Kind = "generator" if isinstance(config, GeneratorConfig) else "encoder"
+    metadata = model_metadata(kind, asdict(config), extra or {})
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
+
+
+def model_metadata(kind: Kind, config: dict[str, Any], extra: dict[str, Any]) -> dict[str, str]:
+    """The header of a model's file."""
+    header = {"format": FORMAT, "kind": kind, "config": config, "extra": extra}
+    # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
+    return {"geoinv": json.dumps(header, sort_keys=True)}
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
-            if header.get("format") != FORMAT or header.get("kind") != kind:
+            if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("kind") != kind:
                 raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         return header["config"], header["extra"], tensors
@@ -112,7 +130,13 @@ def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[s
         raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
 
 
-def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def _filled(build: Callable[[], Network], tensors: dict[str, Tensor], path: Path) -> Network:
+    """A module with the file's tensors, built without memory for its own: a header may claim any size."""
+    try:
+        with torch.device("meta"):
+            module = build()
+    except (TypeError, ValueError, RuntimeError, KeyError, IndexError, ArithmeticError, AssertionError) as error:
+        raise CheckpointError(f"{path} has a configuration that cannot be built", "it is damaged") from error
     expected = module.state_dict()
     wrong = [
         f"{name} {list(tensors[name].shape) if name in tensors else 'missing'}"
@@ -122,7 +146,8 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     wrong += [f"{name} unused" for name in tensors if name not in expected]
     if wrong:
         raise CheckpointError(f"{path} does not fit its configuration: {', '.join(wrong[:4])}")
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, assign=True)
+    return module
 
 
 def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> tuple[TriPlaneGenerator, ModelInfo]:
@@ -133,8 +158,8 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     """
     path = generator_path(model)
     config, extra, tensors = _read(path, "generator")
-    generator = TriPlaneGenerator(GeneratorConfig.from_dict(config))
-    _fill(generator, tensors, path)
+    read = GeneratorConfig.from_dict(config)
+    generator = _filled(lambda: TriPlaneGenerator(read), tensors, path)
     generator = generator.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return generator.eval().requires_grad_(False), ModelInfo(model, path, sha256_of(path), extra)
 
@@ -146,14 +171,17 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
         CheckpointError: There is none, it is damaged, or it was trained for other generator weights.
     """
     generator = generator_path(model)
-    path = generator.with_name(generator.name.replace("-generator", "-encoder"))
-    if path == generator or not path.is_file():
-        raise CheckpointError(f"no encoder for model {model!r} at {path}", "train one with `geoinv train encoder`")
+    path = model_file(model, "encoder")
+    if not path.is_file():
+        raise CheckpointError(
+            f"no encoder for model {model!r} at {path}",
+            "`geoinv invert --method optimise` works without one; `geoinv train encoder` makes one",
+        )
     encoder, info = load_encoder_file(path)
     if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
         raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")
     encoder = encoder.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return encoder.eval().requires_grad_(False), info
+    return encoder.eval().requires_grad_(False), replace(info, name=model)
 
 
 def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
@@ -163,6 +191,6 @@ def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
         CheckpointError: The file is missing, damaged or holds something else.
     """
     config, extra, tensors = _read(path, "encoder")
-    encoder = GlobalEncoder(EncoderConfig.from_dict(config))
-    _fill(encoder, tensors, path)
+    read = EncoderConfig.from_dict(config)
+    encoder = _filled(lambda: GlobalEncoder(read), tensors, path)
     return encoder, ModelInfo(str(path), path, sha256_of(path), extra)

@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import GeoinvError, MissingDependencyError
-from . import align, bench, doctor, edit, evaluate, export_mesh, invert, output, render, synth, train
+from . import align, bench, doctor, edit, evaluate, export_mesh, invert, output, render, synth, train, weights
 
 app = typer.Typer(
     name="geoinv",
@@ -34,6 +34,7 @@ app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(synth.app, name="synth")
 app.add_typer(train.app, name="train")
+app.add_typer(weights.app, name="weights")
 
 
 def _version(value: bool) -> None:

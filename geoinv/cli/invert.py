@@ -76,6 +76,7 @@ def invert(
         from ..session import Session
 
         session = Session.load(model, device, seed, landmarks=landmarks.value)
+        session.check_crop()
         output.talk(f"model {session.info.name} on {session.device}")
         return session
 

@@ -38,7 +38,9 @@ OutOpt = Annotated[Path, typer.Option("--out", "-o", help="Folder for the result
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 OverwriteOpt = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
 DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-ModelOpt = Annotated[str, typer.Option("--model", help="A shipped model, or a generator's .safetensors file.")]
+ModelOpt = Annotated[
+    str, typer.Option("--model", help="A shipped or fetched model, or a generator's .safetensors file.")
+]
 SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")]
 QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
 LandmarksOpt = Annotated[

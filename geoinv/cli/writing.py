@@ -48,7 +48,7 @@ def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -
 def sweep_views(session: Session, inversion: Inversion, views: int) -> tuple[list[RenderOutput], Tensor, list[str]]:
     """Views from side to side, their cameras [V, 4, 4], and their yaws as labels."""
     poses = sweep(views)
-    cam2world = poses.cam2world()
+    cam2world = poses.cam2world(session.orbit)
     rendered = []
     with output.progress("rendering", views) as update:
         for view in session.iter_render(inversion, cam2world):
@@ -68,7 +68,7 @@ def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> So
     """The head as the photo sees it, where a kind of picture needs it."""
     if "seen" not in kinds:
         return None
-    camera = inversion.pose.cam2world()
+    camera = inversion.pose.cam2world(session.orbit)
     return session.render(inversion, cam2world=camera), camera
 
 
@@ -97,7 +97,7 @@ def write_videos(
     session: Session, inversion: Inversion, paths: Sequence[Path], kinds: Sequence[Kind], *, frames: int
 ) -> None:
     """A turning head for each path; paths run through the kinds, then through the formats."""
-    cameras = turntable(frames).cam2world()
+    cameras = turntable(frames).cam2world(session.orbit)
     limits, source = None, _source(session, inversion, kinds)
     if "depth" in kinds:  # of four views round the loop, which see every depth that the frames will
         limits = shared_depth_range(list(session.iter_render(inversion, cameras[:: max(frames // 4, 1)])))
@@ -115,7 +115,7 @@ def write_turntable(session: Session, inversion: Inversion, path: Path, *, frame
     """One video of the turning head; frames are written as they are rendered."""
 
     def pictures() -> Iterator[np.ndarray]:
-        cameras = turntable(frames).cam2world()
+        cameras = turntable(frames).cam2world(session.orbit)
         for index, view in enumerate(session.iter_render(inversion, cameras)):
             yield view_pictures(view, cameras[index : index + 1])[0]
 
@@ -125,7 +125,7 @@ def write_turntable(session: Session, inversion: Inversion, path: Path, *, frame
 
 def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, float], count: int) -> np.ndarray:
     """One picture from the front for each of ``count`` factors of the strengths, from -1 to 1."""
-    front = CameraPose.from_angles(0.0).cam2world()
+    front = CameraPose.from_angles(0.0).cam2world(session.orbit)
     pictures, labels = [], []
     with output.progress("rendering", count) as update:
         for factor in np.linspace(-1.0, 1.0, count).tolist():

@@ -42,18 +42,10 @@ class Directions:
 
 
 def directions_path(model: str | os.PathLike[str]) -> Path:
-    """Where a generator's directions lie.
+    """Where a generator's directions lie: beside it, see :func:`geoinv.checkpoints.store.model_file`."""
+    from ..checkpoints.store import model_file
 
-    A shipped model ``mini`` has ``weights/mini-directions.safetensors``; a generator given by its path has its own in
-    the same folder: ``NAME.safetensors`` -> ``NAME-directions.safetensors`` (a trailing ``-generator`` is dropped).
-    """
-    text = os.fspath(model)
-    if text.endswith(".safetensors") or os.sep in text:
-        path = Path(text)
-        return path.with_name(f"{path.stem.removesuffix('-generator')}-directions.safetensors")
-    from ..checkpoints.store import weights_dir
-
-    return weights_dir() / f"{text}-directions.safetensors"
+    return model_file(os.fspath(model), "directions")
 
 
 def load_directions(model: str | os.PathLike[str] = "mini", *, generator_sha256: str | None = None) -> Directions:

@@ -61,7 +61,7 @@ def shown_change(before: Tensor, after: Tensor) -> float:
 
 def _pictures(generator: TriPlaneGenerator, w_plus: Tensor) -> Tensor:
     """[B, 3, h, h] in [0, 1] from the front, over grey."""
-    front = CameraPose.from_angles(0.0).cam2world().to(w_plus.device)
+    front = CameraPose.from_angles(0.0).cam2world(generator.config.orbit).to(w_plus.device)
     views = [
         generator.render(
             generator.planes(code[None]), front, w_plus=code[None], resolution=_SIDE, superresolution=False

@@ -68,7 +68,9 @@ def encode_face(
     camera: Tensor = estimate.camera.as_vector()  # [1, 6]
     if not (torch.isfinite(w_plus).all() and torch.isfinite(camera).all()):
         raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
-    reconstruction = generator.render(generator.planes(w_plus), estimate.camera.cam2world(), w_plus=w_plus)
+    reconstruction = generator.render(
+        generator.planes(w_plus), estimate.camera.cam2world(generator.config.orbit), w_plus=w_plus
+    )
     inversion = Inversion(
         w_plus=w_plus.float().cpu(),
         camera=camera[0].float().cpu(),

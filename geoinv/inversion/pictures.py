@@ -58,7 +58,7 @@ def view_pictures(
             seen = seen_of_view(view, cam2world, source)
             picture = tinted_where(color_picture(view), at_side((~seen & (alpha > 0.5)).float(), side)[0, 0].numpy())
         else:
-            normals = render_normals(depth, alpha, cam2world.detach().float().cpu())
+            normals = render_normals(depth, alpha, cam2world.detach().float().cpu(), focal=view.focal)
             picture = normal_picture(normals[0], alpha[0])
         pictures.append(_resized(picture, side))
     return pictures
@@ -74,6 +74,7 @@ def seen_of_view(view: RenderOutput, cam2world: Tensor, source: SourceView) -> T
         shown.depth.detach().float().cpu(),
         depth_alpha(shown),
         camera.detach().float().cpu(),
+        focal=view.focal,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -11,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..conventions import BOX_SIDE, MM_PER_UNIT
+from ..conventions import BOX_SIDE
 from ..errors import GeoinvError
-
-SURFACE_LEVEL = math.log(2.0) / (10.0 / MM_PER_UNIT)
-"""Density at the surface, per world unit: a 10 mm step through it is half opaque, ``exp(-level * step) = 1/2``."""
+from .volume import SURFACE_LEVEL
 
 _COARSE_STEP = 4  # fine cells along a side of a coarse one
 # Where a bust can be: (centre, radii) of ellipsoids about head with hair, and about the shoulders, in world units.
@@ -36,6 +33,7 @@ def density_grid(
     resolution: int,
     *,
     level: float = SURFACE_LEVEL,
+    box_side: float = BOX_SIDE,
     on_progress: Callable[[float], None] | None = None,
 ) -> NDArray[np.float32]:
     """Density [n, n, n] (x, y, z) at the corners of a grid over the box, n = resolution + 1 rounded up to whole cells.
@@ -44,12 +42,12 @@ def density_grid(
     coarse values are interpolated, which decide nothing but inside or outside.
     """
     cells = -(-resolution // _COARSE_STEP)
-    coarse = _sample(generator, planes, _corner_positions(cells), on_progress=None).reshape((cells + 1,) * 3)
+    coarse = _sample(generator, planes, _corner_positions(cells) * box_side, on_progress=None).reshape((cells + 1,) * 3)
     fine_cells = cells * _COARSE_STEP
     dense = _upsampled(coarse, fine_cells + 1)
     near = np.flatnonzero(_near_surface(coarse, level, fine_cells + 1))
     index = np.stack(np.unravel_index(near, dense.shape), axis=1)
-    positions = (index / fine_cells - 0.5) * BOX_SIDE
+    positions = (index / fine_cells - 0.5) * box_side
     dense.reshape(-1)[near] = _sample(generator, planes, positions.astype(np.float32), on_progress)
     return dense
 
@@ -108,8 +106,8 @@ def _sample(
 
 
 def _corner_positions(cells: int) -> NDArray[np.float32]:
-    """[(cells + 1)^3, 3] world positions of grid corners over the box, z fastest."""
-    ticks = (np.arange(cells + 1) / cells - 0.5) * BOX_SIDE
+    """[(cells + 1)^3, 3] positions of grid corners over a box of side 1, z fastest."""
+    ticks = np.arange(cells + 1) / cells - 0.5
     grid = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1)
     return grid.reshape(-1, 3).astype(np.float32)
 

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from ..conventions import BOX_SIDE, MM_PER_UNIT
 from ..errors import UsageError
-from .density import SURFACE_LEVEL, DensityField, density_grid, solid_head, within_bust
+from .density import DensityField, density_grid, solid_head, within_bust
 from .export import to_trimesh
 from .head_mesh import HeadMesh, is_watertight, largest_component, vertex_normals
 from .simplify import simplified
+from .volume import Volume
 
 if TYPE_CHECKING:
     import trimesh
@@ -34,7 +35,7 @@ def extract_head(
     *,
     resolution: int = DEFAULT_RESOLUTION,
     simplify: int | None = None,
-    level: float = SURFACE_LEVEL,
+    volume: Volume | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> HeadMesh:
     """The head in ``planes`` as one watertight, coloured mesh.
@@ -44,7 +45,7 @@ def extract_head(
         planes: Of one head.
         resolution: Cells along the box's side of 370 mm.
         simplify: Number of faces to reduce to; None keeps all.
-        level: Density of the surface, per world unit.
+        volume: What is known of the generator's; by default that of a head in our box.
         on_progress: Called with the share of the density that is sampled.
 
     Raises:
@@ -53,8 +54,11 @@ def extract_head(
     """
     if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
         raise UsageError(f"mesh resolution must be {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
-    density = density_grid(generator, planes, resolution, level=level, on_progress=on_progress)
-    vertices, faces = marching_cubes(solid_head(within_bust(density), level), level)
+    volume = volume or Volume()
+    level, side = volume.level, volume.box_side
+    density = density_grid(generator, planes, resolution, level=level, box_side=side, on_progress=on_progress)
+    solid = solid_head(within_bust(density) if volume.is_bust else density, level)
+    vertices, faces = marching_cubes(solid, level, box_side=side)
     if simplify is not None:
         vertices, faces = simplified(vertices, faces, simplify)
     normals = vertex_normals(vertices, faces)
@@ -67,27 +71,33 @@ def extract_mesh(
     *,
     resolution: int = DEFAULT_RESOLUTION,
     simplify: int | None = None,
+    volume: Volume | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> trimesh.Trimesh:
     """As :func:`extract_head`, as a ``trimesh.Trimesh`` in millimetres of a life-sized head, y up."""
-    head = extract_head(generator, planes, resolution=resolution, simplify=simplify, on_progress=on_progress)
-    return to_trimesh(head)
+    return to_trimesh(
+        extract_head(
+            generator, planes, resolution=resolution, simplify=simplify, volume=volume, on_progress=on_progress
+        )
+    )
 
 
 def marching_cubes(
     density: NDArray[np.float32],  # [n, n, n] (x, y, z) over the box
     level: float,
+    *,
+    box_side: float = BOX_SIDE,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The level set as one closed surface in world units; where the head reaches the box's border it is capped."""
     from skimage.measure import marching_cubes as level_set
 
-    spacing = BOX_SIDE / (density.shape[0] - 1)
+    spacing = box_side / (density.shape[0] - 1)
     # Zeros all round close the surface; clamping keeps very dense interiors from pulling vertices onto grid corners.
     padded = np.pad(np.minimum(density, np.float32(4.0 * level)), 1)
     raw_vertices, raw_faces, _, _ = level_set(
         padded, level, spacing=(spacing,) * 3, gradient_direction="ascent", allow_degenerate=False
     )
-    vertices = (raw_vertices - spacing - BOX_SIDE / 2.0).astype(np.float32)
+    vertices = (raw_vertices - spacing - box_side / 2.0).astype(np.float32)
     faces = raw_faces.astype(np.int64)
     vertices, faces = largest_component(vertices, faces)
     if not is_watertight(faces):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from ..conventions import FACE_ORBIT, Orbit
 from ..errors import CheckpointError
+
+Superresolution = Literal["none", "residual", "hybrid2x", "hybrid4x", "hybrid8x", "hybrid8xdc"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class MappingConfig:
     z_dim: int
     w_dim: int
     label_dim: int = 0
+    label_scale: float = 1.0  # 0: the network was trained with labels of zeros, and none has to be given
     layers: int = 2
     hidden: int = 512
     lr_multiplier: float = 0.01
@@ -25,6 +29,10 @@ class MappingConfig:
     switches: tuple[tuple[int, float], ...] = ()
     # Quantities that start at a threshold, as expressions do, given as max(z - threshold, 0): (index, threshold).
     ramps: tuple[tuple[int, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.layers <= 64:
+            raise ValueError(f"a mapping network of {self.layers} layers")
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,11 @@ class RenderConfig:
     far: float = 3.3
     box_side: float = 1.0
 
+    @property
+    def sampled_to(self) -> float:
+        """The end of the last slice between fixed limits: EG3D's slices begin at even steps from near to far."""
+        return self.far + (self.far - self.near) / max(self.num_samples - 1, 1)
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -79,7 +92,10 @@ class GeneratorConfig:
     third_plane: Literal["zx", "zy"]  # EG3D projects on (x, y), (x, z), (z, x); ours spans the third axis pair
     neural_resolution: int
     resolution: int
-    superresolution: Literal["none", "residual", "hybrid8xdc"]
+    superresolution: Superresolution
+    white_back: bool = False  # what the volume leaves open is white; else it models the background, or there is none
+    orbit: Orbit = FACE_ORBIT
+    crop: Literal["face", "none"] = "face"  # whether its pictures are cropped as `geoinv align` does
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -102,7 +118,15 @@ class GeneratorConfig:
             backbone["channels"] = tuple(backbone["channels"])
             backbone["convs_per_block"] = tuple(backbone["convs_per_block"])
             render = RenderConfig(**parts.pop("render"))
-            return cls(mapping=MappingConfig(**mapping), backbone=BackboneConfig(**backbone), render=render, **parts)
+            orbit = dict(parts.pop("orbit", asdict(FACE_ORBIT)))  # older files have none
+            orbit["pivot"] = tuple(orbit["pivot"])
+            return cls(
+                mapping=MappingConfig(**mapping),
+                backbone=BackboneConfig(**backbone),
+                render=render,
+                orbit=Orbit(**orbit),
+                **parts,
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"generator configuration cannot be read: {error}") from error
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..camera import pixel_centres, rays_through
+from ..conventions import FOCAL
 from ..errors import ShapeError
 from ..ops.render_rays import RayOutput, RaySampling, march_rays, render_rays
 from ..ops.render_rays.volume import density_of
@@ -17,7 +18,7 @@ from .config import GeneratorConfig
 from .decoder import PointDecoder
 from .mapping import MappingNetwork
 from .precision import fast_precision
-from .superresolution import HybridSuperresolution, ResidualSuperresolution
+from .superresolution import HYBRIDS, HybridSuperresolution, ResidualSuperresolution
 
 _TILE_SIDE = 4  # pixels; a tile is as many rays as the native renderer takes together
 
@@ -31,11 +32,13 @@ class RenderOutput:
         alpha: [B, 1, H, W] in [0, 1].
         depth: [B, 1, h, w] along the optical axis in world units; meaningless where alpha is 0. Its side is that of
             the ray grid, which super-resolution does not change.
+        focal: Focal length over image size of the camera that saw it.
     """
 
     color: Tensor
     alpha: Tensor
     depth: Tensor
+    focal: float = FOCAL
 
     def over(self, background: float | Tensor = 1.0) -> Tensor:
         """[B, 3, H, W] in [-1, 1], in front of a background in [0, 1]."""
@@ -55,10 +58,11 @@ class TriPlaneGenerator(nn.Module):
         self.decoder = PointDecoder(plane_channels, config.decoder_hidden, config.feature_channels)
         if config.superresolution == "residual":
             self.superresolution: nn.Module | None = ResidualSuperresolution(config.feature_channels)
-        elif config.superresolution == "hybrid8xdc":
-            self.superresolution = HybridSuperresolution(config.feature_channels, config.w_dim)
-        else:
+        elif config.superresolution == "none":
             self.superresolution = None
+        else:
+            hybrid = HYBRIDS[config.superresolution]
+            self.superresolution = HybridSuperresolution(hybrid, config.feature_channels, config.w_dim)
 
     @property
     def w_avg(self) -> Tensor:
@@ -109,7 +113,9 @@ class TriPlaneGenerator(nn.Module):
     @property
     def sampling(self) -> RaySampling:
         """How rays are cut into samples."""
-        return RaySampling(**asdict(self.config.render), third_plane=self.config.third_plane)
+        render = self.config.render
+        fields = asdict(render) | {"far": render.sampled_to, "third_plane": self.config.third_plane}
+        return RaySampling(**fields)
 
     def march(self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor) -> RayOutput:
         """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
@@ -154,7 +160,8 @@ class TriPlaneGenerator(nn.Module):
         side = resolution or self.config.neural_resolution
         # neighbouring rays read the same pixels of the planes: in tiles, more of them are still in the cache
         order = _tile_order(side).to(cam2world.device)
-        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device)[order])
+        focal = self.config.orbit.focal
+        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device)[order], focal=focal)
         cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)  # [V, side * side]
         if heads == 1:
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
@@ -165,16 +172,18 @@ class TriPlaneGenerator(nn.Module):
         alpha = output.alpha.reshape(views, -1)[:, back].reshape(views, 1, side, side)
         depth = (output.distance.reshape(views, -1) * cosine)[:, back].reshape(views, 1, side, side)
         if not superresolution or self.superresolution is None:
-            return RenderOutput(features[:, :3], alpha, depth)
+            return RenderOutput(features[:, :3], alpha, depth, focal)
         if isinstance(self.superresolution, ResidualSuperresolution):
             color, final_alpha = self.superresolution(features, alpha)
-            return RenderOutput(color, final_alpha, depth)
+            return RenderOutput(color, final_alpha, depth, focal)
         if w_plus is None:
             raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
         code = w_plus[:, -1].expand(views, -1)
-        # EG3D models the background inside the volume and its networks expect 2 c - 1 of what the rays gathered
+        # EG3D models the background inside the volume, or it is white: either way its pictures have no alpha
+        if self.config.white_back:
+            features = features + (1.0 - alpha)
         image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
-        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth)
+        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth, focal)
 
 
 def _tile_order(side: int) -> Tensor:

@@ -45,14 +45,21 @@ class MappingNetwork(nn.Module):
             parts.append((z[:, index : index + 1] - threshold).clamp_min(0.0) * 2.0)
         return torch.cat(parts, dim=1)
 
+    def _scaled(self, label: Tensor | None, batch: int) -> Tensor:
+        """[B, label_dim] as the network was trained with it."""
+        if self.config.label_scale == 0.0:
+            return torch.zeros(batch, self.config.label_dim, device=self.w_avg.device)
+        if label is None or label.shape != (batch, self.config.label_dim):
+            given = "none" if label is None else list(label.shape)
+            raise ShapeError(f"this generator wants a label [{batch}, {self.config.label_dim}], got {given}")
+        return label * self.config.label_scale
+
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         if z.ndim != 2 or z.shape[1] != self.config.z_dim:
             raise ShapeError(f"z must be [B, {self.config.z_dim}], got {list(z.shape)}")
         x = _normalise_second_moment(z) if self.config.normalise_z else self.features(z)
         if self.config.label_dim:
-            if label is None:
-                raise ShapeError(f"this generator wants a label [B, {self.config.label_dim}]")
-            x = torch.cat([x, _normalise_second_moment(self.embed(label))], dim=1)
+            x = torch.cat([x, _normalise_second_moment(self.embed(self._scaled(label, len(z))))], dim=1)
         for i in range(self.config.layers):
             x = scaled_lrelu(getattr(self, f"fc{i}")(x))
         return x

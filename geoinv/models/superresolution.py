@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,28 +43,60 @@ class ResidualSuperresolution(nn.Module):
         return torch.minimum(output[:, :3].clamp_min(0.0), final_alpha), final_alpha
 
 
+@dataclass(frozen=True)
+class Hybrid:
+    """One of EG3D's modules.
+
+    Args:
+        input_side: The feature image is brought to this side first.
+        channels: Of the two blocks.
+        doubles_twice: Whether the first block doubles the side too; the second always does.
+    """
+
+    input_side: int
+    channels: tuple[int, int]
+    doubles_twice: bool
+
+    @property
+    def output_side(self) -> int:
+        return self.input_side * (4 if self.doubles_twice else 2)
+
+
+HYBRIDS = {
+    "hybrid2x": Hybrid(64, (128, 64), doubles_twice=False),
+    "hybrid4x": Hybrid(128, (128, 64), doubles_twice=False),
+    "hybrid8x": Hybrid(128, (128, 64), doubles_twice=True),
+    "hybrid8xdc": Hybrid(128, (256, 128), doubles_twice=True),
+}
+_CLAMP = 256.0  # EG3D's guard against overflow in half precision, which it keeps in single precision
+
+
 class HybridSuperresolution(nn.Module):
-    """EG3D's 8x module for FFHQ 512: two StyleGAN2 blocks on the 128 px feature image, fed the last w.
+    """EG3D's modules: two StyleGAN2 blocks on the feature image, fed the last w.
 
     Source: EG3D (Chan et al., CVPR 2022), supplement; parameter names as in its released weights.
     """
 
-    def __init__(self, feature_channels: int, w_dim: int) -> None:
+    def __init__(self, hybrid: Hybrid, feature_channels: int, w_dim: int) -> None:
         super().__init__()
-        self.block0 = _SuperresolutionBlock(feature_channels, 256, w_dim, 256)
-        self.block1 = _SuperresolutionBlock(256, 128, w_dim, 512)
+        self.hybrid = hybrid
+        first, second = hybrid.channels
+        up, side = hybrid.doubles_twice, hybrid.output_side
+        self.block0 = _SuperresolutionBlock(feature_channels, first, w_dim, side // 2, up=up)
+        self.block1 = _SuperresolutionBlock(first, second, w_dim, side, up=True)
 
     def forward(self, image: Tensor, features: Tensor, w: Tensor) -> Tensor:
-        """image [B, 3, 128, 128] in [-1, 1], features [B, F, 128, 128], w [B, w_dim] -> [B, 3, 512, 512].
+        """image [B, 3, R, R] in [-1, 1], features [B, F, R, R], w [B, w_dim] -> [B, 3, output_side, output_side].
 
         Without gradients it goes view by view: the maps of one take 270 MB, and more at once gain nothing.
         """
         if image.shape[0] > 1 and not torch.is_grad_enabled():
             views = zip(image.split(1), features.split(1), w.split(1), strict=True)
             return torch.cat([self(*view) for view in views])
-        if features.shape[-1] < 128:
+        side = self.hybrid.input_side
+        if features.shape[-1] != side:
             image, features = (
-                F.interpolate(x, size=(128, 128), mode="bilinear", align_corners=False, antialias=True)
+                F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
                 for x in (image, features)
             )
         features, image = self.block0(features, image, w)
@@ -70,12 +104,15 @@ class HybridSuperresolution(nn.Module):
 
 
 class _SuperresolutionBlock(nn.Module):
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool) -> None:
         super().__init__()
-        self.conv0 = StyledConv(in_channels, out_channels, w_dim, resolution, up=True, noise="unused")
+        self.up = up
+        self.conv0 = StyledConv(in_channels, out_channels, w_dim, resolution, up=up, noise="unused")
         self.conv1 = StyledConv(out_channels, out_channels, w_dim, resolution, up=False, noise="unused")
         self.torgb = ToFeatures(out_channels, 3, w_dim)
 
     def forward(self, features: Tensor, image: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.conv1(self.conv0(features, w), w)
-        return features, upsample2(image) + self.torgb(features, w).float()
+        features = self.conv0(features, w).clamp(-_CLAMP, _CLAMP)
+        features = self.conv1(features, w).clamp(-_CLAMP, _CLAMP)
+        painted = self.torgb(features, w).clamp(-_CLAMP, _CLAMP).float()
+        return features, (upsample2(image) if self.up else image) + painted

@@ -66,9 +66,11 @@ def render_normals(
     depth: Tensor,  # [B, 1, h, h] camera z-depth of a ``RenderOutput``
     alpha: Tensor,  # [B, 1, H, H] its opacity, which super-resolution may have enlarged
     cam2world: Tensor,  # [B, 4, 4]
+    *,
+    focal: float = FOCAL,
 ) -> Tensor:
     """World normals [B, 3, h, h] of a render, at the side of its depth."""
-    return normals_from_depth(depth, at_side(alpha, depth.shape[-1]), cam2world)
+    return normals_from_depth(depth, at_side(alpha, depth.shape[-1]), cam2world, focal=focal)
 
 
 def at_side(images: Tensor, side: int) -> Tensor:

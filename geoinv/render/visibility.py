@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..camera import project
+from ..conventions import FOCAL
 from .normals import points_from_depth
 
 TOLERANCE = 0.02
@@ -20,11 +21,13 @@ def seen_in_source(
     source_depth: Tensor,  # [1, 1, H, H] z-depth in the photo's view
     source_alpha: Tensor,  # [1, 1, H, H]
     source_cam2world: Tensor,  # [1, 4, 4]
+    *,
+    focal: float = FOCAL,
 ) -> Tensor:
     """Bool [B, 1, h, h]: the surface there lies in the photo's frame and nothing stands before it."""
     batch, _, side, _ = depth.shape
-    points = points_from_depth(depth, cam2world).flatten(2).transpose(1, 2)  # [B, h * h, 3]
-    position, distance = project(points, source_cam2world.expand(batch, -1, -1))
+    points = points_from_depth(depth, cam2world, focal=focal).flatten(2).transpose(1, 2)  # [B, h * h, 3]
+    position, distance = project(points, source_cam2world.expand(batch, -1, -1), focal=focal)
     grid = (position * 2.0 - 1.0).reshape(batch, side, side, 2)
     seen_depth, seen_alpha = (
         functional.grid_sample(map_.expand(batch, -1, -1, -1), grid, align_corners=False, padding_mode="border")

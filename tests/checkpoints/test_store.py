@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from geoinv.checkpoints import store
 from geoinv.checkpoints.store import load_encoder, load_generator, save_model, sha256_of
 from geoinv.errors import CheckpointError
+from geoinv.models.config import GeneratorConfig
 from geoinv.models.generator import TriPlaneGenerator
 from tests.tiny_models import tiny_config, write_tiny_weights
 
@@ -76,3 +80,41 @@ def test_missing_tensor_is_named(tmp_path: Path) -> None:
     save_model(tmp_path / "g.safetensors", generator, tiny_config())
     with pytest.raises(CheckpointError, match=r"decoder.net.2.bias missing"):
         load_generator(str(tmp_path / "g.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"backbone": {"channels": [10**7, 10**7]}},
+        {"backbone": {"channels": ["a", 16]}},
+        {"backbone": {"out_channels": -3}},
+        {"mapping": {"layers": 10**9}},
+        {"mapping": {"z_dim": 10**15}},
+        {"superresolution": "hybrid9x"},
+        {"orbit": {"focus": 3}},
+    ],
+)
+def test_a_header_cannot_claim_memory(tmp_path: Path, claim: dict[str, Any]) -> None:
+    """Nothing is allocated, nor built for ever, before the tensors of the file are seen to fit."""
+    generator = TriPlaneGenerator(tiny_config())
+    config: dict[str, Any] = json.loads(json.dumps(generator.config.to_dict()))
+    for name, value in claim.items():
+        config[name] = {**config[name], **value} if isinstance(value, dict) else value
+    header = {"format": "geoinv-model-1", "kind": "generator", "config": config, "extra": {}}
+    path = tmp_path / "g.safetensors"
+    save_file(generator.state_dict(), path, metadata={"geoinv": json.dumps(header)})
+    with pytest.raises(CheckpointError):
+        load_generator(str(path))
+
+
+def test_networks_are_built_without_memory(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = []
+
+    def build(config: GeneratorConfig) -> TriPlaneGenerator:
+        devices.append(torch.empty(1).device.type)
+        return TriPlaneGenerator(config)
+
+    monkeypatch.setattr(store, "TriPlaneGenerator", build)
+    generator, _ = load_generator("mini")
+    assert devices == ["meta"]
+    assert {value.device.type for value in generator.state_dict().values()} == {"cpu"}

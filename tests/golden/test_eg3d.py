@@ -75,3 +75,23 @@ def test_superresolution(generator: TriPlaneGenerator, golden: dict[str, Tensor]
     image = generator.superresolution(features[:, :3], features, golden["ws"][:, -1])
     assert relative_error(image[..., ::4, ::4], golden["sr_sub"]) < 1e-5
     assert torch.allclose(image.mean(dim=(2, 3)), golden["sr_mean"], atol=1e-5)
+
+
+def test_our_depths_are_the_middles_of_the_slices_it_draws_from(
+    generator: TriPlaneGenerator, golden: dict[str, Tensor]
+) -> None:
+    render = generator.config.render
+    drawn = golden["depths_coarse"].squeeze(-1)  # [B, N, S]
+    width = (3.3 - 2.25) / (12 - 1)
+    middles = 2.25 + (torch.arange(12) + 0.5) * width
+    assert (drawn - middles).abs().max() <= 0.5 * width + 1e-5
+    assert torch.allclose(drawn.mean(dim=(0, 1)), middles, atol=0.05 * width), "each slice is drawn from evenly"
+    coarse_only = TriPlaneGenerator(
+        dataclasses.replace(generator.config, render=dataclasses.replace(render, num_importance=0))
+    )
+    coarse_only.load_state_dict(generator.state_dict())
+    planes, rays = generator.planes(golden["ws"]), (golden["ray_origins"][:, :64], golden["ray_dirs"][:, :64])
+    ours = coarse_only.render_rays(planes, *rays)
+    given = generator.march(planes, *rays, middles.expand(2, 64, 12))
+    assert relative_error(ours.features, given.features) < 1e-5
+    assert relative_error(ours.distance, given.distance) < 1e-5

@@ -4,9 +4,10 @@ import torch
 
 from geoinv.conventions import MM_PER_UNIT
 from geoinv.errors import GeoinvError, UsageError
-from geoinv.mesh.density import SURFACE_LEVEL, density_grid, solid_head, within_bust
+from geoinv.mesh.density import density_grid, solid_head, within_bust
 from geoinv.mesh.export import to_trimesh
 from geoinv.mesh.extract import extract_head
+from geoinv.mesh.volume import SURFACE_LEVEL, Volume
 from tests.ellipsoid_head import DENSITY, EllipsoidHead
 
 PLANES = torch.zeros(1, 3, 1, 2, 2)
@@ -19,7 +20,7 @@ def test_surface_level_is_half_opaque_over_a_centimetre():
 
 class TestExtractHead:
     def test_hand_computed(self):
-        mesh = extract_head(EllipsoidHead(), PLANES, resolution=64, level=LEVEL)
+        mesh = extract_head(EllipsoidHead(), PLANES, resolution=64, volume=Volume(LEVEL))
         assert np.abs(mesh.vertices).max(axis=0) == pytest.approx([0.2, 0.3, 0.25], abs=0.003)
         volume = 4.0 / 3.0 * np.pi * 0.2 * 0.3 * 0.25 * MM_PER_UNIT**3
         assert mesh.volume_mm3 == pytest.approx(volume, rel=0.01)
@@ -32,12 +33,12 @@ class TestExtractHead:
         assert mesh.body_count == 1
 
     def test_capped_at_the_box(self):
-        mesh = to_trimesh(extract_head(EllipsoidHead(centre=-0.4), PLANES, resolution=48, level=LEVEL))
+        mesh = to_trimesh(extract_head(EllipsoidHead(centre=-0.4), PLANES, resolution=48, volume=Volume(LEVEL)))
         assert mesh.is_watertight
         assert mesh.bounds[0, 1] == pytest.approx(-0.5 * MM_PER_UNIT, abs=5.0)
 
     def test_simplify(self):
-        mesh = extract_head(EllipsoidHead(), PLANES, resolution=64, level=LEVEL, simplify=1500)
+        mesh = extract_head(EllipsoidHead(), PLANES, resolution=64, volume=Volume(LEVEL), simplify=1500)
         assert 1200 <= len(mesh.faces) <= 1500
         assert to_trimesh(mesh).is_watertight and to_trimesh(mesh).body_count == 1
         assert np.abs(mesh.vertices).max(axis=0) == pytest.approx([0.2, 0.3, 0.25], abs=0.006)
@@ -65,7 +66,7 @@ class TestExtractHead:
 
     def test_rejects_empty_density(self):
         with pytest.raises(GeoinvError, match="no surface"):
-            extract_head(EllipsoidHead(), PLANES, resolution=32, level=2.0 * DENSITY)
+            extract_head(EllipsoidHead(), PLANES, resolution=32, volume=Volume(2.0 * DENSITY))
 
 
 class TestSolidHead:

@@ -1,0 +1,53 @@
+"""Where weights lie, and their hashes.
+
+The shipped files lie in ``weights/`` of a checkout and in ``geoinv/_weights`` of an installed wheel; ``GEOINV_WEIGHTS``
+names another folder. Fetched ones lie in the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import CheckpointError
+
+
+def weights_dir() -> Path:
+    """The folder of shipped weights.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    override = os.environ.get("GEOINV_WEIGHTS")
+    package = Path(__file__).resolve().parents[1]
+    candidates = [Path(override)] if override else [package / "_weights", package.parent / "weights"]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise CheckpointError(
+        f"no folder of weights at {candidates[-1]}",
+        "reinstall geoinv, or name the folder in GEOINV_WEIGHTS",
+    )
+
+
+def cache_dir() -> Path:
+    """The folder of fetched weights, which may not exist yet; ``GEOINV_CACHE`` names another cache."""
+    root = os.environ.get("GEOINV_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geoinv"
+    return Path(root) / "weights"
+
+
+@lru_cache(maxsize=16)
+def _sha256(path: Path, size: int, modified_ns: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, remembered while its size and time stay the same."""
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)

@@ -1,0 +1,94 @@
+"""The index of weights: what ships and what can be fetched, from ``index.toml`` beside the shipped files."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError, UsageError
+from .folders import cache_dir, weights_dir
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of weights.
+
+    Args:
+        name: As `geoinv weights` and, for generators that are fetched, ``--model`` take it.
+        file: Relative to the folder of shipped weights, or where there is a ``url`` to that of fetched ones.
+        licence: Of the weights.
+        source: Who made them.
+        size: In bytes, where known.
+        sha256: Where known.
+        url: Where they are fetched from; what ships has none.
+        licence_url: Where the licence can be read.
+        non_commercial: Whether the licence allows no commercial use, so that it has to be accepted.
+        crop: "eg3d-face" where `geoinv align` crops as the model wants, otherwise what it was trained on.
+        attributes: Edits that come with it.
+    """
+
+    name: str
+    file: str
+    licence: str
+    source: str
+    size: int | None = None
+    sha256: str | None = None
+    url: str | None = None
+    licence_url: str | None = None
+    non_commercial: bool = False
+    crop: str | None = None
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, or would be."""
+        return (weights_dir() if self.url is None else cache_dir()) / self.file
+
+    @property
+    def converted(self) -> Path | None:
+        """Where the generator made of a fetched pickle is, or would be."""
+        is_pickle = self.url is not None and self.file.endswith(".pkl")
+        return cache_dir() / f"{self.name}-generator.safetensors" if is_pickle else None
+
+
+def load_index() -> dict[str, Entry]:
+    """All entries by name; none where there is no index.
+
+    Raises:
+        CheckpointError: The index cannot be read.
+    """
+    path = weights_dir() / "index.toml"
+    if not path.is_file():
+        return {}
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        tables = toml.loads(path.read_text(encoding="utf-8"))
+        return {name: _entry(name, table) for name, table in tables.items()}
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"the index {path} cannot be read: {error}", "reinstall geoinv") from error
+
+
+def _entry(name: str, table: dict[str, Any]) -> Entry:
+    known = {field.name for field in fields(Entry)} - {"name"}
+    if unknown := set(table) - known:
+        raise ValueError(f"{name} has {sorted(unknown)[0]}, which no entry has")
+    return Entry(name=name, **{**table, "attributes": tuple(table.get("attributes", ()))})
+
+
+def entry_named(name: str) -> Entry:
+    """An entry.
+
+    Raises:
+        UsageError: There is none; the hint names near ones, or all that can be fetched.
+    """
+    index = load_index()
+    if name in index:
+        return index[name]
+    near = difflib.get_close_matches(name, index, n=3, cutoff=0.5)
+    fetchable = [entry.name for entry in index.values() if entry.url is not None]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(fetchable)}"
+    raise UsageError(f"unknown weights {name!r}", f"{hint} (geoinv weights list shows all)")

@@ -1,0 +1,101 @@
+"""What can be told of weights without loading them: the index's entry and a file's header."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ..errors import CheckpointError
+from .folders import sha256_of
+from .index import Entry, entry_named, load_index
+from .store import model_file
+
+
+def entry_facts(entry: Entry) -> dict[str, Any]:
+    """What the index says, and whether the file is here."""
+    is_here = entry.path.is_file()
+    state = "here" if is_here else "missing" if entry.url is None else "not fetched"
+    return {
+        "name": entry.name,
+        "state": state,
+        "size": entry.size if entry.size is not None or not is_here else entry.path.stat().st_size,
+        "licence": entry.licence,
+        "licence_url": entry.licence_url,
+        "non_commercial": entry.non_commercial,
+        "source": entry.source,
+        "crop": entry.crop,
+        "attributes": list(entry.attributes),
+        "url": entry.url,
+        "sha256": entry.sha256,
+        "path": entry.path,
+    }
+
+
+def weights_facts(name: str) -> dict[str, Any]:
+    """Facts of an entry, of a model by name, or of a generator's file.
+
+    Raises:
+        CheckpointError: A file that is not geoinv's.
+        UsageError: An unknown name.
+    """
+    index = load_index()
+    entry = index.get(name) or index.get(f"{name}-generator")
+    told = {} if entry is None else entry_facts(entry)
+    if model_file(name, "generator").is_file() or name.endswith(".safetensors"):
+        read = generator_facts(name)
+        return {"name": name, **told, **read, "crop": told.get("crop") or read["crop"]}
+    return told or entry_facts(entry_named(name))
+
+
+def generator_facts(model: str) -> dict[str, Any]:
+    """What the header of a generator's file says, and which attributes can be edited."""
+    path = model_file(model, "generator")
+    header = read_header(path)
+    config, extra = header["config"], header.get("extra", {})
+    orbit = config.get("orbit")
+    directions = model_file(model, "directions")
+    facts = {
+        "kind": header["kind"],
+        "file": path,
+        "file_sha256": sha256_of(path),
+        "resolution": config.get("resolution"),
+        "ray_grid": config.get("neural_resolution"),
+        "crop": "eg3d-face" if config.get("crop", "face") == "face" else "none of geoinv's",
+        "encoder": model_file(model, "encoder").is_file(),
+        "attributes": _tensor_names(directions) if directions.is_file() else [],
+    }
+    if orbit is not None:
+        facts["camera"] = orbit
+    told = {key: value for key, value in extra.items() if isinstance(value, str | int | float)}
+    return {**facts, **({"notes": told} if told else {})}
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a geoinv model.
+
+    Raises:
+        CheckpointError: Missing, damaged, or another tool's.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no such file: {path}", "`geoinv weights list` names what geoinv knows")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "fetch or convert it again") from error
+    if not isinstance(header, dict) or not isinstance(header.get("config"), dict) or "kind" not in header:
+        raise CheckpointError(
+            f"{path} holds no model of geoinv", "EG3D's pickles are converted by `geoinv weights convert`"
+        )
+    return header
+
+
+def _tensor_names(path: Path) -> list[str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return sorted(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "make it again: geoinv train directions") from error

@@ -1,0 +1,158 @@
+"""``geoinv weights``: what there is, fetching, verifying and converting."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import output
+from .options import JsonOpt, OverwriteOpt, QuietOpt
+from .outputs import check_outputs
+
+app = typer.Typer(
+    help="Weights: list, fetch, verify, look into, and convert EG3D's.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("list")
+def list_weights(json_output: JsonOpt = False) -> None:
+    """Name all weights that geoinv knows, with licence and whether they are here."""
+    from ..checkpoints.index import load_index
+    from ..checkpoints.model_facts import entry_facts
+
+    facts = [entry_facts(entry) for entry in load_index().values()]
+    if json_output:
+        output.print_json({"weights": facts})
+        return
+    for fact in facts:
+        size = "" if fact["size"] is None else f"{fact['size'] / 1e6:.1f} MB"
+        terms = f"{fact['licence']}{', non-commercial' if fact['non_commercial'] else ''}"
+        output.line(f"{fact['name']:<22} {fact['state']:<11} {size:>8}  {terms}")
+
+
+@app.command("fetch")
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Of `geoinv weights list`.", show_default=False)],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You have read the licence that is shown, and accept it.")
+    ] = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Download weights into the cache, verify them, and convert EG3D's, so that --model takes their NAME."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+
+    from ..checkpoints.fetch import fetch as fetch_entry
+    from ..checkpoints.index import entry_named
+
+    made: list[Path] = []
+    for entry in [entry_named(name) for name in names]:
+        output.talk(f"{entry.name}: {entry.licence}{f', {entry.licence_url}' if entry.licence_url else ''}")
+        with output.progress(f"fetching {entry.name}", 100) as update:
+            path = fetch_entry(
+                entry,
+                accept_licence=accept_licence,
+                on_progress=lambda done, total, update=update: update(100 * done // max(total or done, 1)),  # type: ignore[misc]
+            )
+        made.append(path)
+        if entry.converted is not None and not entry.converted.is_file():
+            from ..checkpoints.eg3d_convert import convert_eg3d
+
+            output.talk(f"converting {path}")
+            convert_eg3d(path, entry.converted, name=entry.name, licence=entry.licence)
+        if entry.converted is not None:
+            made.append(entry.converted)
+    values = {"names": names, "files": made, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result(f"fetched {', '.join(names)}", values, made, as_json=json_output)
+
+
+@app.command("verify")
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="By default all that are here.", show_default=False)
+    ] = None,
+    json_output: JsonOpt = False,
+) -> None:
+    """Compare files with their hashes; exit 1 if one is damaged or a named one is missing."""
+    from ..checkpoints.fetch import verify as verify_entry
+    from ..checkpoints.index import entry_named, load_index
+
+    entries = [entry_named(name) for name in names] if names else list(load_index().values())
+    states = {entry.name: verify_entry(entry) for entry in entries}
+    if not names:
+        states = {entry.name: states[entry.name] for entry in entries if entry.url is None or entry.path.is_file()}
+    bad = [name for name, state in states.items() if state not in ("ok", "unknown hash")]
+    if json_output:
+        output.print_json({"weights": states, "bad": bad})
+    else:
+        for name, state in states.items():
+            output.line(f"{name:<22} {state}")
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command("info")
+def info(
+    weights: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="Of `geoinv weights list`, a model, or a .safetensors file.")
+    ],
+    json_output: JsonOpt = False,
+) -> None:
+    """Tell licence, source, crop, camera and attributes of weights."""
+    from ..checkpoints.model_facts import weights_facts
+
+    facts = weights_facts(weights)
+    if json_output:
+        output.print_json(facts)
+        return
+    facts = {name: value for name, value in facts.items() if value is not None}
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        output.line(f"{name:<{width}}  {_told(value)}")
+
+
+@app.command("convert")
+def convert(
+    network: Annotated[Path, typer.Argument(metavar="NETWORK.pkl", help="EG3D's, or a .pt with init_kwargs.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="Give it to --model.")],
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Turn a network of EG3D into a file of geoinv. No code of the file is run."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+
+    from ..errors import UsageError
+
+    if out.suffix != ".safetensors":
+        raise UsageError(f"{out} does not end in .safetensors", f"for instance {out.with_suffix('.safetensors')}")
+    check_outputs([out], overwrite=overwrite)
+
+    from ..checkpoints.eg3d_convert import convert_eg3d
+
+    converted = convert_eg3d(network, out)
+    config = converted.config
+    values = {
+        "network": network,
+        "model": out,
+        "parameters": converted.parameters,
+        "resolution": config.resolution,
+        "ray_grid": config.neural_resolution,
+        "source_sha256": converted.source_sha256,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    summary = f"{network.name}: {converted.parameters / 1e6:.1f} M numbers, {config.resolution} px"
+    output.print_result(summary, values, [out], as_json=json_output)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_told(item)}" for name, item in value.items())
+    return str(value)

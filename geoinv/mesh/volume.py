@@ -1,0 +1,39 @@
+"""Where in a generator's volume its head is, and at which density its surface."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..conventions import BOX_SIDE, MM_PER_UNIT
+
+if TYPE_CHECKING:
+    from ..models.config import GeneratorConfig
+
+SURFACE_LEVEL = math.log(2.0) / (10.0 / MM_PER_UNIT)
+"""Density at the surface, per world unit: a 10 mm step through it is half opaque, ``exp(-level * step) = 1/2``."""
+
+EG3D_SURFACE_LEVEL = math.log1p(math.exp(10.0 - 1.0))
+"""The same where EG3D's scripts cut its generators: at a raw density of 10, which counts as softplus(10 - 1)."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What extraction has to know of a generator.
+
+    Args:
+        level: Density of the surface, per world unit.
+        box_side: Side of the box.
+        is_bust: Whether head and shoulders are all that can be in it, so that the rest is cut away.
+    """
+
+    level: float = SURFACE_LEVEL
+    box_side: float = BOX_SIDE
+    is_bust: bool = True
+
+
+def volume_of(config: GeneratorConfig) -> Volume:
+    """The volume of a generator; those with fixed limits along the rays are EG3D's."""
+    level = EG3D_SURFACE_LEVEL if config.render.limits == "fixed" else SURFACE_LEVEL
+    return Volume(level, config.render.box_side, is_bust=config.crop == "face")

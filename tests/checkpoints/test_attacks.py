@@ -1,0 +1,412 @@
+"""Files made to harm: nothing of them runs, memory stays bounded, and the error is one line."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import random
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from geoinv.checkpoints.eg3d_convert import convert_eg3d, expected_shapes
+from geoinv.checkpoints.pickle_reader import MAX_OPERATIONS, Budget, PickleReader
+from geoinv.checkpoints.store import load_generator, save_model
+from geoinv.checkpoints.torch_pickles import Storage, StoredTensor, unknown_global
+from geoinv.errors import CheckpointError
+from geoinv.models.eg3d_releases import release
+from geoinv.models.generator import TriPlaneGenerator
+from tests.tiny_models import tiny_config
+
+from .official_pickles import MARK, small_release, write_official_pickle, write_state_dict
+
+MAX_MIB = 48  # far below what the files claim, well above what reading them takes
+TOUCH = "touch ran"
+
+
+class Calls:
+    """Pickles as a call, like anybody's harmful object."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def in_network(value: Any) -> bytes:
+    return pickle.dumps({"G_ema": value})
+
+
+def raw(code: bytes) -> bytes:
+    """A pickle of one value that ``code`` pushes."""
+    return b"\x80\x04" + code + b"."
+
+
+def text(value: str) -> bytes:
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+def call(module: str, name: str, arguments: bytes) -> bytes:
+    return text(module) + text(name) + b"\x93" + arguments + b"R"
+
+
+def nested_storage(saved: bytes) -> bytes:
+    """A tensor whose storage is ``saved``, where plain ``pickle`` would call torch.load on it."""
+    storage = call("torch.storage", "_load_from_bytes", b"B" + struct.pack("<I", len(saved)) + saved + b"\x85")
+    tensor = call("torch._utils", "_rebuild_tensor_v2", b"(" + storage + b"K\x00K\x01\x85K\x01\x85\x89}t")
+    return raw(b"}" + text("G_ema") + b"}" + text("w") + tensor + b"ss")
+
+
+def torch_zip(pickled: bytes, **entries: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("x/data.pkl", pickled)
+        for name, value in entries.items():
+            archive.writestr(f"x/data/{name}", value)
+    return buffer.getvalue()
+
+
+def compressed_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", bytes(1 << 26))
+    return buffer.getvalue()
+
+
+def many_entries() -> bytes:
+    """A zip whose directory names one entry 100 000 times."""
+    whole = torch_zip(raw(b"}"))
+    end = whole[-22:]
+    start = struct.unpack("<I", end[16:20])[0]
+    directory = whole[start:-22] * 100_000
+    return whole[:start] + directory + end[:12] + struct.pack("<II", len(directory), start) + end[20:]
+
+
+def persistent_storage(numel: int) -> bytes:
+    """A tensor of a zip's storage "0" of so many floats."""
+    storage = b"(" + text("storage") + text("torch") + text("FloatStorage") + b"\x93" + text("0") + text("cpu")
+    storage += b"\x8a\x06" + numel.to_bytes(6, "little") + b"tQ"
+    tensor = call("torch._utils", "_rebuild_tensor_v2", b"(" + storage + b"K\x00K\x01\x85K\x01\x85\x89}t")
+    return raw(b"}" + text("G_ema") + b"}" + text("w") + tensor + b"ss")
+
+
+def doubling(levels: int) -> bytes:
+    """A tuple of the same tuple twice, and so on: 2 ** levels leaves."""
+    return raw(b")" + b"\x94" + b"".join(b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86\x94" for i in range(levels)))
+
+
+CODE: dict[str, Callable[[], bytes]] = {
+    "os.system": lambda: in_network(Calls(os.system, TOUCH)),
+    "posix.system": lambda: raw(call("posix", "system", text(TOUCH) + b"\x85")),
+    "eval": lambda: in_network(Calls(eval, f"__import__('os').system({TOUCH!r})")),
+    "exec": lambda: in_network(Calls(exec, "open('ran', 'w')")),
+    "open": lambda: in_network(Calls(open, "ran", "w")),
+    "subprocess": lambda: in_network(Calls(subprocess.Popen, ["touch", "ran"])),
+    "nested reduce": lambda: in_network(Calls(tuple, (Calls(os.system, TOUCH),))),
+    "getattr chain": lambda: raw(
+        call("builtins", "getattr", call("builtins", "__import__", text("os") + b"\x85") + text("system") + b"\x86")
+        + text(TOUCH)
+        + b"\x85R"
+    ),
+    "dotted name": lambda: raw(call("torch.serialization", "os.system", text(TOUCH) + b"\x85")),
+    "allowed module's import": lambda: raw(call("torch._utils", "os.system", text(TOUCH) + b"\x85")),
+    "torch.load": lambda: raw(call("torch", "load", text("x") + b"\x85")),
+    "torch.hub": lambda: raw(call("torch.hub", "load", text("x") + b"\x85")),
+    "layer called": lambda: raw(call("torch.nn.modules.linear", "Linear", b"K\x01K\x01\x86")),
+    "layer's module's import": lambda: raw(call("torch.nn.modules.module", "functools.partial", b")")),
+    "dotted layer": lambda: raw(text("torch.nn.modules.module") + text("Module.__init__.__globals__") + b"\x93"),
+    "global as text": lambda: raw(b"cposix\nsystem\n" + text(TOUCH) + b"\x85R"),
+    "old instance": lambda: b"\x80\x02(S'touch ran'\niposix\nsystem\n.",
+    "old object": lambda: b"\x80\x02(cposix\nsystem\n" + b"X\x09\x00\x00\x00touch ran" + b"o.",
+    "new object": lambda: raw(text("subprocess") + text("Popen") + b"\x93" + text(TOUCH) + b"\x85\x81"),
+    "new object with keywords": lambda: raw(text("subprocess") + text("Popen") + b"\x93)}\x92"),
+    "called function": lambda: raw(call("torch._utils", "_rebuild_parameter", b"K\x01\x85")),
+    "called value": lambda: raw(text("system") + text(TOUCH) + b"\x85R"),
+    "built function": lambda: raw(text("torch._utils") + text("_rebuild_parameter") + b"\x93}b"),
+    "extension": lambda: raw(b"\x82\x01"),
+    "out-of-band buffer": lambda: raw(b"\x97"),
+    "persistent id": lambda: raw(text("x") + b"Q"),
+    "nested storage": lambda: nested_storage(in_network(Calls(os.system, TOUCH))),
+    "nested storage by torch.save": lambda: nested_storage(_saved(Calls(os.system, TOUCH), zipped=False)),
+    "nested zip": lambda: nested_storage(_saved(Calls(os.system, TOUCH), zipped=True)),
+    "torch.save": lambda: _saved(Calls(os.system, TOUCH), zipped=True),
+    "older torch.save": lambda: _saved(Calls(os.system, TOUCH), zipped=False),
+    "saved module": lambda: _saved(torch.nn.Linear(1, 1), zipped=False),
+    "state called": lambda: raw(
+        call("torch_utils.persistence", "_reconstruct_persistent_obj", b"}" + text("version") + b"K\x07s\x85")
+    ),
+}
+
+CLAIMS: dict[str, Callable[[], bytes]] = {
+    "memo index": lambda: raw(b"Nr\xff\xff\xff\xff"),
+    "long bytes": lambda: raw(b"\x8e" + struct.pack("<Q", 1 << 60)),
+    "negative bytes": lambda: raw(b"\x8e" + struct.pack("<Q", (1 << 64) - 1)),
+    "long bytearray": lambda: raw(b"\x96" + struct.pack("<Q", 1 << 40)),
+    "long string": lambda: raw(b"\x8d" + struct.pack("<Q", 1 << 60)),
+    "long frame": lambda: raw(b"\x95" + struct.pack("<Q", 1 << 60) + b"N"),
+    "long number": lambda: raw(b"\x8b" + struct.pack("<I", 1 << 30)),
+    "long text": lambda: b"\x80\x04c" + b"a" * 4096,
+    "doubling": lambda: doubling(200),
+    "nesting": lambda: raw(b"]" * 20_000 + b"a" * 19_999),
+    "tensor of a stride of 0": lambda: _tensor_of((1 << 20, 1 << 20), (0, 0)),
+    "tensor of a huge stride": lambda: _tensor_of((2, 2), (1 << 38, 1 << 38)),
+    "tensor of many dimensions": lambda: _tensor_of((1,) * 100, (1,) * 100),
+    "storage of a terabyte": lambda: torch_zip(persistent_storage(1 << 38), **{"0": b"1234"}),
+    "storage that is missing": lambda: torch_zip(persistent_storage(1)),
+    "compressed zip": compressed_zip,
+    "zip of many entries": many_entries,
+    "zip of something else": lambda: torch_zip(b"").replace(b"data.pkl", b"data.txt"),
+    "module in itself": lambda: _cyclic_modules(),
+    "keys that collide": lambda: raw(b"}(" + b"".join(_big(i * ((1 << 61) - 1)) + b"N" for i in range(1, 100)) + b"u"),
+    "unhashable key": lambda: raw(b"}]Ns"),
+    "nothing on the stack": lambda: raw(b"R"),
+    "mark under the stack": lambda: raw(b"(u"),
+    "no mark": lambda: raw(b"}u"),
+}
+
+
+def _big(number: int) -> bytes:
+    return b"\x8a\x09" + number.to_bytes(9, "little")
+
+
+def _saved(value: Any, *, zipped: bool) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"G_ema": {"w": value}}, buffer, _use_new_zipfile_serialization=zipped)
+    return buffer.getvalue()
+
+
+def _tensor_of(shape: tuple[int, ...], stride: tuple[int, ...]) -> bytes:
+    """A whole network of which one tensor claims to be so large."""
+    cars = TriPlaneGenerator(small_release(release("shapenetcars128-64")))
+
+    class Claims(torch.Tensor):
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            storage = torch.zeros(1).untyped_storage()
+            typed = torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32, _internal=True)
+            return (torch._utils._rebuild_tensor_v2, (typed, 0, shape, stride, False, {}))
+
+    buffer = io.BytesIO()
+    from .official_pickles import official_arguments, official_tensors
+
+    tensors = {**official_tensors(cars), "decoder.net.0.bias": torch.zeros(1).as_subclass(Claims)}
+    pickle.dump({"G_ema": tensors, "init_kwargs": official_arguments(cars.config)}, buffer, protocol=4)
+    return buffer.getvalue()
+
+
+def _cyclic_modules() -> bytes:
+    """G_ema whose _modules hold G_ema."""
+    meta = b"}\x94(" + text("type") + text("class") + text("version") + b"K\x06" + text("class_name")
+    meta += text("TriPlaneGenerator") + text("state") + b"}\x94" + b"u"
+    network = text("torch_utils.persistence") + text("_reconstruct_persistent_obj") + b"\x93" + meta + b"\x85R\x94"
+    # memo: 0 meta, 1 state, 2 network; then state gets its arguments and modules
+    state = b"h\x01(" + text("_init_kwargs") + b"}" + text("rendering_kwargs") + b"}" + text("_modules")
+    state += b"}" + text("again") + b"h\x02s" + b"u0"
+    return raw(b"}" + text("G_ema") + network + state + b"s")
+
+
+@pytest.fixture(scope="module")
+def warm() -> None:
+    """What torch loads when it first builds a network without memory is not the file's doing."""
+    expected_shapes(small_release(release("shapenetcars128-64")))
+
+
+@pytest.fixture
+def refused(warm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], CheckpointError]:
+    """Converts bytes, which must fail in one line, run nothing and take little memory."""
+    monkeypatch.chdir(tmp_path)
+
+    def convert(data: bytes) -> CheckpointError:
+        source = tmp_path / "x.pkl"
+        source.write_bytes(data)
+        tracemalloc.start()
+        try:
+            with pytest.raises(CheckpointError) as caught:
+                convert_eg3d(source, tmp_path / "out.safetensors")
+            peak_mib = tracemalloc.get_traced_memory()[1] / 2**20
+        finally:
+            tracemalloc.stop()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pkl"], "something ran, or was left behind"
+        assert MARK not in os.environ
+        assert "\n" not in caught.value.message and len(caught.value.message) < 600
+        assert peak_mib < MAX_MIB + 8 * len(data) / 2**20
+        return caught.value
+
+    return convert
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_nothing_runs(name: str, refused: Callable[[bytes], CheckpointError]) -> None:
+    refused(CODE[name]())
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claims_take_no_memory(name: str, refused: Callable[[bytes], CheckpointError]) -> None:
+    refused(CLAIMS[name]())
+
+
+@pytest.mark.parametrize("operation", [b"]", b"\x8f", b"}", b"N0"])
+def test_objects_are_counted(operation: bytes) -> None:
+    assert MAX_OPERATIONS * sys.getsizeof(set()) < 300e6
+    data = memoryview(raw(operation * 600))
+    with pytest.raises(CheckpointError, match="more objects than any network"):
+        PickleReader(data, unknown_global, budget=Budget(500)).load()
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "stride"),
+    [
+        (0, (64, 32), (0, 0)),
+        (0, (2, 2), (1, 0)),
+        (0, (5,), (1,)),
+        (4, (1,), (1,)),
+        (0, (2,), (4,)),
+        (1, (2, 2), (2, 1)),
+    ],
+)
+def test_tensors_that_do_not_fit_their_storage(offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> None:
+    storage = Storage(torch.float32, 4, memoryview(bytes(16)))
+    with pytest.raises(CheckpointError, match="does not fit its storage of 4"):
+        StoredTensor(storage, offset, shape, stride).read()
+
+
+def test_tensors_that_fit_their_storage() -> None:
+    storage = Storage(torch.float32, 4, memoryview(torch.arange(4.0).numpy()).cast("B"))
+    assert StoredTensor(storage, 0, (2, 2), (1, 2)).read().tolist() == [[0.0, 2.0], [1.0, 3.0]]
+    assert StoredTensor(storage, 3, (), ()).read().item() == 3.0
+    assert StoredTensor(storage, 0, (0, 9), (9, 1)).read().shape == (0, 9)
+
+
+def test_globals_are_named(refused: Callable[[bytes], CheckpointError]) -> None:
+    assert "posix.system" in refused(CODE["os.system"]()).message
+    assert "builtins.eval" in refused(CODE["eval"]()).message
+    assert "builtins.getattr" in refused(in_network(Calls(getattr, 1, "real"))).message
+    assert "torch.nn.modules.linear.Linear" in refused(CODE["layer called"]()).message
+
+
+def test_the_attacks_do_run_where_they_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the tests above would show nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("os.system", "eval", "nested reduce", "getattr chain", "global as text", "old instance"):
+        pickle.loads(CODE[name]())
+        assert Path("ran").exists(), name
+        Path("ran").unlink()
+
+
+@pytest.fixture(scope="module")
+def good_files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """A pickle and both kinds of torch.save."""
+    folder = tmp_path_factory.mktemp("good")
+    cars = TriPlaneGenerator(small_release(release("shapenetcars128-64")))
+    files = [write_official_pickle(folder / "a.pkl", cars, has_others=False)]
+    files += [write_state_dict(folder / f"{zipped}.pt", cars, as_zip=zipped) for zipped in (True, False)]
+    return [file.read_bytes() for file in files]
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_cut_files(kind: int, good_files: list[bytes], refused: Callable[[bytes], CheckpointError]) -> None:
+    data = good_files[kind]
+    for length in [1, 2, 3, 10, 100, 1000, len(data) // 3, len(data) // 2, len(data) - 1000, len(data) - 1]:
+        error = refused(data[:length])
+        if kind == 0 and length > 3:
+            assert "cut short" in error.message
+
+
+def mutated(data: bytes, rng: random.Random, *, within: int) -> bytes:
+    """Some bytes changed, removed, doubled or moved, mostly near the start, where the structure is."""
+    result = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 4, 16])):
+        at = rng.randrange(min(within, len(result)))
+        kind = rng.randrange(5)
+        if kind == 0:
+            result[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            result[at] = rng.randrange(256)
+        elif kind == 2:
+            del result[at : at + rng.randrange(1, 9)]
+        elif kind == 3:
+            result[at:at] = result[at : at + rng.randrange(1, 64)]
+        else:
+            size = rng.choice([1, 2, 4, 8])
+            result[at : at + size] = rng.choice([b"\xff", b"\x00", b"\x7f"]) * size
+    return bytes(result)
+
+
+def fuzz(good: list[bytes], folder: Path, count: int, seed: int) -> int:
+    """How many of so many mutated files still convert; the others end in clean errors, or this raises."""
+    rng = random.Random(seed)
+    accepted = 0
+    path, target = folder / "x.pkl", folder / "x.safetensors"
+    for _ in range(count):
+        data = rng.choice(good)
+        # a zip's structure is at both ends, a pickle's all over
+        path.write_bytes(mutated(data, rng, within=rng.choice([2000, 30_000, len(data)])))
+        try:
+            convert_eg3d(path, target)
+            accepted += 1
+        except CheckpointError as error:
+            assert "\n" not in error.message
+    assert MARK not in os.environ
+    return accepted
+
+
+def fuzz_safetensors(folder: Path, count: int, seed: int) -> int:
+    rng = random.Random(seed)
+    path = folder / "g.safetensors"
+    torch.manual_seed(0)
+    generator = TriPlaneGenerator(tiny_config())
+    save_model(path, generator, generator.config)
+    good = path.read_bytes()
+    accepted = 0
+    for _ in range(count):
+        path.write_bytes(mutated(good, rng, within=rng.choice([200, 4000, len(good)])))
+        try:
+            load_generator(str(path))
+            accepted += 1
+        except CheckpointError as error:
+            assert "\n" not in error.message
+    return accepted
+
+
+def small_files(tmp_path: Path) -> list[bytes]:
+    """As good_files, without the large noise maps: the structure is what matters, and thousands are read."""
+    from .official_pickles import official_tensors
+
+    cars = TriPlaneGenerator(small_release(release("shapenetcars128-64")))
+    tensors = {n: t for n, t in official_tensors(cars).items() if "noise_const" not in n and t.numel() < 2000}
+    pickled = write_official_pickle(tmp_path / "s.pkl", cars, tensors=tensors, has_others=False).read_bytes()
+    return [pickled]
+
+
+def test_some_mutated_files(good_files: list[bytes], tmp_path: Path) -> None:
+    fuzz(good_files, tmp_path, 20, seed=1)
+    fuzz(small_files(tmp_path), tmp_path, 100, seed=2)
+    accepted = fuzz_safetensors(tmp_path, 60, seed=3)
+    assert accepted < 60
+
+
+@pytest.mark.slow
+def test_many_mutated_files(good_files: list[bytes], tmp_path: Path) -> None:
+    fuzz(good_files, tmp_path, 300, seed=11)
+    fuzz(small_files(tmp_path), tmp_path, 1000, seed=12)
+    fuzz_safetensors(tmp_path, 700, seed=13)
+
+
+def test_foreign_safetensors(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors", metadata={"geoinv": "[1, 2"})
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_generator(str(tmp_path / "x.safetensors"))
+    for text_ in ("[]", "3", '{"format": "geoinv-model-1", "kind": "generator"}', '{"config": 3}'):
+        save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors", metadata={"geoinv": text_})
+        with pytest.raises(CheckpointError):
+            load_generator(str(tmp_path / "x.safetensors"))
