@@ -21,8 +21,9 @@ _PERSISTENCE_VERSION = 6
 _POSITIONAL = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
 _MAX_MODULES = 4096  # EG3D's generator has about 120
 _MAX_DEPTH = 16
-# Modules without parameters that EG3D does not save with their source.
+# Modules that EG3D does not save with their source.
 _PLAIN_CLASSES = {
+    "training.triplane.OSGDecoder",
     "training.volumetric_rendering.renderer.ImportanceRenderer",
     "training.volumetric_rendering.ray_marcher.MipRayMarcher2",
     "training.volumetric_rendering.ray_sampler.RaySampler",

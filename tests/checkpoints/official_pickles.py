@@ -167,6 +167,7 @@ def _nvlabs_modules() -> Iterator[Any]:
         "training",
         "training.volumetric_rendering",
         "training.volumetric_rendering.renderer",
+        "training.triplane",
     ]
     modules = {name: types.ModuleType(name) for name in names}
     for name, module in modules.items():
@@ -184,6 +185,9 @@ def _nvlabs_modules() -> Iterator[Any]:
             super().__init__()
             self.plane_axes = _PLANE_AXES.clone()
 
+    class OSGDecoder(nn.Module):
+        """Saved without its source, other than the rest."""
+
     class Persistent(nn.Module):
         def __reduce__(self) -> Any:
             meta = {
@@ -199,11 +203,14 @@ def _nvlabs_modules() -> Iterator[Any]:
         (_reconstruct_persistent_obj, "torch_utils.persistence"),
         (EasyDict, "dnnlib.util"),
         (ImportanceRenderer, "training.volumetric_rendering.renderer"),
+        (OSGDecoder, "training.triplane"),
     ):
         value.__module__, value.__qualname__ = home, value.__name__
         setattr(modules[home], value.__name__, value)
 
     def module_named(name: str) -> nn.Module:
+        if name.endswith("decoder"):
+            return OSGDecoder()
         if name.endswith("decoder.net"):
             return nn.Sequential()
         module = Persistent()
