@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, MissingEncoderError
 from ..files import atomic_path
 from ..models.config import EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
@@ -148,7 +148,8 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     generator = generator_path(model)
     path = generator.with_name(generator.name.replace("-generator", "-encoder"))
     if path == generator or not path.is_file():
-        raise CheckpointError(f"no encoder for model {model!r} at {path}", "train one with `geoinv train encoder`")
+        hint = "give --method optimise, or train one with `geoinv train encoder`"
+        raise MissingEncoderError(f"no encoder for model {model!r} at {path}", hint)
     config, extra, tensors = _read(path, "encoder")
     if extra.get("generator_sha256") not in (None, sha256_of(generator)):
         raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")

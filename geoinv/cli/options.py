@@ -18,6 +18,14 @@ class Landmarks(str, Enum):
     face_alignment = "face-alignment"
 
 
+class Method(str, Enum):
+    """How a photo is inverted."""
+
+    encoder = "encoder"
+    optimise = "optimise"
+    pti = "pti"
+
+
 def face_index(number: int | None) -> int | None:
     """The library's count from 0 for the command line's count from 1."""
     return None if number is None else number - 1
@@ -47,4 +55,17 @@ LandmarksOpt = Annotated[
 FaceOpt = Annotated[
     int | None,
     typer.Option("--face", min=1, help="Which face: 1 is the largest, 2 the next.", show_default="the largest"),
+]
+StepsOpt = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="Steps of optimise and pti.", show_default="150, or the time budget"),
+]
+TimeBudgetOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--time-budget",
+        min=0.1,
+        help="Seconds for the steps of optimise and pti; what comes out then depends on the machine.",
+        show_default=False,
+    ),
 ]

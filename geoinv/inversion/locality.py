@@ -54,7 +54,7 @@ class Locality:
     def near_heads(self, moving: TriPlaneGenerator) -> Tensor:
         """Of a head between the pivot and a random one."""
         chosen = self._draw()
-        other = self._codes[torch.randint(len(self._codes), (1,), generator=self._random).item()]
+        other = self._codes[torch.randint(len(self._codes), (1,), generator=self._random).to(self._codes.device)]
         code = self._pivot + _STEP_TO_RANDOM * (other - self._pivot)
         origins, directions = self._origins[:, chosen], self._directions[:, chosen]
         with torch.no_grad():

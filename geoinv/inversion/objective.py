@@ -122,7 +122,9 @@ class HeadObjective:
     def _draw(self, kind: str, count: int, random: torch.Generator) -> Tensor:
         """Random pixels of a kind, none where there are none."""
         known = self._pixels[kind]
-        return known[torch.randint(len(known), (count if len(known) else 0,), generator=random)] if len(known) else known
+        return (
+            known[torch.randint(len(known), (count if len(known) else 0,), generator=random)] if len(known) else known
+        )
 
     def _draw_anchors(self) -> Tensor:
         return torch.randint(len(self._anchors), (_ANCHORS,), generator=self._random).to(self._anchors.device)

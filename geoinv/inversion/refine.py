@@ -9,7 +9,7 @@ their looks. Codes are moved in standard deviations of random codes (see ``laten
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -150,9 +150,7 @@ def refine_head(
         return RefinedHead(code.best, code.steps, code.first_loss, code.best_loss, code.is_interrupted)
     pace = settings.pace(1.0 - share)
     tuned = _tune_generator(generator, code.best, objective, settings, pace, _part(on_step, share, 1.0, code.steps))
-    return RefinedHead(
-        tuned.best, code.steps + tuned.steps, code.first_loss, tuned.best_loss, tuned.is_interrupted
-    )
+    return RefinedHead(tuned.best, code.steps + tuned.steps, code.first_loss, tuned.best_loss, tuned.is_interrupted)
 
 
 def _part(on_step: OnStep | None, begin: float, end: float, steps_before: int = 0) -> OnStep | None:
@@ -187,9 +185,7 @@ def _optimise_code(
 
     def loss(*, is_check: bool, with_likeness: bool) -> Tensor:
         w_plus, camera = head()
-        fit = objective.loss(
-            moving, moving.planes(w_plus), camera, is_check=is_check, with_likeness=with_likeness
-        )
+        fit = objective.loss(moving, moving.planes(w_plus), camera, is_check=is_check, with_likeness=with_likeness)
         unusual = space.coordinates(w_plus.mean(dim=1)).square().mean()
         prior = settings.code_prior * common.square().mean() + settings.layer_prior * layers.square().mean()
         prior = prior + settings.mean_prior * unusual + settings.camera_prior * turn.square().mean()
@@ -220,13 +216,13 @@ def _optimise_code(
     )
 
 
-def _noise_structure(noises: object) -> Tensor:
+def _noise_structure(noises: Iterable[Tensor]) -> Tensor:
     """How far noise is from having none: squared correlation with its neighbours at all scales down to 8 px.
 
     Source: Karras et al., 2020, appendix D.
     """
     total = torch.zeros(())
-    for noise in noises:  # type: ignore[attr-defined]
+    for noise in noises:
         level = noise[None, None]
         total = total.to(level.device)
         while level.shape[-1] >= 8:
@@ -247,7 +243,7 @@ def _tune_generator(
     base = tuned_generator(generator, pivot.tuning)
     moving = copy.deepcopy(base)
     names = painting_parameters(moving)
-    kept = {**names, **dict.fromkeys(pivot.tuning)}
+    kept = {*names, *pivot.tuning}
     for value in names.values():
         value.requires_grad_()
     locality = Locality(base, pivot.w_plus, pivot.camera, seed=settings.seed)

@@ -9,7 +9,7 @@ the same way.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,7 +41,7 @@ def _is_used_noise(name: str) -> bool:
     return name.startswith("backbone.") and name.endswith(".noise_const")
 
 
-def difference(tuned: TriPlaneGenerator, base: TriPlaneGenerator, names: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def difference(tuned: TriPlaneGenerator, base: TriPlaneGenerator, names: Iterable[str]) -> dict[str, Tensor]:
     """What was tuned, as float16 on the CPU: what a file keeps, and all that is ever rendered with."""
     after, before = tuned.state_dict(), base.state_dict()
     return {name: (after[name] - before[name]).detach().to(torch.float16).cpu() for name in names}
