@@ -28,6 +28,7 @@ from .options import (
     StepsOpt,
     TimeBudgetOpt,
     face_index,
+    refinement_of,
 )
 
 if TYPE_CHECKING:
@@ -170,26 +171,6 @@ def report(inversion: Inversion) -> dict[str, Any]:
         "seed": inversion.seed,
         "geoinv_version": inversion.version,
     }
-
-
-def refinement_of(
-    method: Method, steps: int | None, time_budget: float | None, fixed_camera: bool, seed: int
-) -> Refinement | None:
-    """The refinement that the options ask for; None for the encoder alone.
-
-    Raises:
-        UsageError: Steps or a time budget for the encoder, which has neither.
-    """
-    if method is Method.encoder:
-        if steps is not None or time_budget is not None:
-            option = "--steps" if steps is not None else "--time-budget"
-            raise UsageError(f"{option} goes with --method optimise or pti", "the encoder takes a single pass")
-        return None
-    from ..inversion import Refinement
-
-    return Refinement(
-        method=method.value, steps=steps, time_budget_s=time_budget, refine_camera=not fixed_camera, seed=seed
-    )
 
 
 def check_labels(camera_label: Path | None, save_label: Path | None, photos: list[Path]) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..inversion import Refinement
 
 DEFAULT_OUT = Path("outputs")
 
@@ -29,6 +34,26 @@ class Method(str, Enum):
 def face_index(number: int | None) -> int | None:
     """The library's count from 0 for the command line's count from 1."""
     return None if number is None else number - 1
+
+
+def refinement_of(
+    method: Method, steps: int | None, time_budget: float | None, fixed_camera: bool, seed: int
+) -> Refinement | None:
+    """The refinement that the options ask for; None for the encoder alone.
+
+    Raises:
+        UsageError: Steps or a time budget for the encoder, which has neither.
+    """
+    if method is Method.encoder:
+        if steps is not None or time_budget is not None:
+            option = "--steps" if steps is not None else "--time-budget"
+            raise UsageError(f"{option} goes with --method optimise or pti", "the encoder takes a single pass")
+        return None
+    from ..inversion import Refinement
+
+    return Refinement(
+        method=method.value, steps=steps, time_budget_s=time_budget, refine_camera=not fixed_camera, seed=seed
+    )
 
 
 PhotosArg = Annotated[
