@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..camera import CameraPose, pixel_centres, rays_through
-from .latent_space import random_codes
+from ..models.latent_space import random_codes
 
 if TYPE_CHECKING:
     from ..models.generator import RayOutput, TriPlaneGenerator

@@ -3,7 +3,7 @@
 ``optimise`` moves w or w_plus, the camera, and the noise of backbones that have noise (Karras et al., "Analyzing and
 Improving the Image Quality of StyleGAN", 2020, appendix D; Abdal et al., "Image2StyleGAN", 2019). ``pti`` then holds
 the code as a pivot and moves the last block and the decoder (see ``tuning``), while random heads near the pivot keep
-their looks. Codes are moved in standard deviations of random codes (see ``latent_space``).
+their looks. Codes are moved in standard deviations of random codes (see ``models.latent_space``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import UsageError
+from ..models.latent_space import measure_latent_space
 from .descent import Descent, Pace, StepReport, descend
-from .latent_space import measure_latent_space
 from .locality import Locality
 from .objective import HeadObjective, LossWeights
 from .photo_target import PhotoTarget

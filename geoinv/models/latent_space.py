@@ -17,7 +17,7 @@ from torch import Tensor
 from ..camera import CameraPose, intrinsics, to_label
 
 if TYPE_CHECKING:
-    from ..models.generator import TriPlaneGenerator
+    from .generator import TriPlaneGenerator
 
 _SAMPLES = 4096
 _FLOOR = 1e-2  # of the mean variance: directions that random codes leave empty stay reachable, but dear
