@@ -96,7 +96,7 @@ class HeadObjective:
         anchors = slice(None) if is_check else self._draw_anchors()
         opacity = _opacity(generator, planes, self._anchors[anchors])
         total = total + self.weights.shape * (opacity - self._anchor_opacity[anchors]).square().mean()
-        if with_likeness:
+        if with_likeness and self.weights.likeness > 0.0:
             seen = self._likeness_picture(generator, planes, cam2world)
             total = total + self.weights.likeness * perceptual_distance(seen, self._likeness_photo)
         return total

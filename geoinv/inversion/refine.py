@@ -56,11 +56,11 @@ class Refinement:
     refine_camera: bool = True
     seed: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
-    code_rate: float = 0.06  # standard deviations a step at the peak
+    code_rate: float = 0.1  # standard deviations a step at the peak
     camera_rate: float = 0.01  # of the camera's typical size
-    code_prior: float = 1e-3  # on the mean square of the common move, in standard deviations
-    layer_prior: float = 2e-3  # on that of the layers' own moves
-    mean_prior: float = 1e-4  # on the distance from w_avg
+    code_prior: float = 2e-4  # on the mean square of the common move, in standard deviations
+    layer_prior: float = 4e-4  # on that of the layers' own moves
+    mean_prior: float = 2e-5  # on the distance from w_avg
     camera_prior: float = 1e-2
     noise_rate: float = 0.02
     noise_prior: float = 1e-3
