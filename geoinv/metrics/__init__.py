@@ -1,1 +1,2 @@
-"""Figures: how near a picture, a depth map, a camera or a face is to another. Nothing here is used in training."""
+"""Figures: how near a picture, a depth map, a camera or a face is to another. None trains a model;
+optimisation of a single photo uses the identity descriptor."""
