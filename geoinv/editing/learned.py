@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..models.generator import TriPlaneGenerator
     from ..session import Session
 
+_SIDE = 96  # rays: the face, 0.71 of it, is then as large as the networks' input once super-resolution doubled it
 _DRIFT_HEADS = 8
 _DRIFT_SEED = 1_000_003  # heads that no fit saw
 
@@ -137,5 +138,6 @@ def front_picture(generator: TriPlaneGenerator, w: Tensor) -> Tensor:
     """[1, 3, H, H] in [0, 1] on the CPU over mid-grey: the head of a code [w_dim], from the front."""
     w_plus = w[None, None].expand(1, generator.config.num_ws, -1)
     camera = CameraPose.from_angles(0.0).cam2world().to(w.device)
-    view = generator.render(generator.planes(w_plus), camera, w_plus=w_plus)
+    side = min(_SIDE, generator.config.neural_resolution)
+    view = generator.render(generator.planes(w_plus), camera, w_plus=w_plus, resolution=side)
     return (view.over(0.5).float().cpu() + 1.0) / 2.0

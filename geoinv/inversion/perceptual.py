@@ -44,7 +44,7 @@ def load_lpips(device: str) -> Distance | None:
         import lpips  # optional
 
         network = lpips.LPIPS(net="alex", verbose=False).to(device).eval().requires_grad_(False)
-    except (ImportError, OSError):  # OSError: no network to fetch AlexNet
+    except (ImportError, OSError, RuntimeError):  # no package; no network for AlexNet; a torchvision of another torch
         return None
     return lambda image, photo: network(image * 2.0 - 1.0, photo * 2.0 - 1.0).mean()
 

@@ -1,2 +1,4 @@
-"""Figures: how near a picture, a depth map, a camera or a face is to another. None trains a model;
-optimisation of a single photo uses the identity descriptor."""
+"""Figures: how near a picture, a depth map, a camera or a face is to another.
+
+No model is trained with them; optimisation of a single photo has the identity descriptor in its loss.
+"""
