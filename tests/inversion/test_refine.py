@@ -75,8 +75,8 @@ def test_camera_moves_or_stays() -> None:
     assert 0.01 < moved.camera[0].item() < 0.2
 
 
-def test_noise_of_backbones_that_have_it() -> None:
-    generator = tiny_generator(with_noise=True)
+def test_noise_of_a_generator_like_eg3d() -> None:
+    generator = tiny_generator(like_eg3d=True)
     start = head_of(generator, 2)
     target = target_of(picture_of(generator, head_of(generator, 1)))
     estimate = refine_head(generator, start, target, quick(steps=6)).estimate

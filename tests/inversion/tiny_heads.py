@@ -14,16 +14,23 @@ from geoinv.inversion.objective import LossWeights
 from geoinv.inversion.photo_target import GREY, PhotoTarget
 from geoinv.inversion.refine import HeadEstimate, Refinement
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.latent_space import random_codes
 from tests.tiny_models import tiny_config
 
 
 @cache
-def tiny_generator(*, with_noise: bool = False) -> TriPlaneGenerator:
-    """Dense everywhere, in colours that depend on w; with noise its backbone is StyleGAN2's."""
+def tiny_generator(*, like_eg3d: bool = False) -> TriPlaneGenerator:
+    """Dense everywhere, in colours that depend on w; like EG3D it has noise, and a mapping that wants a camera."""
     torch.manual_seed(0)
     config = tiny_config()
-    if with_noise:
-        config = dataclasses.replace(config, backbone=dataclasses.replace(config.backbone, painting="skip"))
+    if like_eg3d:
+        config = dataclasses.replace(
+            config,
+            backbone=dataclasses.replace(config.backbone, painting="skip"),
+            mapping=dataclasses.replace(config.mapping, label_dim=25, normalise_z=True),
+            render=dataclasses.replace(config.render, limits="fixed"),
+            third_plane="zx",
+        )
     generator = TriPlaneGenerator(config)
     with torch.no_grad():
         generator.decoder.net[-1].bias[0] = 60.0
@@ -35,8 +42,8 @@ def tiny_generator(*, with_noise: bool = False) -> TriPlaneGenerator:
 
 def head_of(generator: TriPlaneGenerator, seed: int, yaw_rad: float = 0.0) -> HeadEstimate:
     """A random head before a camera."""
-    z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
-    return HeadEstimate(generator.mapping(z), CameraPose.from_angles(yaw_rad).as_vector()[0])
+    w_plus = random_codes(generator, 1, seed=seed)[:, None].repeat(1, generator.config.num_ws, 1)
+    return HeadEstimate(w_plus, CameraPose.from_angles(yaw_rad).as_vector()[0])
 
 
 def picture_of(generator: TriPlaneGenerator, head: HeadEstimate) -> Tensor:
