@@ -75,15 +75,24 @@ def read_label(path: Path, picture: str) -> Label:
     Raises:
         UsageError: No such file, none of these formats, or no label of the picture.
     """
+    labels = labels_in(path)
+    if len(labels) == 1 and "" in labels:
+        return labels[""]
+    return _named(labels, picture, path)
+
+
+def labels_in(path: Path) -> dict[str, Label]:
+    """All labels of a file by picture; one without a picture's name has none.
+
+    Raises:
+        UsageError: No such file, or none of these formats.
+    """
     if not path.is_file():
         raise UsageError(f"no such file: {path}", _HINT)
     readers = {".npy": _read_npy, ".json": _read_json, ".tsv": _read_tsv}
     if path.suffix.lower() not in readers:
         raise UsageError(f"{path}: unknown type of label file {path.suffix!r}", _HINT)
-    labels = readers[path.suffix.lower()](path)
-    if len(labels) == 1 and "" in labels:
-        return labels[""]
-    return _named(labels, picture, path)
+    return readers[path.suffix.lower()](path)
 
 
 def write_label(path: Path, picture: str, label: Label) -> None:
@@ -99,8 +108,7 @@ def write_label(path: Path, picture: str, label: Label) -> None:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, label.astype(np.float32))
         return
-    reader = _read_json if suffix == ".json" else _read_tsv
-    labels = {**(reader(path) if path.is_file() else {}), picture: label}
+    labels = {**(labels_in(path) if path.is_file() else {}), picture: label}
     text = _as_json(labels) if suffix == ".json" else _as_tsv(labels)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

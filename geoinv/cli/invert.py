@@ -98,7 +98,7 @@ def invert(
     kept.
     """
     output.set_quiet(quiet)
-    check_labels(camera_label, save_label, photos)
+    check_labels(camera_label, save_label, photos, overwrite=overwrite)
     refinement = refinement_of(method, steps, time_budget, fixed_camera or camera_label is not None, seed)
     suffix = "none" if no_turntable else turntable.value
 
@@ -130,7 +130,9 @@ def invert(
         inversion, reconstruction, run = fitted(session, aligned, photo, pose, refinement)
         files = outputs_of(photo)
         sheet = inversion_sheet(inversion, reconstruction)
-        if suffix != "none":  # first, as it takes longest: a run that is cut short should leave nothing behind
+        is_interrupted = run is not None and run.is_interrupted
+        turns = suffix != "none" and not is_interrupted  # who pressed Ctrl-C should not wait for a video
+        if turns:  # first, as it takes longest: a run that is cut short should leave nothing behind
             write_turntable(session, inversion, files[1], frames=frames)
         write_image(crop, aligned.image)
         write_image(files[0], sheet)
@@ -146,11 +148,11 @@ def invert(
             f"yaw {values['yaw_deg']:+.1f}, "
             f"pitch {values['pitch_deg']:+.1f}, roll {values['roll_deg']:+.1f} degrees"
         )
-        made = [files[-1], crop, *files[:-1]]
+        made = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [files[0], *files[2:-1]])]
         facts = {"inversion": files[-1], **values, "device": session.device.type, "warnings": list(aligned.warnings)}
         if run is not None:
-            facts["interrupted"] = run.is_interrupted
-        return Result(summary, {**facts, "files": made}, made, ends_run=run is not None and run.is_interrupted)
+            facts["interrupted"] = is_interrupted
+        return Result(summary, {**facts, "files": made}, made, ends_run=is_interrupted)
 
     run_photos(Job("inverting", outputs_of, prepare, work), photos, overwrite=overwrite, as_json=json_output)
 
@@ -173,15 +175,15 @@ def report(inversion: Inversion) -> dict[str, Any]:
     }
 
 
-def check_labels(camera_label: Path | None, save_label: Path | None, photos: list[Path]) -> None:
+def check_labels(camera_label: Path | None, save_label: Path | None, photos: list[Path], *, overwrite: bool) -> None:
     """Refuse label files that cannot be read or written, before any work.
 
     Raises:
         UsageError: Naming the file.
     """
-    from ..camera_labels import LABEL_SUFFIXES
+    from ..camera_labels import LABEL_SUFFIXES, labels_in
     from .inputs import is_single
-    from .outputs import check_writable
+    from .outputs import check_outputs
 
     if camera_label is not None and not camera_label.is_file():
         raise UsageError(f"no such file: {camera_label}", f"give a camera label: {', '.join(LABEL_SUFFIXES)}")
@@ -191,7 +193,10 @@ def check_labels(camera_label: Path | None, save_label: Path | None, photos: lis
         raise UsageError(f"--save-label {save_label}: unknown type", f"use {', '.join(LABEL_SUFFIXES)}")
     if save_label.suffix.lower() == ".npy" and not is_single(photos):
         raise UsageError(f"{save_label} holds one label, there are many photos", "give a .json or .tsv file")
-    check_writable(save_label.parent)
+    is_joined = save_label.suffix.lower() != ".npy"  # labels of other pictures stay
+    check_outputs([save_label], overwrite=overwrite or is_joined)
+    if is_joined and save_label.exists():
+        labels_in(save_label)
 
 
 def aligned_and_pose(

@@ -21,10 +21,10 @@ FAST = ("--no-turntable", "--device", "cpu", "--json")
 
 
 def test_pti_tells_both_and_renders_from_the_file(geoinv: Callable[..., Done], woman: Path) -> None:
-    done = geoinv("invert", woman, "--method", "pti", "--steps", "4", "--out", "out", *FAST)
+    done = geoinv("invert", woman, "--method", "pti", "--steps", "2", "--out", "out", *FAST)
     assert done.code == 0, done.err
     values = done.json
-    assert (values["method"], values["steps"], values["interrupted"]) == ("pti", 4, False)
+    assert (values["method"], values["steps"], values["interrupted"]) == ("pti", 2, False)
     for figure in ("face_psnr_db", "head_psnr_db", "identity", "identity_side"):
         assert {figure, f"encoder_{figure}"} <= set(values)
     assert (
@@ -72,8 +72,9 @@ def test_interrupted(geoinv: Callable[..., Done], monkeypatch: pytest.MonkeyPatc
     Path("in").mkdir()
     for name in ("man", "woman"):
         shutil.copy(EXAMPLES / f"{name}.jpg", "in")
-    done = geoinv("invert", "in", "--method", "optimise", "--out", "out", *FAST)
+    done = geoinv("invert", "in", "--method", "optimise", "--out", "out", "--json", "--device", "cpu")
     assert done.code == 0, done.err
+    assert not list(Path("out").glob("*.mp4"))
     assert [result["interrupted"] for result in done.json["results"]] == [True]
     assert Path("out/man.geoinv").is_file() and not Path("out/woman.geoinv").exists()
     assert "interrupted after 1 steps" in done.err
@@ -121,4 +122,7 @@ def test_label_mistakes(geoinv: Callable[..., Done], woman: Path) -> None:
     geoinv("invert", woman, "--save-label", "a.txt").assert_fails(2, "a.txt")
     Path("label.json").write_text("[1, 2, 3]")
     geoinv("invert", woman, "--camera-label", "label.json").assert_fails(2, "label.json", "25 finite numbers")
+    geoinv("invert", woman, "--save-label", "label.json", "--camera-label", "label.json").assert_fails(2, "label.json")
+    np.save("old.npy", np.zeros(25))
+    geoinv("invert", woman, "--save-label", "old.npy").assert_fails(2, "old.npy exists", "--overwrite")
     assert "outputs" not in os.listdir(".")
