@@ -56,7 +56,7 @@ class Refinement:
     refine_camera: bool = True
     seed: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
-    code_rate: float = 0.1  # standard deviations a step at the peak
+    code_rate: float = 0.2  # standard deviations a step at the peak
     camera_rate: float = 0.01  # of the camera's typical size
     code_prior: float = 2e-4  # on the mean square of the common move, in standard deviations
     layer_prior: float = 4e-4  # on that of the layers' own moves
