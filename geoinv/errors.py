@@ -34,6 +34,10 @@ class CheckpointError(GeoinvError):
     exit_code = 3
 
 
+class MissingEncoderError(CheckpointError):
+    """A generator that has no encoder; optimisation can start from its mean head instead."""
+
+
 class NativeBuildError(GeoinvError):
     """A native kernel that was demanded and could not be built."""
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .camera import CameraPose
 from .conventions import Orbit
-from .errors import CheckpointError, ShapeError, UsageError
+from .errors import CheckpointError, MissingEncoderError, ShapeError, UsageError
 from .inversion import Inversion, encode_face
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .align import AlignedFace, FaceAligner
     from .checkpoints.store import ModelInfo
     from .editing import Directions, IdentityBound
+    from .inversion.refine import OnStep, RefinedHead, Refinement
     from .models.generator import RenderOutput, TriPlaneGenerator
 
 Landmarks = Literal["mediapipe", "face-alignment"]
@@ -143,18 +144,34 @@ class Session:
         """
         return self.aligner.align(_as_array(photo), face=face)
 
-    def invert(self, photo: Photo | AlignedFace, *, face: int | None = None, source: str | None = None) -> Inversion:
+    def invert(
+        self,
+        photo: Photo | AlignedFace,
+        *,
+        face: int | None = None,
+        source: str | None = None,
+        pose: CameraPose | None = None,
+        refinement: Refinement | None = None,
+    ) -> Inversion:
         """The head of a photo, as a code of the generator and a camera.
 
         Args:
             photo: A path, RGB uint8 [H, W, 3], or a face that :meth:`align` gave.
             face: As in :meth:`align`; not for a face that is aligned already.
             source: Name kept in the inversion; the file's name where a path is given.
+            pose: The camera, where it is known.
+            refinement: Optimise after the encoder, or from the mean head where the generator has no encoder.
         """
-        return self.invert_and_render(photo, face=face, source=source)[0]
+        return self.invert_and_render(photo, face=face, source=source, pose=pose, refinement=refinement)[0]
 
     def invert_and_render(
-        self, photo: Photo | AlignedFace, *, face: int | None = None, source: str | None = None
+        self,
+        photo: Photo | AlignedFace,
+        *,
+        face: int | None = None,
+        source: str | None = None,
+        pose: CameraPose | None = None,
+        refinement: Refinement | None = None,
     ) -> tuple[Inversion, RenderOutput]:
         """As :meth:`invert`, with the reconstruction in the photo's view, which inversion renders anyway."""
         self.check_crop()
@@ -164,15 +181,55 @@ class Session:
             aligned = self.align(photo, face=face)
         else:
             aligned = photo
-        return encode_face(
-            aligned,
-            self.generator,
-            self.encoder,
-            generator_name=self.info.name,
-            generator_sha256=self.info.sha256,
-            source=source or "photo",
-            seed=self.seed,
-        )
+        if refinement is None:
+            return self._start(aligned, source, pose, needs_encoder=True)
+        return self.refine(aligned, refinement, source=source, pose=pose)[:2]
+
+    def refine(
+        self,
+        face: AlignedFace,
+        refinement: Refinement,
+        *,
+        source: str | None = None,
+        pose: CameraPose | None = None,
+        on_step: OnStep | None = None,
+    ) -> tuple[Inversion, RenderOutput, RefinedHead]:
+        """Inversion by optimisation, from the encoder where the generator has one, else from the mean head.
+
+        Args:
+            face: From :meth:`align`.
+            refinement: How.
+            source: Name kept in the inversion.
+            pose: The camera, where it is known.
+            on_step: Told after each step. Ctrl-C ends the steps; the best so far is returned.
+        """
+        from .align.hull import landmark_hull
+        from .inversion import refine_inversion
+
+        start, reconstruction = self._start(face, source, pose, needs_encoder=False)
+        mask = landmark_hull(face.landmarks, face.image.shape[:2])
+        return refine_inversion(start, reconstruction, mask, self.generator, refinement, on_step)
+
+    def _start(
+        self, face: AlignedFace, source: str | None, pose: CameraPose | None, *, needs_encoder: bool
+    ) -> tuple[Inversion, RenderOutput]:
+        facts = {"generator_name": self.info.name, "generator_sha256": self.info.sha256, "source": source or "photo"}
+        try:
+            encoder = self.encoder
+        except MissingEncoderError:
+            if needs_encoder:
+                raise
+            from .inversion import mean_face
+
+            return mean_face(face, self.generator, seed=self.seed, pose=pose, **facts)
+        return encode_face(face, self.generator, encoder, seed=self.seed, pose=pose, **facts)
+
+    def generator_of(self, inversion: Inversion) -> TriPlaneGenerator:
+        """The generator that an inversion is rendered with: its own tuned one, where it was made by ``pti``."""
+        from .inversion.tuning import tuned_generator
+
+        self.check(inversion)
+        return tuned_generator(self.generator, inversion.tuning)
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.
@@ -240,15 +297,15 @@ class Session:
             inversion: From :meth:`invert` or :meth:`edit`.
             cam2world: [N, 4, 4].
         """
-        self.check(inversion)
+        generator = self.generator_of(inversion)
         if cam2world.ndim != 3 or cam2world.shape[1:] != (4, 4):
             raise ShapeError(f"cam2world must be [N, 4, 4], got {list(cam2world.shape)}")
         w_plus = inversion.w_plus.to(self.device)
         with torch.no_grad():
-            planes = self.generator.planes(w_plus)
+            planes = generator.planes(w_plus)
         for matrix in cam2world.to(self.device, torch.float32):
             with torch.no_grad():
-                view = self.generator.render(planes, matrix[None], w_plus=w_plus)
+                view = generator.render(planes, matrix[None], w_plus=w_plus)
             yield view
 
     def cameras(
@@ -333,11 +390,11 @@ class Session:
         """
         from .mesh import extract_mesh, volume_of
 
-        self.check(inversion)
+        generator = self.generator_of(inversion)
         with torch.no_grad():
-            planes = self.generator.planes(inversion.w_plus.to(self.device))
-        volume = volume_of(self.generator.config)
-        return extract_mesh(self.generator, planes, resolution=resolution, simplify=simplify, volume=volume)
+            planes = generator.planes(inversion.w_plus.to(self.device))
+        volume = volume_of(generator.config)
+        return extract_mesh(generator, planes, resolution=resolution, simplify=simplify, volume=volume)
 
 
 def load(model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe") -> Session:

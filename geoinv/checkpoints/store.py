@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, MissingEncoderError
 from ..files import atomic_path
 from ..models.config import EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
@@ -173,7 +173,7 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     generator = generator_path(model)
     path = model_file(model, "encoder")
     if not path.is_file():
-        raise CheckpointError(
+        raise MissingEncoderError(
             f"no encoder for model {model!r} at {path}",
             "`geoinv invert --method optimise` works without one; `geoinv train encoder` makes one",
         )

@@ -18,11 +18,15 @@ from .outputs import check_outputs
 
 @dataclass(frozen=True)
 class Result:
-    """What a command made of one photo: a line for people, values for ``--json``, and files."""
+    """What a command made of one photo: a line for people, values for ``--json``, and files.
+
+    ``ends_run`` leaves the remaining photos alone: the work was interrupted, and what it had was kept.
+    """
 
     summary: str
     values: dict[str, Any]
     files: list[Path]
+    ends_run: bool = False
 
 
 Tools = TypeVar("Tools")
@@ -84,7 +88,9 @@ def run_photos(job: Job[Any], paths: Sequence[Path], *, overwrite: bool, as_json
                 check_outputs(outputs, overwrite=True)  # what is there without the last is of a run cut short
                 if not tools:
                     tools.append(job.prepare())
-                _run_one_of_many(job, tools[0], photo, tally, as_json=as_json)
+                result = _run_one_of_many(job, tools[0], photo, tally, as_json=as_json)
+                if result is not None and result.ends_run:
+                    break
             update(done)
     _close(tally, as_json)
 
@@ -104,16 +110,18 @@ def _run_one(job: Job[Any], photo: Path, *, overwrite: bool, as_json: bool) -> N
     _print(result, start, as_json)
 
 
-def _run_one_of_many(job: Job[Any], tools: Any, photo: Path, tally: _Tally, *, as_json: bool) -> None:
+def _run_one_of_many(job: Job[Any], tools: Any, photo: Path, tally: _Tally, *, as_json: bool) -> Result | None:
+    """The result, None where the photo failed."""
     start = time.perf_counter()
     try:
         result = job.work(tools, photo)
     except (PhotoError, UsageError) as error:
         _fail(tally, photo, _named(error, photo))
-        return
+        return None
     if not as_json:
         _print(result, start, as_json)
     tally.results.append({**result.values, "seconds": _seconds_since(start)})
+    return result
 
 
 def _named(error: GeoinvError, photo: Path) -> GeoinvError:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import output
-from .options import DeviceOpt, JsonOpt, ModelOpt, QuietOpt, SeedOpt
+from .options import DeviceOpt, JsonOpt, Method, ModelOpt, QuietOpt, SeedOpt, StepsOpt, TimeBudgetOpt, refinement_of
 
 if TYPE_CHECKING:
     from ..errors import PhotoError
     from ..evaluation import Figures
+    from ..inversion import Refinement
     from ..session import Session
 
 
@@ -23,6 +24,11 @@ def evaluate(
     ] = "heads",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many, from the first.")] = None,
     model: ModelOpt = "mini",
+    method: Annotated[
+        Method, typer.Option("--method", help="optimise and pti are set beside the encoder, on the same pixels.")
+    ] = Method.encoder,
+    steps: StepsOpt = None,
+    time_budget: TimeBudgetOpt = None,
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
@@ -31,12 +37,18 @@ def evaluate(
     """Measure a model on held-out heads, whose truth is known, or on photos."""
     output.set_quiet(quiet)
     start = time.perf_counter()
+    refinement = refinement_of(method, steps, time_budget, fixed_camera=False, seed=seed)
 
     from ..evaluation import rounded, table_rows
     from ..session import Session
 
     photos = None if which == "heads" else _photos(Path(which), limit)
     session = Session.load(model, device, seed)
+    if refinement is not None:
+        columns = _compared(session, photos, limit, refinement)
+        facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
+        _tell_compared(columns, facts, start, as_json=json_output)
+        return
     figures = _heads(session, limit) if photos is None else _photo_figures(session, photos)
     if json_output:
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
@@ -68,8 +80,39 @@ def _heads(session: Session, limit: int | None) -> Figures:
 def _photo_figures(session: Session, photos: list[Path]) -> Figures:
     from ..evaluation import evaluate_photos
 
-    def tell(path: Path, error: PhotoError) -> None:
-        output.warn(f"{path}: {error.message}")
-
     with output.progress("measuring", len(photos)) as update:
-        return evaluate_photos(session, photos, on_photo=lambda done, _: update(done), on_skip=tell)
+        return evaluate_photos(session, photos, on_photo=lambda done, _: update(done), on_skip=_tell_skipped)
+
+
+def _compared(
+    session: Session, photos: list[Path] | None, limit: int | None, refinement: Refinement
+) -> dict[str, Figures]:
+    from ..evaluation import evaluate_refined_heads, evaluate_refined_photos, load_held_out
+
+    if photos is not None:
+        with output.progress("measuring", len(photos)) as update:
+            return evaluate_refined_photos(
+                session, photos, refinement, on_photo=lambda done, _: update(done), on_skip=_tell_skipped
+            )
+    held_out = load_held_out()
+    total = len(held_out) if limit is None else min(limit, len(held_out))
+    with output.progress("measuring", total) as update:
+        return evaluate_refined_heads(session, refinement, held_out, limit=limit, on_head=lambda done, _: update(done))
+
+
+def _tell_compared(columns: dict[str, Figures], facts: dict[str, str], start: float, *, as_json: bool) -> None:
+    from ..evaluation import compared_rows, rounded
+
+    if as_json:
+        figures = {name: rounded(values) for name, values in columns.items()}
+        output.print_json({**facts, **figures, "seconds": round(time.perf_counter() - start, 3)})
+        return
+    rows = compared_rows(columns)
+    width = max(len(what) for what, _ in rows)
+    output.line(" ".join([" " * width, *(f"{name:>10}" for name in columns)]))
+    for what, values in rows:
+        output.line(" ".join([f"{what:<{width}}", *(f"{value:>10}" for value in values)]))
+
+
+def _tell_skipped(path: Path, error: PhotoError) -> None:
+    output.warn(f"{path}: {error.message}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
 from . import output
 from .batch import Job, Result, run_photos
 from .options import (
@@ -17,17 +18,27 @@ from .options import (
     JsonOpt,
     Landmarks,
     LandmarksOpt,
+    Method,
     ModelOpt,
     OutOpt,
     OverwriteOpt,
     PhotosArg,
     QuietOpt,
     SeedOpt,
+    StepsOpt,
+    TimeBudgetOpt,
     face_index,
+    refinement_of,
 )
 
 if TYPE_CHECKING:
-    from ..inversion import Inversion
+    import numpy as np
+
+    from ..align import AlignedFace
+    from ..camera import CameraPose
+    from ..inversion import Inversion, Refinement
+    from ..inversion.refine import RefinedHead
+    from ..models.generator import RenderOutput
     from ..session import Session
 
 TURNTABLE_FRAMES = 48
@@ -45,6 +56,28 @@ def invert(
     photos: PhotosArg,
     out: OutOpt = DEFAULT_OUT,
     model: ModelOpt = "mini",
+    method: Annotated[
+        Method, typer.Option("--method", help="optimise refines code and camera; pti also tunes the generator.")
+    ] = Method.encoder,
+    steps: StepsOpt = None,
+    time_budget: TimeBudgetOpt = None,
+    fixed_camera: Annotated[bool, typer.Option("--fixed-camera", help="Leave the camera where it starts.")] = False,
+    camera_label: Annotated[
+        Path | None,
+        typer.Option(
+            "--camera-label",
+            help="EG3D's camera of PHOTO, which is its crop then: .npy, dataset.json, label.json or .tsv.",
+            show_default=False,
+        ),
+    ] = None,
+    save_label: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-label",
+            help="Write EG3D's camera of NAME_aligned.png to a .json or .tsv (many in one file) or .npy (one).",
+            show_default=False,
+        ),
+    ] = None,
     turntable: Annotated[Turntable, typer.Option("--turntable", help="Format of the turning head.")] = Turntable.mp4,
     no_turntable: Annotated[bool, typer.Option("--no-turntable", help="The same as --turntable none.")] = False,
     frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Frames of the turntable.")] = (
@@ -61,9 +94,12 @@ def invert(
     """Turn the face in each PHOTO into a 3D head.
 
     Writes NAME.geoinv (for render, edit and export-mesh), NAME_aligned.png, NAME_inversion.png (photo, reconstruction,
-    depth, normals), NAME_turntable.mp4 and NAME_report.json.
+    depth, normals), NAME_turntable.mp4 and NAME_report.json. Ctrl-C ends optimise and pti early; the best so far is
+    kept.
     """
     output.set_quiet(quiet)
+    check_labels(camera_label, save_label, photos, overwrite=overwrite)
+    refinement = refinement_of(method, steps, time_budget, fixed_camera or camera_label is not None, seed)
     suffix = "none" if no_turntable else turntable.value
 
     def outputs_of(photo: Path) -> list[Path]:
@@ -87,28 +123,37 @@ def invert(
         from .writing import write_turntable
 
         image = read_image(photo)
-        aligned = session.align(image, face=face_index(face))
+        aligned, pose = aligned_and_pose(session, image, photo, face, camera_label)
         for warning in aligned.warnings:
             output.warn(f"{photo}: {warning}")
         crop = out / f"{photo.stem}_aligned.png"
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
-        inversion, reconstruction = session.invert_and_render(aligned, source=photo.name)
+        inversion, reconstruction, run = fitted(session, aligned, photo, pose, refinement)
         files = outputs_of(photo)
         sheet = inversion_sheet(inversion, reconstruction)
-        if suffix != "none":  # first, as it takes longest: a run that is cut short should leave nothing behind
+        is_interrupted = run is not None and run.is_interrupted
+        turns = suffix != "none" and not is_interrupted  # who pressed Ctrl-C should not wait for a video
+        if turns:  # first, as it takes longest: a run that is cut short should leave nothing behind
             write_turntable(session, inversion, files[1], frames=frames)
         write_image(crop, aligned.image)
         write_image(files[0], sheet)
         values = report(inversion)
         write_json(files[-2], {**values, "warnings": list(aligned.warnings), "turntable_frames": frames})
+        if save_label is not None:
+            from ..camera_labels import label_of, write_label
+
+            write_label(save_label, crop.name, label_of(inversion.pose))
         inversion.save(files[-1])  # last: an inversion that is there tells that the rest is
         summary = (
-            f"{photo.name}: {values['psnr_db']:.1f} dB over the head, yaw {values['yaw_deg']:+.1f}, "
+            f"{photo.name}: {values['psnr_db']:.1f} dB over the head{gain_of(inversion)}, "
+            f"yaw {values['yaw_deg']:+.1f}, "
             f"pitch {values['pitch_deg']:+.1f}, roll {values['roll_deg']:+.1f} degrees"
         )
-        made = [files[-1], crop, *files[:-1]]
+        made = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [files[0], *files[2:-1]])]
         facts = {"inversion": files[-1], **values, "device": session.device.type, "warnings": list(aligned.warnings)}
-        return Result(summary, {**facts, "files": made}, made)
+        if run is not None:
+            facts["interrupted"] = is_interrupted
+        return Result(summary, {**facts, "files": made}, made, ends_run=is_interrupted)
 
     run_photos(Job("inverting", outputs_of, prepare, work), photos, overwrite=overwrite, as_json=json_output)
 
@@ -118,6 +163,8 @@ def report(inversion: Inversion) -> dict[str, Any]:
     yaw_deg, pitch_deg, roll_deg = inversion.angles_deg
     return {
         "photo": inversion.source,
+        "method": inversion.method,
+        "steps": inversion.steps,
         **inversion.metrics,
         "yaw_deg": round(yaw_deg, 3),
         "pitch_deg": round(pitch_deg, 3),
@@ -127,3 +174,69 @@ def report(inversion: Inversion) -> dict[str, Any]:
         "seed": inversion.seed,
         "geoinv_version": inversion.version,
     }
+
+
+def check_labels(camera_label: Path | None, save_label: Path | None, photos: list[Path], *, overwrite: bool) -> None:
+    """Refuse label files that cannot be read or written, before any work.
+
+    Raises:
+        UsageError: Naming the file.
+    """
+    from ..camera_labels import LABEL_SUFFIXES, labels_in
+    from .inputs import is_single
+    from .outputs import check_outputs
+
+    if camera_label is not None and not camera_label.is_file():
+        raise UsageError(f"no such file: {camera_label}", f"give a camera label: {', '.join(LABEL_SUFFIXES)}")
+    if save_label is None:
+        return
+    if save_label.suffix.lower() not in LABEL_SUFFIXES:
+        raise UsageError(f"--save-label {save_label}: unknown type", f"use {', '.join(LABEL_SUFFIXES)}")
+    if save_label.suffix.lower() == ".npy" and not is_single(photos):
+        raise UsageError(f"{save_label} holds one label, there are many photos", "give a .json or .tsv file")
+    is_joined = save_label.suffix.lower() != ".npy"  # labels of other pictures stay
+    check_outputs([save_label], overwrite=overwrite or is_joined)
+    if is_joined and save_label.exists():
+        labels_in(save_label)
+
+
+def aligned_and_pose(
+    session: Session, image: np.ndarray, photo: Path, face: int | None, camera_label: Path | None
+) -> tuple[AlignedFace, CameraPose | None]:
+    """The aligned face, and its camera where a label tells it."""
+    if camera_label is None:
+        return session.align(image, face=face_index(face)), None
+    from ..align.given import given_crop
+    from ..camera_labels import pose_from_label, read_label
+
+    pose = pose_from_label(read_label(camera_label, photo.name), str(camera_label))
+    return given_crop(image, session.aligner), pose
+
+
+def fitted(
+    session: Session, aligned: AlignedFace, photo: Path, pose: CameraPose | None, refinement: Refinement | None
+) -> tuple[Inversion, RenderOutput, RefinedHead | None]:
+    """The inversion, its reconstruction, and the run of optimisation where there was one."""
+    if refinement is None:
+        return *session.invert_and_render(aligned, source=photo.name, pose=pose), None
+    with output.progress(f"{refinement.method} {photo.name}", 100) as update:
+        inversion, reconstruction, run = session.refine(
+            aligned,
+            refinement,
+            source=photo.name,
+            pose=pose,
+            on_step=lambda report: update(
+                int(100 * report.progress), f"{refinement.method} {photo.name}, loss {report.loss:.4f}"
+            ),
+        )
+    if run.is_interrupted:
+        output.warn(f"{photo}: interrupted after {run.steps} steps; the best so far is kept")
+    return inversion, reconstruction, run
+
+
+def gain_of(inversion: Inversion) -> str:
+    """What optimisation gained on the face, as words for the summary."""
+    before = [value for name, value in inversion.metrics.items() if name.endswith("_face_psnr_db")]
+    if not before:
+        return ""
+    return f", face {before[0]:.1f} -> {inversion.metrics['face_psnr_db']:.1f} dB in {inversion.steps} steps"

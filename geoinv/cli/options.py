@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..inversion import Refinement
 
 DEFAULT_OUT = Path("outputs")
 
@@ -18,9 +23,37 @@ class Landmarks(str, Enum):
     face_alignment = "face-alignment"
 
 
+class Method(str, Enum):
+    """How a photo is inverted."""
+
+    encoder = "encoder"
+    optimise = "optimise"
+    pti = "pti"
+
+
 def face_index(number: int | None) -> int | None:
     """The library's count from 0 for the command line's count from 1."""
     return None if number is None else number - 1
+
+
+def refinement_of(
+    method: Method, steps: int | None, time_budget: float | None, fixed_camera: bool, seed: int
+) -> Refinement | None:
+    """The refinement that the options ask for; None for the encoder alone.
+
+    Raises:
+        UsageError: Steps or a time budget for the encoder, which has neither.
+    """
+    if method is Method.encoder:
+        if steps is not None or time_budget is not None:
+            option = "--steps" if steps is not None else "--time-budget"
+            raise UsageError(f"{option} goes with --method optimise or pti", "the encoder takes a single pass")
+        return None
+    from ..inversion import Refinement
+
+    return Refinement(
+        method=method.value, steps=steps, time_budget_s=time_budget, refine_camera=not fixed_camera, seed=seed
+    )
 
 
 PhotosArg = Annotated[
@@ -53,4 +86,17 @@ FaceOpt = Annotated[
 AssetsOpt = Annotated[
     Path | None,
     typer.Option("--assets", help="Folder of the MakeHuman assets (CC0).", envvar="GEOINV_ASSETS", show_default=False),
+]
+StepsOpt = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="Steps of optimise and pti.", show_default="150, or the time budget"),
+]
+TimeBudgetOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--time-budget",
+        min=0.1,
+        help="Seconds for the steps of optimise and pti; what comes out then depends on the machine.",
+        show_default=False,
+    ),
 ]

@@ -64,11 +64,14 @@ def print_result(summary: str, values: Mapping[str, Any], files: Sequence[Path],
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr where that is a terminal; yields ``update(number_done)``. A bar within a bar is left out."""
+def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
+    """A bar on stderr where that is a terminal; yields ``update(number_done)``. A bar within a bar is left out.
+
+    ``update(number_done, text)`` also changes what stands before the bar.
+    """
     global _bar
     if _is_quiet or _bar is not None or total < 2 or not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda done, text=label: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -80,7 +83,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     _bar = bar
     try:
         with bar:
-            yield lambda done: bar.update(task, completed=done)
+            yield lambda done, text=label: bar.update(task, completed=done, description=text)
     finally:
         _bar = None
 

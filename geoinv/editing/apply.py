@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ..errors import ShapeError, UsageError
-from .directions import Directions
+from .directions import Directions, plain_name
 
 
 def apply_edits(
@@ -45,14 +45,10 @@ def direction_named(directions: Directions, name: str) -> Tensor:
     Raises:
         UsageError: There is none; the message names near ones.
     """
-    known = {_plain(own): own for own in directions.names}
-    plain = _plain(name)
+    known = {plain_name(own): own for own in directions.names}
+    plain = plain_name(name)
     if plain in known:
         return directions.vectors[known[plain]]
     near = [known[match] for match in difflib.get_close_matches(plain, known, n=3, cutoff=0.5)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(directions.names)}"
     raise UsageError(f"unknown attribute {name!r}", f"{hint} (geoinv edit --list shows all)" if near else hint)
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace("_", "-").replace(" ", "-")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, UsageError
 from ..files import atomic_path
 
 FORMAT = "geoinv directions 1"
@@ -105,3 +105,53 @@ def save_directions(path: Path, directions: Directions) -> None:
     tensors = {name: directions.vectors[name].detach().cpu().float().contiguous() for name in directions.names}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
+
+
+def check_direction_is_new(path: Path, name: str, generator_sha256: str, *, overwrite: bool) -> None:
+    """Refuse to replace a direction, before the work of finding another.
+
+    Raises:
+        UsageError: The file has a direction of that name.
+        CheckpointError: The file is damaged, or of another generator.
+    """
+    known = _directions_to_join(path, generator_sha256)
+    if plain_name(name) in known.vectors and not overwrite:
+        raise UsageError(
+            f"{path} has a direction {plain_name(name)}", "give --overwrite to replace it, or another --out"
+        )
+
+
+def add_direction(path: Path, name: str, vector: Tensor, description: str, *, generator_sha256: str) -> str:
+    """Put a direction among those of a file, which is made if needed; returns its name there.
+
+    Args:
+        path: Directions file.
+        name: Written with hyphens in the file.
+        vector: [num_ws, w_dim].
+        description: For people.
+        generator_sha256: Of the generator.
+
+    Raises:
+        CheckpointError: The file is damaged, or of another generator.
+    """
+    known, plain = _directions_to_join(path, generator_sha256), plain_name(name)
+    vectors = {**known.vectors, plain: vector}
+    save_directions(path, Directions(vectors, {**known.descriptions, plain: description}, generator_sha256))
+    return plain
+
+
+def plain_name(name: str) -> str:
+    """A name as files have it: small letters, hyphens between words."""
+    return name.strip().lower().replace("_", "-").replace(" ", "-")
+
+
+def _directions_to_join(path: Path, generator_sha256: str) -> Directions:
+    if not path.is_file():
+        return Directions({}, {}, generator_sha256)
+    known = read_directions(path)
+    if known.generator_sha256 != generator_sha256:
+        raise CheckpointError(
+            f"{path} belongs to another generator ({known.generator_sha256[:12]}, not {generator_sha256[:12]})",
+            "give another --out, or move it away",
+        )
+    return known

@@ -62,11 +62,17 @@ def evaluate_heads(
     return _figures(means, count)
 
 
-def _figures(means: Means, count: int) -> Figures:
+def head_figures(means: Means, count: int) -> Figures:
+    """The figures that :func:`measure_head` added."""
     names = ("input_psnr_db", "novel_psnr_db", "ssim_input", "ssim_novel", "depth_units", "normal_deg", "camera_deg")
     figures: Figures = {"heads": count, **{name: means.mean(name) for name in names}}
     depth = means.mean("depth_units")
     figures["depth_mm"] = None if depth is None else units_to_mm(depth)
+    return figures
+
+
+def _figures(means: Means, count: int) -> Figures:
+    figures = head_figures(means, count)
     generator_names = ("psnr_db", "ssim", "256_psnr_db", "256_ssim", "depth_units", "normal_deg", "alpha_iou")
     figures.update({f"generator_{name}": means.mean(f"generator_{name}") for name in generator_names})
     depth = means.mean("generator_depth_units")
@@ -83,13 +89,22 @@ def _measure_encoder(
     device: torch.device,
 ) -> None:
     estimate = encoder(photo.to(device))
-    w_plus: Tensor = estimate.w_plus
-    predicted: CameraPose = estimate.camera
+    measure_head(means, generator, estimate.w_plus, estimate.camera, head)
+
+
+def measure_head(
+    means: Means,
+    generator: TriPlaneGenerator,
+    w_plus: Tensor,  # [1, num_ws, w_dim]
+    camera: CameraPose,
+    head: HeldOutHead,
+) -> None:
+    """The figures of one reconstructed head; ``camera`` is the one that its input view was told to have."""
     true = CameraPose.from_cam2world(head.cam2world).as_vector()  # [V, 6]
-    cameras = CameraPose.from_vector(predicted.as_vector().cpu() + true - true[:1]).cam2world()
+    cameras = CameraPose.from_vector(camera.as_vector().cpu() + true - true[:1]).cam2world()
     planes = generator.planes(w_plus)
     # One view at a time keeps memory low; planes are shared.
-    renders = [generator.render(planes, matrix[None].to(device), w_plus=w_plus) for matrix in cameras]
+    renders = [generator.render(planes, matrix[None].to(w_plus.device), w_plus=w_plus) for matrix in cameras]
     for view, render in enumerate(renders):
         color, mask = _over_grey(render, head.color.shape[-1]), head.alpha[view : view + 1] > 0.5
         truth = head.color[view : view + 1]

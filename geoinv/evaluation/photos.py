@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..align.hull import landmark_hull
 from ..camera import CameraPose
 from ..errors import CheckpointError, PhotoError
 from ..images import list_images, read_image
@@ -120,9 +121,4 @@ def _picture(render: RenderOutput) -> Tensor:
 
 def face_hull(face: AlignedFace) -> NDArray[np.uint8]:
     """[512, 512], 1 inside the convex hull of the landmarks: the face without hair, ears and background."""
-    import cv2
-
-    mask = np.zeros(face.image.shape[:2], dtype=np.uint8)
-    points = np.round(face.landmarks[:, :2] - 0.5).astype(np.int32)
-    cv2.fillConvexPoly(mask, cv2.convexHull(points), (1,))
-    return mask
+    return landmark_hull(face.landmarks, face.image.shape[:2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .means import Figures
 
 _ROWS: tuple[tuple[str, str, str], ...] = (
@@ -9,6 +11,10 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("photos", "photos", "d"),
     ("skipped", "photos skipped", "d"),
     ("input_psnr_db", "input view, PSNR (dB)", ".2f"),
+    ("face_psnr_db", "input view over the face, PSNR (dB)", ".2f"),
+    ("head_psnr_db", "input view over face and first head, PSNR (dB)", ".2f"),
+    ("face_gain_db", "median gain over the face (dB)", "+.2f"),
+    ("head_gain_db", "median gain over face and first head (dB)", "+.2f"),
     ("ssim_input", "input view, SSIM", ".3f"),
     ("novel_psnr_db", "views at -30 and +30 degrees, PSNR (dB)", ".2f"),
     ("ssim_novel", "views at -30 and +30 degrees, SSIM", ".3f"),
@@ -39,6 +45,13 @@ def table_rows(figures: Figures) -> list[tuple[str, str]]:
             value = figures[name]
             rows.append((label, "-" if value is None else format(value, form)))
     return rows
+
+
+def compared_rows(columns: Mapping[str, Figures]) -> list[tuple[str, list[str]]]:
+    """(what, a value for each column), for figures that any of the columns has."""
+    tables = [dict(table_rows(figures)) for figures in columns.values()]
+    labels = [label for _, label, _ in _ROWS if any(label in table for table in tables)]
+    return [(label, [table.get(label, "-") for table in tables]) for label in labels]
 
 
 def rounded(figures: Figures, digits: int = 4) -> Figures:

@@ -1,6 +1,8 @@
-"""Inversions: a photo's place in a generator's latent space, and the file that keeps it."""
+"""Inversions: a photo's place in a generator's latent space, how it is found, and the file that keeps it."""
 
-from .encode import encode_face
+from .encode import encode_face, mean_face
 from .inversion import Inversion
+from .refine import Method, Refinement, refine_head
+from .refine_inversion import refine_inversion
 
-__all__ = ["Inversion", "encode_face"]
+__all__ = ["Inversion", "Method", "Refinement", "encode_face", "mean_face", "refine_head", "refine_inversion"]

@@ -1,4 +1,5 @@
-"""Inversion by the encoder alone: one pass from the aligned photo to a code and a camera, and how well it fits."""
+"""Inversion without optimisation: the encoder's one pass from the aligned photo to a code and a camera, or the mean
+head, and how well it fits."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..camera import CameraPose
 from ..errors import CheckpointError
 from .inversion import Inversion
 
@@ -40,6 +42,7 @@ def encode_face(
     generator_sha256: str,
     source: str = "photo",
     seed: int = 0,
+    pose: CameraPose | None = None,
 ) -> tuple[Inversion, RenderOutput]:
     """The inversion of an aligned photo and its reconstruction in the photo's own view.
 
@@ -51,6 +54,7 @@ def encode_face(
         generator_sha256: Kept in the inversion; editing with another generator is refused.
         source: File name of the photo.
         seed: Kept in the inversion; encoding itself draws no random number.
+        pose: The camera, where it is known; else the encoder's.
 
     Raises:
         CheckpointError: The encoder's codes do not fit the generator, or are not finite.
@@ -65,12 +69,46 @@ def encode_face(
             f"the encoder gives codes {list(w_plus.shape)}, generator {generator_name} takes {list(expected)}",
             "use the encoder that was trained for this generator",
         )
-    camera: Tensor = estimate.camera.as_vector()  # [1, 6]
+    camera = (pose or estimate.camera).as_vector().to(device)  # [1, 6]
     if not (torch.isfinite(w_plus).all() and torch.isfinite(camera).all()):
         raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
-    reconstruction = generator.render(
-        generator.planes(w_plus), estimate.camera.cam2world(generator.config.orbit), w_plus=w_plus
-    )
+    return _inversion(face, generator, w_plus, camera, "encoder", generator_name, generator_sha256, source, seed)
+
+
+@torch.no_grad()
+def mean_face(
+    face: AlignedFace,
+    generator: TriPlaneGenerator,
+    *,
+    generator_name: str,
+    generator_sha256: str,
+    source: str = "photo",
+    seed: int = 0,
+    pose: CameraPose | None = None,
+) -> tuple[Inversion, RenderOutput]:
+    """The mean head before the camera that alignment estimates: where optimisation starts without an encoder.
+
+    Arguments are those of :func:`encode_face`.
+    """
+    w_plus = generator.w_avg.detach()[None, None].repeat(1, generator.config.num_ws, 1)
+    pose = pose or CameraPose.from_angles(math.radians(face.yaw_deg), math.radians(face.pitch_deg))
+    camera = pose.as_vector().to(w_plus.device)
+    return _inversion(face, generator, w_plus, camera, "mean", generator_name, generator_sha256, source, seed)
+
+
+def _inversion(
+    face: AlignedFace,
+    generator: TriPlaneGenerator,
+    w_plus: Tensor,
+    camera: Tensor,  # [1, 6]
+    method: str,
+    generator_name: str,
+    generator_sha256: str,
+    source: str,
+    seed: int,
+) -> tuple[Inversion, RenderOutput]:
+    cam2world = CameraPose.from_vector(camera).cam2world(generator.config.orbit)
+    reconstruction = generator.render(generator.planes(w_plus), cam2world, w_plus=w_plus)
     inversion = Inversion(
         w_plus=w_plus.float().cpu(),
         camera=camera[0].float().cpu(),
@@ -82,6 +120,7 @@ def encode_face(
         generator=generator_name,
         generator_sha256=generator_sha256,
         metrics=fit_metrics(reconstruction, face.image),
+        method=method,
         seed=seed,
     )
     return inversion, reconstruction

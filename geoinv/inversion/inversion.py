@@ -23,9 +23,13 @@ from ..files import atomic_path
 
 FORMAT = "geoinv-inversion"
 FORMAT_VERSION = 1
+TUNED_FORMAT_VERSION = 2
+"""Of files with a tuned generator, which readers of version 1 would render with the wrong one."""
+
 SUFFIX = ".geoinv"
 
 _TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
+_TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
 
 
@@ -46,6 +50,9 @@ class Inversion:
         generator_sha256: Hash of the generator's weights; a code means nothing to any other.
         metrics: Figures of the inversion by name (``psnr_db``, ...).
         edits: Strength by name of the edits already in ``w_plus``.
+        method: ``encoder``, ``optimise`` or ``pti``.
+        steps: Of optimisation.
+        tuning: Float16 differences of the generator's tensors by name: it is rendered with these added.
         seed: Seed of the run.
         version: Version of geoinv that made it.
     """
@@ -61,6 +68,9 @@ class Inversion:
     removed_roll_deg: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     edits: dict[str, float] = field(default_factory=dict)
+    method: str = "encoder"
+    steps: int = 0
+    tuning: dict[str, Tensor] = field(default_factory=dict)
     seed: int = 0
     version: str = __version__
 
@@ -102,7 +112,7 @@ class Inversion:
 
         header = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": TUNED_FORMAT_VERSION if self.tuning else FORMAT_VERSION,
             "geoinv_version": self.version,
             "source": self.source,
             "source_size": list(self.source_size),
@@ -111,6 +121,8 @@ class Inversion:
             "removed_roll_deg": self.removed_roll_deg,
             "metrics": self.metrics,
             "edits": self.edits,
+            "method": self.method,
+            "steps": self.steps,
             "seed": self.seed,
         }
         tensors = {
@@ -118,6 +130,7 @@ class Inversion:
             "camera": self.camera.detach().float().cpu().contiguous(),
             "photo": torch.from_numpy(np.ascontiguousarray(self.photo)),
             "crop": torch.from_numpy(np.ascontiguousarray(self.crop, dtype=np.float64)),
+            **{_TUNING + name: value.to(torch.float16).cpu().contiguous() for name, value in self.tuning.items()},
         }
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
 
@@ -156,6 +169,9 @@ class Inversion:
                 removed_roll_deg=float(header["removed_roll_deg"]),
                 metrics={str(name): float(value) for name, value in header["metrics"].items()},
                 edits={str(name): float(value) for name, value in header["edits"].items()},
+                method=str(header.get("method", "encoder")),
+                steps=int(header.get("steps", 0)),
+                tuning={name[len(_TUNING) :]: value for name, value in tensors.items() if name.startswith(_TUNING)},
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
             )
@@ -173,7 +189,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             if "geoinv" not in metadata:
                 raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
             header = json.loads(metadata["geoinv"])
-            tensors = {name: file.get_tensor(name) for name in file.keys() if name in _TENSORS}  # noqa: SIM118
+            names = [name for name in file.keys() if name in _TENSORS or name.startswith(_TUNING)]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         if path.suffix.lower() == SUFFIX:
             raise CheckpointError(f"{path} is cut or damaged", _REDO) from error
@@ -191,12 +208,13 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Format, names, types and finite numbers; shapes are the dataclass's business."""
-    if header.get("format_version") != FORMAT_VERSION:
+    if header.get("format_version") not in (FORMAT_VERSION, TUNED_FORMAT_VERSION):
         raise CheckpointError(
-            f"{path} has format {header.get('format_version')}, this geoinv reads {FORMAT_VERSION}",
+            f"{path} has format {header.get('format_version')}, this geoinv reads {TUNED_FORMAT_VERSION}",
             "use the geoinv that made it, or make it again",
         )
-    for name, dtype in _TENSORS.items():
+    tuning = {name: torch.float16 for name in tensors if name.startswith(_TUNING)}
+    for name, dtype in {**_TENSORS, **tuning}.items():
         if name not in tensors:
             raise CheckpointError(f"{path} is damaged (no {name})", _REDO)
         if tensors[name].dtype != dtype:

@@ -34,6 +34,27 @@ def test_directions_want_a_generator_of_heads(geoinv: Callable[..., Done]) -> No
     geoinv("train", "directions").assert_fails(2, "was not trained on these synthetic heads")
 
 
+def test_a_direction_of_any_generator(geoinv: Callable[..., Done], tmp_path: Path, tiny_weights: Path) -> None:
+    command = ("train", "directions", "--attr", "smile", "--samples", "40", "--out", "d.safetensors", "--json")
+    done = geoinv(*command)
+    assert done.code == 0, done.err
+    assert {"accuracy", "identity_drift", "score_gain", "heads"} <= set(done.json)
+    geoinv(*command).assert_fails(2, "has a direction smile", "--overwrite")
+    assert geoinv(*command, "--overwrite").code == 0
+    done = geoinv("train", "directions", "--attr", "Age", "--samples", "40", "--out", "d.safetensors")
+    assert done.code == 0 and "strength 1 moves identity by" in done.out
+    directions = read_directions(tmp_path / "d.safetensors")
+    assert directions.names == ("age", "smile")
+    assert directions.generator_sha256 == sha256_of(tiny_weights / "mini-generator.safetensors")
+
+
+def test_direction_mistakes(geoinv: Callable[..., Done]) -> None:
+    geoinv("train", "directions", "--attr", "hat", "--out", "d.safetensors").assert_fails(2, "hat", "--labels")
+    geoinv("train", "directions", "--labels", "x.csv", "--out", "d.safetensors").assert_fails(2, "needs a name")
+    missing = geoinv("train", "directions", "--attr", "hat", "--labels", "x.csv", "--out", "d.safetensors")
+    missing.assert_fails(2, "no such file or folder: x.csv")
+
+
 def test_no_data(geoinv: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for stage in ("generator", "encoder"):

@@ -40,7 +40,7 @@ def test_superresolution(name: str, rays: int) -> None:
 
 def composited(colors: Tensor, raw: Tensor, depths: Tensor) -> tuple[Tensor, Tensor]:
     """[..., S, F], [..., S], [..., S] -> features [..., F] and alpha [...], by our generator's own compositing."""
-    from geoinv.models import volume
+    from geoinv.ops.render_rays import volume
 
     features, alpha, _ = volume.composite(volume.sample_weights(raw, depths), colors, depths)
     return features, alpha

@@ -1,0 +1,51 @@
+"""A picture that is EG3D's crop already, as its camera label says: taken as it is, not cut again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..conventions import CROP_SIZE
+from ..errors import PhotoError
+from .aligner import FaceAligner
+from .crop import apply_affine
+from .face import AlignedFace, ImageArray, five_points
+
+
+def given_crop(image: ImageArray, aligner: FaceAligner) -> AlignedFace:
+    """The face of a square crop, resized to 512 pixels; alignment would move it away from its label.
+
+    Args:
+        image: [H, H, 3] uint8 RGB.
+        aligner: Finds the face, whose landmarks tell where it is.
+
+    Raises:
+        PhotoError: Not square, or no face in it.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    if height != width:
+        raise PhotoError(
+            f"the picture is {width}x{height}, a crop with a camera label is square", "give EG3D's crop, not the photo"
+        )
+    faces = aligner.detect(image)
+    if not faces:
+        raise PhotoError("no face found", "use EG3D's crop of one clear face")
+    scale = CROP_SIZE / width
+    matrix = np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]])
+    interpolation = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
+    crop = np.asarray(cv2.resize(image, (CROP_SIZE, CROP_SIZE), interpolation=interpolation), dtype=np.uint8)
+    landmarks = apply_affine(matrix, faces[0].landmarks)
+    return AlignedFace(
+        image=crop,
+        landmarks5=five_points(landmarks),
+        landmarks=landmarks,
+        matrix=matrix,
+        source_size=(width, height),
+        roll_deg=0.0,
+        yaw_deg=0.0,
+        pitch_deg=0.0,
+        face_index=0,
+        face_count=len(faces),
+        warnings=(),
+    )

@@ -1,0 +1,146 @@
+"""What optimisation gains over its start, side by side: on held-out heads in views it never saw, and on photos.
+
+Both columns are measured on the same pixels: those of the true head, and on photos those of
+``inversion.refine_inversion.compared_figures``.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..align.hull import landmark_hull
+from ..camera import CameraPose
+from ..errors import MissingEncoderError, PhotoError
+from ..images import read_image
+from ..inversion.photo_target import PhotoTarget
+from ..inversion.refine import HeadEstimate, Refinement, refine_head
+from ..inversion.tuning import tuned_generator
+from .heads import head_figures, measure_head
+from .held_out import HeldOutHeads, load_held_out
+from .means import Figures, Means
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+Told = Callable[[int, int], None]
+
+
+def evaluate_refined_heads(
+    session: Session,
+    settings: Refinement,
+    held_out: HeldOutHeads | None = None,
+    *,
+    limit: int | None = None,
+    on_head: Told | None = None,
+) -> dict[str, Figures]:
+    """Figures of the start and of the method, by their names.
+
+    Args:
+        session: The models to measure.
+        settings: How heads are refined.
+        held_out: The shipped heads by default.
+        limit: Only so many heads, from the first.
+        on_head: Called with the number of heads done and of all.
+    """
+    held_out = held_out if held_out is not None else load_held_out()
+    count = len(held_out) if limit is None else min(limit, len(held_out))
+    generator = session.generator
+    before, after, name = Means(), Means(), "encoder"
+    for index in range(count):
+        head = held_out.head(index)
+        photo = head.photo(index)  # [1, 3, 256, 256] in [-1, 1]
+        start, name = _start(session, photo.to(session.device))
+        picture = (photo + 1.0) / 2.0
+        target = PhotoTarget.from_picture(
+            picture, _face(session, picture), generator.config.neural_resolution, session.device
+        )
+        best = refine_head(generator, start, target, settings).estimate
+        with torch.no_grad():
+            measure_head(before, generator, start.w_plus, _pose(start), head)
+            measure_head(after, tuned_generator(generator, best.tuning), best.w_plus, _pose(best), head)
+        if on_head is not None:
+            on_head(index + 1, count)
+    return {name: head_figures(before, count), settings.method: head_figures(after, count)}
+
+
+def _pose(estimate: HeadEstimate) -> CameraPose:
+    return CameraPose.from_vector(estimate.camera[None])
+
+
+@torch.no_grad()
+def _start(session: Session, photo: Tensor) -> tuple[HeadEstimate, str]:
+    """Where the method starts, and its name; without an encoder the mean head, seen from the front."""
+    try:
+        encoder = session.encoder
+    except MissingEncoderError:
+        codes = session.generator.w_avg.detach()[None, None].repeat(1, session.generator.config.num_ws, 1)
+        return HeadEstimate(codes, torch.zeros(6, device=session.device)), "mean"
+    estimate = encoder(photo)
+    return HeadEstimate(estimate.w_plus, estimate.camera.as_vector()[0]), "encoder"
+
+
+def _face(session: Session, picture: Tensor) -> Tensor:
+    """[H, H] 1 on the face; empty where none is found, and then the start's head alone is compared."""
+    image = (picture[0].permute(1, 2, 0) * 255.0).round().to(torch.uint8).cpu().numpy()
+    faces = session.aligner.detect(np.ascontiguousarray(image))
+    if not faces:
+        return torch.zeros(image.shape[:2])
+    return torch.from_numpy(landmark_hull(faces[0].landmarks, image.shape[:2]))
+
+
+def evaluate_refined_photos(
+    session: Session,
+    photos: Sequence[Path],
+    settings: Refinement,
+    *,
+    on_photo: Told | None = None,
+    on_skip: Callable[[Path, PhotoError], None] | None = None,
+) -> dict[str, Figures]:
+    """Figures of the start and of the method by their names; the method's column has the median gains.
+
+    Args:
+        session: The models to measure.
+        photos: Each is inverted anew.
+        settings: How heads are refined.
+        on_photo: Called with the number of photos done and of all.
+        on_skip: Called with each photo that cannot be used.
+
+    Raises:
+        PhotoError: No photo could be used.
+    """
+    measured: list[dict[str, float]] = []
+    skipped = 0
+    for index, path in enumerate(photos):
+        try:
+            inversion, _, _ = session.refine(session.align(read_image(path)), replace(settings, seed=session.seed))
+            measured.append(inversion.metrics)
+        except PhotoError as error:
+            skipped += 1
+            if on_skip is not None:
+                on_skip(path, error)
+        if on_photo is not None:
+            on_photo(index + 1, len(photos))
+    if not measured:
+        raise PhotoError(f"none of the {len(photos)} photos could be used", "each needs a face that can be found")
+    start = next(name for name in measured[0] if name.endswith("_face_psnr_db")).removesuffix("_face_psnr_db")
+    columns = {start: _column(measured, f"{start}_"), settings.method: _column(measured, "")}
+    for figure in ("face", "head"):
+        gains = [values[f"{figure}_psnr_db"] - values[f"{start}_{figure}_psnr_db"] for values in measured]
+        columns[settings.method][f"{figure}_gain_db"] = statistics.median(gains)
+    for column in columns.values():
+        column.update(photos=len(measured), skipped=skipped)
+    return columns
+
+
+def _column(measured: list[dict[str, float]], prefix: str) -> Figures:
+    names = {"face_psnr_db": "face_psnr_db", "head_psnr_db": "head_psnr_db"}
+    names |= {"identity": "identity_input", "identity_side": "identity_novel"}
+    return {figure: statistics.mean(values[prefix + name] for values in measured) for name, figure in names.items()}
