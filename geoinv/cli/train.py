@@ -215,7 +215,7 @@ def directions(
         raise UsageError("--labels needs a name for what they say", "for instance --attr smile")
     else:
         values = _known_directions(model, target, seed)
-        summary = f"found {len(values['attributes'])} directions"
+        summary = f"found {len(values['attributes'])} directions that show, {len(values['left_out'])} that do not"
     values["seconds"] = round(time.perf_counter() - start, 3)
     output.print_result(summary, values, [target], as_json=json_output)
 
@@ -223,7 +223,7 @@ def directions(
 def _known_directions(model: str, target: Path, seed: int) -> dict[str, Any]:
     """The directions of a generator of synthetic heads, from what its z means."""
     from ..checkpoints.store import load_generator
-    from ..editing import discover_directions, save_directions
+    from ..editing import discover_directions, save_directions, visible_directions
     from ..errors import UsageError
     from ..synth.sampler import HeadSampler
 
@@ -235,8 +235,11 @@ def _known_directions(model: str, target: Path, seed: int) -> dict[str, Any]:
             f"the heads' has {sampler.z_dim}; give --attr to learn a direction from the generator's samples",
         )
     found = discover_directions(generator, sampler.attributes, generator_sha256=info.sha256, seed=seed)
-    save_directions(target, found)
-    return {"directions": target, "attributes": list(found.names)}
+    with output.progress("looking at directions", len(found.names)) as update:
+        visible = visible_directions(generator, found, seed=seed, on_direction=update)
+    save_directions(target, visible)
+    left_out = sorted(set(found.names) - set(visible.names))
+    return {"directions": target, "attributes": list(visible.names), "left_out": left_out}
 
 
 def _learned_direction(

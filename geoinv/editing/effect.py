@@ -28,7 +28,7 @@ def visible_directions(
     directions: Directions,
     *,
     seed: int = 0,
-    on_direction: Callable[[int, int], None] | None = None,
+    on_direction: Callable[[int], None] | None = None,
 ) -> Directions:
     """The directions whose strength 1 changes some region as large as an eye by at least :data:`VISIBLE`.
 
@@ -36,7 +36,7 @@ def visible_directions(
         generator: That the directions belong to.
         directions: All.
         seed: Of the random heads that are looked at.
-        on_direction: Called with the number of directions done and of all.
+        on_direction: Called with the number of directions done.
     """
     z = torch.randn(_HEADS, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     w_plus = generator.mapping(z.to(generator.w_avg.device))
@@ -47,7 +47,7 @@ def visible_directions(
         if shown_change(before, _pictures(generator, w_plus + vector.to(w_plus))) >= VISIBLE:
             kept[name] = vector
         if on_direction is not None:
-            on_direction(index + 1, len(directions.names))
+            on_direction(index + 1)
     descriptions = {name: directions.descriptions[name] for name in kept}
     return Directions(kept, descriptions, directions.generator_sha256)
 

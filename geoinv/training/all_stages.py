@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..checkpoints.store import load_encoder, load_generator, sha256_of
-from ..editing import discover_directions, save_directions
+from ..editing import discover_directions, save_directions, visible_directions
 from ..errors import UsageError
 from ..evaluation import build_held_out, evaluate_heads, load_held_out
 from ..files import atomic_path
@@ -157,8 +157,9 @@ def _encoder(config: AllStages, heads: Path, check: Path, generator: Path, weigh
 def _directions(config: AllStages, path: Path, weights: Path, say: Say) -> None:
     generator, info = load_generator(str(path))
     found = discover_directions(generator, HeadSampler().attributes, generator_sha256=info.sha256, seed=config.seed)
-    save_directions(weights / "mini-directions.safetensors", found)
-    say(f"directions: {len(found.names)}")
+    visible = visible_directions(generator, found, seed=config.seed)
+    save_directions(weights / "mini-directions.safetensors", visible)
+    say(f"directions: {len(visible.names)} of {len(found.names)} show")
 
 
 def _figures(config: AllStages, path: Path, weights: Path, say: Say) -> None:

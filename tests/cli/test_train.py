@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from geoinv.checkpoints.store import save_model, sha256_of
@@ -16,7 +17,10 @@ from tests.cli.conftest import Done
 from tests.tiny_models import tiny_config
 
 
-def test_directions_of_a_generator_of_heads(geoinv: Callable[..., Done], tmp_path: Path) -> None:
+def test_directions_of_a_generator_of_heads(
+    geoinv: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geoinv.editing.effect.VISIBLE", 0.0)  # this one is not trained: little shows
     torch.manual_seed(0)
     config = dataclasses.replace(tiny_config(), mapping=dataclasses.replace(mini_for_heads().mapping, w_dim=16))
     path = tmp_path / "heads-generator.safetensors"
@@ -24,6 +28,7 @@ def test_directions_of_a_generator_of_heads(geoinv: Callable[..., Done], tmp_pat
     done = geoinv("train", "directions", "--model", str(path), "--json")
     assert done.code == 0, done.err
     assert {"smile", "age", "gender", "glasses", "beard"} <= set(done.json["attributes"])
+    assert done.json["left_out"] == []
     directions = read_directions(tmp_path / "heads-directions.safetensors")
     assert directions.generator_sha256 == sha256_of(path)
     assert directions.vectors["smile"].shape == (config.num_ws, 16)

@@ -53,6 +53,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(all_stages, "train_superresolution", superresolution)
     monkeypatch.setattr(all_stages, "train_encoder", encoder)
     monkeypatch.setattr(all_stages, "discover_directions", lambda *_, **__: type("Found", (), {"names": ["smile"]}))
+    monkeypatch.setattr(all_stages, "visible_directions", lambda generator, found, seed: found)
     monkeypatch.setattr(all_stages, "save_directions", lambda path, found: path.write_bytes(b"directions"))
     monkeypatch.setattr(all_stages, "build_held_out", lambda path, assets: path.write_bytes(b"heads"))
     monkeypatch.setattr(all_stages, "load_held_out", lambda path: None)
