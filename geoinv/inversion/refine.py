@@ -65,7 +65,7 @@ class Refinement:
     noise_rate: float = 0.02
     noise_prior: float = 1e-3
     tuning_share: float = 0.5
-    tuning_rate: float = 2e-3
+    tuning_rate: float = 5e-3
     locality: float = 0.3
 
     def __post_init__(self) -> None:
