@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 import pytest
@@ -157,6 +158,15 @@ class TestModulatedConv2d:
         finally:
             torch.set_num_threads(threads)
         assert torch.equal(*outputs)
+
+    def test_memory_does_not_grow(self, always_winograd: None) -> None:
+        case = random_case(batch=1, height=64, width=64)
+        modulated_conv2d(**case)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(200):
+            modulated_conv2d(**case)
+        # KiB; the outputs are 1 MiB each
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
 
     def test_empty_batch(self) -> None:
         case = random_case(batch=1)
