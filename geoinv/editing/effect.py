@@ -14,8 +14,8 @@ from .directions import Directions
 if TYPE_CHECKING:
     from ..models.generator import TriPlaneGenerator
 
-VISIBLE = 0.06
-"""Change of colour in [0, 1] that people notice in a face: fifteen levels of 255."""
+VISIBLE = 0.05
+"""Change of colour in [0, 1] that people notice in a face: thirteen levels of 255."""
 
 _SIDE = 64
 _HEADS = 6
