@@ -65,6 +65,12 @@ def generator(
     out: RunOpt = Path("runs/generator"),
     minutes: MinutesOpt = 60.0,
     start_from: StartOpt = None,
+    keep_codes: Annotated[
+        bool, typer.Option("--keep-codes", help="Leave the mapping: an encoder and directions go on fitting.")
+    ] = False,
+    twin_pairs: Annotated[
+        int, typer.Option("--twin-pairs", min=0, help="Pairs of twins among the heads, for expressions.")
+    ] = 2,
     heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 8,
     views_per_head: Annotated[int, typer.Option("--views-per-head", min=1, help="Views of each.")] = 3,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
@@ -89,6 +95,8 @@ def generator(
         out=out,
         minutes=minutes,
         start=start_from,
+        keep_codes=keep_codes,
+        twin_pairs_per_step=twin_pairs,
         heads_per_step=heads_per_step,
         views_per_head=views_per_head,
         rays_per_view=rays_per_view,

@@ -40,6 +40,7 @@ class GeneratorTraining:
     out: Path
     minutes: float
     start: Path | None = None  # weights to go on from; by default random ones
+    keep_codes: bool = False  # train all but the mapping, so that encoder and directions go on fitting
     heads_per_step: int = 8
     twin_pairs_per_step: int = 2  # among the heads of a step, where the data set has twins
     views_per_head: int = 3
@@ -107,7 +108,7 @@ def twin_loss(output: RayOutput, batch: RayBatch, pairs: int) -> Tensor:
     return (shown - (batch.color[first] - batch.color[second])).square().mean()
 
 
-LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2, "twin": 4.0}
+LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2, "twin": 2.0}
 
 
 @allow_bfloat16()
@@ -120,8 +121,10 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     torch.manual_seed(config.seed)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
     generator = _start(model, config.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator.backbone["mapping"].requires_grad_(not config.keep_codes)
     averaged: MovingAverage[TriPlaneGenerator] = MovingAverage(generator, config.average_decay)
-    optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    trained = [parameter for parameter in generator.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     schedule = Schedule(
         config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=100, best_by="score"
     )
@@ -160,7 +163,8 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         return terms | {"twin": twin_loss(output, batch, pairs)} if pairs else terms
 
     def figures(sheet: Path) -> dict[str, float]:
-        set_mean_w(averaged.module, seed=config.seed)
+        if not config.keep_codes:
+            set_mean_w(averaged.module, seed=config.seed)
         return validate(averaged.module, validation, sheet)
 
     def save_best(path: Path, training: dict[str, float]) -> None:
