@@ -129,9 +129,9 @@ class TriPlaneGenerator(nn.Module):
             third_plane=self.config.third_plane,
         )
 
-    def render_rays(self, planes: Tensor, origins: Tensor, directions: Tensor) -> RayOutput:
-        """Two-pass volume rendering of rays [B, N, 3] (unit directions)."""
-        return render_rays(planes, origins, directions, self.decoder.weights(), self.sampling)
+    def render_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, *, exact: bool = False) -> RayOutput:
+        """Two-pass volume rendering of rays [B, N, 3] (unit directions); ``exact`` skips nothing."""
+        return render_rays(planes, origins, directions, self.decoder.weights(), self.sampling, exact=exact)
 
     def render(
         self,
@@ -141,6 +141,7 @@ class TriPlaneGenerator(nn.Module):
         w_plus: Tensor | None = None,
         resolution: int | None = None,
         superresolution: bool = True,
+        exact: bool = False,
     ) -> RenderOutput:
         """Views of heads.
 
@@ -150,6 +151,7 @@ class TriPlaneGenerator(nn.Module):
             w_plus: [B, num_ws, w_dim]; only EG3D's super-resolution reads it.
             resolution: Side of the ray grid; by default the configuration's.
             superresolution: Whether to double (mini) or quadruple (EG3D) the picture's side.
+            exact: Whether to skip nothing; otherwise see :func:`geoinv.ops.render_rays.render_rays`.
 
         Raises:
             ShapeError: The numbers of heads and cameras do not fit.
@@ -165,7 +167,7 @@ class TriPlaneGenerator(nn.Module):
         cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)  # [V, side * side]
         if heads == 1:
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
-        output = self.render_rays(planes, origins, directions)
+        output = self.render_rays(planes, origins, directions, exact=exact)
         back = order.argsort()
         features = output.features.reshape(views, side * side, -1)[:, back]
         features = features.transpose(1, 2).reshape(views, -1, side, side)

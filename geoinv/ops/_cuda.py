@@ -46,7 +46,7 @@ def load_cuda(source: Path, device: torch.device) -> ctypes.CDLL | None:
             raise NativeBuildError(
                 f"{source.name}: {cause}", "install the CUDA toolkit, or set GEOINV_BACKEND"
             ) from error
-        _tell_once(f"geoinv: {source.stem} runs as plain torch on this GPU (same results): {cause}")
+        tell_once(f"geoinv: {source.stem} runs as plain torch on this GPU (same results): {cause}")
         return None
 
 
@@ -81,7 +81,8 @@ def _built(source: Path, architecture: str) -> ctypes.CDLL:
 
 
 @cache
-def _tell_once(message: str) -> None:
+def tell_once(message: str) -> None:
+    """Say on stderr what a person should know, but not for every call."""
     print(message, file=sys.stderr)
 
 

@@ -9,6 +9,7 @@ from geoinv.camera import CameraPose
 from geoinv.errors import ShapeError
 from geoinv.models.config import GeneratorConfig, ffhq512_128, mini
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.ops._build import use_backend
 from tests.tiny_models import tiny_config
 
 
@@ -46,6 +47,19 @@ def test_views_of_one_head_equal_single_renders(generator: TriPlaneGenerator, pl
 def test_same_input_same_picture(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
     cameras = CameraPose.from_vector(torch.zeros(2, 6)).cam2world()
     assert torch.equal(generator.render(planes, cameras).color, generator.render(planes, cameras).color)
+
+
+def test_exact_skips_nothing(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    strong = planes * 30.0  # opaque here and empty there
+    cameras = CameraPose.from_vector(torch.zeros(2, 6)).cam2world()
+    with use_backend("reference"):
+        truth = generator.render(strong, cameras, superresolution=False)
+    with use_backend("native"):
+        exact = generator.render(strong, cameras, superresolution=False, exact=True)
+        fast = generator.render(strong, cameras, superresolution=False)
+    assert torch.allclose(exact.color, truth.color, atol=1e-5)
+    assert torch.allclose(exact.alpha, truth.alpha, atol=1e-5)
+    assert (fast.color - exact.color).abs().max() > 1e-5
 
 
 def test_density_is_zero_outside_of_the_box(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:

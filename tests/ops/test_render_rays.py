@@ -79,7 +79,7 @@ def gradients(function: Any, case: Case, third_plane: ThirdPlane = "zy") -> tupl
     leaves = tuple(tensor.clone().requires_grad_() for tensor in case)
     outputs = parts(marched(function, leaves, third_plane))
     random = torch.Generator().manual_seed(5)
-    cotangents = [torch.randn(output.shape, generator=random).to(output.dtype) for output in outputs]
+    cotangents = [torch.randn(output.shape, generator=random).to(output) for output in outputs]
     return torch.autograd.grad(outputs, leaves, cotangents)
 
 

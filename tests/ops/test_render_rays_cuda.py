@@ -1,124 +1,198 @@
-"""The CUDA kernels: their bodies over a fake grid on the CPU against the reference, and that nvcc takes them."""
+"""Rays on a GPU: the CUDA source over a fake grid on CPU tensors, through the same calls, and when it is chosen."""
 
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import geoinv.ops.render_rays as operation
-from geoinv.ops.render_rays import DecoderWeights, RaySampling, march_rays_reference, render_rays_reference
+from geoinv.ops.render_rays import (
+    DecoderWeights,
+    RaySampling,
+    cuda,
+    march_rays,
+    march_rays_reference,
+    render_rays,
+    render_rays_reference,
+)
+from geoinv.ops.sample_planes import ThirdPlane
 
-from .test_render_rays import Case, assert_as_good_as_float32, gradients, parts, random_case
+from .fake_grid import load_on_cpu
+from .test_render_rays import (
+    SAMPLING,
+    Case,
+    assert_as_good_as_float32,
+    gradients,
+    marched,
+    parts,
+    random_case,
+    relative,
+    rendered,
+)
 
-FOLDER = Path(operation.__file__).parent
+SIZES: tuple[dict[str, int], ...] = (
+    {"side": 5, "rays": 3, "samples": 4},
+    {"channels": 5, "hidden": 7, "features": 3, "side": 9, "samples": 7, "rays": 65},
+    {"samples": 1, "rays": 2},
+)
 
 
 @pytest.fixture(scope="module")
-def fake_grid(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
-    library = tmp_path_factory.mktemp("grid") / "grid.so"
-    source = Path(__file__).with_name("render_rays_fake_grid.cpp")
-    flags = ["-O1", "-std=c++20", "-shared", "-fPIC", f"-I{FOLDER}"]
-    subprocess.run([compiler, *flags, str(source), "-o", str(library)], check=True)
-    return ctypes.CDLL(str(library))
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    return load_on_cpu(Path(operation.__file__).with_name("render_rays.cu"), tmp_path_factory.mktemp("cuda"))
 
 
-def pointers(tensors: list[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * len(tensors))(*(None if t is None else t.data_ptr() for t in tensors))
+@pytest.fixture
+def launched(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Has CPU tensors go the way of a GPU's; the launchers that were called."""
+    names: list[str] = []
+
+    def noted(library: ctypes.CDLL, function: str, *arguments: Tensor | int | float | None) -> None:
+        names.append(function)
+        call(library, function, *arguments)
+
+    call = cuda.call
+    monkeypatch.setattr(cuda, "call", noted)
+    monkeypatch.setattr(cuda, "cuda_kernels", lambda *_, samples: library)
+    return names
 
 
-def arguments(case: Case, samples: int, third_is_zx: bool, fine: int, limits: RaySampling | None) -> tuple[list, list]:
-    """sizes, scalars, planes, decoder and rays for the library, and what must stay alive meanwhile."""
-    planes, origins, directions, distances, hidden_weight, hidden_bias, output_weight, output_bias = case
-    batch, _, channels, side, _ = planes.shape
-    hidden, features = hidden_weight.shape[0], output_weight.shape[0] - 1
-    has_box = limits is not None and limits.limits == "box"
-    sizes = np.array(
-        [batch, origins.shape[1], samples, side, channels, third_is_zx, hidden, features, fine, has_box], np.int64
+class TestOverAFakeGrid:
+    @pytest.mark.parametrize("third_plane", ["zx", "zy"])
+    @pytest.mark.parametrize("sizes", SIZES)
+    def test_march_matches_reference(self, launched: list[str], third_plane: ThirdPlane, sizes: dict[str, int]) -> None:
+        case = random_case(**sizes)  # type: ignore[arg-type]
+        exact = tuple(tensor.double() for tensor in case)
+        for function in (marched, gradients):
+            ours, plain, truth = (
+                function(*way, third_plane)
+                for way in ((march_rays, case), (march_rays_reference, case), (march_rays_reference, exact))
+            )
+            if function is marched:
+                ours, plain, truth = parts(ours), parts(plain), parts(truth)
+            assert_as_good_as_float32(ours, plain, truth)
+        assert launched == ["march_rays_forward", "march_rays_forward", "march_rays_backward"]
+
+    def test_only_wanted_gradients(self, launched: list[str]) -> None:
+        case = random_case(rays=5, samples=6)
+        found = []
+        for function in (march_rays, march_rays_reference):
+            planes = case[0].clone().requires_grad_()
+            marched(function, (planes, *case[1:])).alpha.sum().backward()
+            assert planes.grad is not None
+            found.append(planes.grad)
+        assert relative(*found) < 1e-4
+        assert "march_rays_backward" in launched
+
+    def test_non_contiguous_and_empty_inputs(self, launched: list[str]) -> None:
+        case = random_case(rays=5, samples=6)
+        strided = tuple(tensor.movedim(0, -1).contiguous().movedim(-1, 0) for tensor in case)
+        for ours, theirs in zip(gradients(march_rays, strided), gradients(march_rays, case), strict=True):
+            assert torch.equal(ours, theirs)
+        none = (case[0], *(tensor[:, :0] for tensor in case[1:4]), *case[4:])
+        assert marched(march_rays, none).features.shape == (2, 0, 16)
+        assert gradients(march_rays, none)[0].abs().sum() == 0.0
+        assert len(launched) == 7
+
+    def test_second_order_is_the_truth(self, launched: list[str]) -> None:
+        case = random_case(rays=5, samples=4, side=4)
+        penalties = []
+        for function in (march_rays, march_rays_reference):
+            planes, weight = case[0].clone().requires_grad_(), case[6].clone().requires_grad_()
+            output = marched(function, (planes, *case[1:6], weight, case[7]))
+            scalar = output.features.exp().sum() + (planes**3).sum()
+            (first,) = torch.autograd.grad(scalar, planes, create_graph=True)
+            penalties.append(torch.autograd.grad(first.square().sum(), (planes, weight)))
+        for ours, theirs in zip(*penalties, strict=True):
+            assert relative(ours, theirs) < 1e-3
+        assert launched == ["march_rays_forward", "march_rays_backward"]  # the latter for the last grad alone
+
+    @pytest.mark.parametrize(
+        "sampling",
+        [SAMPLING, RaySampling(9, 0, "fixed", 0.9, 2.1, 1.0, "zx"), RaySampling(8, 4, "fixed", 1, 2, 0.8, "zy")],
     )
-    near, far = (limits.near, limits.far) if limits else (0.0, 0.0)
-    scalars = np.array([1.0, output_bias[0].item(), near, far], np.float32)
-    pixels = planes.permute(0, 1, 3, 4, 2).contiguous()
-    output_rows = torch.cat([output_weight[1:], output_weight[:1]])
-    decoder = [hidden_weight.t().contiguous(), hidden_bias, output_rows, output_bias[1:].clone()]
-    rays = [origins, directions, distances]
-    alive = [sizes, scalars, pixels, decoder, rays]
-    pointer = [
-        sizes.ctypes.data_as(ctypes.c_void_p),
-        scalars.ctypes.data_as(ctypes.c_void_p),
-        ctypes.c_void_p(pixels.data_ptr()),
-        pointers(decoder),
-        pointers(rays),
-    ]
-    return pointer, alive
+    def test_render_matches_reference(self, launched: list[str], sampling: RaySampling) -> None:
+        case = random_case(density=0.5, rays=70)
+        truth = rendered(render_rays_reference, tuple(tensor.double() for tensor in case), sampling)
+        for ours, theirs in zip(rendered(render_rays, case, sampling), truth, strict=True):
+            assert torch.allclose(ours.double(), theirs, atol=2e-5)
+        assert launched == ["render_rays_forward"]
+
+    def test_render_with_gradient_marches(self, launched: list[str]) -> None:
+        case = random_case(density=0.5, rays=9)
+        found = []
+        for function in (render_rays, render_rays_reference):
+            planes = case[0].clone().requires_grad_()
+            features, alpha, _ = rendered(function, (planes, *case[1:]))
+            found.extend(torch.autograd.grad(features.square().sum() + alpha.sum(), planes))
+        assert relative(*found) < 1e-3
+        assert launched == ["march_rays_forward", "march_rays_forward", "march_rays_backward"]
+
+    def test_too_few_samples_for_a_second_pass(self, launched: list[str]) -> None:
+        with pytest.raises(RuntimeError, match="render_rays_forward"):
+            rendered(render_rays, random_case(rays=2), RaySampling(3, 4, "box", 0.0, 0.0, 1.0, "zy"))
 
 
-@pytest.mark.parametrize("third_plane", ["zx", "zy"])
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        {"side": 5, "rays": 3, "samples": 4},
-        {"channels": 5, "hidden": 7, "features": 3, "side": 9, "samples": 7, "rays": 65},
-        {"samples": 1, "rays": 2},
-    ],
-)
-def test_march_over_a_fake_grid(fake_grid: ctypes.CDLL, third_plane: str, sizes: dict[str, int]) -> None:
-    case = random_case(**sizes)  # type: ignore[arg-type]
-    call, alive = arguments(case, case[3].shape[2], third_plane == "zx", 0, None)
-    truth = march_rays_reference(*case[:4], DecoderWeights(*case[4:]), box_side=1.0, third_plane=third_plane)
-    outputs = [torch.full_like(tensor, 7.0) for tensor in parts(truth)]
-    random = torch.Generator().manual_seed(5)
-    cotangents = [torch.randn(tensor.shape, generator=random) for tensor in outputs]
-    decoder = alive[3]
-    found = [torch.zeros_like(alive[2]), torch.zeros_like(decoder[0]), torch.zeros_like(decoder[1])]
-    found += [torch.zeros_like(decoder[2]), torch.zeros_like(case[7]), *(torch.zeros_like(t) for t in case[1:4])]
-    fake_grid.fake_march(*call, pointers(outputs), pointers(cotangents), pointers(found))
-    for ours, theirs in zip(outputs, parts(truth), strict=True):
-        assert torch.allclose(ours, theirs, atol=1e-5)
-    v_planes, v_hidden, v_hidden_bias, v_output, v_output_bias, *v_rays = found
-    ours = (
-        v_planes.permute(0, 1, 4, 2, 3),
-        *v_rays,
-        v_hidden.t(),
-        v_hidden_bias,
-        torch.cat([v_output[-1:], v_output[:-1]]),
-        torch.cat([v_output_bias[-1:], v_output_bias[:-1]]),
-    )
-    exact = tuple(tensor.double() for tensor in case)
-    assert_as_good_as_float32(
-        ours,
-        gradients(march_rays_reference, case, third_plane),  # type: ignore[arg-type]
-        gradients(march_rays_reference, exact, third_plane),  # type: ignore[arg-type]
-    )
+class TestChoice:
+    """Tensors that say they are on a GPU, without one."""
+
+    @pytest.fixture(autouse=True)
+    def _loaded(self, library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cuda, "load_cuda", lambda source, device: library)
+
+    def chosen(self, dtype: torch.dtype = torch.float32, *, samples: int = 20, **sizes: int) -> ctypes.CDLL | None:
+        case = random_case(rays=1, side=4, **sizes)  # type: ignore[arg-type]
+        with FakeTensorMode():
+            return cuda.cuda_kernels(
+                *(torch.empty(t.shape, dtype=dtype, device="cuda:0") for t in case), samples=samples
+            )
+
+    def test_float32_on_a_gpu_takes_the_kernels(self, library: ctypes.CDLL) -> None:
+        assert self.chosen() is library
+        assert self.chosen(torch.float64) is None
+        assert cuda.cuda_kernels(*random_case(), samples=20) is None
+
+    def test_sizes_of_the_largest_arrays(self, library: ctypes.CDLL, capsys: pytest.CaptureFixture[str]) -> None:
+        most = {"channels": 64, "hidden": 128, "features": 64, "samples": 192}
+        assert self.chosen(**most) is library
+        assert capsys.readouterr().err == ""
+        for name, size in most.items():
+            for _ in range(2):
+                assert self.chosen(**{**most, name: size + 1}) is None
+            assert capsys.readouterr().err.count("plain torch on this GPU (same results): its kernel is too small") == 1
 
 
-@pytest.mark.parametrize(
-    "sampling", [RaySampling(12, 8, "box", 0.0, 0.0, 1.0, "zy"), RaySampling(9, 0, "fixed", 0.9, 2.1, 1.0, "zx")]
-)
-def test_render_over_a_fake_grid(fake_grid: ctypes.CDLL, sampling: RaySampling) -> None:
-    case = random_case(density=0.5, rays=33)
-    call, _alive = arguments(
-        case, sampling.num_samples, sampling.third_plane == "zx", sampling.num_importance, sampling
-    )
-    truth = render_rays_reference(*case[:3], DecoderWeights(*case[4:]), sampling)
-    outputs = [torch.full_like(tensor, 7.0) for tensor in (truth.features, truth.alpha, truth.distance)]
-    fake_grid.fake_render(*call, pointers(outputs))
-    for ours, theirs in zip(outputs, (truth.features, truth.alpha, truth.distance), strict=True):
-        assert torch.allclose(ours, theirs, atol=2e-5)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+class TestOnAGpu:
+    @pytest.mark.parametrize("third_plane", ["zx", "zy"])
+    @pytest.mark.parametrize("sizes", [*SIZES, {"rays": 300, "samples": 96}])
+    def test_march_matches_reference(self, third_plane: ThirdPlane, sizes: dict[str, int]) -> None:
+        case: Case = tuple(tensor.cuda() for tensor in random_case(**sizes))  # type: ignore[arg-type]
+        exact = tuple(tensor.double() for tensor in case)
+        assert cuda.cuda_kernels(*case, samples=case[3].shape[2]) is not None
+        assert_as_good_as_float32(
+            (*parts(marched(march_rays, case, third_plane)), *gradients(march_rays, case, third_plane)),
+            (
+                *parts(marched(march_rays_reference, case, third_plane)),
+                *gradients(march_rays_reference, case, third_plane),
+            ),
+            (
+                *parts(marched(march_rays_reference, exact, third_plane)),
+                *gradients(march_rays_reference, exact, third_plane),
+            ),
+        )
 
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc")
-@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
-def test_nvcc_takes_the_kernels(architecture: str, tmp_path: Path) -> None:
-    command = ["nvcc", "-std=c++17", f"-arch={architecture}", "-c", str(FOLDER / "render_rays.cu")]
-    subprocess.run([*command, "-o", str(tmp_path / "render_rays.o")], check=True)
+    def test_render_matches_reference(self) -> None:
+        case = tuple(tensor.cuda() for tensor in random_case(density=0.5, rays=300))
+        truth = render_rays_reference(
+            *(t.double() for t in case[:3]), DecoderWeights(*(t.double() for t in case[4:])), SAMPLING
+        )
+        found = rendered(render_rays, case)
+        for ours, theirs in zip(found, (truth.features, truth.alpha, truth.distance), strict=True):
+            assert torch.allclose(ours.double(), theirs, atol=2e-5)

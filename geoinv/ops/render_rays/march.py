@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import CDLL
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ...errors import ShapeError
 from ..sample_planes import ThirdPlane
+from . import cuda
 from .checks import BEST_INSTRUCTIONS, check_rays, is_native
 from .reference import DecoderWeights, RayOutput, march_rays_reference
 
@@ -43,9 +45,10 @@ def march_rays(
     if distances.ndim != 3 or distances.shape[:2] != origins.shape[:2] or distances.shape[2] < 1:
         raise ShapeError(f"distances must be [{origins.shape[0]}, {origins.shape[1]}, S], got {list(distances.shape)}")
     tensors = (planes, origins, directions, distances, *decoder)
-    if not is_native(*tensors):
+    kernels = cuda.cuda_kernels(*tensors, samples=distances.shape[2])
+    if kernels is None and not is_native(*tensors):
         return march_rays_reference(*tensors[:4], decoder, box_side=box_side, third_plane=third_plane)
-    return RayOutput(*_MarchRays.apply(*tensors, box_side, third_plane))
+    return RayOutput(*_MarchRays.apply(*tensors, box_side, third_plane, kernels))
 
 
 class _MarchRays(torch.autograd.Function):
@@ -62,12 +65,15 @@ class _MarchRays(torch.autograd.Function):
         output_bias: Tensor,
         box_side: float,
         third_plane: ThirdPlane,
+        kernels: CDLL | None,  # of the GPU that the tensors are on
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rays = (origins.contiguous(), directions.contiguous(), distances.contiguous())
         decoder = (hidden_weight, hidden_bias, output_weight, output_bias)
         ctx.save_for_backward(planes, origins, directions, distances, *decoder)
-        ctx.box_side, ctx.third_plane = box_side, third_plane
+        ctx.box_side, ctx.third_plane, ctx.kernels = box_side, third_plane, kernels
         ctx.set_materialize_grads(False)
+        if kernels is not None:
+            return cuda.march_rays_forward(kernels, planes, rays, DecoderWeights(*decoder), box_side, third_plane)
         return torch.ops.geoinv.march_rays_forward(
             planes, *rays, *decoder, box_side, third_plane == "zx", BEST_INSTRUCTIONS
         )
@@ -76,22 +82,29 @@ class _MarchRays(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         inputs = ctx.saved_tensors
         if torch.is_grad_enabled():  # create_graph=True: the kernels have no second-order rule
-            return (*_second_order(ctx, inputs, cotangents), None, None)
+            return (*_second_order(ctx, inputs, cotangents), None, None, None)
         planes, origins, directions, distances, *decoder = inputs
         rays = (origins.contiguous(), directions.contiguous(), distances.contiguous())
-        v_planes, *v_decoder, v_origins, v_directions, v_distances = torch.ops.geoinv.march_rays_backward(
-            *(None if v is None else v.contiguous() for v in cotangents),
-            planes,
-            *rays,
-            *decoder,
-            ctx.box_side,
-            ctx.third_plane == "zx",
-            any(ctx.needs_input_grad[1:4]),
-            BEST_INSTRUCTIONS,
-        )
-        gradients = (v_planes, v_origins, v_directions, v_distances, *v_decoder)
+        wants_rays = any(ctx.needs_input_grad[1:4])
+        if ctx.kernels is not None:
+            settings = (ctx.box_side, ctx.third_plane)
+            gradients = cuda.march_rays_backward(
+                ctx.kernels, cotangents, planes, rays, DecoderWeights(*decoder), *settings, wants_rays=wants_rays
+            )
+        else:
+            v_planes, *v_decoder, v_origins, v_directions, v_distances = torch.ops.geoinv.march_rays_backward(
+                *(None if v is None else v.contiguous() for v in cotangents),
+                planes,
+                *rays,
+                *decoder,
+                ctx.box_side,
+                ctx.third_plane == "zx",
+                wants_rays,
+                BEST_INSTRUCTIONS,
+            )
+            gradients = (v_planes, v_origins, v_directions, v_distances, *v_decoder)
         wanted = zip(gradients, ctx.needs_input_grad[:8], strict=True)
-        return (*(gradient if is_wanted else None for gradient, is_wanted in wanted), None, None)
+        return (*(gradient if is_wanted else None for gradient, is_wanted in wanted), None, None, None)
 
 
 def _second_order(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from . import volume
+from . import cuda, volume
 from .checks import BEST_INSTRUCTIONS, check_rays, is_native
 from .march import march_rays
 from .reference import DecoderWeights, RayOutput, RaySampling, even_distances, render_rays_reference
@@ -51,10 +51,14 @@ def render_rays(
     """
     check_rays(planes, origins, directions)
     tensors = (planes, origins, directions, *decoder)
-    if not is_native(*tensors):
+    kernels = cuda.cuda_kernels(*tensors, samples=sampling.num_samples + sampling.num_importance)
+    if kernels is None and not is_native(*tensors):
         return _render_by_reference(planes, origins, directions, decoder, sampling)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return _render_with_gradient(planes, origins, directions, decoder, sampling)
+    if kernels is not None:
+        features, alpha, distance = cuda.render_rays_forward(kernels, planes, origins, directions, decoder, sampling)
+        return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
     limits = _Limits.of(0.0 if exact else SKIP_TOLERANCE, sampling)
     hidden_planes, bounds = _prepared(planes, decoder, sampling, limits)
     features, alpha, distance = torch.ops.geoinv.render_rays_forward(
