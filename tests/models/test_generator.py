@@ -119,3 +119,16 @@ def test_gradients_reach_every_parameter() -> None:
     # the head of super-resolution starts at zero, so what lies before it gets nothing at first
     missing = [n for n, p in generator.named_parameters() if p.grad is None]
     assert not missing
+
+
+@pytest.mark.slow
+def test_the_backbone_can_be_compiled_for_training() -> None:
+    torch.manual_seed(0)
+    generator = TriPlaneGenerator(tiny_config())
+    w_plus = generator.mapping(torch.randn(2, 8)).detach()
+    synthesis = generator.backbone["synthesis"]
+    expected = synthesis(w_plus)
+    compiled = torch.compile(synthesis.forward)(w_plus)
+    assert torch.allclose(compiled, expected, atol=1e-4)
+    compiled.square().sum().backward()
+    assert all(p.grad is not None for p in synthesis.parameters())

@@ -63,15 +63,14 @@ def upfirdn2d(
         raise ShapeError(f"features must be [B, C, H, W] and taps [n], got {list(features.shape)}, {list(taps.shape)}")
     if min(features.shape[2:]) * up + sum(padding) < taps.shape[0]:
         raise ShapeError(f"{taps.shape[0]} taps are longer than the padded maps {list(features.shape)}")
-    usable = (
-        features.device.type == "cpu" and features.dtype in (torch.float32, torch.bfloat16) and features.numel() > 0
-    )
-    if not usable or min(padding) < 0 or not load_native("upfirdn2d", _SOURCES):
+    if features.numel() == 0 or min(padding) < 0 or not _has_kernel(features):
         return upfirdn2d_reference(features, taps, up=up, down=down, padding=padding)
     return _UpFirDn2d.apply(features, taps, up, down, padding)
 
 
 def _has_kernel(features: Tensor) -> bool:
+    if torch.compiler.is_compiling():  # torch.compile fuses the reference, and cannot look into kernels
+        return False
     if features.is_cuda:
         return features.dtype == torch.float32 and load_cuda(_CUDA_SOURCE, features.device) is not None
     is_known = features.device.type == "cpu" and features.dtype in (torch.float32, torch.bfloat16)
