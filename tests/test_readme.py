@@ -27,5 +27,5 @@ def test_library_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_every_command_is_described() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in ("align", "invert", "render", "edit", "export-mesh", "eval", "synth", "train", "doctor"):
+    for name in ("align", "invert", "render", "edit", "export-mesh", "eval", "synth", "train", "weights", "bench", "doctor"):
         assert f"`geoinv {name}" in text
