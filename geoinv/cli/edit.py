@@ -57,6 +57,10 @@ def edit(
     loaded, path = load_inversion(inversion, out)
     session = Session.load(model, device, seed)
     label = "_".join(name if value == 1.0 else f"{name}{value:+g}" for name, value in strengths.items())
+    files = [out / f"{path.stem}_{label}.png"]
+    if save:
+        files.append(out / f"{path.stem}_{label}.geoinv")
+    check_outputs(files, overwrite=overwrite)
     values: dict[str, object] = {}
     if keep_identity is None:
         edited = session.edit(loaded, strengths)
@@ -65,10 +69,6 @@ def edit(
         strengths = {name: round(bound.scale * value, 4) for name, value in strengths.items()}
         values = {"identity_distance": round(bound.distance, 4), "identity_scale": bound.scale}
         output.talk(f"identity distance {bound.distance:.2f} at {100.0 * bound.scale:.0f} % of the edit")
-    files = [out / f"{path.stem}_{label}.png"]
-    if save:
-        files.append(out / f"{path.stem}_{label}.geoinv")
-    check_outputs(files, overwrite=overwrite)
     if strip is None:
         sheet = edit_sheet(session, [("before", loaded), (label.replace("_", " "), edited)], views)
     else:

@@ -86,11 +86,13 @@ def load_native(name: str, sources: Sources, *, portable: bool = False) -> bool:
     """Build (once) and load the extension that registers ``torch.ops.geoinv.<name>_*``; arguments: :class:`Operation`.
 
     Returns:
-        Whether the native operation can be used; False also where the reference is asked for.
+        Whether the native operation can be used; False also where the reference is asked for, and in torch.compile.
 
     Raises:
         NativeBuildError: The build failed and the native backend is demanded.
     """
+    if torch.compiler.is_compiling():  # torch.compile fuses the reference, and cannot look into kernels
+        return False
     choice = backend_choice()
     return choice != "reference" and _loaded(Operation(name, sources, portable), choice)
 

@@ -34,6 +34,8 @@ def load_cuda(source: Path, device: torch.device) -> ctypes.CDLL | None:
     Raises:
         NativeBuildError: The build failed and the native backend is demanded.
     """
+    if torch.compiler.is_compiling():  # as load_native
+        return None
     choice = backend_choice()
     if choice == "reference":
         return None

@@ -9,7 +9,6 @@ for rendering and teach the camera head. Unlabelled portraits, where given, are 
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from torch import Tensor
 from ..camera import CameraPose, rays_through
 from ..checkpoints.store import load_encoder_file, load_generator, save_model, sha256_of
 from ..errors import UsageError
+from ..metrics.camera import rotation_angle_deg
 from ..models.config import EncoderConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
@@ -266,11 +266,9 @@ def validate(
         straight = np.asarray(rgba, np.float32) / 255.0
         photo = straight[..., :3] * straight[..., 3:] + random_background(rng, side) * (1.0 - straight[..., 3:])
         predicted = encoder.encode(torch.from_numpy(photo).permute(2, 0, 1)[None] * 2.0 - 1.0)
-        pose = predicted.camera.cam2world()[0]
-        true_rotation = torch.from_numpy(np.array(cam2world))[:3, :3]
-        cosine = ((pose[:3, :3] * true_rotation).sum() - 1.0) / 2.0
-        degrees.append(math.degrees(math.acos(float(cosine.clamp(-1.0, 1.0)))))
-        result = rendered_view(generator, generator.planes(predicted.w_plus), pose, side)
+        pose = predicted.camera.cam2world()
+        degrees.append(rotation_angle_deg(pose, torch.from_numpy(np.array(cam2world))[None]).item())
+        result = rendered_view(generator, generator.planes(predicted.w_plus), pose[0], side)
         psnr.append(psnr_over(result, *true_view(rgba)))
         if head < 24:
             truths.append(torch.from_numpy(photo[::2, ::2].copy()))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..camera import pixel_centres, rays_through
+from ..metrics.image import psnr_db
 from ..models.generator import TriPlaneGenerator
-
-_RAYS_AT_ONCE = 2048
 
 
 def true_view(rgba: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -26,14 +23,12 @@ def rendered_view(generator: TriPlaneGenerator, planes: Tensor, cam2world: Tenso
     """planes [1, 3, C, R, R], cam2world [4, 4] -> the view [r, r, 3] in [0, 1] over grey."""
     grid = pixel_centres(resolution).reshape(resolution, resolution, 2)[::2, ::2]
     origins, directions = rays_through(cam2world[None], grid.reshape(-1, 2))
-    rays = zip(origins.split(_RAYS_AT_ONCE, dim=1), directions.split(_RAYS_AT_ONCE, dim=1), strict=True)
-    outputs = [generator.render_rays(planes, o, d) for o, d in rays]
-    color = torch.cat([output.features[0, :, :3] for output in outputs])
-    alpha = torch.cat([output.alpha[0] for output in outputs])[:, None]
-    return (color + 0.5 * (1.0 - alpha)).clamp(0.0, 1.0).reshape(*grid.shape[:2], 3)
+    output = generator.render_rays(planes, origins, directions)
+    color = output.features[0, :, :3] + 0.5 * (1.0 - output.alpha[0, :, None])
+    return color.clamp(0.0, 1.0).reshape(*grid.shape[:2], 3)
 
 
 def psnr_over(view: Tensor, truth: Tensor, on_head: Tensor) -> float:
     """PSNR in dB of [r, r, 3] over the pixels [r, r]."""
-    error = (view - truth)[on_head].square().mean().item()
-    return -10.0 * math.log10(max(error, 1e-10))
+    image, target = (picture.permute(2, 0, 1)[None] for picture in (view, truth))
+    return psnr_db(image, target, on_head[None, None].float()).item()

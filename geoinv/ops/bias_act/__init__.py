@@ -78,8 +78,6 @@ def _check(features: Tensor, bias: Tensor | None, scale: Tensor | None, noise: T
 
 
 def _has_kernel(device: torch.device) -> bool:
-    if torch.compiler.is_compiling():  # torch.compile fuses the reference, and cannot look into kernels
-        return False
     if device.type == "cuda":
         return load_cuda(_CUDA_SOURCE, device) is not None
     return device.type == "cpu" and load_native("bias_act", _SOURCES)

@@ -69,8 +69,6 @@ def upfirdn2d(
 
 
 def _has_kernel(features: Tensor) -> bool:
-    if torch.compiler.is_compiling():  # torch.compile fuses the reference, and cannot look into kernels
-        return False
     if features.is_cuda:
         return features.dtype == torch.float32 and load_cuda(_CUDA_SOURCE, features.device) is not None
     is_known = features.device.type == "cpu" and features.dtype in (torch.float32, torch.bfloat16)
