@@ -96,17 +96,20 @@ class TriPlaneGenerator(nn.Module):
         side = painted.shape[-1]
         return painted.float().unflatten(1, (3, -1)).reshape(painted.shape[0], 3, -1, side, side)
 
-    def _decode(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """points [B, N, 3] -> raw density [B, N], features [B, N, F]."""
+    def _decode(self, planes: Tensor, points: Tensor, film: Tensor | None) -> tuple[Tensor, Tensor]:
+        """points [B, N, 3], film [B, N, 2 * decoder_hidden] -> raw density [B, N], features [B, N, F]."""
         sampled = sample_planes(
             planes, points, box_side=self.config.render.box_side, third_plane=self.config.third_plane
         )
-        raw, features = self.decoder(sampled)
+        raw, features = self.decoder(sampled, film)
         return raw.squeeze(-1), features
 
-    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Density per world unit [B, N] and RGB in [0, 1] [B, N, 3] at world points [B, N, 3]; zero outside the box."""
-        raw, features = self._decode(planes, points)
+    def query(self, planes: Tensor, points: Tensor, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Density per world unit [B, N] and RGB in [0, 1] [B, N, 3] at world points [B, N, 3]; zero outside the box.
+
+        ``film`` [B, N, 2 * decoder_hidden] modulates the colours, as that of :meth:`render_rays`.
+        """
+        raw, features = self._decode(planes, points, film)
         inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
         return density_of(raw) * inside, features[..., :3].clamp(0.0, 1.0)
 
