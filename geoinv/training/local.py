@@ -189,7 +189,7 @@ def local_losses(
     )
     # over the reconstruction's own alpha: an outline that is wrong is not to be painted over
     solid = whole_alpha > 0.5
-    share = (mask * solid).mean().clamp_min(1e-3)
+    share = ((mask + outside) * solid).mean().clamp_min(1e-3)
     seen = color[..., inner, inner]
     error = _robust(seen - true_color * whole_alpha) * mask
     # where the reconstruction stands before the photo's background, that is not to be painted on it
