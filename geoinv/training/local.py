@@ -67,6 +67,7 @@ class LocalTraining:
 
 LOSS_WEIGHTS = {
     "color": 1.0,
+    "edges": 0.5,  # else lashes and lips stay soft: an edge a pixel away costs little
     "rays": 0.5,
     "alpha": 0.2,
     "aligned": 0.5,
@@ -191,13 +192,15 @@ def local_losses(
     solid = whole_alpha > 0.5
     share = ((mask + outside) * solid).mean().clamp_min(1e-3)
     seen = color[..., inner, inner]
-    error = _robust(seen - true_color * whole_alpha) * mask
+    missed = (seen - true_color * whole_alpha) * mask * solid
+    error = _robust(missed)
     # where the reconstruction stands before the photo's background, that is not to be painted on it
     error = error + _robust(seen - without) * outside
     coarse = F.avg_pool2d(patch.pixels(pairs.color * pairs.mask), 2)
     known = F.avg_pool2d(patch.pixels(pairs.mask), 2) > 0.99
     losses = {
         "color": (error * solid).mean() / share,
+        "edges": (_robust(missed.diff(dim=2)).mean() + _robust(missed.diff(dim=3)).mean()) / share,
         "rays": (_robust(features[:, :3] - coarse * alpha) * known).mean() / known.float().mean().clamp_min(1e-3),
         "alpha": (fine_alpha[..., inner, inner] - whole_alpha).square().mean(),
     }
@@ -354,7 +357,7 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         person = reconstruct(encoder, generator, faces)
         if faces.mask.any():
             own = local_losses(branch, generator, faces, person, alignment, config, rng)
-            return terms | {"portrait": own["color"] + 0.5 * own["rays"]}
+            return terms | {"portrait": own["color"] + 0.5 * (own["rays"] + own["edges"])}
         return terms | {"likeness": portrait_likeness(branch, generator, faces, person, alignment, config, rng)}
 
     def figures(sheet: Path) -> dict[str, float]:
