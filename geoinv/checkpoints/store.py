@@ -41,7 +41,7 @@ __all__ = [
 FORMAT = "geoinv-model-1"
 
 Kind = Literal["generator", "encoder"]
-Part = Literal["generator", "encoder", "directions"]
+Part = Literal["generator", "encoder", "encoder-nogeometry", "directions"]
 _GENERATOR = "-generator.safetensors"
 
 
@@ -170,13 +170,23 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     Raises:
         CheckpointError: There is none, it is damaged, or it was trained for other generator weights.
     """
-    generator = generator_path(model)
+    generator_path(model)
     path = model_file(model, "encoder")
     if not path.is_file():
         raise MissingEncoderError(
             f"no encoder for model {model!r} at {path}",
             "`geoinv invert --method optimise` works without one; `geoinv train encoder` makes one",
         )
+    return load_encoder_of(model, path, device)
+
+
+def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") -> tuple[GlobalEncoder, ModelInfo]:
+    """An encoder from its file, for a generator by name or file; in eval mode without gradients to its parameters.
+
+    Raises:
+        CheckpointError: The file is missing or damaged, or was trained for other generator weights.
+    """
+    generator = generator_path(model)
     encoder, info = load_encoder_file(path)
     if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
         raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")
