@@ -164,6 +164,31 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     return generator.eval().requires_grad_(False), ModelInfo(model, path, sha256_of(path), extra)
 
 
+def load_sibling(
+    model: str, config: GeneratorConfig, family: str, device: torch.device | str = "cpu"
+) -> tuple[TriPlaneGenerator, ModelInfo]:
+    """A generator that understands the codes of another: built the same, with weights of its own.
+
+    Args:
+        model: Name or file.
+        config: Of the generator whose codes it is to show; only the name may differ.
+        family: That generator's name, for the message.
+        device: Where to load it.
+
+    Raises:
+        CheckpointError: No such generator, a damaged file, or another configuration.
+    """
+    generator, info = load_generator(model, device)
+    own, other = config.to_dict(), generator.config.to_dict()
+    different = [key for key in own if key != "name" and own[key] != other[key]]
+    if different:
+        raise CheckpointError(
+            f"{info.path} is not of the family of {family}: they differ in {', '.join(different)}",
+            f"give a generator that was fine-tuned from {family}; its codes mean nothing to any other",
+        )
+    return generator, info
+
+
 def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tuple[GlobalEncoder, ModelInfo]:
     """The encoder that belongs to a generator ("mini"), or lies beside its file.
 

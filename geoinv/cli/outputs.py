@@ -14,6 +14,23 @@ from ..files import atomic_path
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..session import Session
+
+
+def shown_stem(inversion: Path, generator: str | None) -> str:
+    """What names of results begin with: NAME, or NAME_GENERATOR where another generator shows the head."""
+    if generator is None:
+        return inversion.stem
+    return f"{inversion.stem}_{Path(generator).stem.removesuffix('-generator')}"
+
+
+def shown_facts(session: Session) -> dict[str, str]:
+    """What a result tells of the generators: the model whose code it is, and the one that it is shown with."""
+    facts = {"model": session.info.name}
+    if (shown := session.shown_info) is not None:
+        facts |= {"generator": shown.name, "generator_sha256": shown.sha256}
+    return facts
+
 
 def check_outputs(paths: Iterable[Path], *, overwrite: bool) -> None:
     """Refuse results that exist, and folders that cannot be written to.
