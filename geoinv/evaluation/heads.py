@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 NOVEL_DEG = 30
 """The views that ``novel_psnr_db``, ``ssim_novel`` and ``identity_novel`` are of, to both sides."""
 
+_NAMES = (
+    *("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "ssim_input", "ssim_novel"),
+    *("depth_units", "normal_deg", "camera_deg", "identity_input", "identity_novel"),
+)
 _SECONDS = "inversion_seconds"
 
 
@@ -74,9 +78,7 @@ def evaluate_heads(
 
 def head_figures(means: Means, count: int) -> Figures:
     """The figures that :func:`measure_head` added."""
-    names = ("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "ssim_input", "ssim_novel")
-    names += ("depth_units", "normal_deg", "camera_deg", "identity_input", "identity_novel")
-    figures: Figures = {"heads": count, **{name: means.mean(name) for name in names}}
+    figures: Figures = {"heads": count, **{name: means.mean(name) for name in _NAMES}}
     depth = means.mean("depth_units")
     figures["depth_mm"] = None if depth is None else units_to_mm(depth)
     return figures

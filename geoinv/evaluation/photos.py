@@ -35,6 +35,10 @@ SMILE_GAIN = 0.3
 """A smile edit shows where P(happy) rises by at least this."""
 
 _SIDE = 256
+_NAMES = (
+    *("input_psnr_db", "ssim_input", "identity_input", "identity_novel"),
+    *("smile_gain", "smile_gain_share", "identity_smile"),
+)
 
 
 def evaluate_photos(
@@ -56,7 +60,8 @@ def evaluate_photos(
         ``photos`` and ``skipped``; ``input_psnr_db`` and ``ssim_input`` over the face (the hull of its landmarks);
         ``identity_input`` and ``identity_novel``, distances of the photo to the reconstruction in its own view and in
         views turned by 25 degrees to each side; ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to
-        P(happy) and the share of photos where that is at least 0.3 (None without such a direction).
+        P(happy) and the share of photos where that is at least 0.3; ``identity_smile``, the distance of the head
+        before and after that edit in the photo's view (None without such a direction).
 
     Raises:
         PhotoError: No photo could be used.
@@ -75,8 +80,7 @@ def evaluate_photos(
             on_photo(index + 1, len(paths))
     if skipped == len(paths):
         raise PhotoError(f"none of the {len(paths)} photos could be used", "each needs a face that can be found")
-    names = ("input_psnr_db", "ssim_input", "identity_input", "identity_novel", "smile_gain", "smile_gain_share")
-    return {"photos": len(paths) - skipped, "skipped": skipped, **{name: means.mean(name) for name in names}}
+    return {"photos": len(paths) - skipped, "skipped": skipped, **{name: means.mean(name) for name in _NAMES}}
 
 
 @torch.no_grad()
@@ -87,8 +91,8 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool)
     mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), _SIDE) > 0.5
     means.add("input_psnr_db", psnr_db(image, small_photo, mask))
     means.add("ssim_input", ssim(image, small_photo, mask))
-    descriptor = identity_descriptor(small_photo)
-    means.add("identity_input", (identity_descriptor(image) - descriptor).norm(dim=1))
+    descriptor, shown = identity_descriptor(small_photo), identity_descriptor(image)
+    means.add("identity_input", (shown - descriptor).norm(dim=1))
     novel = torch.cat([_picture(view) for view in _side_views(session, inversion)])
     means.add("identity_novel", (identity_descriptor(novel) - descriptor).norm(dim=1))
     if has_smile:
@@ -97,6 +101,7 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool)
         gain = happiness(smiling) - happiness(image)
         means.add("smile_gain", gain)
         means.add("smile_gain_share", (gain >= SMILE_GAIN).float())
+        means.add("identity_smile", (identity_descriptor(smiling) - shown).norm(dim=1))
 
 
 def _has_smile(session: Session) -> bool:

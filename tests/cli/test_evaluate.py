@@ -23,7 +23,7 @@ def test_photos(geoinv: Callable[..., Done]) -> None:
     done = geoinv("eval", "--set", "in", "--json")
     assert done.code == 0
     assert (done.json["photos"], done.json["skipped"]) == (1, 1)
-    assert {"input_psnr_db", "identity_input", "identity_novel", "model"} <= set(done.json)
+    assert {"input_psnr_db", "identity_input", "identity_novel", "identity_smile", "model"} <= set(done.json)
     assert "broken.jpg" in done.err
     assert "identity distance" in geoinv("eval", "--set", "in").out
 
