@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .checkpoints.store import ModelInfo
     from .editing import Directions, IdentityBound
     from .inversion.refine import OnStep, RefinedHead, Refinement
+    from .models.details import DetailedGenerator, LocalBranch
     from .models.generator import RenderOutput, TriPlaneGenerator
 
 Landmarks = Literal["mediapipe", "face-alignment"]
@@ -149,6 +150,14 @@ class Session:
         return encoder.eval().requires_grad_(False)
 
     @cached_property
+    def local_branch(self) -> LocalBranch | None:
+        """The local branch that belongs to the generator, which adds a photo's details; None where it has none."""
+        from .checkpoints.store import load_details
+
+        loaded = load_details(self.model, self.device)
+        return None if loaded is None else loaded[0]
+
+    @cached_property
     def directions(self) -> Directions:
         """The generator's named edits."""
         from .editing import load_directions
@@ -182,6 +191,7 @@ class Session:
         source: str | None = None,
         pose: CameraPose | None = None,
         refinement: Refinement | None = None,
+        with_details: bool = True,
     ) -> Inversion:
         """The head of a photo, as a code of the generator and a camera.
 
@@ -191,8 +201,11 @@ class Session:
             source: Name kept in the inversion; the file's name where a path is given.
             pose: The camera, where it is known.
             refinement: Optimise after the encoder, or from the mean head where the generator has no encoder.
+            with_details: Whether the local branch adds what the code does not hold, where the generator has one.
         """
-        return self.invert_and_render(photo, face=face, source=source, pose=pose, refinement=refinement)[0]
+        return self.invert_and_render(
+            photo, face=face, source=source, pose=pose, refinement=refinement, with_details=with_details
+        )[0]
 
     def invert_and_render(
         self,
@@ -202,6 +215,7 @@ class Session:
         source: str | None = None,
         pose: CameraPose | None = None,
         refinement: Refinement | None = None,
+        with_details: bool = True,
     ) -> tuple[Inversion, RenderOutput]:
         """As :meth:`invert`, with the reconstruction in the photo's view, which inversion renders anyway."""
         self.check_crop()
@@ -212,7 +226,8 @@ class Session:
         else:
             aligned = photo
         if refinement is None:
-            return self._start(aligned, source, pose, needs_encoder=True)
+            branch = self.local_branch if with_details else None
+            return self._start(aligned, source, pose, needs_encoder=True, branch=branch)
         return self.refine(aligned, refinement, source=source, pose=pose)[:2]
 
     def refine(
@@ -241,7 +256,13 @@ class Session:
         return refine_inversion(start, reconstruction, mask, self.generator, refinement, on_step)
 
     def _start(
-        self, face: AlignedFace, source: str | None, pose: CameraPose | None, *, needs_encoder: bool
+        self,
+        face: AlignedFace,
+        source: str | None,
+        pose: CameraPose | None,
+        *,
+        needs_encoder: bool,
+        branch: LocalBranch | None = None,
     ) -> tuple[Inversion, RenderOutput]:
         facts = {"generator_name": self.info.name, "generator_sha256": self.info.sha256, "source": source or "photo"}
         try:
@@ -252,13 +273,15 @@ class Session:
             from .inversion import mean_face
 
             return mean_face(face, self.generator, seed=self.seed, pose=pose, **facts)
-        return encode_face(face, self.generator, encoder, seed=self.seed, pose=pose, **facts)
+        return encode_face(face, self.generator, encoder, seed=self.seed, pose=pose, branch=branch, **facts)
 
-    def generator_of(self, inversion: Inversion) -> TriPlaneGenerator:
-        """The generator that an inversion is rendered with: its own tuned one, where it was made by ``pti``.
+    def generator_of(self, inversion: Inversion) -> TriPlaneGenerator | DetailedGenerator:
+        """What an inversion is rendered with: its own tuned generator where it was made by ``pti``, and the details of
+        its photo where it has them; or ``shown_with``, which knows neither.
 
         Raises:
-            CheckpointError: An inversion of another generator, or a tuned one in a session with ``shown_with``.
+            CheckpointError: An inversion of another generator, a tuned one in a session with ``shown_with``, or one
+                with details while the generator here has no local branch.
         """
         from .inversion.tuning import tuned_generator
 
@@ -268,10 +291,21 @@ class Session:
                 raise CheckpointError(
                     f"the inversion of {inversion.source} tunes its own generator ({inversion.method}), which does not "
                     f"go with {self.shown_with}",
-                    "invert the photo with --method encoder or optimise to show it with another generator",
+                    "invert the photo with another --method to show it with another generator",
                 )
             return shown[0]
-        return tuned_generator(self.generator, inversion.tuning)
+        generator = tuned_generator(self.generator, inversion.tuning)
+        if inversion.details is None:
+            return generator
+        from .inversion.encode import source_view
+        from .models.details import DetailedGenerator
+
+        if self.local_branch is None:
+            raise CheckpointError(
+                f"the inversion of {inversion.source} has details, and model {self.info.name} no local branch",
+                "put the model's -details.safetensors back beside its generator, or invert with --method encoder",
+            )
+        return DetailedGenerator(generator, self.local_branch, source_view(inversion, self.device))
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.

@@ -9,7 +9,15 @@ import torch
 
 from geoinv.checkpoints.store import save_model, sha256_of, weights_dir
 from geoinv.editing import Directions, save_directions
-from geoinv.models.config import BackboneConfig, EncoderConfig, GeneratorConfig, MappingConfig, RenderConfig
+from geoinv.models.config import (
+    BackboneConfig,
+    DetailConfig,
+    EncoderConfig,
+    GeneratorConfig,
+    MappingConfig,
+    RenderConfig,
+)
+from geoinv.models.details import LocalBranch
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
 
@@ -32,6 +40,27 @@ def tiny_config() -> GeneratorConfig:
     )
 
 
+def tiny_details(*, seed: int = 0) -> LocalBranch:
+    """A local branch for the tiny generator that changes colours at random; a new one would change nothing."""
+    torch.manual_seed(seed)
+    config = tiny_config()
+    branch = LocalBranch(
+        DetailConfig(
+            "mini",
+            config.decoder_hidden,
+            config.neural_resolution,
+            channels=8,
+            widths=(8, 8),
+            aligner_widths=(8, 8),
+            hidden=8,
+        )
+    )
+    with torch.no_grad():
+        for layer in (branch.film[-1], branch.aligner.body.head):
+            torch.nn.init.normal_(layer.weight, std=0.3)
+    return branch.eval()
+
+
 def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:
     """Write the tiny model as ``mini`` into ``folder``, with the real face models beside it; returns the folder."""
     shutil.copytree(weights_dir() / "face", folder / "face")
@@ -52,6 +81,8 @@ def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:
     )
     encoder = GlobalEncoder(encoder_config)
     save_model(folder / "mini-encoder.safetensors", encoder, encoder_config, {"generator_sha256": sha256})
+    branch = tiny_details()
+    save_model(folder / "mini-details.safetensors", branch, branch.config, {"generator_sha256": sha256})
     vectors = {name: torch.randn(config.num_ws, config.w_dim) for name in ("smile", "age", "hair_dark")}
     descriptions = {"smile": "a broad smile", "age": "older", "hair_dark": "darker hair"}
     save_directions(folder / "mini-directions.safetensors", Directions(vectors, descriptions, sha256))

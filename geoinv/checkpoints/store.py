@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingEncoderError
 from ..files import atomic_path
-from ..models.config import EncoderConfig, GeneratorConfig
+from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
+from ..models.details import LocalBranch
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
 from .folders import cache_dir, sha256_of, weights_dir
@@ -40,9 +41,10 @@ __all__ = [
 
 FORMAT = "geoinv-model-1"
 
-Kind = Literal["generator", "encoder"]
-Part = Literal["generator", "encoder", "encoder-nogeometry", "directions"]
+Kind = Literal["generator", "encoder", "details"]
+Part = Literal["generator", "encoder", "encoder-nogeometry", "directions", "details"]
 _GENERATOR = "-generator.safetensors"
+_KINDS: dict[type, Kind] = {GeneratorConfig: "generator", EncoderConfig: "encoder", DetailConfig: "details"}
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -101,12 +103,14 @@ def generator_path(model: str) -> Path:
 
 
 def save_model(
-    path: Path, module: nn.Module, config: GeneratorConfig | EncoderConfig, extra: dict[str, Any] | None = None
+    path: Path,
+    module: nn.Module,
+    config: GeneratorConfig | EncoderConfig | DetailConfig,
+    extra: dict[str, Any] | None = None,
 ) -> None:
     """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
-    kind: Kind = "generator" if isinstance(config, GeneratorConfig) else "encoder"
-    metadata = model_metadata(kind, asdict(config), extra or {})
+    metadata = model_metadata(_KINDS[type(config)], asdict(config), extra or {})
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
 
@@ -229,3 +233,34 @@ def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
     read = EncoderConfig.from_dict(config)
     encoder = _filled(lambda: GlobalEncoder(read), tensors, path)
     return encoder, ModelInfo(str(path), path, sha256_of(path), extra)
+
+
+def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[LocalBranch, ModelInfo] | None:
+    """The local branch that belongs to a generator ("mini") and its encoder; None where there is none.
+
+    Raises:
+        CheckpointError: It is damaged, or was trained for other weights.
+    """
+    path = model_file(model, "details")
+    if not path.is_file():
+        return None
+    branch, info = load_details_file(path)
+    generator = generator_path(model)
+    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
+        raise CheckpointError(
+            f"{path} was trained for other weights than {generator}", "use those that shipped together"
+        )
+    branch = branch.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return branch.eval().requires_grad_(False), replace(info, name=model)
+
+
+def load_details_file(path: Path) -> tuple[LocalBranch, ModelInfo]:
+    """A local branch from its file, whatever generator it was trained for.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or holds something else.
+    """
+    config, extra, tensors = _read(path, "details")
+    read = DetailConfig.from_dict(config)
+    branch = _filled(lambda: LocalBranch(read), tensors, path)
+    return branch, ModelInfo(str(path), path, sha256_of(path), extra)

@@ -92,7 +92,7 @@ def edit(
         "inversion": path,
         "edits": strengths,
         "files": files,
-        **shown_facts(session),
+        **shown_facts(session, loaded),
         "device": session.device.type,
         "seconds": round(time.perf_counter() - start, 3),
     }

@@ -37,8 +37,13 @@ def evaluate(
     ] = None,
     model: ModelOpt = "mini",
     method: Annotated[
-        Method, typer.Option("--method", help="optimise and pti are set beside the encoder, on the same pixels.")
-    ] = Method.encoder,
+        Method,
+        typer.Option(
+            "--method",
+            help="hybrid is what `geoinv invert` does, encoder leaves the photo's details out; optimise and pti are "
+            "set beside the encoder, on the same pixels.",
+        ),
+    ] = Method.hybrid,
     steps: StepsOpt = None,
     time_budget: TimeBudgetOpt = None,
     device: DeviceOpt = "auto",
@@ -68,9 +73,14 @@ def evaluate(
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
         _tell_compared(columns, facts, start, as_json=json_output)
         return
-    figures = _heads(session, limit) if photos is None else _photo_figures(session, photos)
+    with_details = method is Method.hybrid and session.local_branch is not None
+    if photos is None:
+        figures = _heads(session, limit, with_details)
+    else:
+        figures = _photo_figures(session, photos, with_details)
     if json_output:
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
+        facts["method"] = "hybrid" if with_details else "encoder"
         output.print_json({**facts, **rounded(figures), "seconds": round(time.perf_counter() - start, 3)})
         return
     rows = table_rows(figures)
@@ -85,22 +95,33 @@ def _photos(folder: Path, limit: int | None) -> list[Path]:
     return list_images(folder)[:limit]
 
 
-def _heads(session: Session, limit: int | None) -> Figures:
+def _heads(session: Session, limit: int | None, with_details: bool) -> Figures:
     from ..evaluation import evaluate_heads, load_held_out
 
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with output.progress("measuring", total) as update:
         return evaluate_heads(
-            session.generator, session.encoder, held_out, limit=limit, on_head=lambda done, _: update(done)
+            session.generator,
+            session.encoder,
+            held_out,
+            branch=session.local_branch if with_details else None,
+            limit=limit,
+            on_head=lambda done, _: update(done),
         )
 
 
-def _photo_figures(session: Session, photos: list[Path]) -> Figures:
+def _photo_figures(session: Session, photos: list[Path], with_details: bool) -> Figures:
     from ..evaluation import evaluate_photos
 
     with output.progress("measuring", len(photos)) as update:
-        return evaluate_photos(session, photos, on_photo=lambda done, _: update(done), on_skip=_tell_skipped)
+        return evaluate_photos(
+            session,
+            photos,
+            with_details=with_details,
+            on_photo=lambda done, _: update(done),
+            on_skip=_tell_skipped,
+        )
 
 
 def _compared(

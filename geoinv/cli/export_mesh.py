@@ -74,7 +74,7 @@ def export_mesh(
         "faces": len(mesh.faces),
         "size_mm": size,
         "is_watertight": bool(mesh.is_watertight),
-        **shown_facts(session),
+        **shown_facts(session, loaded),
         "device": session.device.type,
         "seconds": round(time.perf_counter() - start, 3),
     }

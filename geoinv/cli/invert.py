@@ -58,8 +58,13 @@ def invert(
     out: OutOpt = DEFAULT_OUT,
     model: ModelOpt = "mini",
     method: Annotated[
-        Method, typer.Option("--method", help="optimise refines code and camera; pti also tunes the generator.")
-    ] = Method.encoder,
+        Method,
+        typer.Option(
+            "--method",
+            help="hybrid adds the photo's details to the encoder's code; optimise refines code and camera; pti also "
+            "tunes the generator.",
+        ),
+    ] = Method.hybrid,
     steps: StepsOpt = None,
     time_budget: TimeBudgetOpt = None,
     fixed_camera: Annotated[bool, typer.Option("--fixed-camera", help="Leave the camera where it starts.")] = False,
@@ -129,7 +134,9 @@ def invert(
             output.warn(f"{photo}: {warning}")
         crop = out / f"{photo.stem}_aligned.png"
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
-        inversion, reconstruction, run = fitted(session, aligned, photo, pose, refinement)
+        inversion, reconstruction, run = fitted(
+            session, aligned, photo, pose, refinement, with_details=method is Method.hybrid
+        )
         files = outputs_of(photo)
         sheet, seen = inversion_sheet(inversion, reconstruction), seen_of(session, inversion, reconstruction)
         is_interrupted = run is not None and run.is_interrupted
@@ -225,11 +232,18 @@ def aligned_and_pose(
 
 
 def fitted(
-    session: Session, aligned: AlignedFace, photo: Path, pose: CameraPose | None, refinement: Refinement | None
+    session: Session,
+    aligned: AlignedFace,
+    photo: Path,
+    pose: CameraPose | None,
+    refinement: Refinement | None,
+    *,
+    with_details: bool,
 ) -> tuple[Inversion, RenderOutput, RefinedHead | None]:
     """The inversion, its reconstruction, and the run of optimisation where there was one."""
     if refinement is None:
-        return *session.invert_and_render(aligned, source=photo.name, pose=pose), None
+        inverted = session.invert_and_render(aligned, source=photo.name, pose=pose, with_details=with_details)
+        return *inverted, None
     with output.progress(f"{refinement.method} {photo.name}", 100) as update:
         inversion, reconstruction, run = session.refine(
             aligned,

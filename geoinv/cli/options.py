@@ -26,6 +26,7 @@ class Landmarks(str, Enum):
 class Method(str, Enum):
     """How a photo is inverted."""
 
+    hybrid = "hybrid"
     encoder = "encoder"
     optimise = "optimise"
     pti = "pti"
@@ -39,15 +40,15 @@ def face_index(number: int | None) -> int | None:
 def refinement_of(
     method: Method, steps: int | None, time_budget: float | None, fixed_camera: bool, seed: int
 ) -> Refinement | None:
-    """The refinement that the options ask for; None for the encoder alone.
+    """The refinement that the options ask for; None for the encoders alone.
 
     Raises:
-        UsageError: Steps or a time budget for the encoder, which has neither.
+        UsageError: Steps or a time budget for the encoders, which have neither.
     """
-    if method is Method.encoder:
+    if method in (Method.encoder, Method.hybrid):
         if steps is not None or time_budget is not None:
             option = "--steps" if steps is not None else "--time-budget"
-            raise UsageError(f"{option} goes with --method optimise or pti", "the encoder takes a single pass")
+            raise UsageError(f"{option} goes with --method optimise or pti", "the encoders take a single pass")
         return None
     from ..inversion import Refinement
 

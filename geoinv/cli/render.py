@@ -95,7 +95,7 @@ def render(
     values = {
         "inversion": path,
         "files": files,
-        **shown_facts(session),
+        **shown_facts(session, loaded),
         "device": session.device.type,
         "seconds": round(time.perf_counter() - start, 3),
     }

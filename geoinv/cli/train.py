@@ -176,6 +176,47 @@ def superresolution(
     output.print_result("trained super-resolution", values, [best], as_json=json_output)
 
 
+@app.command("local")
+def local(
+    data: DataOpt,
+    validation: ValidationOpt,
+    out: RunOpt = Path("runs/local"),
+    model: ModelOpt = "mini",
+    minutes: MinutesOpt = 60.0,
+    start_from: StartOpt = None,
+    photos: PhotosOpt = None,
+    heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,
+    seed: SeedOpt = 0,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Teach the local branch of a generator and its encoder to add what their heads lack; heads of full resolution."""
+    output.set_quiet(quiet)
+    start = time.perf_counter()
+    check_writable(out)
+
+    from ..training.local import LocalTraining, train_local
+    from ..training.processes import joined_processes
+
+    settings = LocalTraining(
+        data=data,
+        validation=validation,
+        out=out,
+        minutes=minutes,
+        start=start_from,
+        model=model,
+        photos=photos,
+        heads_per_step=heads_per_step,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    with joined_processes():
+        best = train_local(settings, on_progress=_tell)
+    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
+    output.print_result("trained a local branch", values, [best], as_json=json_output)
+
+
 @app.command("directions")
 def directions(
     model: ModelOpt = "mini",

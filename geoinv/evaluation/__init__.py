@@ -7,7 +7,7 @@ from .means import Figures
 from .photos import evaluate_photos
 from .refinement import evaluate_refined_heads, evaluate_refined_photos
 from .table import compared_rows, rounded, table_rows
-from .variants import Reconstruction, Variant, encoded_by, plain_head
+from .variants import Reconstruction, Variant, detailed_by, encoded_by, plain_head
 
 __all__ = [
     "COLUMNS",
@@ -21,6 +21,7 @@ __all__ = [
     "build_held_out",
     "candidates_of",
     "compared_rows",
+    "detailed_by",
     "encoded_by",
     "evaluate_heads",
     "evaluate_photos",

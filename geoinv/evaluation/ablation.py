@@ -12,9 +12,10 @@ import torch
 from .heads import inversion_figures, measure_inversion, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Figures, Means
-from .variants import Variant, encoded_by
+from .variants import Variant, detailed_by, encoded_by
 
 if TYPE_CHECKING:
+    from ..models.details import Alignment
     from ..models.generator import TriPlaneGenerator
     from ..session import Session
 
@@ -34,6 +35,12 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
 
 E0 = "E0"
 E0_WITHOUT_GEOMETRY = "E0 without geometry losses"
+ALIGNMENTS: tuple[tuple[str, Alignment], ...] = (
+    ("E0 + E1, 3D-aligned", "3d"),
+    ("E0 + E1, 2D-aligned", "2d"),
+    ("E0 + E1, hybrid", "hybrid"),
+)
+"""The same local branch, with features of one kind alone and of both; it is trained for all three."""
 
 
 @dataclass
@@ -61,9 +68,14 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     path = no_geometry if no_geometry is not None else model_file(session.model, "encoder-nogeometry")
     if no_geometry is None and not path.is_file():
         found.left_out[E0_WITHOUT_GEOMETRY] = f"no such encoder is given, and there is none at {path}"
-        return found
-    encoder = load_encoder_of(session.model, path, session.device)[0]
-    found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder)))
+    else:
+        encoder = load_encoder_of(session.model, path, session.device)[0]
+        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder)))
+    for name, alignment in ALIGNMENTS:
+        if session.local_branch is None:
+            found.left_out[name] = f"there is no local branch at {model_file(session.model, 'details')}"
+        else:
+            found.variants.append(Variant(name, detailed_by(session.encoder, session.local_branch, alignment)))
     return found
 
 

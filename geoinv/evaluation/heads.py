@@ -26,11 +26,12 @@ from ..metrics.image import psnr_db, ssim
 from ..render.normals import at_side, render_normals
 from .held_out import GREY, HeldOutHead, HeldOutHeads, load_held_out
 from .means import Figures, Means
-from .variants import Invert, Reconstruction, encoded_by
+from .variants import Invert, Reconstruction, detailed_by, encoded_by
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..models.details import LocalBranch
     from ..models.generator import RenderOutput, TriPlaneGenerator
 
 NOVEL_DEG = 30
@@ -48,6 +49,7 @@ def evaluate_heads(
     encoder: nn.Module | None,
     held_out: HeldOutHeads | None = None,
     *,
+    branch: LocalBranch | None = None,
     limit: int | None = None,
     on_head: Callable[[int, int], None] | None = None,
 ) -> Figures:
@@ -57,6 +59,7 @@ def evaluate_heads(
         generator: In evaluation mode.
         encoder: E0, image [B, 3, 256, 256] -> ``w_plus`` and ``camera``; None measures the generator alone.
         held_out: The shipped heads by default.
+        branch: The local branch, to measure heads with their photo's details.
         limit: Only so many heads, from the first.
         on_head: Called with the number of heads done and of all.
     """
@@ -64,11 +67,12 @@ def evaluate_heads(
     count = len(held_out) if limit is None else min(limit, len(held_out))
     device = next(generator.parameters()).device
     means = Means()
+    invert = None if encoder is None else encoded_by(encoder) if branch is None else detailed_by(encoder, branch)
     with torch.no_grad():
         for index in range(count):
             head = held_out.head(index)
-            if encoder is not None:
-                measure_inversion(means, encoded_by(encoder), generator, head, head.photo(index).to(device))
+            if invert is not None:
+                measure_inversion(means, invert, generator, head, head.photo(index).to(device))
             if held_out.latents.shape[1] == generator.config.z_dim:
                 _measure_generator(means, generator, head, device)
             if on_head is not None:

@@ -45,6 +45,7 @@ def evaluate_photos(
     session: Session,
     photos: Path | Sequence[Path],
     *,
+    with_details: bool = True,
     on_photo: Callable[[int, int], None] | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> Figures:
@@ -53,6 +54,7 @@ def evaluate_photos(
     Args:
         session: The models to measure.
         photos: A folder, or the photos themselves.
+        with_details: Whether heads have their photo's details, where the model has a local branch.
         on_photo: Called with the number of photos done and of all.
         on_skip: Called with each photo that cannot be used.
 
@@ -71,7 +73,7 @@ def evaluate_photos(
     has_smile = _has_smile(session)
     for index, path in enumerate(paths):
         try:
-            _measure(means, session, session.align(read_image(path)), has_smile)
+            _measure(means, session, session.align(read_image(path)), has_smile, with_details)
         except PhotoError as error:
             skipped += 1
             if on_skip is not None:
@@ -84,8 +86,8 @@ def evaluate_photos(
 
 
 @torch.no_grad()
-def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool) -> None:
-    inversion, render = session.invert_and_render(face)
+def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, with_details: bool) -> None:
+    inversion, render = session.invert_and_render(face, with_details=with_details)
     photo = torch.from_numpy(np.ascontiguousarray(face.image)).permute(2, 0, 1)[None].float() / 255.0
     small_photo, image = at_side(photo, _SIDE), _picture(render)
     mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), _SIDE) > 0.5

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ..camera import CameraPose
+from ..render.normals import at_side
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..models.details import Alignment, LocalBranch
     from ..models.generator import RenderOutput, TriPlaneGenerator
 
 
@@ -66,5 +68,27 @@ def encoded_by(encoder: nn.Module) -> Invert:
     def invert(photo: Tensor, generator: TriPlaneGenerator) -> Reconstruction:
         estimate = encoder(photo)
         return plain_head(generator, estimate.w_plus, estimate.camera)
+
+    return invert
+
+
+def detailed_by(encoder: nn.Module, branch: LocalBranch, alignment: Alignment = "hybrid") -> Invert:
+    """E0, and details of the photo by a local branch; ``alignment`` is how they are brought to other views."""
+    from ..models.details import SourceView, render_with_details
+
+    def invert(photo: Tensor, generator: TriPlaneGenerator) -> Reconstruction:
+        estimate = encoder(photo)
+        planes = generator.planes(estimate.w_plus)
+        cam2world = estimate.camera.cam2world(generator.config.orbit)
+        plain = generator.render(planes, cam2world, w_plus=estimate.w_plus)
+        source = SourceView.of(at_side((photo + 1.0) / 2.0, plain.color.shape[-1]), plain, cam2world)
+        features = None if alignment == "2d" else branch.source_features(source)
+
+        def view(query: Tensor) -> RenderOutput:
+            return render_with_details(
+                generator, branch, planes, source, query, source_features=features, alignment=alignment
+            )
+
+        return Reconstruction(estimate.camera, view)
 
     return invert

@@ -4,6 +4,7 @@ head, and how well it fits."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from ..camera import CameraPose
 from ..errors import CheckpointError
-from .inversion import Inversion
+from .inversion import Inversion, PhotoDetails
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..align import AlignedFace
+    from ..models.details import LocalBranch, SourceView
     from ..models.generator import RenderOutput, TriPlaneGenerator
 
 ENCODER_SIZE = 256
@@ -43,6 +45,7 @@ def encode_face(
     source: str = "photo",
     seed: int = 0,
     pose: CameraPose | None = None,
+    branch: LocalBranch | None = None,
 ) -> tuple[Inversion, RenderOutput]:
     """The inversion of an aligned photo and its reconstruction in the photo's own view.
 
@@ -55,6 +58,7 @@ def encode_face(
         source: File name of the photo.
         seed: Kept in the inversion; encoding itself draws no random number.
         pose: The camera, where it is known; else the encoder's.
+        branch: The local branch that was trained for both, to add what the code does not hold.
 
     Raises:
         CheckpointError: The encoder's codes do not fit the generator, or are not finite.
@@ -72,7 +76,53 @@ def encode_face(
     camera = (pose or estimate.camera).as_vector().to(device)  # [1, 6]
     if not (torch.isfinite(w_plus).all() and torch.isfinite(camera).all()):
         raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
-    return _inversion(face, generator, w_plus, camera, "encoder", generator_name, generator_sha256, source, seed)
+    inversion, reconstruction = _inversion(
+        face, generator, w_plus, camera, "encoder", generator_name, generator_sha256, source, seed
+    )
+    if branch is None:
+        return inversion, reconstruction
+    return with_details(inversion, reconstruction, generator, branch)
+
+
+@torch.no_grad()
+def with_details(
+    inversion: Inversion, reconstruction: RenderOutput, generator: TriPlaneGenerator, branch: LocalBranch
+) -> tuple[Inversion, RenderOutput]:
+    """An inversion with the details that its photo shows beyond its code, and its reconstruction with them.
+
+    Args:
+        inversion: Not yet edited.
+        reconstruction: Of the code alone, in the photo's view.
+        generator: Of the inversion.
+        branch: The local branch that was trained for it.
+    """
+    from ..models.details import SourceView, render_with_details
+
+    device = reconstruction.color.device
+    side = reconstruction.color.shape[-1]
+    photo = torch.from_numpy(inversion.photo).permute(2, 0, 1)[None].float() / 255.0
+    photo = torch.nn.functional.interpolate(photo, size=(side, side), mode="area").to(device)
+    cam2world = inversion.pose.cam2world(generator.config.orbit).to(device)
+    source = SourceView.of(photo, reconstruction, cam2world)
+    details = PhotoDetails(source.residual[0].half().cpu(), source.depth[0, 0].half().cpu())
+    planes = generator.planes(inversion.w_plus.to(device))
+    stored = source_view(replace(inversion, details=details), device)
+    detailed = render_with_details(generator, branch, planes, stored, cam2world)
+    before = {f"{inversion.method}_psnr_db": inversion.metrics["psnr_db"]}
+    metrics = {**inversion.metrics, **before, **fit_metrics(detailed, inversion.photo)}
+    return replace(inversion, details=details, method="hybrid", metrics=metrics), detailed
+
+
+def source_view(inversion: Inversion, device: torch.device | str = "cpu") -> SourceView:
+    """What an inversion with details knows of its photo."""
+    from ..models.details import SourceView
+
+    assert inversion.details is not None
+    cam2world = inversion.pose.cam2world().to(device)
+    residual, surface = (
+        part.float().to(device)[None] for part in (inversion.details.residual, inversion.details.surface)
+    )
+    return SourceView(residual, surface[None], cam2world)
 
 
 @torch.no_grad()

@@ -25,12 +25,36 @@ FORMAT = "geoinv-inversion"
 FORMAT_VERSION = 1
 TUNED_FORMAT_VERSION = 2
 """Of files with a tuned generator, which readers of version 1 would render with the wrong one."""
+DETAILED_FORMAT_VERSION = 3
+"""Of files with a photo's details, which earlier readers would leave out."""
 
 SUFFIX = ".geoinv"
 
 _TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
+_DETAILS = {"residual": torch.float16, "surface": torch.float16}
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoDetails:
+    """What the local branch reads, of the head before any edit (:class:`geoinv.models.details.SourceView`).
+
+    Args:
+        residual: [3, 2S, 2S] float16, the photo minus the reconstruction, over the reconstruction's alpha.
+        surface: [S, S] float16, its depth along the optical axis in world units, 0 where it is not solid.
+    """
+
+    residual: Tensor
+    surface: Tensor
+
+    def __post_init__(self) -> None:
+        side = self.surface.shape[-1]
+        if self.surface.ndim != 2 or tuple(self.residual.shape) != (3, 2 * side, 2 * side):
+            raise ShapeError(
+                f"residual [3, 2S, 2S] and surface [S, S] do not fit: {list(self.residual.shape)}, "
+                f"{list(self.surface.shape)}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +74,10 @@ class Inversion:
         generator_sha256: Hash of the generator's weights; a code means nothing to any other.
         metrics: Figures of the inversion by name (``psnr_db``, ...).
         edits: Strength by name of the edits already in ``w_plus``.
-        method: ``encoder``, ``optimise`` or ``pti``.
+        method: ``encoder``, ``hybrid``, ``optimise`` or ``pti``.
         steps: Of optimisation.
         tuning: Float16 differences of the generator's tensors by name: it is rendered with these added.
+        details: What the photo shows beyond the code, or None.
         seed: Seed of the run.
         version: Version of geoinv that made it.
     """
@@ -71,6 +96,7 @@ class Inversion:
     method: str = "encoder"
     steps: int = 0
     tuning: dict[str, Tensor] = field(default_factory=dict)
+    details: PhotoDetails | None = None
     seed: int = 0
     version: str = __version__
 
@@ -106,13 +132,19 @@ class Inversion:
             total[name] = total.get(name, 0.0) + strength
         return replace(self, w_plus=w_plus.detach().float().cpu(), edits=total)
 
+    @property
+    def _format_version(self) -> int:
+        if self.details is not None:
+            return DETAILED_FORMAT_VERSION
+        return TUNED_FORMAT_VERSION if self.tuning else FORMAT_VERSION
+
     def to_bytes(self) -> bytes:
         """The contents of a ``.geoinv`` file; equal inversions give equal bytes."""
         from safetensors.torch import save
 
         header = {
             "format": FORMAT,
-            "format_version": TUNED_FORMAT_VERSION if self.tuning else FORMAT_VERSION,
+            "format_version": self._format_version,
             "geoinv_version": self.version,
             "source": self.source,
             "source_size": list(self.source_size),
@@ -132,6 +164,9 @@ class Inversion:
             "crop": torch.from_numpy(np.ascontiguousarray(self.crop, dtype=np.float64)),
             **{_TUNING + name: value.to(torch.float16).cpu().contiguous() for name, value in self.tuning.items()},
         }
+        if self.details is not None:
+            tensors["residual"] = self.details.residual.to(torch.float16).cpu().contiguous()
+            tensors["surface"] = self.details.surface.to(torch.float16).cpu().contiguous()
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
 
     def save(self, path: str | Path) -> Path:
@@ -172,6 +207,7 @@ class Inversion:
                 method=str(header.get("method", "encoder")),
                 steps=int(header.get("steps", 0)),
                 tuning={name[len(_TUNING) :]: value for name, value in tensors.items() if name.startswith(_TUNING)},
+                details=PhotoDetails(tensors["residual"], tensors["surface"]) if "residual" in tensors else None,
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
             )
@@ -189,7 +225,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             if "geoinv" not in metadata:
                 raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
             header = json.loads(metadata["geoinv"])
-            names = [name for name in file.keys() if name in _TENSORS or name.startswith(_TUNING)]  # noqa: SIM118
+            known = {**_TENSORS, **_DETAILS}
+            names = [name for name in file.keys() if name in known or name.startswith(_TUNING)]  # noqa: SIM118
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         if path.suffix.lower() == SUFFIX:
@@ -208,13 +245,14 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Format, names, types and finite numbers; shapes are the dataclass's business."""
-    if header.get("format_version") not in (FORMAT_VERSION, TUNED_FORMAT_VERSION):
+    if header.get("format_version") not in (FORMAT_VERSION, TUNED_FORMAT_VERSION, DETAILED_FORMAT_VERSION):
         raise CheckpointError(
-            f"{path} has format {header.get('format_version')}, this geoinv reads {TUNED_FORMAT_VERSION}",
+            f"{path} has format {header.get('format_version')}, this geoinv reads {DETAILED_FORMAT_VERSION}",
             "use the geoinv that made it, or make it again",
         )
     tuning = {name: torch.float16 for name in tensors if name.startswith(_TUNING)}
-    for name, dtype in {**_TENSORS, **tuning}.items():
+    details = _DETAILS if header["format_version"] == DETAILED_FORMAT_VERSION else {}
+    for name, dtype in {**_TENSORS, **tuning, **details}.items():
         if name not in tensors:
             raise CheckpointError(f"{path} is damaged (no {name})", _REDO)
         if tensors[name].dtype != dtype:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..camera import CameraPose, pixel_centres, rays_through
-from ..metrics.face_networks import FACE_BOX
+from ..metrics.face_square import FACE_SIDE, crop_about, face_positions, face_square
 from .perceptual import perceptual_distance
 from .photo_target import GREY, PhotoTarget
 
@@ -35,7 +35,6 @@ class LossWeights:
 
 _RAYS = {"face": 500, "hair": 300, "elsewhere": 200}  # of a step
 _ROBUST = 0.1  # colour differences above this count in proportion
-_LIKENESS_SIDE = 56  # pixels of the picture that networks see, of which the face is 40
 _ANCHORS = 1200  # points of a step at which density is compared
 _ANCHOR_SPREAD = 0.02  # world units about the surface
 _ANCHOR_VIEWS_RAD = (0.0, -math.radians(35.0), math.radians(35.0))
@@ -130,22 +129,15 @@ class HeadObjective:
         return torch.randint(len(self._anchors), (_ANCHORS,), generator=self._random).to(self._anchors.device)
 
     def _likeness_target(self) -> Tensor:
-        """[1, 3, 56, 56] the photo at the very positions that :meth:`_likeness_picture` looks at."""
+        """The photo at the very positions that :meth:`_likeness_picture` looks at."""
         side = self.target.side
-        photo = self.target.color.T.reshape(1, 3, side, side)
-        positions = pixel_centres(_LIKENESS_SIDE, photo.device).reshape(1, _LIKENESS_SIDE, _LIKENESS_SIDE, 2)
-        return functional.grid_sample(photo, positions * 2.0 - 1.0, align_corners=False, padding_mode="border")
+        return crop_about(face_square(self.target.color.T.reshape(1, 3, side, side)))
 
     def _likeness_picture(self, generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor) -> Tensor:
-        """[1, 3, 56, 56] the head; only the square that the networks cut out is rendered."""
-        left, top, side = (round(_LIKENESS_SIDE * share) for share in FACE_BOX)
-        positions = pixel_centres(_LIKENESS_SIDE, planes.device).reshape(_LIKENESS_SIDE, _LIKENESS_SIDE, 2)
-        cut = positions[top : top + side, left : left + side].reshape(-1, 2)
-        output = generator.render_rays(planes, *rays_through(cam2world, cut))
+        """The head; only the square that the networks cut out is rendered."""
+        output = generator.render_rays(planes, *rays_through(cam2world, face_positions(planes.device)))
         color = output.features[0, :, :3] + (1.0 - output.alpha[0, :, None]) * GREY
-        face = color.T.reshape(1, 3, side, side).clamp(0.0, 1.0)
-        rest = _LIKENESS_SIDE - side
-        return functional.pad(face, (left, rest - left, top, rest - top))
+        return crop_about(color.T.reshape(1, 3, FACE_SIDE, FACE_SIDE).clamp(0.0, 1.0))
 
 
 def _robust(error: Tensor) -> Tensor:

@@ -220,8 +220,33 @@ class EncoderConfig:
         Raises:
             CheckpointError: A field is missing or unknown.
         """
-        names = {f.name for f in fields(cls)}
-        if set(values) != names:
-            raise CheckpointError(f"encoder configuration has fields {sorted(values)}, expected {sorted(names)}")
-        lists_as_tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**lists_as_tuples)
+        return cls(**_same_fields(cls, values, "encoder"))
+
+
+@dataclass(frozen=True)
+class DetailConfig:
+    """E1 and hybrid alignment: what a photo shows beyond its code -> FiLM of the decoder's colours."""
+
+    generator: str
+    decoder_hidden: int
+    side: int  # of the feature maps, half that of pictures: the generator's ray grid
+    channels: int = 32  # of pixel-aligned features
+    widths: tuple[int, ...] = (32, 64, 96, 128)  # of the hourglass, at side, side / 2, ...
+    aligner_widths: tuple[int, ...] = (24, 32, 48, 64)
+    hidden: int = 64  # of the networks on points
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> DetailConfig:
+        """Inverse of ``dataclasses.asdict`` after a trip through JSON.
+
+        Raises:
+            CheckpointError: A field is missing or unknown.
+        """
+        return cls(**_same_fields(cls, values, "detail"))
+
+
+def _same_fields(cls: type, values: dict[str, Any], kind: str) -> dict[str, Any]:
+    names = {f.name for f in fields(cls)}
+    if set(values) != names:
+        raise CheckpointError(f"{kind} configuration has fields {sorted(values)}, expected {sorted(names)}")
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ..ops.render_rays import DecoderWeights
+from ..ops.render_rays.reference import decode_reference
 from .layers import Linear
 
 
 class PointDecoder(nn.Module):
-    """[..., C] -> raw density [..., 1], colour and features [..., F] in about (0, 1)."""
+    """[..., C] -> raw density [..., 1], colour and features [..., F] in about (0, 1); film [..., 2 * hidden] modulates
+    what the latter read."""
 
     def __init__(self, plane_channels: int, hidden: int, feature_channels: int) -> None:
         super().__init__()
         self.net = nn.Sequential(Linear(plane_channels, hidden), nn.Softplus(), Linear(hidden, 1 + feature_channels))
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.net(features)
-        # a little wider than (0, 1), after mip-NeRF's clamp, as EG3D does
-        return output[..., :1], torch.sigmoid(output[..., 1:]) * 1.002 - 0.001
+    def forward(self, features: Tensor, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        raw, colors = decode_reference(features, self.weights(), film)
+        return raw[..., None], colors
 
     def weights(self) -> DecoderWeights:
         """What the fused operations read: weights and biases with their gains applied."""

@@ -96,17 +96,20 @@ class TriPlaneGenerator(nn.Module):
         side = painted.shape[-1]
         return painted.float().unflatten(1, (3, -1)).reshape(painted.shape[0], 3, -1, side, side)
 
-    def _decode(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """points [B, N, 3] -> raw density [B, N], features [B, N, F]."""
+    def _decode(self, planes: Tensor, points: Tensor, film: Tensor | None) -> tuple[Tensor, Tensor]:
+        """points [B, N, 3], film [B, N, 2 * decoder_hidden] -> raw density [B, N], features [B, N, F]."""
         sampled = sample_planes(
             planes, points, box_side=self.config.render.box_side, third_plane=self.config.third_plane
         )
-        raw, features = self.decoder(sampled)
+        raw, features = self.decoder(sampled, film)
         return raw.squeeze(-1), features
 
-    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Density per world unit [B, N] and RGB in [0, 1] [B, N, 3] at world points [B, N, 3]; zero outside the box."""
-        raw, features = self._decode(planes, points)
+    def query(self, planes: Tensor, points: Tensor, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Density per world unit [B, N] and RGB in [0, 1] [B, N, 3] at world points [B, N, 3]; zero outside the box.
+
+        ``film`` [B, N, 2 * decoder_hidden] modulates the colours, as that of :meth:`render_rays`.
+        """
+        raw, features = self._decode(planes, points, film)
         inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
         return density_of(raw) * inside, features[..., :3].clamp(0.0, 1.0)
 
@@ -117,8 +120,10 @@ class TriPlaneGenerator(nn.Module):
         fields = asdict(render) | {"far": render.sampled_to, "third_plane": self.config.third_plane}
         return RaySampling(**fields)
 
-    def march(self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor) -> RayOutput:
-        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
+    def march(
+        self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor, film: Tensor | None = None
+    ) -> RayOutput:
+        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]; film as in :meth:`render_rays`."""
         return march_rays(
             planes,
             origins,
@@ -127,11 +132,18 @@ class TriPlaneGenerator(nn.Module):
             self.decoder.weights(),
             box_side=self.config.render.box_side,
             third_plane=self.config.third_plane,
+            film=film,
         )
 
-    def render_rays(self, planes: Tensor, origins: Tensor, directions: Tensor, *, exact: bool = False) -> RayOutput:
-        """Two-pass volume rendering of rays [B, N, 3] (unit directions); ``exact`` skips nothing."""
-        return render_rays(planes, origins, directions, self.decoder.weights(), self.sampling, exact=exact)
+    def render_rays(
+        self, planes: Tensor, origins: Tensor, directions: Tensor, film: Tensor | None = None, *, exact: bool = False
+    ) -> RayOutput:
+        """Two-pass volume rendering of rays [B, N, 3] (unit directions); ``exact`` skips nothing.
+
+        ``film`` [B, N, 2 * decoder_hidden] scales and shifts what each ray's colours read in the decoder, and leaves
+        density as it is; see :func:`geoinv.ops.render_rays.march_rays`.
+        """
+        return render_rays(planes, origins, directions, self.decoder.weights(), self.sampling, exact=exact, film=film)
 
     def render(
         self,
@@ -142,6 +154,7 @@ class TriPlaneGenerator(nn.Module):
         resolution: int | None = None,
         superresolution: bool = True,
         exact: bool = False,
+        film: Tensor | None = None,
     ) -> RenderOutput:
         """Views of heads.
 
@@ -152,22 +165,28 @@ class TriPlaneGenerator(nn.Module):
             resolution: Side of the ray grid; by default the configuration's.
             superresolution: Whether to double (mini) or quadruple (EG3D) the picture's side.
             exact: Whether to skip nothing; otherwise see :func:`geoinv.ops.render_rays.render_rays`.
+            film: [V, side * side, 2 * decoder_hidden] for the ray grid's pixels, row by row; see :meth:`render_rays`.
 
         Raises:
-            ShapeError: The numbers of heads and cameras do not fit.
+            ShapeError: The numbers of heads and cameras do not fit, or film is not of the ray grid's shape.
         """
         heads, views = planes.shape[0], cam2world.shape[0]
         if heads not in (1, views):
             raise ShapeError(f"{heads} heads cannot be seen by {views} cameras: give one camera each, or one head")
         side = resolution or self.config.neural_resolution
+        film_shape = (views, side * side, 2 * self.config.decoder_hidden)
+        if film is not None and film.shape != film_shape:
+            raise ShapeError(f"film must be {list(film_shape)}, got {list(film.shape)}")
         # neighbouring rays read the same pixels of the planes: in tiles, more of them are still in the cache
         order = _tile_order(side).to(cam2world.device)
         focal = self.config.orbit.focal
         origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device)[order], focal=focal)
         cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)  # [V, side * side]
+        film = None if film is None else film[:, order]
         if heads == 1:
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
-        output = self.render_rays(planes, origins, directions, exact=exact)
+            film = None if film is None else film.flatten(0, 1)[None]
+        output = self.render_rays(planes, origins, directions, film, exact=exact)
         back = order.argsort()
         features = output.features.reshape(views, side * side, -1)[:, back]
         features = features.transpose(1, 2).reshape(views, -1, side, side)

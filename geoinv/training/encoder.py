@@ -1,15 +1,16 @@
 """Training of E0 by self-supervision on heads whose latent code, camera, picture and shape are known.
 
-As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: image, latent and geometry terms, the
-last as opacity and the true surface distance along rays. Inputs are renders of the true heads and of the generator's
-own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known cameras are used
-for rendering and teach the camera head. Unlabelled portraits, where given, are reconstructed as they are.
+As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: image, latent, identity and geometry
+terms, the last as opacity and the true surface distance along rays. Inputs are renders of the true heads and of the
+generator's own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known
+cameras are used for rendering and teach the camera head. Unlabelled portraits are reconstructed as they are, and are to
+look like the same person.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..camera import CameraPose, rays_through
 from ..checkpoints.store import load_encoder_file, load_generator, save_model, sha256_of
 from ..errors import UsageError
 from ..metrics.camera import rotation_angle_deg
+from ..metrics.face_square import face_square
 from ..models.config import EncoderConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
@@ -30,6 +32,7 @@ from .face_photos import FacePhotoBatch, FacePhotos
 from .generator import guided_distances, ray_losses
 from .head_shards import HeadShards, RayBatch, in_background
 from .held_out_views import psnr_over, rendered_view, true_view
+from .likeness import likeness_loss, rendered_faces
 from .loop import Schedule, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .photo_augment import photo_like, random_background
@@ -52,9 +55,11 @@ class EncoderTraining:
     photos_per_step: int = 24
     heads_rendered: int = 6  # of the photos, so many are also compared as pictures and shapes
     samples_per_step: int = 1  # of the photos, so many are the generator's own samples
-    # Share of the run with latent and camera terms only: pictures of wrong heads teach little and cost half a step.
+    # Share of a run from random weights with latent and camera terms only: pictures of wrong heads teach little and
+    # cost two thirds of a step.
     latent_only_share: float = 0.3
     portraits_per_step: int = 3
+    faces_per_step: int = 2  # of the heads rendered, so many are also compared by what face networks see in them
     rays_per_view: int = 400  # in the input view, and as many in another view
     even_samples: int = 10
     surface_samples: int = 10
@@ -65,6 +70,8 @@ class EncoderTraining:
     seed: int = 0
 
 
+GREY = 0.5
+
 LOSS_WEIGHTS = {
     "latent": 0.05,
     "camera": 0.3,
@@ -73,6 +80,10 @@ LOSS_WEIGHTS = {
     "surface": 0.2,
     "portrait": 0.3,
     "portrait_camera": 0.1,
+    "likeness": 0.02,
+    "portrait_likeness": 0.02,
+    # Without it, networks are pleased by codes that make no head: blotches, red where a smile should be.
+    "portrait_spread": 0.05,
 }
 
 
@@ -85,17 +96,22 @@ class PhotoBatch:
         z: [P, z_dim].
         camera: [P, 6] true pose vectors.
         rays: Rays of the first heads of the batch, in the input view and another.
+        faces: [F, 3, S, S] in [0, 1], the input views of the first of them over grey.
     """
 
     images: Tensor
     z: Tensor
     camera: Tensor
     rays: RayBatch
+    faces: Tensor
 
     def with_photos(self, images: Tensor, z: Tensor, camera: Tensor) -> PhotoBatch:
         """The same with more photos at the end, which have no rays."""
-        return PhotoBatch(
-            torch.cat([self.images, images]), torch.cat([self.z, z]), torch.cat([self.camera, camera]), self.rays
+        return replace(
+            self,
+            images=torch.cat([self.images, images]),
+            z=torch.cat([self.z, z]),
+            camera=torch.cat([self.camera, camera]),
         )
 
 
@@ -103,17 +119,22 @@ def photo_batch(data: HeadShards, rng: np.random.Generator, config: EncoderTrain
     """Random heads as photos."""
     heads = rng.choice(len(data), size=config.photos_per_step - config.samples_per_step, replace=False)
     views = [rng.choice(data.num_views, size=2, replace=False) for _ in heads]
+    faces: list[np.ndarray] = []
     images, zs, cameras = [], [], []
     for head, (view, _) in zip(heads, views, strict=True):
         rgba, _, cam2world, z = data.view(int(head), int(view))
-        images.append(_as_photo(rng, np.asarray(rgba, np.float32) / 255.0))
+        straight = np.asarray(rgba, np.float32) / 255.0
+        images.append(_as_photo(rng, straight))
+        if len(faces) < config.faces_per_step:
+            faces.append(straight[..., :3] * straight[..., 3:] + GREY * (1.0 - straight[..., 3:]))
         zs.append(z)
         cameras.append(cam2world)
     compared = [(int(head), [int(v) for v in pair]) for head, pair in zip(heads, views, strict=True)]
     rays = data.rays_of(rng, compared[: config.heads_rendered], rays_per_view=config.rays_per_view)
     pose = CameraPose.from_cam2world(torch.from_numpy(np.stack(cameras)).double()).as_vector().float()
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) * 2.0 - 1.0
-    return PhotoBatch(pixels, torch.from_numpy(np.stack(zs)), pose, rays)
+    over_grey = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
+    return PhotoBatch(pixels, torch.from_numpy(np.stack(zs)), pose, rays, over_grey)
 
 
 def _as_photo(rng: np.random.Generator, rgba: np.ndarray) -> np.ndarray:
@@ -166,7 +187,10 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         w_scale = generator.mapping(torch.randn(2048, generator.config.z_dim, generator=random))[:, 0].std(dim=0)
 
     def next_photos() -> tuple[PhotoBatch, FacePhotoBatch | None]:
-        rng = np.random.default_rng([config.seed, next(steps), rank(), 1])
+        step = next(steps)
+        if step % 100 == 0:
+            data.refresh()
+        rng = np.random.default_rng([config.seed, step, rank(), 1])
         return photo_batch(data, rng, config), _portrait_batch(portraits, rng, config)
 
     batches = in_background(next_photos)
@@ -176,10 +200,10 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         own = np.random.default_rng([config.seed, loop.step, rank(), 2])
         random.manual_seed(seed_of_step(config.seed, loop.step))
         batch = batch.with_photos(*generator_photos(generator, own, config.samples_per_step, data.resolution))
-        renders = progress >= config.latent_only_share
+        renders = config.start is not None or progress >= config.latent_only_share
         terms = encoder_losses(encoder, generator, batch, w_scale, config, random, renders=renders)
         if renders and portrait_batch is not None:
-            terms |= portrait_losses(encoder, generator, portrait_batch)
+            terms |= portrait_losses(encoder, generator, portrait_batch, w_scale, config, random)
         return terms
 
     def figures(sheet: Path) -> dict[str, float]:
@@ -218,7 +242,7 @@ def encoder_losses(
         target = generator.mapping(batch.z)
     # the mean over codes carries the head; single codes may leave it where the picture asks for it
     latent = ((predicted.w_plus.mean(dim=1) - target[:, 0]) / w_scale).square().mean()
-    spread = ((predicted.w_plus - predicted.w_plus.mean(dim=1, keepdim=True)) / w_scale).square().mean()
+    spread = _spread(predicted.w_plus, w_scale)
     camera = F.smooth_l1_loss(
         predicted.camera.as_vector() / encoder.pose_scale, batch.camera / encoder.pose_scale, beta=0.1
     )
@@ -228,7 +252,17 @@ def encoder_losses(
     planes = generator.planes(predicted.w_plus[:heads])
     distances = guided_distances(batch.rays, generator.config.render.box_side, config, random)
     output = generator.march(planes, batch.rays.origins, batch.rays.directions, distances)
-    return {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, batch.rays, distances)}
+    terms = {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, batch.rays, distances)}
+    count = batch.faces.shape[0]
+    wanted = face_square(batch.faces)
+    cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world()
+    seen = rendered_faces(generator, planes[:count], cam2world, torch.full_like(wanted, GREY), config, random)
+    return terms | {"likeness": likeness_loss(seen, wanted)}
+
+
+def _spread(w_plus: Tensor, w_scale: Tensor) -> Tensor:
+    """Mean square of how far the codes of a head lie from their mean, in units of what w spreads over heads."""
+    return ((w_plus - w_plus.mean(dim=1, keepdim=True)) / w_scale).square().mean()
 
 
 def _portrait_batch(
@@ -239,18 +273,34 @@ def _portrait_batch(
     return portraits.batch(rng, photos=config.portraits_per_step, rays_per_photo=config.rays_per_view)
 
 
-def portrait_losses(encoder: GlobalEncoder, generator: TriPlaneGenerator, batch: FacePhotoBatch) -> dict[str, Tensor]:
-    """Squared error of the faces of photos, seen from the predicted cameras, and those against alignment's estimates.
+def portrait_losses(
+    encoder: GlobalEncoder,
+    generator: TriPlaneGenerator,
+    batch: FacePhotoBatch,
+    w_scale: Tensor,
+    config: EncoderTraining,
+    random: torch.Generator,
+) -> dict[str, Tensor]:
+    """Squared error and likeness of photos' faces, seen from the predicted cameras, and those against alignment's.
 
     The picture teaches the code only: a camera could hide a wrong face by looking past it.
     """
     with fast_precision(batch.images.device):
         predicted = encoder.encode(batch.images)
-    origins, directions = rays_through(predicted.camera.cam2world().detach(), batch.pixels)
-    output = generator.render_rays(generator.planes(predicted.w_plus), origins, directions)
+    cam2world = predicted.camera.cam2world().detach()
+    planes = generator.planes(predicted.w_plus)
+    output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels))
+    wanted = face_square(batch.photos)
+    seen = rendered_faces(generator, planes, cam2world, wanted, config, random)
     scale = encoder.pose_scale[:5]
-    camera = F.smooth_l1_loss(predicted.camera.as_vector()[:, :5] / scale, batch.camera / scale, beta=0.1)
-    return {"portrait": (output.features[..., :3] - batch.color).square().mean(), "portrait_camera": camera}
+    return {
+        "portrait": (output.features[..., :3] - batch.color).square().mean(),
+        "portrait_camera": F.smooth_l1_loss(
+            predicted.camera.as_vector()[:, :5] / scale, batch.camera / scale, beta=0.1
+        ),
+        "portrait_likeness": likeness_loss(seen, wanted),
+        "portrait_spread": _spread(predicted.w_plus, w_scale),
+    }
 
 
 @torch.no_grad()

@@ -29,12 +29,16 @@ class FacePhotoBatch:
         camera: [P, 5] yaw, pitch, roll (radians) and shift to the right and down: what alignment estimates.
         pixels: [P, N, 2] normalised positions on the face.
         color: [P, N, 3] in [0, 1] of the photo as it is.
+        photos: [P, 3, S, S] in [0, 1], as they are.
+        faces: [P, 1, S, S] 1 on the face, else 0.
     """
 
     images: Tensor
     camera: Tensor
     pixels: Tensor
     color: Tensor
+    photos: Tensor
+    faces: Tensor
 
 
 class FacePhotos:
@@ -75,15 +79,20 @@ class FacePhotos:
     def batch(self, rng: np.random.Generator, *, photos: int, rays_per_photo: int) -> FacePhotoBatch:
         """Random photos, every second one mirrored."""
         size = self.size
-        images, cameras, pixels, colors = [], [], [], []
+        images, cameras, pixels, colors, photos_as_are, masks = [], [], [], [], [], []
         for index in rng.choice(len(self), size=photos, replace=photos > len(self)):
             picture, face = self._pictures[index], self._faces[index]
             yaw, pitch = self._cameras[index]
             chosen = face[rng.integers(0, len(face), rays_per_photo)]
             rows, columns = chosen // size, chosen % size
+            mask = np.zeros((size, size), np.float32)
+            mask.flat[face] = 1.0
             if rng.random() < 0.5:
-                picture, columns, yaw = picture[:, ::-1], size - 1 - columns, -yaw
-            images.append(photo_like(rng, np.ascontiguousarray(picture)))
+                picture, mask, columns, yaw = picture[:, ::-1], mask[:, ::-1], size - 1 - columns, -yaw
+            picture = np.ascontiguousarray(picture)
+            images.append(photo_like(rng, picture))
+            photos_as_are.append(picture)
+            masks.append(mask)
             pixels.append((np.stack([columns, rows], axis=-1) + 0.5) / size)
             colors.append(picture[rows, columns])
             cameras.append((yaw, pitch, 0.0, 0.0, 0.0))
@@ -92,4 +101,6 @@ class FacePhotos:
             camera=torch.tensor(cameras, dtype=torch.float32),
             pixels=torch.from_numpy(np.stack(pixels).astype(np.float32)),
             color=torch.from_numpy(np.stack(colors)),
+            photos=torch.from_numpy(np.stack(photos_as_are)).permute(0, 3, 1, 2).contiguous(),
+            faces=torch.from_numpy(np.stack(masks))[:, None],
         )

@@ -58,7 +58,7 @@ class GeneratorTraining:
     seed: int = 0
 
 
-class _Sampling(Protocol):
+class RaySamples(Protocol):
     """The part of a training's settings that places samples."""
 
     @property
@@ -71,7 +71,7 @@ class _Sampling(Protocol):
     def surface_spread(self) -> float: ...
 
 
-def guided_distances(batch: RayBatch, box_side: float, config: _Sampling, random: torch.Generator) -> Tensor:
+def guided_distances(batch: RayBatch, box_side: float, config: RaySamples, random: torch.Generator) -> Tensor:
     """Ascending sample distances [B, N, S]: even with jitter through the box, and close to the true surface."""
     near, far = volume.box_limits(batch.origins, batch.directions, box_side=box_side)
     shape = batch.distance.shape

@@ -49,10 +49,24 @@ def test_render(geoinv: Callable[..., Done], inverted: Path, toon: Path) -> None
     assert np.abs(pixels(own["files"][0]) - pixels(done.json["files"][1])).max() > 20
 
 
-def test_the_model_itself_changes_nothing(geoinv: Callable[..., Done], inverted: Path) -> None:
-    own = geoinv("render", inverted, "--yaw", "20", "--json").json["files"]
-    same = geoinv("render", inverted, "--yaw", "20", "--generator", "mini", "--json").json["files"]
+def test_the_model_itself_changes_nothing(geoinv: Callable[..., Done], woman: Path) -> None:
+    assert geoinv("invert", woman, "--method", "encoder", "--no-turntable", "--out", ".").code == 0
+    own = geoinv("render", "woman.geoinv", "--yaw", "20", "--json").json["files"]
+    same = geoinv("render", "woman.geoinv", "--yaw", "20", "--generator", "mini", "--json").json["files"]
     assert own != same and Path(own[0]).read_bytes() == Path(same[0]).read_bytes()
+
+
+def test_details_of_the_photo_are_the_models_own(geoinv: Callable[..., Done], inverted: Path, toon: Path) -> None:
+    """The local branch was not trained for another generator: its code alone is shown, and that is told."""
+    loaded = Inversion.load(inverted)
+    assert loaded.details is not None
+    replace(loaded, details=None, method="encoder").save("plain.geoinv")
+    detailed = geoinv("render", inverted, "--yaw", "20", "--generator", toon)
+    assert "details are left out" in detailed.err
+    plain = geoinv("render", "plain.geoinv", "--yaw", "20", "--generator", toon)
+    assert "details" not in plain.err
+    pictures = [f"outputs/{name}_toon_yaw+20_pitch+0.png" for name in ("woman", "plain")]
+    assert Path(pictures[0]).read_bytes() == Path(pictures[1]).read_bytes()
 
 
 def test_edit_saves_the_models_own_code(geoinv: Callable[..., Done], inverted: Path, toon: Path) -> None:
@@ -104,7 +118,7 @@ def test_refuses_a_tuned_inversion(geoinv: Callable[..., Done], inverted: Path, 
     tuned.save("tuned.geoinv")
     for command in (["render"], ["edit", "--attr", "smile"], ["export-mesh"]):
         done = geoinv(command[0], "tuned.geoinv", *command[1:], "--generator", toon)
-        done.assert_fails(3, "woman.jpg tunes its own generator (pti)", "--method encoder")
+        done.assert_fails(3, "woman.jpg tunes its own generator (pti)", "another --method")
     assert not Path("outputs").exists()
 
 

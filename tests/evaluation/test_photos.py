@@ -38,7 +38,7 @@ class EllipsoidSession:
         marks = np.stack([256 + 60 * np.cos(angles), 256 + 80 * np.sin(angles), 0 * angles], axis=1)
         return Face(photo, marks)
 
-    def invert_and_render(self, face: Face):
+    def invert_and_render(self, face: Face, *, with_details: bool):
         head = Head(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
         return head, self.render(head, cam2world=head.pose.cam2world())
 

@@ -62,6 +62,47 @@ def test_exact_skips_nothing(generator: TriPlaneGenerator, planes: torch.Tensor)
     assert (fast.color - exact.color).abs().max() > 1e-5
 
 
+def film_of_columns(generator: TriPlaneGenerator, views: int) -> torch.Tensor:
+    """A film that changes the colours of every pixel in its own way."""
+    config = generator.config
+    random = torch.Generator().manual_seed(1)
+    return torch.randn(views, config.neural_resolution**2, 2 * config.decoder_hidden, generator=random)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_film_belongs_to_pixels_row_by_row(generator: TriPlaneGenerator, planes: torch.Tensor, heads: int) -> None:
+    cameras = CameraPose.from_vector(torch.randn(2, 6) * 0.1).cam2world()
+    film, side = film_of_columns(generator, 2), generator.config.neural_resolution
+    plain = generator.render(planes[:heads], cameras, superresolution=False)
+    whole = generator.render(planes[:heads], cameras, superresolution=False, film=film)
+    assert torch.equal(whole.alpha, plain.alpha) and torch.equal(whole.depth, plain.depth)
+    for view, row, column in ((0, 0, 1), (1, side - 1, 2), (1, 5, 0)):
+        only = torch.zeros_like(film)
+        only[view, row * side + column] = film[view, row * side + column]
+        color = generator.render(planes[:heads], cameras, superresolution=False, film=only).color
+        is_changed = (color != plain.color).any(dim=1)
+        assert is_changed.nonzero().tolist() == [[view, row, column]]
+        assert torch.allclose(color[view, :, row, column], whole.color[view, :, row, column], atol=1e-6)
+
+
+def test_film_of_rays_and_of_given_samples(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
+    origins = torch.tensor([0.0, 0.0, 2.7]).expand(2, 5, 3)
+    directions = torch.nn.functional.normalize(torch.randn(2, 5, 3) * 0.05 - torch.tensor([0.0, 0.0, 1.0]), dim=-1)
+    film = film_of_columns(generator, 2)[:, :5].requires_grad_()
+    distances = torch.linspace(2.3, 3.1, 20).expand(2, 5, 20)
+    for function, rays in (
+        (generator.march, (origins, directions, distances)),
+        (generator.render_rays, (origins, directions)),
+    ):
+        found = []
+        for backend in ("native", "reference"):
+            with use_backend(backend):  # type: ignore[arg-type]
+                output = function(planes, *rays, film)
+            found.append((output.features, *torch.autograd.grad(output.features.square().sum(), film)))
+        for ours, theirs in zip(*found, strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-4 * theirs.abs().max().item())
+
+
 def test_density_is_zero_outside_of_the_box(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
     density, color = generator.query(planes, torch.tensor([[[0.0, 0.0, 0.6], [0.1, 0.0, 0.0]]]).expand(2, -1, -1))
     assert (density[:, 0] == 0).all()
@@ -89,6 +130,8 @@ def test_mapping_sees_categories_switches_and_ramps() -> None:
 def test_rejects_cameras_that_do_not_fit(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:
     with pytest.raises(ShapeError, match="2 heads cannot be seen by 3 cameras"):
         generator.render(planes, CameraPose.from_vector(torch.zeros(3, 6)).cam2world())
+    with pytest.raises(ShapeError, match=r"^film must be \[2, \d+, \d+\], got \[2, 3, 4\]$"):
+        generator.render(planes, CameraPose.from_vector(torch.zeros(2, 6)).cam2world(), film=torch.zeros(2, 3, 4))
     with pytest.raises(ShapeError, match="w_plus"):
         generator.planes(torch.zeros(1, 1, 1))
     with pytest.raises(ShapeError, match="z must be"):

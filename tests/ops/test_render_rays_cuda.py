@@ -22,6 +22,7 @@ from geoinv.ops.render_rays import (
 )
 from geoinv.ops.sample_planes import ThirdPlane
 
+from . import test_render_rays_film as with_film
 from .fake_grid import load_on_cpu
 from .test_render_rays import (
     SAMPLING,
@@ -138,6 +139,46 @@ class TestOverAFakeGrid:
             rendered(render_rays, random_case(rays=2), RaySampling(3, 4, "box", 0.0, 0.0, 1.0, "zy"))
 
 
+class TestFilmOverAFakeGrid:
+    @pytest.mark.parametrize("sizes", SIZES)
+    def test_march_matches_reference(self, launched: list[str], sizes: dict[str, int]) -> None:
+        case = with_film.film_case(**sizes)
+        exact = tuple(tensor.double() for tensor in case)
+        ways = ((march_rays, case), (march_rays_reference, case), (march_rays_reference, exact))
+        assert_as_good_as_float32(*(parts(with_film.marched(*way)) for way in ways))
+        for wanted in (range(9), range(8, 9), range(4), range(4, 9), range(1)):
+            assert_as_good_as_float32(*(with_film.gradients(*way, wanted) for way in ways))
+        assert launched.count("march_rays_backward") == 5
+
+    def test_zeros_are_no_film(self, launched: list[str]) -> None:
+        *case, film = with_film.film_case(rays=9, samples=6)
+        for find in (
+            lambda way: parts(with_film.marched(march_rays, way)),
+            lambda way: with_film.gradients(march_rays, way, range(8)),
+            lambda way: with_film.rendered(render_rays, way),
+        ):
+            for ours, theirs in zip(find((*case, torch.zeros_like(film))), find(tuple(case)), strict=True):
+                assert torch.equal(ours, theirs)
+        assert set(launched) == {"march_rays_forward", "march_rays_backward", "render_rays_forward"}
+
+    def test_non_contiguous_and_empty_film(self, launched: list[str]) -> None:
+        *case, film = with_film.film_case(rays=5, samples=6)
+        strided = film.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+        for wanted in (range(9), range(8, 9)):
+            ways = (with_film.gradients(march_rays, (*case, f), wanted) for f in (strided, film))
+            assert all(torch.equal(a, b) for a, b in zip(*ways, strict=True))
+        none = (case[0], *(tensor[:, :0] for tensor in case[1:4]), *case[4:], film[:, :0])
+        assert with_film.gradients(march_rays, none, range(8, 9))[0].shape == (2, 0, 128)
+        assert len(launched) == 10
+
+    def test_render_matches_reference(self, launched: list[str]) -> None:
+        case = with_film.film_case(density=0.5, rays=70)
+        truth = with_film.rendered(render_rays_reference, tuple(tensor.double() for tensor in case))
+        for ours, theirs in zip(with_film.rendered(render_rays, case), truth, strict=True):
+            assert torch.allclose(ours.double(), theirs, atol=2e-5)
+        assert launched == ["render_rays_forward"]
+
+
 class TestChoice:
     """Tensors that say they are on a GPU, without one."""
 
@@ -187,6 +228,15 @@ class TestOnAGpu:
                 *gradients(march_rays_reference, exact, third_plane),
             ),
         )
+
+    @pytest.mark.parametrize("sizes", [*SIZES, {"rays": 300, "samples": 56}])
+    def test_film_matches_reference(self, sizes: dict[str, int]) -> None:
+        case = tuple(tensor.cuda() for tensor in with_film.film_case(**sizes))
+        exact = tuple(tensor.double() for tensor in case)
+        ways = ((march_rays, case), (march_rays_reference, case), (march_rays_reference, exact))
+        assert_as_good_as_float32(*(parts(with_film.marched(*way)) for way in ways))
+        for wanted in (range(9), range(8, 9)):
+            assert_as_good_as_float32(*(with_film.gradients(*way, wanted) for way in ways))
 
     def test_render_matches_reference(self) -> None:
         case = tuple(tensor.cuda() for tensor in random_case(density=0.5, rays=300))

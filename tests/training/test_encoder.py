@@ -86,10 +86,17 @@ def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: P
         camera=torch.zeros(2, 5),
         pixels=torch.rand(2, 9, 2),
         color=torch.rand(2, 9, 3),
+        photos=torch.rand(2, 3, 128, 128),
+        faces=torch.ones(2, 1, 128, 128),
     )
-    losses = training.portrait_losses(encoder, generator, batch)
+    settings_ = settings(Path("."), Path("."), generator_file)
+    losses = training.portrait_losses(
+        encoder, generator, batch, torch.ones(16), settings_, torch.Generator().manual_seed(0)
+    )
     losses["portrait"].backward(retain_graph=True)
     assert encoder.codes.weight.grad is not None and encoder.codes.weight.grad.abs().sum() > 0
+    assert encoder.pose.weight.grad is None
+    losses["portrait_likeness"].backward(retain_graph=True)
     assert encoder.pose.weight.grad is None
     losses["portrait_camera"].backward()
     assert encoder.pose.weight.grad is not None

@@ -23,6 +23,13 @@ def is_native(*tensors: Tensor) -> bool:
     return usable and load_native("render_rays", _SOURCES, portable=_PORTABLE)
 
 
+def check_film(film: Tensor | None, origins: Tensor, hidden_units: int) -> None:
+    """Raise ShapeError unless there is no film, or one [B, N, 2 H] for rays [B, N, 3]."""
+    batch, rays = origins.shape[:2]
+    if film is not None and film.shape != (batch, rays, 2 * hidden_units):
+        raise ShapeError(f"film must be [{batch}, {rays}, {2 * hidden_units}], got {list(film.shape)}")
+
+
 def check_rays(planes: Tensor, origins: Tensor, directions: Tensor) -> None:
     """Raise ShapeError unless there are planes [B, 3, C, R, R] and rays [B, N, 3] for them."""
     if planes.ndim != 5 or planes.shape[1] != 3 or planes.shape[3] != planes.shape[4]:

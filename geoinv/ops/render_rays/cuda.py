@@ -18,6 +18,15 @@ _SOURCE = Path(__file__).with_name("render_rays.cu")
 Rays = tuple[Tensor, Tensor, Tensor]  # origins [B, N, 3], directions [B, N, 3], distances [B, N, S]
 
 
+class Wants(NamedTuple):
+    """Which gradients the march owes."""
+
+    planes: bool
+    decoder: bool
+    rays: bool
+    film: bool
+
+
 def cuda_kernels(planes: Tensor, origins: Tensor, directions: Tensor, *others: Tensor, samples: int) -> CDLL | None:
     """The launchers that take these tensors, the last four of them the decoder's, and so many samples of a ray.
 
@@ -89,7 +98,13 @@ def _head(
 
 
 def march_rays_forward(
-    library: CDLL, planes: Tensor, rays: Rays, decoder: DecoderWeights, box_side: float, third_plane: ThirdPlane
+    library: CDLL,
+    planes: Tensor,
+    rays: Rays,
+    decoder: DecoderWeights,
+    film: Tensor | None,
+    box_side: float,
+    third_plane: ThirdPlane,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features [B, N, F], alpha [B, N], distance [B, N] and weights [B, N, S - 1]."""
     origins, directions, distances = rays
@@ -98,8 +113,8 @@ def march_rays_forward(
     features = origins.new_empty(head.heads, head.rays, head.features)
     alpha, distance = (origins.new_empty(head.heads, head.rays) for _ in range(2))
     weights = origins.new_empty(head.heads, head.rays, samples - 1)
-    given = distances.detach().contiguous()
-    call(library, "march_rays_forward", *head, given, samples, features, alpha, distance, weights)
+    given = (distances.detach().contiguous(), samples, _contiguous(film))
+    call(library, "march_rays_forward", *head, *given, features, alpha, distance, weights)
     return features, alpha, distance, weights
 
 
@@ -109,35 +124,49 @@ def march_rays_backward(
     planes: Tensor,
     rays: Rays,
     decoder: DecoderWeights,
+    film: Tensor | None,
     box_side: float,
     third_plane: ThirdPlane,
     *,
-    wants_rays: bool,
+    wants: Wants,
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of planes, origins, directions, distances and the decoder's four; None for rays unless wanted.
+    """Gradients of planes, origins, directions, distances, the decoder's four and film; None for what is not wanted.
 
     Threads add to the same memory, so that sums differ by rounding from run to run.
     """
     origins, directions, distances = rays
     head = _head(planes, origins, directions, decoder, box_side, third_plane)
-    v_outputs = [None if v is None else v.contiguous() for v in cotangents]
-    v_head = [torch.zeros_like(tensor) for tensor in head[:5]]
-    v_rays = [t.new_zeros(t.shape) if wants_rays else None for t in rays]
-    given = distances.detach().contiguous()
-    call(library, "march_rays_backward", *head, given, distances.shape[2], *v_outputs, *v_head, *v_rays)
-    v_planes, v_hidden_columns, v_hidden_bias, v_output_rows, v_output_bias = v_head
+    v_outputs = [_contiguous(v) for v in cotangents]
+    v_planes = torch.zeros_like(head.planes) if wants.planes else None
+    v_decoder = [torch.zeros_like(tensor) if wants.decoder else None for tensor in head[1:5]]
+    v_rays = [t.new_zeros(t.shape) if wants.rays else None for t in rays]
+    v_film = film.new_zeros(film.shape) if wants.film and film is not None else None
+    given = (distances.detach().contiguous(), distances.shape[2], _contiguous(film))
+    call(library, "march_rays_backward", *head, *given, *v_outputs, v_planes, *v_decoder, *v_rays, v_film)
+    v_hidden_columns, v_hidden_bias, v_output_rows, v_output_bias = v_decoder
     return (
-        v_planes.permute(0, 1, 4, 2, 3),
+        None if v_planes is None else v_planes.permute(0, 1, 4, 2, 3),
         *v_rays,
-        v_hidden_columns.t(),
+        None if v_hidden_columns is None else v_hidden_columns.t(),
         v_hidden_bias,
-        v_output_rows.roll(1, dims=0),
-        v_output_bias.roll(1, dims=0),
+        None if v_output_rows is None else v_output_rows.roll(1, dims=0),
+        None if v_output_bias is None else v_output_bias.roll(1, dims=0),
+        v_film,
     )
 
 
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach().contiguous()
+
+
 def render_rays_forward(
-    library: CDLL, planes: Tensor, origins: Tensor, directions: Tensor, decoder: DecoderWeights, sampling: RaySampling
+    library: CDLL,
+    planes: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    decoder: DecoderWeights,
+    sampling: RaySampling,
+    film: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features [B, N, F], alpha [B, N] and distance [B, N]; nothing is skipped."""
     head = _head(planes, origins, directions, decoder, sampling.box_side, sampling.third_plane)
@@ -145,5 +174,5 @@ def render_rays_forward(
     alpha, distance = (origins.new_empty(head.heads, head.rays) for _ in range(2))
     counts = (sampling.num_samples, sampling.num_importance, int(sampling.limits == "box"))
     limits = (float(sampling.near), float(sampling.far))
-    call(library, "render_rays_forward", *head, *counts, *limits, features, alpha, distance)
+    call(library, "render_rays_forward", *head, *counts, *limits, _contiguous(film), features, alpha, distance)
     return features, alpha, distance

@@ -10,14 +10,15 @@
 #endif
 
 #define GEOINV_LANES 8
+#include "film.h"
 #include "march.h"
 #include "prepare.h"
 #include "two_pass.h"
 
 namespace geoinv {
 
-extern const Kernels kernels_avx2 = {march_scratch,  march_forward,  march_backward, prepare_row,
-                                   prepare_maxima, prepare_bounds, render_scratch, render_packet};
+extern const Kernels kernels_avx2 = {march_scratch,  march_forward,  march_backward, film_scratch,   film_backward,
+                                   prepare_row,    prepare_maxima, prepare_bounds, render_scratch, render_packet};
 
 }  // namespace geoinv
 

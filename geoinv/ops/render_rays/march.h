@@ -2,7 +2,7 @@
 // belongs to samples stays in the cache; the backward pass decodes again instead of keeping it.
 #pragma once
 
-#include "samples.h"
+#include "film.h"
 
 namespace geoinv {
 namespace {
@@ -17,6 +17,7 @@ struct MarchBlock {
   float* clear;   // [capacity + 16] how much is seen of that interval
   float* features;  // [capacity, channels] of the planes
   float* hidden;    // [capacity, hidden]
+  float* modulated;  // [capacity, hidden] as colours read it: `hidden` itself where there is no film
   float* raw;       // [capacity + 16]
   float* colors;    // [capacity, feature_columns]
   // of the backward pass
@@ -38,6 +39,7 @@ GEOINV_INLINE MarchBlock march_block(const MarchTask& task, float*& scratch) {
   block.samples = samples_in(scratch, capacity);
   block.features = take(scratch, capacity * task.planes.channels);
   block.hidden = take(scratch, capacity * decoder.hidden);
+  block.modulated = task.film ? take(scratch, capacity * decoder.hidden) : block.hidden;
   block.raw = take(scratch, capacity + 16);  // read in whole vectors, past its end
   block.colors = take(scratch, capacity * decoder.feature_columns);
   block.slopes = take(scratch, capacity * decoder.hidden);
@@ -52,7 +54,7 @@ GEOINV_INLINE MarchBlock march_block(const MarchTask& task, float*& scratch) {
 static int64_t march_scratch(const MarchTask& task) {
   const DecoderViews& decoder = task.decoder;
   const int64_t capacity = rounded_up((kBlock > task.samples ? kBlock / task.samples : 1) * task.samples, 16);
-  const int64_t by_sample = 2 * decoder.feature_columns + 1 + 3 * decoder.hidden + 2 * task.planes.channels + 5;
+  const int64_t by_sample = 2 * decoder.feature_columns + 1 + 4 * decoder.hidden + 2 * task.planes.channels + 5;
   return samples_scratch(capacity) + capacity * by_sample + decoder.feature_columns + 16 * 32;
 }
 
@@ -80,7 +82,10 @@ static void decode_block(const MarchTask& task, const MarchBlock& block, int64_t
   product<Start::bias>(block.features, channels, 1, count, task.decoder.hidden_columns, hidden, channels, hidden,
                        block.hidden, hidden, task.decoder.hidden_bias);
   activate_hidden(block.hidden, count, task.decoder, block.raw, slopes);
-  decode_colors(block.hidden, count, task.decoder, block.colors);
+  for (int64_t i = 0; task.film && i < rays; ++i)
+    modulate_hidden(block.hidden + i * per_ray * hidden, per_ray, task.film + (first_ray + i) * 2 * hidden, hidden,
+                    block.modulated + i * per_ray * hidden);
+  decode_colors(block.modulated, count, task.decoder, block.colors);
   for (int64_t i = 0; i < count; i += kLanes)
     store(block.alpha + i, interval_alpha(load(block.raw + i), load(block.raw + i + 1),
                                           load(block.t + i + 1) - load(block.t + i)));
@@ -197,29 +202,57 @@ static void outputs_backward(const MarchTask& task, const MarchGradients& gradie
                [&](int64_t s) { return dot(block.v_seen, block.colors + (first + s) * columns, columns); });
 }
 
-// Gradients to the decoder's weights and to plane features, from those to its outputs.
+// Gradients of one ray's samples to film, and through it to hidden units: block.v_hidden is to what colours read before.
+static void ray_film_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
+                              int64_t ray, int64_t first) {
+  const DecoderViews& decoder = task.decoder;
+  const int64_t hidden = decoder.hidden, stride = decoder.feature_columns + 1;
+  const float* film = task.film + ray * 2 * hidden;
+  const float* density_row = decoder.output_rows + decoder.features * hidden;
+  float* v_hidden = block.v_hidden + first * hidden;
+  if (gradients.v_film)
+    sum_film(block.hidden + first * hidden, v_hidden, task.samples, hidden, gradients.v_film + ray * 2 * hidden);
+  for (int64_t s = 0; s < task.samples; ++s) {
+    const float v_raw = block.v_output[(first + s) * stride + decoder.features];
+    for (int64_t h = 0; h < hidden; h += kLanes)
+      store(v_hidden + s * hidden + h,
+            load(v_hidden + s * hidden + h) * (load(film + h) + 1.0f) + load(density_row + h) * v_raw);
+  }
+}
+
+// Gradients to the decoder's weights, to film and to plane features, from those to the decoder's outputs.
 static void decoder_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
-                             int64_t count) {
+                             int64_t first_ray, int64_t rays) {
   const DecoderViews& decoder = task.decoder;
   const int64_t hidden = decoder.hidden, outputs = decoder.features + 1, stride = decoder.feature_columns + 1;
-  const int64_t channels = task.planes.channels;
-  product<Start::sum>(block.v_output, 1, stride, outputs, block.hidden, hidden, count, hidden,
-                      gradients.v_output_rows, hidden);
-  for (int64_t i = 0; i < count; ++i)
-    for (int64_t c = 0; c < outputs; ++c) gradients.v_output_bias[c] += block.v_output[i * stride + c];
-  product<Start::zero>(block.v_output, stride, 1, count, decoder.output_rows, hidden, outputs, hidden, block.v_hidden,
-                       hidden);
-  for (int64_t i = 0; i < count; ++i) {
-    for (int64_t h = 0; h < hidden; h += kLanes) {
-      const Vec v_before = load(block.v_hidden + i * hidden + h) * load(block.slopes + i * hidden + h);
-      store(block.v_hidden + i * hidden + h, v_before);
-      store(gradients.v_hidden_bias + h, load(gradients.v_hidden_bias + h) + v_before);
-    }
+  const int64_t channels = task.planes.channels, count = rays * task.samples;
+  // outputs that read the same hidden units: under a film, density goes its own way
+  const int64_t alike = task.film ? decoder.features : outputs;
+  if (gradients.v_output_rows) {
+    product<Start::sum>(block.v_output, 1, stride, alike, block.modulated, hidden, count, hidden,
+                        gradients.v_output_rows, hidden);
+    if (task.film)
+      product<Start::sum>(block.v_output + alike, 1, stride, 1, block.hidden, hidden, count, hidden,
+                          gradients.v_output_rows + alike * hidden, hidden);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t c = 0; c < outputs; ++c) gradients.v_output_bias[c] += block.v_output[i * stride + c];
   }
-  product<Start::sum>(block.features, 1, channels, channels, block.v_hidden, hidden, count, hidden,
-                      gradients.v_hidden_columns, hidden);
-  product<Start::zero>(block.v_hidden, hidden, 1, count, decoder.hidden_rows, channels, hidden, channels,
-                       block.v_features, channels);
+  product<Start::zero>(block.v_output, stride, 1, count, decoder.output_rows, hidden, alike, hidden, block.v_hidden,
+                       hidden);
+  for (int64_t i = 0; task.film && i < rays; ++i)
+    ray_film_backward(task, gradients, block, first_ray + i, i * task.samples);
+  for (int64_t i = 0; i < count * hidden; i += kLanes)
+    store(block.v_hidden + i, load(block.v_hidden + i) * load(block.slopes + i));
+  if (gradients.v_hidden_columns) {
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t h = 0; h < hidden; h += kLanes)
+        store(gradients.v_hidden_bias + h, load(gradients.v_hidden_bias + h) + load(block.v_hidden + i * hidden + h));
+    product<Start::sum>(block.features, 1, channels, channels, block.v_hidden, hidden, count, hidden,
+                        gradients.v_hidden_columns, hidden);
+  }
+  if (gradients.v_planes || gradients.v_origins)
+    product<Start::zero>(block.v_hidden, hidden, 1, count, decoder.hidden_rows, channels, hidden, channels,
+                         block.v_features, channels);
 }
 
 // Gradient to the position of sample `i`, in world units.
@@ -275,8 +308,9 @@ static void march_backward(const MarchTask& task, const MarchGradients& gradient
     const int64_t first_ray = head * task.rays + begin;
     decode_block(task, block, first_ray, rays, head_planes, block.slopes);
     for (int64_t i = 0; i < rays; ++i) outputs_backward(task, gradients, block, first_ray + i, i * per_ray);
-    decoder_backward(task, gradients, block, rays * per_ray);
-    scatter_features(block.samples, rays * per_ray, block.v_features, gradients.v_planes, task.planes.channels);
+    decoder_backward(task, gradients, block, first_ray, rays);
+    if (gradients.v_planes)
+      scatter_features(block.samples, rays * per_ray, block.v_features, gradients.v_planes, task.planes.channels);
     if (gradients.v_origins)
       for (int64_t i = 0; i < rays; ++i)
         rays_backward(task, gradients, block, first_ray + i, i * per_ray, head_planes);

@@ -18,7 +18,8 @@ namespace {
 constexpr int64_t kMaxParts = 8;  // copies of one head's gradient, where there are fewer heads than threads
 
 MarchTask march_task(const at::Tensor& planes, const Decoder& decoder, const at::Tensor& origins,
-                     const at::Tensor& directions, const at::Tensor& distances, double box_side, bool third_is_zx) {
+                     const at::Tensor& directions, const at::Tensor& distances, const at::Tensor& film,
+                     double box_side, bool third_is_zx) {
   TORCH_CHECK(origins.is_contiguous() && directions.is_contiguous() && distances.is_contiguous(),
               "origins, directions and distances must be contiguous");
   MarchTask task{};
@@ -26,6 +27,7 @@ MarchTask march_task(const at::Tensor& planes, const Decoder& decoder, const at:
   task.rays = distances.size(1), task.samples = distances.size(2);
   task.origins = origins.const_data_ptr<float>(), task.directions = directions.const_data_ptr<float>();
   task.distances = distances.const_data_ptr<float>();
+  task.film = film.defined() ? film.const_data_ptr<float>() : nullptr;
   return task;
 }
 
@@ -39,12 +41,14 @@ const float* data_or_null(const std::optional<at::Tensor>& tensor) {
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> march_rays_forward(
     const at::Tensor& planes, const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& distances,
-    const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
-    const at::Tensor& output_bias, double box_side, bool third_is_zx, int64_t instructions) {
+    const std::optional<at::Tensor>& film, const at::Tensor& hidden_weight, const at::Tensor& hidden_bias,
+    const at::Tensor& output_weight, const at::Tensor& output_bias, double box_side, bool third_is_zx,
+    int64_t instructions) {
   const int64_t heads = distances.size(0), rays = distances.size(1), samples = distances.size(2);
   const at::Tensor pixels = by_pixel(planes);
   const Decoder decoder(hidden_weight, hidden_bias, output_weight, output_bias);
-  MarchTask task = march_task(pixels, decoder, origins, directions, distances, box_side, third_is_zx);
+  const at::Tensor film_data = film ? film_rows(*film) : at::Tensor();
+  MarchTask task = march_task(pixels, decoder, origins, directions, distances, film_data, box_side, third_is_zx);
   at::Tensor features = at::empty({heads, rays, decoder.views.features}, distances.options());
   at::Tensor alpha = at::empty({heads, rays}, distances.options()), distance = at::empty_like(alpha);
   at::Tensor weights = at::empty({heads, rays, samples - 1}, distances.options());
@@ -67,38 +71,45 @@ std::vector<at::Tensor> march_rays_backward(
     const std::optional<at::Tensor>& v_features, const std::optional<at::Tensor>& v_alpha,
     const std::optional<at::Tensor>& v_distance, const std::optional<at::Tensor>& v_weights, const at::Tensor& planes,
     const at::Tensor& origins, const at::Tensor& directions, const at::Tensor& distances,
-    const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
-    const at::Tensor& output_bias, double box_side, bool third_is_zx, bool wants_rays, int64_t instructions) {
+    const std::optional<at::Tensor>& film, const at::Tensor& hidden_weight, const at::Tensor& hidden_bias,
+    const at::Tensor& output_weight, const at::Tensor& output_bias, double box_side, bool third_is_zx,
+    bool wants_planes, bool wants_decoder, bool wants_rays, bool wants_film, int64_t instructions) {
   const int64_t heads = distances.size(0), rays = distances.size(1);
   const int64_t channels = planes.size(2), units = hidden_weight.size(0), outputs = output_weight.size(0);
   const at::Tensor pixels = by_pixel(planes);
   const Decoder decoder(hidden_weight, hidden_bias, output_weight, output_bias);
-  const MarchTask task = march_task(pixels, decoder, origins, directions, distances, box_side, third_is_zx);
+  const at::Tensor film_data = film ? film_rows(*film) : at::Tensor();
+  const MarchTask task =
+      march_task(pixels, decoder, origins, directions, distances, film_data, box_side, third_is_zx);
   const int64_t wanted = (at::get_num_threads() + heads - 1) / std::max<int64_t>(heads, 1);
   const int64_t parts = std::clamp<int64_t>(std::min(wanted, rays / 64), 1, kMaxParts);
   // [parts, heads, 3, C, R, R], pixels in the order of the planes' own
   at::Tensor v_planes;
-  if (parts == 1 && pixels.is_non_overlapping_and_dense()) {
+  if (wants_planes && parts == 1 && pixels.is_non_overlapping_and_dense()) {
     v_planes = at::empty_strided(pixels.sizes(), pixels.strides(), pixels.options()).zero_().unsqueeze(0);
-  } else {
+  } else if (wants_planes) {
     const int64_t side = pixels.size(3);
     v_planes = at::zeros({parts, heads, 3, side, side, pixels.size(2)}, pixels.options()).permute({0, 1, 2, 5, 3, 4});
   }
   MarchTask strided = task;  // offsets serve both the planes and their gradient: only where they are laid out alike
   at::Tensor read = pixels;
-  if (v_planes[0].strides() != pixels.strides()) {
+  if (wants_planes && v_planes[0].strides() != pixels.strides()) {
     read = at::empty_strided(v_planes[0].sizes(), v_planes[0].strides(), pixels.options()).copy_(pixels);
     strided.planes = view_of(read, box_side, third_is_zx);
   }
   const int64_t sets = parts * heads, hidden = decoder.views.hidden;
-  at::Tensor v_hidden = at::zeros({sets, pixels.size(2), hidden}, pixels.options());
-  at::Tensor v_hidden_bias = at::zeros({sets, hidden}, pixels.options());
-  at::Tensor v_output = at::zeros({sets, outputs, hidden}, pixels.options());
-  at::Tensor v_output_bias = at::zeros({sets, outputs}, pixels.options());
-  at::Tensor v_origins, v_directions, v_distances;
+  at::Tensor v_hidden, v_hidden_bias, v_output, v_output_bias;
+  if (wants_decoder) {
+    v_hidden = at::zeros({sets, pixels.size(2), hidden}, pixels.options());
+    v_hidden_bias = at::zeros({sets, hidden}, pixels.options());
+    v_output = at::zeros({sets, outputs, hidden}, pixels.options());
+    v_output_bias = at::zeros({sets, outputs}, pixels.options());
+  }
+  at::Tensor v_origins, v_directions, v_distances, v_film;
   if (wants_rays)
     v_origins = at::zeros_like(origins), v_directions = at::zeros_like(origins),
     v_distances = at::zeros_like(distances);
+  if (wants_film) v_film = at::empty_like(film_data);
   MarchGradients gradients{};
   gradients.v_features = data_or_null(v_features), gradients.v_alpha = data_or_null(v_alpha);
   gradients.v_distance = data_or_null(v_distance), gradients.v_weights = data_or_null(v_weights);
@@ -107,31 +118,65 @@ std::vector<at::Tensor> march_rays_backward(
     gradients.v_directions = v_directions.mutable_data_ptr<float>();
     gradients.v_distances = v_distances.mutable_data_ptr<float>();
   }
+  if (wants_film) gradients.v_film = v_film.mutable_data_ptr<float>();
   const Kernels& kernels = kernels_of(instructions);
-  float* v_plane_data = v_planes.mutable_data_ptr<float>();
+  float* v_plane_data = wants_planes ? v_planes.mutable_data_ptr<float>() : nullptr;
   at::parallel_for(0, sets, 1, [&](int64_t begin, int64_t end) {
     const Scratch scratch(kernels.march_scratch(strided));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t part = i / heads, head = i % heads;
       MarchGradients own = gradients;
-      own.v_planes = v_plane_data + part * v_planes.stride(0) + head * v_planes.stride(1);
-      own.v_hidden_columns = v_hidden.mutable_data_ptr<float>() + i * v_hidden.stride(0);
-      own.v_hidden_bias = v_hidden_bias.mutable_data_ptr<float>() + i * hidden;
-      own.v_output_rows = v_output.mutable_data_ptr<float>() + i * v_output.stride(0);
-      own.v_output_bias = v_output_bias.mutable_data_ptr<float>() + i * outputs;
+      if (wants_planes) own.v_planes = v_plane_data + part * v_planes.stride(0) + head * v_planes.stride(1);
+      if (wants_decoder) {
+        own.v_hidden_columns = v_hidden.mutable_data_ptr<float>() + i * v_hidden.stride(0);
+        own.v_hidden_bias = v_hidden_bias.mutable_data_ptr<float>() + i * hidden;
+        own.v_output_rows = v_output.mutable_data_ptr<float>() + i * v_output.stride(0);
+        own.v_output_bias = v_output_bias.mutable_data_ptr<float>() + i * outputs;
+      }
       kernels.march_backward(strided, own, head, rays * part / parts, rays * (part + 1) / parts, scratch.aligned);
     }
   });
-  const at::Tensor v_rows = v_output.sum(0).narrow(1, 0, units), v_biases = v_output_bias.sum(0);
-  const int64_t features = outputs - 1;
-  return {(parts == 1 ? v_planes[0] : v_planes.sum(0)).narrow(2, 0, channels),
-          v_hidden.sum(0).t().narrow(0, 0, units).narrow(1, 0, channels),
-          v_hidden_bias.sum(0).narrow(0, 0, units),
-          at::cat({v_rows.narrow(0, features, 1), v_rows.narrow(0, 0, features)}),
-          at::cat({v_biases.narrow(0, features, 1), v_biases.narrow(0, 0, features)}),
-          v_origins,
-          v_directions,
-          v_distances};
+  std::vector<at::Tensor> found(9);
+  if (wants_planes) found[0] = (parts == 1 ? v_planes[0] : v_planes.sum(0)).narrow(2, 0, channels);
+  if (wants_decoder) {
+    const at::Tensor v_rows = v_output.sum(0).narrow(1, 0, units), v_biases = v_output_bias.sum(0);
+    const int64_t features = outputs - 1;
+    found[1] = v_hidden.sum(0).t().narrow(0, 0, units).narrow(1, 0, channels);
+    found[2] = v_hidden_bias.sum(0).narrow(0, 0, units);
+    found[3] = at::cat({v_rows.narrow(0, features, 1), v_rows.narrow(0, 0, features)});
+    found[4] = at::cat({v_biases.narrow(0, features, 1), v_biases.narrow(0, 0, features)});
+  }
+  found[5] = v_origins, found[6] = v_directions, found[7] = v_distances;
+  if (wants_film) found[8] = v_film.narrow(3, 0, units).flatten(2);
+  return found;
+}
+
+at::Tensor march_rays_film_backward(const at::Tensor& v_features, const at::Tensor& weights, const at::Tensor& planes,
+                                    const at::Tensor& origins, const at::Tensor& directions,
+                                    const at::Tensor& distances, const at::Tensor& film,
+                                    const at::Tensor& hidden_weight, const at::Tensor& hidden_bias,
+                                    const at::Tensor& output_weight, const at::Tensor& output_bias, double box_side,
+                                    bool third_is_zx, int64_t instructions) {
+  TORCH_CHECK(v_features.is_contiguous() && weights.is_contiguous(), "v_features and weights must be contiguous");
+  const int64_t heads = distances.size(0), rays = distances.size(1);
+  const at::Tensor pixels = by_pixel(planes), film_data = film_rows(film);
+  const Decoder decoder(hidden_weight, hidden_bias, output_weight, output_bias);
+  const MarchTask task =
+      march_task(pixels, decoder, origins, directions, distances, film_data, box_side, third_is_zx);
+  at::Tensor v_film = at::empty_like(film_data);
+  const FilmGradient gradient{weights.const_data_ptr<float>(), v_features.const_data_ptr<float>(),
+                              v_film.mutable_data_ptr<float>()};
+  const Kernels& kernels = kernels_of(instructions);
+  constexpr int64_t kRays = 48;  // of one head, at once
+  const int64_t parts = (rays + kRays - 1) / kRays;
+  at::parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
+    const Scratch scratch(kernels.film_scratch(task));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % parts * kRays;
+      kernels.film_backward(task, gradient, i / parts, first, std::min(first + kRays, rays), scratch.aligned);
+    }
+  });
+  return v_film.narrow(3, 0, hidden_weight.size(0)).flatten(2);
 }
 
 }  // namespace geoinv

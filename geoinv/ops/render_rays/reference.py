@@ -62,12 +62,21 @@ class RayOutput:
     weights: Tensor
 
 
-def decode_reference(sampled: Tensor, decoder: DecoderWeights) -> tuple[Tensor, Tensor]:
-    """Plane features [..., C] -> raw density [...], colours and features [..., F] in about (0, 1)."""
+def decode_reference(sampled: Tensor, decoder: DecoderWeights, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Plane features [..., C] -> raw density [...], colours and features [..., F] in about (0, 1).
+
+    ``film`` [..., 2 H] scales the hidden units that colours and features read, by 1 + its first half, and shifts them
+    by its second; density reads them as they are.
+    """
     hidden = F.softplus(F.linear(sampled, decoder.hidden_weight, decoder.hidden_bias))
     output = F.linear(hidden, decoder.output_weight, decoder.output_bias)
+    raw, logits = output[..., 0], output[..., 1:]
+    if film is not None:
+        scale, shift = film.chunk(2, dim=-1)
+        # density's row comes along unused: the same product rounds alike, and zeros change nothing
+        logits = F.linear((1.0 + scale) * hidden + shift, decoder.output_weight, decoder.output_bias)[..., 1:]
     # a little wider than (0, 1), after mip-NeRF's clamp, as EG3D does
-    return output[..., 0], torch.sigmoid(output[..., 1:]) * 1.002 - 0.001
+    return raw, torch.sigmoid(logits) * 1.002 - 0.001
 
 
 def decode_along(
@@ -76,14 +85,16 @@ def decode_along(
     directions: Tensor,
     distances: Tensor,
     decoder: DecoderWeights,
+    film: Tensor | None = None,
     *,
     box_side: float,
     third_plane: ThirdPlane,
 ) -> tuple[Tensor, Tensor]:
-    """Rays [B, N, 3] at distances [B, N, S] -> raw density [B, N, S], features [B, N, S, F]."""
+    """Rays [B, N, 3] at distances [B, N, S], film [B, N, 2 H] -> raw density [B, N, S], features [B, N, S, F]."""
     points = origins[:, :, None] + directions[:, :, None] * distances[..., None]
     sampled = sample_planes_reference(planes, points.flatten(1, 2), box_side=box_side, third_plane=third_plane)
-    return decode_reference(sampled.unflatten(1, distances.shape[1:]), decoder)
+    film = None if film is None else film[:, :, None]
+    return decode_reference(sampled.unflatten(1, distances.shape[1:]), decoder, film)
 
 
 def composite_samples(raw: Tensor, features: Tensor, distances: Tensor) -> RayOutput:
@@ -102,10 +113,11 @@ def march_rays_reference(
     *,
     box_side: float,
     third_plane: ThirdPlane,
+    film: Tensor | None = None,
 ) -> RayOutput:
-    """Composite given samples: rays [B, N, 3], ascending distances [B, N, S]."""
+    """Composite given samples: rays [B, N, 3], ascending distances [B, N, S], film [B, N, 2 H]."""
     raw, features = decode_along(
-        planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane
+        planes, origins, directions, distances, decoder, film, box_side=box_side, third_plane=third_plane
     )
     return composite_samples(raw, features, distances)
 
@@ -120,13 +132,21 @@ def even_distances(origins: Tensor, directions: Tensor, sampling: RaySampling) -
 
 
 def render_rays_reference(
-    planes: Tensor, origins: Tensor, directions: Tensor, decoder: DecoderWeights, sampling: RaySampling
+    planes: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    decoder: DecoderWeights,
+    sampling: RaySampling,
+    *,
+    film: Tensor | None = None,
 ) -> RayOutput:
-    """Two-pass volume rendering of rays [B, N, 3] (unit directions)."""
+    """Two-pass volume rendering of rays [B, N, 3] (unit directions), film [B, N, 2 H]."""
 
     def decoded(distances: Tensor) -> tuple[Tensor, Tensor]:
         box_side, third_plane = sampling.box_side, sampling.third_plane
-        return decode_along(planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane)
+        return decode_along(
+            planes, origins, directions, distances, decoder, film, box_side=box_side, third_plane=third_plane
+        )
 
     coarse = even_distances(origins, directions, sampling)
     raw, features = decoded(coarse)

@@ -78,43 +78,44 @@ extern "C" int render_rays_fits(int64_t channels, int64_t hidden, int64_t featur
                    decoder_of(nullptr, nullptr, nullptr, nullptr, hidden, features), samples);
 }
 
-extern "C" int march_rays_forward(GEOINV_HEAD_PARAMETERS, const float* distances, int64_t samples, float* seen,
-                                  float* alpha, float* distance, float* weights, void* stream) {
+extern "C" int march_rays_forward(GEOINV_HEAD_PARAMETERS, const float* distances, int64_t samples, const float* film,
+                                  float* seen, float* alpha, float* distance, float* weights, void* stream) {
   using namespace geoinv;
   MarchTask task{};
   GEOINV_SET_HEAD(task);
-  task.distances = distances, task.samples = samples;
+  task.distances = distances, task.samples = samples, task.film = film;
   task.features = seen, task.alpha = alpha, task.distance = distance, task.weights = weights;
   GEOINV_LAUNCH_BLOCKS(march_forward_kernel, heads * rays, kBlock, stream, task);
   return GEOINV_LAST_ERROR();
 }
 
-// What it adds to must be zero before; gradients of rays are null where they are not wanted.
-extern "C" int march_rays_backward(GEOINV_HEAD_PARAMETERS, const float* distances, int64_t samples,
+// What it adds to must be zero before; gradients are null where they are not wanted.
+extern "C" int march_rays_backward(GEOINV_HEAD_PARAMETERS, const float* distances, int64_t samples, const float* film,
                                    const float* v_seen, const float* v_alpha, const float* v_distance,
                                    const float* v_weights, float* v_planes, float* v_hidden_columns,
                                    float* v_hidden_bias, float* v_output_rows, float* v_output_bias, float* v_origins,
-                                   float* v_directions, float* v_distances, void* stream) {
+                                   float* v_directions, float* v_distances, float* v_film, void* stream) {
   using namespace geoinv;
   MarchTask task{};
   GEOINV_SET_HEAD(task);
-  task.distances = distances, task.samples = samples;
+  task.distances = distances, task.samples = samples, task.film = film;
   const MarchGradients gradients{v_seen,        v_alpha,       v_distance,    v_weights, v_planes,     v_hidden_columns,
-                                 v_hidden_bias, v_output_rows, v_output_bias, v_origins, v_directions, v_distances};
+                                 v_hidden_bias, v_output_rows, v_output_bias, v_origins, v_directions, v_distances,
+                                 v_film};
   GEOINV_LAUNCH_BLOCKS(march_backward_kernel, heads * rays, kBlock, stream, task, gradients);
   return GEOINV_LAST_ERROR();
 }
 
 extern "C" int render_rays_forward(GEOINV_HEAD_PARAMETERS, int64_t coarse_samples, int64_t fine_samples,
-                                   int64_t has_box_limits, float near, float far, float* seen, float* alpha,
-                                   float* distance, void* stream) {
+                                   int64_t has_box_limits, float near, float far, const float* film,
+                                   float* seen, float* alpha, float* distance, void* stream) {
   using namespace geoinv;
   if (fine_samples && coarse_samples < 4) return 1;  // cudaErrorInvalidValue: too few for a second pass
   RenderTask task{};
   GEOINV_SET_HEAD(task);
   task.coarse_samples = static_cast<int32_t>(coarse_samples), task.fine_samples = static_cast<int32_t>(fine_samples);
   task.has_box_limits = has_box_limits != 0, task.near = near, task.far = far, task.box_side = box_side;
-  task.features = seen, task.alpha = alpha, task.distance = distance;
+  task.film = film, task.features = seen, task.alpha = alpha, task.distance = distance;
   GEOINV_LAUNCH_BLOCKS(render_forward_kernel, heads * rays, kBlock, stream, task);
   return GEOINV_LAST_ERROR();
 }

@@ -120,6 +120,16 @@ GEOINV_SHARED V color_slope(V color) {
   return sigmoid * (1.0f - sigmoid) * 1.002f;
 }
 
+// A hidden unit as colours read it under a ray's film; density reads it as it is.
+template <class V>
+GEOINV_SHARED V modulated_by(V scale, V shift, V hidden) {
+  return (scale + 1.0f) * hidden + shift;
+}
+
+// A sample that counts less than this share of all that its ray sees adds nothing to the gradient of film beyond the
+// rounding of float32.
+constexpr float kLeastFilmShare = 1e-8f;
+
 // The two pixels between which a coordinate falls on one axis of a plane, their weights, and how these change as the
 // coordinate moves by one pixel. A pixel outside of the plane has weight and slope 0 and the index of one inside.
 template <class V>

@@ -79,6 +79,17 @@ GEOINV_SHARED float decode_at(const PlaneViews& planes, const DecoderViews& deco
   return output_of(decoder, hidden, decoder.features);
 }
 
+// Film of a ray, [2, hidden], or null where there is none.
+GEOINV_SHARED const float* film_of(const float* film, const DecoderViews& decoder, int64_t ray) {
+  return film ? film + ray * 2 * decoder.hidden : nullptr;
+}
+
+// Hidden units as colours read them, in place.
+GEOINV_SHARED void modulate(const DecoderViews& decoder, const float* film, float* hidden) {
+  if (!film) return;
+  for (int h = 0; h < decoder.hidden; ++h) hidden[h] = modulated_by(film[h], film[decoder.hidden + h], hidden[h]);
+}
+
 // Weights of the intervals of a ray, [samples]; the last is 0.
 GEOINV_SHARED void ray_weights(const float* raw, const float* t, int64_t samples, float* weights) {
   float clear = 1.0f;
@@ -92,8 +103,8 @@ GEOINV_SHARED void ray_weights(const float* raw, const float* t, int64_t samples
 
 // Alpha, distance and features of a ray whose weights are known; decodes again for the colours.
 GEOINV_SHARED void composite_ray(const PlaneViews& planes, const DecoderViews& decoder, int64_t head, const float* o,
-                                 const float* d, const float* t, const float* weights, int64_t samples,
-                                 float* features, float& alpha, float& distance) {
+                                 const float* d, const float* t, const float* film, const float* weights,
+                                 int64_t samples, float* features, float& alpha, float& distance) {
   float total = 0.0f, sum = 0.0f;
   for (int c = 0; c < decoder.features; ++c) features[c] = 0.0f;
   for (int64_t s = 0; s < samples; ++s) {
@@ -102,6 +113,7 @@ GEOINV_SHARED void composite_ray(const PlaneViews& planes, const DecoderViews& d
     if (share == 0.0f) continue;
     float hidden[kMostHidden];
     decode_at(planes, decoder, head, o, d, t[s], hidden);
+    modulate(decoder, film, hidden);
     for (int c = 0; c < decoder.features; ++c) features[c] += share * color_of(output_of(decoder, hidden, c));
   }
   alpha = total;
@@ -118,7 +130,7 @@ GEOINV_SHARED void march_forward_thread(const MarchTask& task, int64_t thread) {
   for (int64_t s = 0; s < samples; ++s) raw[s] = decode_at(task.planes, task.decoder, head, o, d, t[s], hidden);
   ray_weights(raw, t, samples, weights);
   for (int64_t s = 0; s + 1 < samples; ++s) task.weights[thread * (samples - 1) + s] = weights[s];
-  composite_ray(task.planes, task.decoder, head, o, d, t, weights, samples,
+  composite_ray(task.planes, task.decoder, head, o, d, t, film_of(task.film, task.decoder, thread), weights, samples,
                 task.features + thread * task.decoder.features, task.alpha[thread], task.distance[thread]);
 }
 
@@ -146,32 +158,54 @@ GEOINV_SHARED void render_forward_thread(const RenderTask& task, int64_t thread)
     }
     ray_weights(raw, t, samples, weights);
   }
-  composite_ray(task.planes, task.decoder, head, o, d, t, weights, samples,
+  composite_ray(task.planes, task.decoder, head, o, d, t, film_of(task.film, task.decoder, thread), weights, samples,
                 task.features + thread * task.decoder.features, task.alpha[thread], task.distance[thread]);
+}
+
+// Whether something but film has a gradient.
+GEOINV_SHARED bool wants_samples(const MarchGradients& gradients) {
+  return gradients.v_planes || gradients.v_hidden_columns || gradients.v_origins;
+}
+
+// Gradient of a ray's film, from those to the outputs of one sample and its hidden units before the film.
+GEOINV_SHARED void film_backward(const DecoderViews& decoder, const float* hidden, const float* v_output,
+                                 float* v_film) {
+  for (int h = 0; h < decoder.hidden; ++h) {
+    float v_modulated = 0.0f;
+    for (int i = 0; i < decoder.features; ++i) v_modulated += v_output[i] * decoder.output_rows[i * decoder.hidden + h];
+    v_film[h] += v_modulated * hidden[h], v_film[decoder.hidden + h] += v_modulated;
+  }
 }
 
 // Gradients of one sample, from those to its outputs [features + 1]: to planes and decoder, and to its position.
 template <class Add>
 GEOINV_SHARED void sample_backward(const MarchTask& task, const MarchGradients& gradients, int64_t head,
-                                   const float* position, const float* v_output, float* v_position, Add add) {
+                                   const float* position, const float* film, const float* v_output, float* v_position,
+                                   Add add) {
   const PlaneViews& planes = task.planes;
   const DecoderViews& decoder = task.decoder;
   float features[kMostChannels], before[kMostHidden], v_features[kMostChannels];
   features_at(planes, head, position, features);
   hidden_before(planes, decoder, features, before);
   for (int c = 0; c < planes.channels; ++c) v_features[c] = 0.0f;
-  for (int i = 0; i <= decoder.features; ++i) add(gradients.v_output_bias + i, v_output[i]);
+  const bool has_decoder = gradients.v_hidden_columns;
+  for (int i = 0; has_decoder && i <= decoder.features; ++i) add(gradients.v_output_bias + i, v_output[i]);
   for (int h = 0; h < decoder.hidden; ++h) {
     const float after = softplus_of(before[h]);
+    const float colored = film ? modulated_by(film[h], film[decoder.hidden + h], after) : after;
     float v_after = 0.0f;
-    for (int i = 0; i <= decoder.features; ++i) {
+    for (int i = 0; i < decoder.features; ++i) {
       v_after += v_output[i] * decoder.output_rows[i * decoder.hidden + h];
-      add(gradients.v_output_rows + i * decoder.hidden + h, v_output[i] * after);
+      if (has_decoder) add(gradients.v_output_rows + i * decoder.hidden + h, v_output[i] * colored);
     }
+    if (film) v_after *= film[h] + 1.0f;
+    const int density = decoder.features;
+    v_after += v_output[density] * decoder.output_rows[density * decoder.hidden + h];
+    if (has_decoder) add(gradients.v_output_rows + density * decoder.hidden + h, v_output[density] * after);
     const float v_before = v_after * sigmoid_of(before[h]);
-    add(gradients.v_hidden_bias + h, v_before);
+    if (has_decoder) add(gradients.v_hidden_bias + h, v_before);
     for (int c = 0; c < planes.channels; ++c) {
-      add(gradients.v_hidden_columns + c * decoder.hidden + h, v_before * features[c]);
+      if (has_decoder) add(gradients.v_hidden_columns + c * decoder.hidden + h, v_before * features[c]);
       v_features[c] += v_before * decoder.hidden_columns[c * decoder.hidden + h];
     }
   }
@@ -186,12 +220,13 @@ GEOINV_SHARED void sample_backward(const MarchTask& task, const MarchGradients& 
                              rows.high_slope * columns.low_weight, rows.high_slope * columns.high_weight};
     const float pixels_by_unit = 0.5f * static_cast<float>(planes.side) / 3.0f;
     for (int k = 0; k < 4; ++k) {
-      const float* pixel = planes.data + head * planes.head_stride + corners.offset[k];
-      float* v_pixel = gradients.v_planes + head * planes.head_stride + corners.offset[k];
+      const int64_t offset = head * planes.head_stride + corners.offset[k];
+      const float* pixel = planes.data + offset;
+      float* v_pixel = gradients.v_planes ? gradients.v_planes + offset : nullptr;
       float seen = 0.0f;
       for (int c = 0; c < planes.channels; ++c) {
         seen += v_features[c] * pixel[c];
-        if (corners.weight[k] != 0.0f) add(v_pixel + c, corners.weight[k] * v_features[c]);
+        if (v_pixel && corners.weight[k] != 0.0f) add(v_pixel + c, corners.weight[k] * v_features[c]);
       }
       v_position[column_axis(plane)] += by_column[k] * seen * pixels_by_unit;
       v_position[row_axis(plane, planes.third_is_zx)] += by_row[k] * seen * pixels_by_unit;
@@ -199,7 +234,7 @@ GEOINV_SHARED void sample_backward(const MarchTask& task, const MarchGradients& 
   }
 }
 
-// Gradients as the CPU's, but v_planes is of all heads and the decoder's are shared by all rays.
+// Gradients as the CPU's, but v_planes is of all heads, the decoder's are shared by all rays, and v_film is added to.
 template <class Add>
 GEOINV_SHARED void march_backward_thread(const MarchTask& task, const MarchGradients& gradients, int64_t thread,
                                          Add add) {
@@ -210,12 +245,16 @@ GEOINV_SHARED void march_backward_thread(const MarchTask& task, const MarchGradi
   const float *o = task.origins + thread * 3, *d = task.directions + thread * 3;
   const float* t = task.distances + thread * samples;
   const float* v_seen = gradients.v_features ? gradients.v_features + thread * features : nullptr;
+  const float* film = film_of(task.film, decoder, thread);
+  const bool has_more = wants_samples(gradients);
   float raw[kMostSamples], v_share[kMostSamples], weights[kMostSamples], alpha[kMostSamples], clear[kMostSamples];
   float v_raw[kMostSamples], v_t[kMostSamples], hidden[kMostHidden];
   for (int64_t s = 0; s < samples; ++s) {
     raw[s] = decode_at(task.planes, decoder, head, o, d, t[s], hidden);
     v_share[s] = v_raw[s] = v_t[s] = 0.0f;
-    for (int c = 0; v_seen && c < features; ++c) v_share[s] += v_seen[c] * color_of(output_of(decoder, hidden, c));
+    if (!has_more || !v_seen) continue;
+    modulate(decoder, film, hidden);
+    for (int c = 0; c < features; ++c) v_share[s] += v_seen[c] * color_of(output_of(decoder, hidden, c));
   }
   float left = 1.0f, total = 0.0f, sum = 0.0f;
   for (int64_t s = 0; s + 1 < samples; ++s) {
@@ -228,7 +267,7 @@ GEOINV_SHARED void march_backward_thread(const MarchTask& task, const MarchGradi
   const float v_distance = gradients.v_distance ? gradients.v_distance[thread] : 0.0f;
   if (!hit) v_t[samples - 1] = v_distance;
   float v_clear = 0.0f;
-  for (int64_t s = samples - 2; s >= 0; --s) {
+  for (int64_t s = samples - 2; has_more && s >= 0; --s) {
     float v_weight = 0.5f * (v_share[s] + v_share[s + 1]);
     if (gradients.v_alpha) v_weight += gradients.v_alpha[thread];
     if (gradients.v_weights) v_weight += gradients.v_weights[thread * (samples - 1) + s];
@@ -244,13 +283,18 @@ GEOINV_SHARED void march_backward_thread(const MarchTask& task, const MarchGradi
   }
   for (int64_t s = 0; s < samples; ++s) {
     const float share = 0.5f * ((s > 0 ? weights[s - 1] : 0.0f) + weights[s]);
-    float v_output[kMostFeatures + 1], position[3], v_position[3];
+    if (!has_more && share <= total * kLeastFilmShare) continue;
+    float v_output[kMostFeatures + 1], position[3], v_position[3], colored[kMostHidden];
     decode_at(task.planes, decoder, head, o, d, t[s], hidden);
+    for (int h = 0; h < decoder.hidden; ++h) colored[h] = hidden[h];
+    modulate(decoder, film, colored);
     for (int c = 0; c < features; ++c)
-      v_output[c] = v_seen ? v_seen[c] * share * color_slope(color_of(output_of(decoder, hidden, c))) : 0.0f;
+      v_output[c] = v_seen ? v_seen[c] * share * color_slope(color_of(output_of(decoder, colored, c))) : 0.0f;
     v_output[features] = v_raw[s];
+    if (gradients.v_film) film_backward(decoder, hidden, v_output, gradients.v_film + thread * 2 * decoder.hidden);
+    if (!has_more) continue;
     position_at(task.planes, o, d, t[s], position);
-    sample_backward(task, gradients, head, position, v_output, v_position, add);
+    sample_backward(task, gradients, head, position, film, v_output, v_position, add);
     if (!gradients.v_origins) continue;
     float v_along = v_t[s];
     for (int axis = 0; axis < 3; ++axis) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -10,13 +11,14 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from . import cuda, volume
-from .checks import BEST_INSTRUCTIONS, check_rays, is_native
+from .checks import BEST_INSTRUCTIONS, check_film, check_rays, is_native
 from .march import march_rays
 from .reference import DecoderWeights, RayOutput, RaySampling, even_distances, render_rays_reference
 
 SKIP_TOLERANCE = 3e-4
 """How much alpha and each feature may lack, for given samples: a third each for space whose density is bounded close to
-zero, for what lies behind what a ray hit, and for colours of samples that count little."""
+zero, for what lies behind what a ray hit, and for colours of samples that count little. A film changes none of this:
+it is applied before the sigmoid, which keeps colours within (-0.001, 1.001)."""
 
 _RAYS_AT_ONCE = 4096  # bounds the reference's samples: 4096 rays x 56 samples x 32 channels x 4 bytes = 29 MB
 
@@ -29,6 +31,7 @@ def render_rays(
     sampling: RaySampling,
     *,
     exact: bool = False,
+    film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
     """Two-pass volume rendering: even samples, then more of them where the first saw something.
 
@@ -40,6 +43,7 @@ def render_rays(
         sampling: How rays are cut into samples.
         exact: Whether to skip nothing; otherwise alpha and features lack at most ``SKIP_TOLERANCE`` where no gradient
             is asked for. (The samples of the second pass move by what the weights of the first lack.)
+        film: As in :func:`march_rays`.
 
     Returns:
         What rays see; without gradient, native code keeps no weights.
@@ -50,14 +54,17 @@ def render_rays(
     Differentiability: as :func:`march_rays`; distances of the second pass are constants.
     """
     check_rays(planes, origins, directions)
-    tensors = (planes, origins, directions, *decoder)
+    check_film(film, origins, decoder.hidden_weight.shape[0])
+    tensors = (planes, origins, directions, *(() if film is None else (film,)), *decoder)
     kernels = cuda.cuda_kernels(*tensors, samples=sampling.num_samples + sampling.num_importance)
     if kernels is None and not is_native(*tensors):
-        return _render_by_reference(planes, origins, directions, decoder, sampling)
+        return _render_by_reference(planes, origins, directions, decoder, sampling, film)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return _render_with_gradient(planes, origins, directions, decoder, sampling)
+        return _render_with_gradient(planes, origins, directions, decoder, sampling, film)
     if kernels is not None:
-        features, alpha, distance = cuda.render_rays_forward(kernels, planes, origins, directions, decoder, sampling)
+        features, alpha, distance = cuda.render_rays_forward(
+            kernels, planes, origins, directions, decoder, sampling, film
+        )
         return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
     limits = _Limits.of(0.0 if exact else SKIP_TOLERANCE, sampling)
     hidden_planes, bounds = _prepared(planes, decoder, sampling, limits)
@@ -66,6 +73,7 @@ def render_rays(
         bounds,
         origins.contiguous(),
         directions.contiguous(),
+        film,
         *decoder,
         sampling.box_side,
         sampling.third_plane == "zx",
@@ -83,13 +91,20 @@ def render_rays(
 
 
 def _render_by_reference(
-    planes: Tensor, origins: Tensor, directions: Tensor, decoder: DecoderWeights, sampling: RaySampling
+    planes: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    decoder: DecoderWeights,
+    sampling: RaySampling,
+    film: Tensor | None,
 ) -> RayOutput:
     """The reference on a few rays at a time."""
     at_once = max(1, _RAYS_AT_ONCE // max(1, planes.shape[0]))
+    parts = (origins.split(at_once, dim=1), directions.split(at_once, dim=1))
+    films = itertools.repeat(None) if film is None else film.split(at_once, dim=1)
     chunks = [
-        render_rays_reference(planes, o, d, decoder, sampling)
-        for o, d in zip(origins.split(at_once, dim=1), directions.split(at_once, dim=1), strict=True)
+        render_rays_reference(planes, o, d, decoder, sampling, film=f)
+        for (o, d), f in zip(zip(*parts, strict=True), films, strict=False)
     ]
     return RayOutput(
         *(
@@ -100,7 +115,12 @@ def _render_by_reference(
 
 
 def _render_with_gradient(
-    planes: Tensor, origins: Tensor, directions: Tensor, decoder: DecoderWeights, sampling: RaySampling
+    planes: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    decoder: DecoderWeights,
+    sampling: RaySampling,
+    film: Tensor | None,
 ) -> RayOutput:
     box_side, third_plane = sampling.box_side, sampling.third_plane
     distances = even_distances(origins, directions, sampling)
@@ -111,7 +131,9 @@ def _render_with_gradient(
             )
             fine = volume.importance_depths(distances, seen.weights, sampling.num_importance)
         distances = torch.cat([distances, fine], dim=-1).sort(dim=-1).values
-    return march_rays(planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane)
+    return march_rays(
+        planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane, film=film
+    )
 
 
 @dataclass(frozen=True)

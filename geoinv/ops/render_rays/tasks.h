@@ -35,13 +35,15 @@ struct MarchTask {
   const float* origins;     // [heads, rays, 3]
   const float* directions;  // [heads, rays, 3]
   const float* distances;   // [heads, rays, samples]
+  const float* film;        // [heads, rays, 2, hidden] scale and shift of the hidden units that colours read, or null
   float* features;          // [heads, rays, features]
   float* alpha;             // [heads, rays]
   float* distance;          // [heads, rays]
   float* weights;           // [heads, rays, samples - 1]
 };
 
-// Gradients of the outputs (null where there is none) and of the inputs, which are added to.
+// Gradients of the outputs (null where there is none) and of the inputs (null where they are not wanted), which are
+// added to; that of film is written.
 struct MarchGradients {
   const float* v_features;   // [heads, rays, features]
   const float* v_alpha;      // [heads, rays]
@@ -52,9 +54,17 @@ struct MarchGradients {
   float* v_hidden_bias;      // [hidden]
   float* v_output_rows;      // [features + 1, hidden]
   float* v_output_bias;      // [features + 1]
-  float* v_origins;          // [heads, rays, 3], or null
+  float* v_origins;          // [heads, rays, 3]
   float* v_directions;
   float* v_distances;        // [heads, rays, samples]
+  float* v_film;             // [heads, rays, 2, hidden]
+};
+
+// What the gradient of film alone is made of: density and so the weights do not depend on it.
+struct FilmGradient {
+  const float* weights;     // [heads, rays, samples - 1] of the forward pass
+  const float* v_features;  // [heads, rays, features]
+  float* v_film;            // [heads, rays, 2, hidden]
 };
 
 // Making of what all rays of a head share; see prepare.h.
@@ -84,6 +94,7 @@ struct RenderTask {
   float near, far, box_side;
   const float* origins;     // [heads, rays, 3]
   const float* directions;  // [heads, rays, 3]
+  const float* film;        // [heads, rays, 2, hidden] as in MarchTask, or null
   float* features;          // [heads, rays, features]
   float* alpha;             // [heads, rays]
   float* distance;          // [heads, rays]
@@ -95,6 +106,9 @@ struct Kernels {
   void (*march_forward)(const MarchTask&, int64_t head, int64_t ray_begin, int64_t ray_end, float* scratch);
   void (*march_backward)(const MarchTask&, const MarchGradients&, int64_t head, int64_t ray_begin, int64_t ray_end,
                          float* scratch);
+  int64_t (*film_scratch)(const MarchTask&);
+  void (*film_backward)(const MarchTask&, const FilmGradient&, int64_t head, int64_t ray_begin, int64_t ray_end,
+                        float* scratch);
   void (*prepare_row)(const PrepareTask&, int64_t head, int64_t plane, int64_t row);
   void (*prepare_maxima)(const PrepareTask&, int64_t head, int64_t plane, int64_t row);
   void (*prepare_bounds)(const PrepareTask&, int64_t head, int64_t z);

@@ -50,6 +50,12 @@ PlaneViews view_of(const at::Tensor& planes, double box_side, bool third_is_zx) 
   return views;
 }
 
+at::Tensor film_rows(const at::Tensor& film) {
+  const at::Tensor halves = film.unflatten(2, {2, film.size(2) / 2});
+  const int64_t missing = padded(halves.size(3)) - halves.size(3);
+  return missing ? at::constant_pad_nd(halves, {0, missing}) : halves.contiguous();
+}
+
 Decoder::Decoder(const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
         const at::Tensor& output_bias) {
   const int64_t units = hidden_weight.size(0), outputs = output_weight.size(0), features = outputs - 1;

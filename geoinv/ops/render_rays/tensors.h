@@ -33,6 +33,9 @@ at::Tensor by_pixel(const at::Tensor& planes);
 // planes [B, 3, C, R, R] by pixel.
 PlaneViews view_of(const at::Tensor& planes, double box_side, bool third_is_zx);
 
+// Film [B, N, 2 H] as the kernels read it: [B, N, 2, padded H].
+at::Tensor film_rows(const at::Tensor& film);
+
 // Weights of the decoder in the orders that the kernels read.
 struct Decoder {
   Decoder(const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,

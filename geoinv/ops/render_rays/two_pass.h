@@ -3,7 +3,7 @@
 // come last, for the samples that count.
 #pragma once
 
-#include "samples.h"
+#include "film.h"
 
 namespace geoinv {
 namespace {
@@ -203,8 +203,10 @@ static void add_colors(const RenderTask& task, Packet& packet, int64_t count) {
             load(packet.sample_ray[i] + c) + load(packet.colors + i * columns + c) * packet.sample_share[i]);
 }
 
-// packet.seen: colours of the samples that count, summed along each line.
-static void color_lines(const RenderTask& task, Packet& packet, const RayLine* lines, int64_t rays) {
+// packet.seen: colours of the samples that count, summed along each line; `film` is of the first line, or null. Colours
+// keep within their range whatever a film does, so what the others lack keeps its bound.
+static void color_lines(const RenderTask& task, Packet& packet, const RayLine* lines, int64_t rays,
+                        const float* film) {
   const int64_t hidden = task.decoder.hidden, columns = task.decoder.feature_columns;
   int64_t count = 0;
   for (int64_t i = 0; i < rays * columns; ++i) packet.seen[i] = 0.0f;
@@ -215,7 +217,11 @@ static void color_lines(const RenderTask& task, Packet& packet, const RayLine* l
       before = lines[i].weight[s];
       if (!(share > task.least_share)) continue;
       const float* row = packet.hidden + lines[i].slot[s] * hidden;
-      for (int64_t h = 0; h < hidden; h += kLanes) store(packet.chosen + count * hidden + h, load(row + h));
+      float* chosen = packet.chosen + count * hidden;
+      if (film)
+        modulate_hidden(row, 1, film + i * 2 * hidden, hidden, chosen);
+      else
+        for (int64_t h = 0; h < hidden; h += kLanes) store(chosen + h, load(row + h));
       packet.sample_ray[count] = packet.seen + i * columns, packet.sample_share[count++] = share;
       if (count == kWaveSamples) add_colors(task, packet, count), count = 0;
     }
@@ -266,7 +272,7 @@ static void render_packet(const RenderTask& task, int64_t head, int64_t packet_i
     }
   }
   if (task.fine_samples) see_lines(task, packet, lines, rays, planes);
-  color_lines(task, packet, lines, rays);
+  color_lines(task, packet, lines, rays, task.film ? task.film + first_ray * 2 * task.decoder.hidden : nullptr);
   for (int64_t i = 0; i < rays; ++i) {
     sum_line(lines[i], task.alpha[first_ray + i], task.distance[first_ray + i]);
     for (int64_t c = 0; c < features; ++c)

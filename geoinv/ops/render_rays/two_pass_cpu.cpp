@@ -69,10 +69,10 @@ std::tuple<at::Tensor, at::Tensor> render_rays_prepare(const at::Tensor& planes,
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
     const at::Tensor& hidden_planes, const at::Tensor& bounds, const at::Tensor& origins, const at::Tensor& directions,
-    const at::Tensor& hidden_weight, const at::Tensor& hidden_bias, const at::Tensor& output_weight,
-    const at::Tensor& output_bias, double box_side, bool third_is_zx, int64_t coarse_samples, int64_t fine_samples,
-    bool has_box_limits, double near, double far, double empty_raw, double stop_clear, double least_share,
-    int64_t instructions) {
+    const std::optional<at::Tensor>& film, const at::Tensor& hidden_weight, const at::Tensor& hidden_bias,
+    const at::Tensor& output_weight, const at::Tensor& output_bias, double box_side, bool third_is_zx,
+    int64_t coarse_samples, int64_t fine_samples, bool has_box_limits, double near, double far, double empty_raw,
+    double stop_clear, double least_share, int64_t instructions) {
   TORCH_CHECK(hidden_planes.is_contiguous() && bounds.is_contiguous(), "prepared planes must be contiguous");
   TORCH_CHECK(origins.is_contiguous() && directions.is_contiguous(), "origins and directions must be contiguous");
   TORCH_CHECK(fine_samples == 0 || coarse_samples > 3, "a second pass needs at least 4 samples of the first");
@@ -89,6 +89,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
   task.near = static_cast<float>(near), task.far = static_cast<float>(far);
   task.box_side = static_cast<float>(box_side);
   task.origins = origins.const_data_ptr<float>(), task.directions = directions.const_data_ptr<float>();
+  const at::Tensor rows = film ? film_rows(*film) : at::Tensor();
+  task.film = film ? rows.const_data_ptr<float>() : nullptr;
   at::Tensor features = at::empty({heads, rays, decoder.views.features}, origins.options());
   at::Tensor alpha = at::empty({heads, rays}, origins.options());
   at::Tensor distance = at::empty({heads, rays}, origins.options());

@@ -1,0 +1,58 @@
+"""Hybrid alignment of E3DGE: the residual brought to another view in 2D, and its features joined with the 3D ones."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..camera import pixel_centres
+from .hourglass import Hourglass
+
+_REACH = 0.25  # of the picture's side: how far a pixel of the residual may be fetched from
+
+
+class ResidualAligner(nn.Module):
+    """ADA: the residual of the photo's view as it would be seen in the query view.
+
+    As HFGI's (Wang et al., CVPR 2022), a U-Net on the residual and the query's picture; but instead of painting the
+    residual anew it fetches it, pixel by pixel from a place of its choice, and corrects that: a warp is what the change
+    of view or expression is.
+    """
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body = Hourglass(2 * 3 * 4, 2 + 1 + 3 * 4, widths)
+        nn.init.zeros_(self.body.head.weight)
+        assert self.body.head.bias is not None
+        nn.init.zeros_(self.body.head.bias)
+
+    def forward(self, residual: Tensor, query: Tensor) -> Tensor:
+        """Residual of the photo [B, 3, 2S, 2S], query picture [B, 3, 2S, 2S] in [0, 1] -> residual [B, 3, 2S, 2S]."""
+        parts, side = F.pixel_unshuffle(residual, 2), residual.shape[-1] // 2
+        told = self.body(torch.cat([parts, F.pixel_unshuffle(query, 2) - 0.5], dim=1)).to(residual.dtype)
+        offset, keep, correction = told[:, :2], told[:, 2:3], told[:, 3:]
+        offset, keep = (
+            F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False) for maps in (offset, keep)
+        )
+        base = pixel_centres(2 * side, residual.device).reshape(1, 2 * side, 2 * side, 2)
+        positions = base + _REACH * torch.tanh(offset).permute(0, 2, 3, 1)
+        fetched = F.grid_sample(residual, positions * 2.0 - 1.0, align_corners=False)
+        return fetched * torch.sigmoid(keep + 2.0) + F.pixel_shuffle(correction, 2)
+
+
+class FeatureFusion(nn.Module):
+    """SFT: 3D-aligned features scaled and shifted by what the 2D-aligned ones and the visibility tell."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.joined = nn.Sequential(
+            nn.Linear(2 * channels + 1, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
+        )
+        self.scale_shift = nn.Linear(hidden, 2 * channels)
+
+    def forward(self, aligned_3d: Tensor, aligned_2d: Tensor, visibility: Tensor) -> Tensor:
+        """Features [B, N, C] of both kinds, visibility [B, N, 1] in [0, 1] -> [B, N, C]."""
+        told = self.scale_shift(self.joined(torch.cat([aligned_3d, aligned_2d, visibility], dim=-1)))
+        scale, shift = told.chunk(2, dim=-1)
+        return aligned_3d * (1.0 + scale) + shift

@@ -1,0 +1,233 @@
+"""The local branch of E3DGE whole: details of a photo that a code cannot hold, carried to any view of the head.
+
+Of each ray of a query view, the point of the surface that it hits is looked up in the photo's view (3D alignment, with
+a depth test for what the photo hides), and its pixel in the residual that was brought to the query view (2D
+alignment). Both together modulate the decoder's hidden units for colours alone: density, and so the shape, is that of
+the code. A ray hits one surface, so it has one modulation, where the paper computes one for each of its samples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..camera import pixel_centres, project, rays_through
+from .alignment import FeatureFusion, ResidualAligner
+from .config import DetailConfig
+from .generator import RenderOutput, TriPlaneGenerator
+from .local_encoder import LocalEncoder
+from .precision import fast_precision
+
+Alignment = Literal["hybrid", "3d", "2d"]
+"""Which of both ways features come to the query view; the single ones are for comparison."""
+
+_OCTAVES = 4
+_NEAR, _FAR = 0.02, 0.05
+"""World units (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen, from the second
+on hidden."""
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """What the photo shows of a reconstructed head.
+
+    Args:
+        residual: [B, 3, 2S, 2S] the photo minus the reconstruction, over the reconstruction's alpha.
+        depth: [B, 1, S, S] of the reconstruction along the optical axis in world units, 0 where it is not solid.
+        cam2world: [B, 4, 4].
+    """
+
+    residual: Tensor
+    depth: Tensor
+    cam2world: Tensor
+
+    @classmethod
+    def of(cls, photo: Tensor, reconstruction: RenderOutput, cam2world: Tensor) -> SourceView:
+        """From the photo [B, 3, 2S, 2S] in [0, 1] and the head in its view."""
+        solid = F.avg_pool2d(reconstruction.alpha, 2) > 0.5
+        depth = torch.where(solid, reconstruction.depth, 0.0)
+        return cls(photo * reconstruction.alpha - reconstruction.color, depth, cam2world)
+
+    def expanded(self, views: int) -> SourceView:
+        """The same for several query views of one head."""
+        return SourceView(
+            *(part.expand(views, *part.shape[1:]) for part in (self.residual, self.depth, self.cam2world))
+        )
+
+
+@dataclass(frozen=True)
+class QueryRays:
+    """Rays of a view, and what they see of the head without details.
+
+    Args:
+        pixels: [B, N, 2] normalised positions in the query view.
+        points: [B, N, 3] where they hit the surface, world.
+        color: [B, N, 3] in [0, 1], premultiplied.
+        alpha: [B, N].
+    """
+
+    pixels: Tensor
+    points: Tensor
+    color: Tensor
+    alpha: Tensor
+
+
+class LocalBranch(nn.Module):
+    """E1, ADA, SFT and the FiLM head: zero at first, so that an untrained branch changes nothing."""
+
+    def __init__(self, config: DetailConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = LocalEncoder(config.channels, config.widths)
+        self.aligner = ResidualAligner(config.aligner_widths)
+        self.fusion = FeatureFusion(config.channels, config.hidden)
+        told = config.channels + 3 + 1 + 3 * (1 + 2 * _OCTAVES)
+        self.film = nn.Sequential(
+            nn.Linear(told, config.hidden), nn.SiLU(), nn.Linear(config.hidden, 2 * config.decoder_hidden)
+        )
+        for parameter in self.film[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def source_features(self, source: SourceView) -> Tensor:
+        """[B, C, S, S] features of the photo's own pixels."""
+        with fast_precision(source.residual.device):
+            features: Tensor = self.encoder(source.residual, source.depth)
+        return features.float()
+
+    def query_features(self, source: SourceView, query: RenderOutput) -> tuple[Tensor, Tensor]:
+        """[B, C, S, S] features of the residual as brought to the query view, and that residual [B, 3, 2S, 2S]."""
+        with fast_precision(source.residual.device):
+            aligned = self.aligner(source.residual, query.color).float() * query.alpha
+            solid = F.avg_pool2d(query.alpha, 2) > 0.5
+            features: Tensor = self.encoder(aligned, torch.where(solid, query.depth, 0.0))
+        return features.float(), aligned
+
+    def modulation(
+        self, rays: QueryRays, source: SourceView, source_features: Tensor | None, query_features: Tensor | None
+    ) -> Tensor:
+        """FiLM [B, N, 2 * decoder_hidden] of rays; without one kind of features, by the other alone."""
+        batch, count = rays.alpha.shape
+        none = rays.points.new_zeros(batch, count, self.config.channels)
+        visibility = rays.points.new_zeros(batch, count, 1)
+        aligned_3d, aligned_2d = none, none
+        if source_features is not None:
+            positions, distance = project(rays.points, source.cam2world)
+            visibility = _visibility(positions, distance, source.depth)
+            aligned_3d = _sampled(source_features, positions) * visibility
+        if query_features is not None:
+            aligned_2d = _sampled(query_features, rays.pixels)
+        fused = self.fusion(aligned_3d, aligned_2d, visibility)
+        told = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(rays.points)], dim=-1)
+        return self.film(told) * rays.alpha[..., None]
+
+
+def _sampled(maps: Tensor, positions: Tensor) -> Tensor:
+    """maps [B, C, S, S] at normalised positions [B, N, 2] -> [B, N, C]."""
+    sampled = F.grid_sample(maps, positions[:, :, None] * 2.0 - 1.0, align_corners=False)
+    return sampled[..., 0].transpose(1, 2)
+
+
+def _visibility(positions: Tensor, distance: Tensor, depth: Tensor) -> Tensor:
+    """[B, N, 1] in [0, 1]: whether points at camera depth [B, N] lie on the surface that the photo shows there."""
+    grid = positions[:, :, None] * 2.0 - 1.0
+    shown = F.grid_sample(depth, grid, mode="nearest", align_corners=False)[:, 0, :, 0]  # 0 outside of the picture
+    away = (distance - shown).abs()
+    return ((_FAR - away) / (_FAR - _NEAR)).clamp(0.0, 1.0)[..., None] * (shown > 0.0)[..., None]
+
+
+def _position_code(points: Tensor) -> Tensor:
+    """World points [B, N, 3] and sines and cosines of them in octaves, [B, N, 3 + 6 * octaves] (NeRF)."""
+    scales = 2.0 ** torch.arange(_OCTAVES, device=points.device) * math.pi
+    angles = (points[..., None] * scales).flatten(-2)
+    return torch.cat([points, angles.sin(), angles.cos()], dim=-1)
+
+
+def rays_of_view(query: RenderOutput, cam2world: Tensor) -> QueryRays:
+    """The rays of a view's own grid, row by row."""
+    batch, _, side, _ = query.depth.shape
+    pixels = pixel_centres(side, cam2world.device)
+    origins, directions = rays_through(cam2world, pixels, focal=query.focal)
+    cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1, keepdim=True)
+    points = origins + directions * (query.depth.flatten(1)[..., None] / cosine)
+    color = F.avg_pool2d(query.color, 2).flatten(2).transpose(1, 2)
+    alpha = F.avg_pool2d(query.alpha, 2).flatten(1)
+    return QueryRays(pixels.expand(batch, -1, -1), points, color, alpha)
+
+
+@torch.no_grad()
+def render_with_details(
+    generator: TriPlaneGenerator,
+    branch: LocalBranch,
+    planes: Tensor,
+    source: SourceView,
+    cam2world: Tensor,
+    *,
+    source_features: Tensor | None = None,
+    alignment: Alignment = "hybrid",
+) -> RenderOutput:
+    """Views of a head with the photo's details.
+
+    Args:
+        generator: Whose decoder the branch was trained for.
+        branch: The local branch.
+        planes: [1, 3, C, R, R] of the head, edited or not.
+        source: What the photo shows of the head before any edit, of batch size 1.
+        cam2world: [V, 4, 4].
+        source_features: Of :meth:`LocalBranch.source_features`, where they are known already.
+        alignment: Which features to use.
+    """
+    views = cam2world.shape[0]
+    query = generator.render(planes, cam2world)
+    expanded = source.expanded(views)
+    in_3d = in_2d = None
+    if alignment != "2d":
+        features = branch.source_features(source) if source_features is None else source_features
+        in_3d = features.expand(views, -1, -1, -1)
+    if alignment != "3d":
+        in_2d, _ = branch.query_features(expanded, query)
+    film = branch.modulation(rays_of_view(query, cam2world), expanded, in_3d, in_2d)
+    detailed = generator.render(planes, cam2world, film=film)
+    # super-resolution reads features for alpha too; the outline is the code's
+    return RenderOutput(torch.minimum(detailed.color, query.alpha), query.alpha, query.depth, query.focal)
+
+
+class DetailedGenerator:
+    """A generator whose views have a photo's details: it stands in for the plain one wherever heads are shown.
+
+    Args:
+        generator: The plain one.
+        branch: The local branch that was trained for it.
+        source: What the photo shows of the head before any edit, of batch size 1.
+    """
+
+    def __init__(self, generator: TriPlaneGenerator, branch: LocalBranch, source: SourceView) -> None:
+        self.plain = generator
+        self.config = generator.config
+        self.source = source
+        self._branch = branch
+        with torch.no_grad():
+            self._features = branch.source_features(source)
+
+    def planes(self, w_plus: Tensor) -> Tensor:
+        """As the plain generator's."""
+        return self.plain.planes(w_plus)
+
+    def render(self, planes: Tensor, cam2world: Tensor, *, w_plus: Tensor | None = None) -> RenderOutput:
+        """Views [V, 4, 4] of the head of planes [1, 3, C, R, R]."""
+        del w_plus  # for generators of another family
+        return render_with_details(
+            self.plain, self._branch, planes, self.source, cam2world, source_features=self._features
+        )
+
+    @torch.no_grad()
+    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Density [1, N] and RGB [1, N, 3] at world points [1, N, 3], with the details that the photo shows there."""
+        density, color = self.plain.query(planes, points)
+        rays = QueryRays(points[..., :2], points, color, torch.ones_like(density))
+        film = self._branch.modulation(rays, self.source, self._features, None)
+        return density, self.plain.query(planes, points, film=film)[1]

@@ -1,0 +1,33 @@
+"""E1, the local encoder: what E0's reconstruction lacks -> pixel-aligned features (E3DGE, Lan et al., CVPR 2023).
+
+The paper stacks four hourglasses of 14.6 M parameters; one small one on the residual's sub-pixels does here.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..conventions import RADIUS
+from .hourglass import Hourglass
+
+_DEPTH_SPREAD = 0.2  # world units: heads reach so far before and behind the pivot
+
+
+def depth_maps(depth: Tensor) -> Tensor:
+    """Camera depth [B, 1, S, S], 0 where nothing is -> [B, 2, S, S]: where a surface is, and its depth about 0."""
+    solid = depth > 0.0
+    return torch.cat([solid.to(depth.dtype), torch.where(solid, (depth - RADIUS) / _DEPTH_SPREAD, 0.0)], dim=1)
+
+
+class LocalEncoder(nn.Module):
+    """Residual [B, 3, 2S, 2S] and depth [B, 1, S, S] of a view -> features [B, C, S, S]."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body = Hourglass(3 * 4 + 2, channels, widths)
+
+    def forward(self, residual: Tensor, depth: Tensor) -> Tensor:
+        maps = torch.cat([F.pixel_unshuffle(residual, 2), depth_maps(depth)], dim=1)
+        return self.body(maps)

@@ -1,0 +1,184 @@
+"""The local branch: what it may change, what it may not, and where its features come from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from geoinv.camera import CameraPose, pixel_centres, rays_through
+from geoinv.models.alignment import ResidualAligner
+from geoinv.models.details import (
+    DetailedGenerator,
+    LocalBranch,
+    QueryRays,
+    SourceView,
+    rays_of_view,
+    render_with_details,
+)
+from geoinv.models.generator import RenderOutput, TriPlaneGenerator
+from tests.tiny_models import tiny_config, tiny_details
+
+YAW = 0.4
+
+
+@pytest.fixture(scope="module")
+def generator() -> TriPlaneGenerator:
+    torch.manual_seed(1)
+    generator = TriPlaneGenerator(tiny_config())
+    with torch.no_grad():
+        generator.decoder.net[-1].bias[0] = 60.0  # a dense box
+    return generator.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def planes(generator: TriPlaneGenerator) -> Tensor:
+    return generator.planes(generator.mapping(torch.randn(1, 8, generator=torch.Generator().manual_seed(0))))
+
+
+def camera(yaw: float = 0.0) -> Tensor:
+    return CameraPose.from_angles(yaw).cam2world()
+
+
+def source_of(generator: TriPlaneGenerator, planes: Tensor, seed: int = 2) -> SourceView:
+    photo = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+    return SourceView.of(photo, generator.render(planes, camera()), camera())
+
+
+def test_residual_and_depth_by_hand() -> None:
+    """Two pixels of the ray grid, the left one solid."""
+    alpha = torch.tensor([[1.0, 1.0, 0.2, 0.2]] * 4)[None, None]
+    color = 0.25 * alpha.expand(1, 3, 4, 4)
+    depth = torch.full((1, 1, 2, 2), 2.5)
+    source = SourceView.of(torch.full((1, 3, 4, 4), 0.75), RenderOutput(color, alpha, depth), camera())
+    assert torch.equal(source.depth, torch.tensor([[2.5, 0.0], [2.5, 0.0]])[None, None])
+    assert torch.allclose(source.residual[..., :2], torch.tensor(0.5))
+    assert torch.allclose(source.residual[..., 2:], torch.tensor(0.1))
+
+
+def test_an_untrained_branch_changes_nothing(generator: TriPlaneGenerator, planes: Tensor) -> None:
+    branch = LocalBranch(tiny_details().config)
+    plain = generator.render(planes, camera(YAW))
+    detailed = render_with_details(generator, branch, planes, source_of(generator, planes), camera(YAW))
+    assert torch.equal(detailed.depth, plain.depth)
+    assert torch.allclose(detailed.color, plain.color, atol=1e-6)
+
+
+def test_colours_change_and_the_shape_does_not(generator: TriPlaneGenerator, planes: Tensor) -> None:
+    plain = generator.render(planes, camera(YAW))
+    detailed = render_with_details(generator, tiny_details(), planes, source_of(generator, planes), camera(YAW))
+    assert (detailed.color - plain.color).abs().max() > 0.01
+    assert torch.equal(detailed.alpha, plain.alpha)
+    assert torch.equal(detailed.depth, plain.depth)
+    assert (detailed.color <= detailed.alpha + 1e-6).all()
+
+
+@pytest.mark.parametrize("alignment", ["hybrid", "3d", "2d"])
+def test_views_one_by_one_or_together(generator: TriPlaneGenerator, planes: Tensor, alignment: str) -> None:
+    cameras, source = torch.cat([camera(0.3), camera(-0.3)]), source_of(generator, planes)
+
+    def views(cam2world: Tensor) -> Tensor:
+        return render_with_details(
+            generator,
+            tiny_details(),
+            planes,
+            source,
+            cam2world,
+            alignment=alignment,  # type: ignore[arg-type]
+        ).color
+
+    assert torch.allclose(views(cameras), torch.cat([views(cameras[:1]), views(cameras[1:])]), atol=1e-5)
+
+
+def test_rays_of_a_view_hit_its_surface(generator: TriPlaneGenerator, planes: Tensor) -> None:
+    view = generator.render(planes, camera(YAW))
+    rays = rays_of_view(view, camera(YAW))
+    origins, directions = rays_through(camera(YAW), pixel_centres(16))
+    along = ((rays.points - origins) * directions).sum(dim=-1)
+    off_ray = rays.points - origins - directions * along[..., None]
+    assert off_ray.abs().max() < 1e-5
+    assert torch.allclose(along * (directions @ camera(YAW)[0, :3, 2]), view.depth.flatten(1), atol=1e-5)
+
+
+class TestVisibility:
+    """A plane at depth 2.7 fills the left half of the photo; features are 1 everywhere."""
+
+    @staticmethod
+    def film(points: Tensor, branch: LocalBranch) -> Tensor:
+        depth = torch.full((1, 1, 16, 16), 2.7)
+        depth[..., 8:] = 0.0
+        source = SourceView(torch.zeros(1, 3, 32, 32), depth, camera())
+        count = points.shape[0]
+        rays = QueryRays(torch.full((1, count, 2), 0.5), points[None], torch.zeros(1, count, 3), torch.ones(1, count))
+        return branch.modulation(rays, source, torch.ones(1, 8, 16, 16), None)
+
+    @staticmethod
+    def reader_of_features() -> LocalBranch:
+        """FiLM that is the first feature and nothing else: SFT passes it on, the head reads it."""
+        branch = LocalBranch(tiny_details().config)
+        for parameter in branch.parameters():
+            torch.nn.init.zeros_(parameter)
+        with torch.no_grad():
+            branch.film[0].weight[0, 0] = 1.0
+            branch.film[2].weight[:, 0] = 1.0
+        return branch
+
+    @pytest.mark.parametrize(
+        ("depth", "column", "visibility"),
+        [
+            (2.7, 3, 1.0),  # on the surface
+            (2.71, 3, 1.0),  # close to it
+            (2.735, 3, 0.5),  # fades
+            (2.8, 3, 0.0),  # behind it
+            (2.6, 3, 0.0),  # before it: the photo shows what lies behind
+            (2.7, 12, 0.0),  # where the photo shows no head
+            (2.7, 40, 0.0),  # beside the photo
+        ],
+    )
+    def test_by_depth(self, depth: float, column: int, visibility: float) -> None:
+        pixel = torch.tensor([[(column + 0.5) / 16, 0.5]])
+        origin, direction = rays_through(camera(), pixel)
+        cosine = direction[0, 0] @ camera()[0, :3, 2]
+        point = origin[0, 0] + direction[0, 0] * (depth / cosine)
+        told = self.film(point[None], self.reader_of_features())
+        expected = torch.nn.functional.silu(torch.tensor(visibility))
+        assert torch.allclose(told, expected, atol=0.02)
+
+
+def test_an_untrained_aligner_leaves_the_residual_where_it_is() -> None:
+    residual = torch.randn(1, 3, 32, 32)
+    aligned = ResidualAligner((8, 8))(residual, torch.rand(1, 3, 32, 32))
+    assert torch.allclose(aligned, residual * torch.sigmoid(torch.tensor(2.0)), atol=1e-4)
+
+
+def test_details_follow_an_edit(generator: TriPlaneGenerator, planes: Tensor) -> None:
+    """2D-aligned details depend on the query's picture, so an edited head gets others."""
+    source = source_of(generator, planes)
+    other = generator.planes(generator.mapping(torch.randn(1, 8, generator=torch.Generator().manual_seed(9))))
+    branch = tiny_details()
+    aligned = [branch.query_features(source, generator.render(head, camera()))[1] for head in (planes, other)]
+    assert (aligned[0] - aligned[1]).abs().max() > 1e-3
+
+
+def test_detailed_generator_stands_in(generator: TriPlaneGenerator, planes: Tensor) -> None:
+    source, branch = source_of(generator, planes), tiny_details()
+    detailed = DetailedGenerator(generator, branch, source)
+    expected = render_with_details(generator, branch, planes, source, camera(YAW))
+    assert torch.equal(detailed.render(planes, camera(YAW)).color, expected.color)
+    points = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(3)) - 0.5
+    density, color = detailed.query(planes, points)
+    plain_density, plain_color = generator.query(planes, points)
+    assert torch.equal(density, plain_density)
+    assert color.shape == plain_color.shape
+    assert ((color >= 0.0) & (color <= 1.0)).all()
+
+
+def test_gradients_reach_every_part(generator: TriPlaneGenerator, planes: Tensor) -> None:
+    branch = tiny_details().train()
+    source = source_of(generator, planes)
+    query = generator.render(planes, camera(YAW))
+    in_2d, _ = branch.query_features(source, query)
+    film = branch.modulation(rays_of_view(query, camera(YAW)), source, branch.source_features(source), in_2d)
+    film.square().sum().backward()
+    without = [name for name, parameter in branch.named_parameters() if parameter.grad is None]
+    assert without == []
