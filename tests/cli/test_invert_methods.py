@@ -36,6 +36,37 @@ def test_pti_tells_both_and_renders_from_the_file(geoinv: Callable[..., Done], w
     assert geoinv("export-mesh", "out/woman.geoinv", "--resolution", "16", "--out", "out/woman.ply").code == 0
 
 
+def test_hybrid_is_the_default_and_its_details_are_shown(geoinv: Callable[..., Done], woman: Path) -> None:
+    plain = geoinv("invert", woman, "--method", "encoder", "--out", "plain", *FAST)
+    hybrid = geoinv("invert", woman, "--out", "hybrid", *FAST)
+    assert (plain.code, hybrid.code) == (0, 0), plain.err + hybrid.err
+    assert (plain.json["method"], hybrid.json["method"]) == ("encoder", "hybrid")
+    assert hybrid.json["encoder_psnr_db"] == plain.json["psnr_db"] != hybrid.json["psnr_db"]
+    inversions = [Inversion.load(f"{out}/woman.geoinv") for out in ("plain", "hybrid")]
+    assert np.array_equal(inversions[0].w_plus, inversions[1].w_plus)
+    assert inversions[0].details is None and inversions[1].details is not None
+    pictures = []
+    for out in ("plain", "hybrid"):
+        assert geoinv("render", f"{out}/woman.geoinv", "--yaw", "20", "--depth", "--out", out).code == 0
+        pictures.append(sorted(path.read_bytes() for path in Path(out).glob("woman_yaw*")))
+        mesh = ("export-mesh", f"{out}/woman.geoinv", "--resolution", "16", "--out", f"{out}/woman.ply")
+        assert geoinv(*mesh).code == 0
+    assert len(pictures[0]) == 2
+    assert len(set(pictures[0]) & set(pictures[1])) == 1  # the depth is the same, the colours are not
+    assert Path("plain/woman.ply").read_bytes() != Path("hybrid/woman.ply").read_bytes()
+
+
+def test_details_need_the_branch_that_shows_them(
+    geoinv: Callable[..., Done], inverted: Path, woman: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_weights, "without")
+    Path("without/mini-details.safetensors").unlink()
+    monkeypatch.setenv("GEOINV_WEIGHTS", "without")
+    geoinv("render", inverted, "--out", "out").assert_fails(3, "has details", "--method encoder")
+    done = geoinv("invert", woman, "--out", "out", *FAST)
+    assert done.code == 0 and done.json["method"] == "encoder"
+
+
 def test_steps_are_repeatable(geoinv: Callable[..., Done], woman: Path) -> None:
     for out in ("a", "b"):
         assert geoinv("invert", woman, "--method", "optimise", "--steps", "2", "--out", out, *FAST).code == 0

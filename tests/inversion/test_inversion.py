@@ -10,6 +10,7 @@ import torch
 
 from geoinv.errors import CheckpointError, ShapeError, UsageError
 from geoinv.inversion import Inversion
+from geoinv.inversion.inversion import PhotoDetails
 
 
 def make_inversion(**changes: object) -> Inversion:
@@ -41,6 +42,26 @@ def test_round_trip(tmp_path: Path) -> None:
     for name in ("source", "source_size", "removed_roll_deg", "generator", "generator_sha256", "metrics", "edits"):
         assert getattr(again, name) == getattr(inversion, name)
     assert (again.seed, again.version) == (3, inversion.version)
+
+
+def test_details_travel_and_stay_through_edits(tmp_path: Path) -> None:
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half())
+    again = Inversion.load(make_inversion(details=details).save(tmp_path / "a.geoinv"))
+    edited = again.edited(again.w_plus + 1.0, {"smile": 0.25})
+    for inversion in (again, edited):
+        assert inversion.details is not None
+        assert torch.equal(inversion.details.residual, details.residual)
+        assert torch.equal(inversion.details.surface, details.surface)
+    with pytest.raises(ShapeError, match="do not fit"):
+        PhotoDetails(torch.zeros(3, 8, 8), torch.zeros(8, 8))
+
+
+def test_details_are_whole_or_the_file_is_damaged(tmp_path: Path) -> None:
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half())
+    data = make_inversion(details=details).to_bytes()
+    (tmp_path / "a.geoinv").write_bytes(data.replace(b'"surface":', b'"sarface":'))
+    with pytest.raises(CheckpointError, match="no surface"):
+        Inversion.load(tmp_path / "a.geoinv")
 
 
 def test_same_inversion_same_bytes() -> None:
