@@ -192,7 +192,7 @@ def _weights(model: str) -> list[Check]:
     others = [
         ("face/face_detection_full_range.tflite", "face detector", "no photo can be aligned", True),
         ("face/face_landmark.tflite", "face landmarks", "no photo can be aligned", True),
-        ("face/identity.safetensors", "identity model", "eval of photos does not work", False),
+        ("face/identity.safetensors", "identity model", "eval does not work", False),
         ("face/expression.safetensors", "expression model", "eval of photos does not work", False),
         ("heldout-heads.safetensors", "held-out heads", "eval --set heads does not work", False),
     ]

@@ -63,29 +63,44 @@ class Session:
         device: ``auto``, ``cpu`` or ``cuda``.
         seed: Seed of everything random; kept in inversions.
         landmarks: The face detector; ``face-alignment`` needs that package.
+        shown_with: Another generator of the model's family, by name or file, that heads are shown with: fine-tuned
+            from the model, it shows the same code as a cartoon, for instance. Photos are inverted by the model itself.
     """
 
     def __init__(
-        self, model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe"
+        self,
+        model: str = "mini",
+        device: str = "auto",
+        seed: int = 0,
+        *,
+        landmarks: Landmarks = "mediapipe",
+        shown_with: str | os.PathLike[str] | None = None,
     ) -> None:
         self.model = model
         self.device = pick_device(device)
         self.seed = seed
         self.landmarks: Landmarks = landmarks
+        self.shown_with = None if shown_with is None else os.fspath(shown_with)
         torch.manual_seed(seed)
 
     @classmethod
     def load(
-        cls, model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe"
+        cls,
+        model: str = "mini",
+        device: str = "auto",
+        seed: int = 0,
+        *,
+        landmarks: Landmarks = "mediapipe",
+        shown_with: str | os.PathLike[str] | None = None,
     ) -> Session:
         """A session whose generator is loaded at once, so that missing weights are told here.
 
         Raises:
             UsageError: A device that is not there.
-            CheckpointError: Weights that are missing or damaged.
+            CheckpointError: Weights that are missing or damaged, or ``shown_with`` is of another family.
         """
-        session = cls(model, device, seed, landmarks=landmarks)
-        _ = session.generator
+        session = cls(model, device, seed, landmarks=landmarks, shown_with=shown_with)
+        _ = session.generator, session.shown_info
         return session
 
     @cached_property
@@ -104,6 +119,21 @@ class Session:
     def info(self) -> ModelInfo:
         """Name and hash of the generator."""
         return self._generator_and_info[1]
+
+    @cached_property
+    def _shown_generator_and_info(self) -> tuple[TriPlaneGenerator, ModelInfo] | None:
+        if self.shown_with is None:
+            return None
+        from .checkpoints.store import load_sibling
+
+        generator, info = load_sibling(self.shown_with, self.generator.config, self.info.name, self.device)
+        return generator.eval().requires_grad_(False), info
+
+    @property
+    def shown_info(self) -> ModelInfo | None:
+        """Name and hash of ``shown_with``; None where heads are shown with the model itself."""
+        shown = self._shown_generator_and_info
+        return None if shown is None else shown[1]
 
     @property
     def orbit(self) -> Orbit:
@@ -247,14 +277,23 @@ class Session:
 
     def generator_of(self, inversion: Inversion) -> TriPlaneGenerator | DetailedGenerator:
         """What an inversion is rendered with: its own tuned generator where it was made by ``pti``, and the details of
-        its photo where it has them.
+        its photo where it has them; or ``shown_with``, which knows neither.
 
         Raises:
-            CheckpointError: It has details, and the generator here no local branch.
+            CheckpointError: An inversion of another generator, a tuned one in a session with ``shown_with``, or one
+                with details while the generator here has no local branch.
         """
         from .inversion.tuning import tuned_generator
 
         self.check(inversion)
+        if (shown := self._shown_generator_and_info) is not None:
+            if inversion.tuning:
+                raise CheckpointError(
+                    f"the inversion of {inversion.source} tunes its own generator ({inversion.method}), which does not "
+                    f"go with {self.shown_with}",
+                    "invert the photo with another --method to show it with another generator",
+                )
+            return shown[0]
         generator = tuned_generator(self.generator, inversion.tuning)
         if inversion.details is None:
             return generator
@@ -434,9 +473,16 @@ class Session:
         return extract_mesh(generator, planes, resolution=resolution, simplify=simplify, volume=volume)
 
 
-def load(model: str = "mini", device: str = "auto", seed: int = 0, *, landmarks: Landmarks = "mediapipe") -> Session:
+def load(
+    model: str = "mini",
+    device: str = "auto",
+    seed: int = 0,
+    *,
+    landmarks: Landmarks = "mediapipe",
+    shown_with: str | os.PathLike[str] | None = None,
+) -> Session:
     """Load a model once, for many photos; see :meth:`Session.load`."""
-    return Session.load(model, device, seed, landmarks=landmarks)
+    return Session.load(model, device, seed, landmarks=landmarks, shown_with=shown_with)
 
 
 def _as_array(photo: Photo) -> np.ndarray:

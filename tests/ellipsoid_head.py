@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from geoinv.camera import pixel_centres, rays_through
+from geoinv.conventions import FOCAL
 
 DENSITY = 2000.0
 """Per world unit: opaque within 2 mm, so that alpha is 0 or 1 and depth is the surface's."""
@@ -20,6 +21,7 @@ class EllipsoidRender:
     color: Tensor
     alpha: Tensor
     depth: Tensor
+    focal: float = FOCAL
 
     def over(self, background: float | Tensor = 1.0) -> Tensor:
         return (self.color + (1.0 - self.alpha) * background) * 2.0 - 1.0

@@ -42,7 +42,7 @@ __all__ = [
 FORMAT = "geoinv-model-1"
 
 Kind = Literal["generator", "encoder", "details"]
-Part = Literal["generator", "encoder", "directions", "details"]
+Part = Literal["generator", "encoder", "encoder-nogeometry", "directions", "details"]
 _GENERATOR = "-generator.safetensors"
 _KINDS: dict[type, Kind] = {GeneratorConfig: "generator", EncoderConfig: "encoder", DetailConfig: "details"}
 
@@ -168,19 +168,54 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     return generator.eval().requires_grad_(False), ModelInfo(model, path, sha256_of(path), extra)
 
 
+def load_sibling(
+    model: str, config: GeneratorConfig, family: str, device: torch.device | str = "cpu"
+) -> tuple[TriPlaneGenerator, ModelInfo]:
+    """A generator that understands the codes of another: built the same, with weights of its own.
+
+    Args:
+        model: Name or file.
+        config: Of the generator whose codes it is to show; only the name may differ.
+        family: That generator's name, for the message.
+        device: Where to load it.
+
+    Raises:
+        CheckpointError: No such generator, a damaged file, or another configuration.
+    """
+    generator, info = load_generator(model, device)
+    own, other = config.to_dict(), generator.config.to_dict()
+    different = [key for key in own if key != "name" and own[key] != other[key]]
+    if different:
+        raise CheckpointError(
+            f"{info.path} is not of the family of {family}: they differ in {', '.join(different)}",
+            f"give a generator that was fine-tuned from {family}; its codes mean nothing to any other",
+        )
+    return generator, info
+
+
 def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tuple[GlobalEncoder, ModelInfo]:
     """The encoder that belongs to a generator ("mini"), or lies beside its file.
 
     Raises:
         CheckpointError: There is none, it is damaged, or it was trained for other generator weights.
     """
-    generator = generator_path(model)
+    generator_path(model)
     path = model_file(model, "encoder")
     if not path.is_file():
         raise MissingEncoderError(
             f"no encoder for model {model!r} at {path}",
             "`geoinv invert --method optimise` works without one; `geoinv train encoder` makes one",
         )
+    return load_encoder_of(model, path, device)
+
+
+def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") -> tuple[GlobalEncoder, ModelInfo]:
+    """An encoder from its file, for a generator by name or file; in eval mode without gradients to its parameters.
+
+    Raises:
+        CheckpointError: The file is missing or damaged, or was trained for other generator weights.
+    """
+    generator = generator_path(model)
     encoder, info = load_encoder_file(path)
     if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
         raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")

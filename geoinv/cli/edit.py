@@ -9,8 +9,19 @@ import typer
 
 from . import output
 from .inputs import load_inversion, parse_attributes
-from .options import DEFAULT_OUT, DeviceOpt, InversionArg, JsonOpt, ModelOpt, OutOpt, OverwriteOpt, QuietOpt, SeedOpt
-from .outputs import check_outputs
+from .options import (
+    DEFAULT_OUT,
+    DeviceOpt,
+    GeneratorOpt,
+    InversionArg,
+    JsonOpt,
+    ModelOpt,
+    OutOpt,
+    OverwriteOpt,
+    QuietOpt,
+    SeedOpt,
+)
+from .outputs import check_outputs, shown_facts, shown_stem
 
 
 def edit(
@@ -34,6 +45,7 @@ def edit(
     save: Annotated[
         bool, typer.Option("--save", help="Also write the edited head as a .geoinv, to render or export.")
     ] = False,
+    generator: GeneratorOpt = None,
     list_attributes: Annotated[bool, typer.Option("--list", help="Name the attributes and exit.")] = False,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
@@ -55,10 +67,10 @@ def edit(
     from .writing import edit_sheet, strength_strip
 
     loaded, path = load_inversion(inversion, out)
-    session = Session.load(model, device, seed)
+    session = Session.load(model, device, seed, shown_with=generator)
     label = "_".join(name if value == 1.0 else f"{name}{value:+g}" for name, value in strengths.items())
-    files = [out / f"{path.stem}_{label}.png"]
-    if save:
+    files = [out / f"{shown_stem(path, generator)}_{label}.png"]
+    if save:  # of the model, whatever it is shown with
         files.append(out / f"{path.stem}_{label}.geoinv")
     check_outputs(files, overwrite=overwrite)
     values: dict[str, object] = {}
@@ -80,7 +92,7 @@ def edit(
         "inversion": path,
         "edits": strengths,
         "files": files,
-        "model": session.info.name,
+        **shown_facts(session, loaded),
         "device": session.device.type,
         "seconds": round(time.perf_counter() - start, 3),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UsageError
 from . import output
 from .options import DeviceOpt, JsonOpt, Method, ModelOpt, QuietOpt, SeedOpt, StepsOpt, TimeBudgetOpt, refinement_of
 
@@ -23,10 +24,26 @@ def evaluate(
         str, typer.Option("--set", help="heads: the held-out heads that ship with geoinv; or a folder of photos.")
     ] = "heads",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many, from the first.")] = None,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="A row for each variant of the method, on the held-out heads.")
+    ] = False,
+    no_geometry: Annotated[
+        Path | None,
+        typer.Option(
+            "--no-geometry",
+            help="Of --ablation: an encoder trained without the geometry losses.",
+            show_default="NAME-encoder-nogeometry.safetensors beside the model",
+        ),
+    ] = None,
     model: ModelOpt = "mini",
     method: Annotated[
-        Method, typer.Option("--method", help="optimise and pti are set beside the encoder, on the same pixels.")
-    ] = Method.encoder,
+        Method,
+        typer.Option(
+            "--method",
+            help="hybrid is what `geoinv invert` does, encoder leaves the photo's details out; optimise and pti are "
+            "set beside the encoder, on the same pixels.",
+        ),
+    ] = Method.hybrid,
     steps: StepsOpt = None,
     time_budget: TimeBudgetOpt = None,
     device: DeviceOpt = "auto",
@@ -38,20 +55,32 @@ def evaluate(
     output.set_quiet(quiet)
     start = time.perf_counter()
     refinement = refinement_of(method, steps, time_budget, fixed_camera=False, seed=seed)
+    if no_geometry is not None and not ablation:
+        raise UsageError("--no-geometry goes with --ablation", "it is one of its rows")
+    if ablation and (which != "heads" or refinement is not None):
+        raise UsageError("--ablation takes neither --set nor --method", "it compares variants on the held-out heads")
 
     from ..evaluation import rounded, table_rows
     from ..session import Session
 
     photos = None if which == "heads" else _photos(Path(which), limit)
     session = Session.load(model, device, seed)
+    if ablation:
+        _tell_ablation(session, limit, no_geometry, start, as_json=json_output)
+        return
     if refinement is not None:
         columns = _compared(session, photos, limit, refinement)
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
         _tell_compared(columns, facts, start, as_json=json_output)
         return
-    figures = _heads(session, limit) if photos is None else _photo_figures(session, photos)
+    with_details = method is Method.hybrid and session.local_branch is not None
+    if photos is None:
+        figures = _heads(session, limit, with_details)
+    else:
+        figures = _photo_figures(session, photos, with_details)
     if json_output:
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
+        facts["method"] = "hybrid" if with_details else "encoder"
         output.print_json({**facts, **rounded(figures), "seconds": round(time.perf_counter() - start, 3)})
         return
     rows = table_rows(figures)
@@ -66,22 +95,33 @@ def _photos(folder: Path, limit: int | None) -> list[Path]:
     return list_images(folder)[:limit]
 
 
-def _heads(session: Session, limit: int | None) -> Figures:
+def _heads(session: Session, limit: int | None, with_details: bool) -> Figures:
     from ..evaluation import evaluate_heads, load_held_out
 
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with output.progress("measuring", total) as update:
         return evaluate_heads(
-            session.generator, session.encoder, held_out, limit=limit, on_head=lambda done, _: update(done)
+            session.generator,
+            session.encoder,
+            held_out,
+            branch=session.local_branch if with_details else None,
+            limit=limit,
+            on_head=lambda done, _: update(done),
         )
 
 
-def _photo_figures(session: Session, photos: list[Path]) -> Figures:
+def _photo_figures(session: Session, photos: list[Path], with_details: bool) -> Figures:
     from ..evaluation import evaluate_photos
 
     with output.progress("measuring", len(photos)) as update:
-        return evaluate_photos(session, photos, on_photo=lambda done, _: update(done), on_skip=_tell_skipped)
+        return evaluate_photos(
+            session,
+            photos,
+            with_details=with_details,
+            on_photo=lambda done, _: update(done),
+            on_skip=_tell_skipped,
+        )
 
 
 def _compared(
@@ -112,6 +152,30 @@ def _tell_compared(columns: dict[str, Figures], facts: dict[str, str], start: fl
     output.line(" ".join([" " * width, *(f"{name:>10}" for name in columns)]))
     for what, values in rows:
         output.line(" ".join([f"{what:<{width}}", *(f"{value:>10}" for value in values)]))
+
+
+def _tell_ablation(
+    session: Session, limit: int | None, no_geometry: Path | None, start: float, *, as_json: bool
+) -> None:
+    from ..evaluation import COLUMNS, ablation_rows, candidates_of, evaluate_variants, load_held_out, rounded
+
+    candidates = candidates_of(session, no_geometry)
+    held_out = load_held_out()
+    total = len(held_out) if limit is None else min(limit, len(held_out))
+    with output.progress("measuring", total) as update:
+        figures = evaluate_variants(
+            session.generator, candidates.variants, held_out, limit=limit, on_head=lambda done, _: update(done)
+        )
+    if as_json:
+        facts = {"set": "heads", "heads": total, "model": session.info.name, "model_sha256": session.info.sha256}
+        rows = [{"variant": name, **rounded(values)} for name, values in figures.items()]
+        left_out = [{"variant": name, "reason": reason} for name, reason in candidates.left_out.items()]
+        seconds = round(time.perf_counter() - start, 3)
+        output.print_json({**facts, "rows": rows, "left_out": left_out, "seconds": seconds})
+        return
+    output.table([f"{total} held-out heads", *(heading for _, heading, _ in COLUMNS)], ablation_rows(figures))
+    for name, reason in candidates.left_out.items():
+        output.line(f"left out: {name}: {reason}")
 
 
 def _tell_skipped(path: Path, error: PhotoError) -> None:

@@ -10,8 +10,18 @@ import typer
 
 from . import output
 from .inputs import load_inversion
-from .options import DEFAULT_OUT, DeviceOpt, InversionArg, JsonOpt, ModelOpt, OverwriteOpt, QuietOpt, SeedOpt
-from .outputs import check_outputs
+from .options import (
+    DEFAULT_OUT,
+    DeviceOpt,
+    GeneratorOpt,
+    InversionArg,
+    JsonOpt,
+    ModelOpt,
+    OverwriteOpt,
+    QuietOpt,
+    SeedOpt,
+)
+from .outputs import check_outputs, shown_facts, shown_stem
 
 
 def export_mesh(
@@ -31,6 +41,7 @@ def export_mesh(
     simplify: Annotated[
         int | None, typer.Option("--simplify", min=100, help="Reduce to about so many triangles.")
     ] = None,
+    generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
@@ -50,9 +61,9 @@ def export_mesh(
     if out is not None and not is_folder:
         check_mesh_suffix(out)
     loaded, path = load_inversion(inversion, folder)
-    target = folder / f"{path.stem}.ply" if is_folder or out is None else out
+    target = folder / f"{shown_stem(path, generator)}.ply" if is_folder or out is None else out
     check_outputs([target], overwrite=overwrite)
-    session = Session.load(model, device, seed)
+    session = Session.load(model, device, seed, shown_with=generator)
     mesh = session.mesh(loaded, resolution=resolution, simplify=simplify)
     write_mesh(target, mesh)
     size = [round(float(side), 1) for side in mesh.extents]
@@ -63,7 +74,7 @@ def export_mesh(
         "faces": len(mesh.faces),
         "size_mm": size,
         "is_watertight": bool(mesh.is_watertight),
-        "model": session.info.name,
+        **shown_facts(session, loaded),
         "device": session.device.type,
         "seconds": round(time.perf_counter() - start, 3),
     }

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from ..inversion import Inversion
 
 # Endings of what the commands themselves write, so that photos and results may share a folder.
-_OWN_ENDINGS = ("_aligned.png", "_overlay.png", "_inversion.png", "_turntable.gif", "_views.png", "_video.gif")
+_OWN_ENDINGS = (
+    *("_aligned.png", "_overlay.png", "_inversion.png", "_seen.png"),
+    *("_turntable.gif", "_views.png", "_video.gif"),
+)
 
 
 def expand_photos(paths: Sequence[Path]) -> list[Path]:

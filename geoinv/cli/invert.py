@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ..camera import CameraPose
     from ..inversion import Inversion, Refinement
     from ..inversion.refine import RefinedHead
+    from ..inversion.seen import SeenHead
     from ..models.generator import RenderOutput
     from ..session import Session
 
@@ -99,8 +100,8 @@ def invert(
     """Turn the face in each PHOTO into a 3D head.
 
     Writes NAME.geoinv (for render, edit and export-mesh), NAME_aligned.png, NAME_inversion.png (photo, reconstruction,
-    depth, normals), NAME_turntable.mp4 and NAME_report.json. Ctrl-C ends optimise and pti early; the best so far is
-    kept.
+    depth, normals), NAME_seen.png (what the photo did not show, tinted: it is guessed), NAME_turntable.mp4 and
+    NAME_report.json. Ctrl-C ends optimise and pti early; the best so far is kept.
     """
     output.set_quiet(quiet)
     check_labels(camera_label, save_label, photos, overwrite=overwrite)
@@ -108,9 +109,9 @@ def invert(
     suffix = "none" if no_turntable else turntable.value
 
     def outputs_of(photo: Path) -> list[Path]:
-        endings = ["_inversion.png", "_report.json", ".geoinv"]
+        endings = ["_inversion.png", "_seen.png", "_report.json", ".geoinv"]
         if suffix != "none":
-            endings.insert(1, f"_turntable.{suffix}")
+            endings.insert(2, f"_turntable.{suffix}")
         return [out / f"{photo.stem}{ending}" for ending in endings]
 
     def prepare() -> Session:
@@ -137,14 +138,15 @@ def invert(
             session, aligned, photo, pose, refinement, with_details=method is Method.hybrid
         )
         files = outputs_of(photo)
-        sheet = inversion_sheet(inversion, reconstruction)
+        sheet, seen = inversion_sheet(inversion, reconstruction), seen_of(session, inversion, reconstruction)
         is_interrupted = run is not None and run.is_interrupted
         turns = suffix != "none" and not is_interrupted  # who pressed Ctrl-C should not wait for a video
         if turns:  # first, as it takes longest: a run that is cut short should leave nothing behind
-            write_turntable(session, inversion, files[1], frames=frames)
+            write_turntable(session, inversion, files[2], frames=frames)
         write_image(crop, aligned.image)
         write_image(files[0], sheet)
-        values = report(inversion)
+        write_image(files[1], seen.picture)
+        values = {**report(inversion), "seen_share": seen.share}
         write_json(files[-2], {**values, "warnings": list(aligned.warnings), "turntable_frames": frames})
         if save_label is not None:
             from ..camera_labels import label_of, write_label
@@ -156,13 +158,22 @@ def invert(
             f"yaw {values['yaw_deg']:+.1f}, "
             f"pitch {values['pitch_deg']:+.1f}, roll {values['roll_deg']:+.1f} degrees"
         )
-        made = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [files[0], *files[2:-1]])]
+        made = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [*files[:2], *files[3:-1]])]
         facts = {"inversion": files[-1], **values, "device": session.device.type, "warnings": list(aligned.warnings)}
         if run is not None:
             facts["interrupted"] = is_interrupted
         return Result(summary, {**facts, "files": made}, made, ends_run=is_interrupted)
 
     run_photos(Job("inverting", outputs_of, prepare, work), photos, overwrite=overwrite, as_json=json_output)
+
+
+def seen_of(session: Session, inversion: Inversion, reconstruction: RenderOutput) -> SeenHead:
+    """What the photo showed of the head; ``reconstruction`` is the head in the photo's view."""
+    from ..inversion.seen import seen_cameras, seen_head
+
+    cameras = seen_cameras(session.orbit)
+    views = list(session.iter_render(inversion, cameras))
+    return seen_head(inversion.photo, views, cameras, (reconstruction, inversion.pose.cam2world(session.orbit)))
 
 
 def report(inversion: Inversion) -> dict[str, Any]:

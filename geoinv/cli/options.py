@@ -75,6 +75,15 @@ DeviceOpt = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cud
 ModelOpt = Annotated[
     str, typer.Option("--model", help="A shipped or fetched model, or a generator's .safetensors file.")
 ]
+GeneratorOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        metavar="FILE",
+        help="Show the same head with another generator, fine-tuned from the model: a toon, for instance.",
+        show_default=False,
+    ),
+]
 SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")]
 QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
 LandmarksOpt = Annotated[

@@ -31,6 +31,23 @@ def line(text: str) -> None:
         typer.echo(text)
 
 
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows of the result under headings, on stdout; the first column names a row, the others are numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, heading in enumerate(headings):
+        drawn.add_column(Text(heading), justify="right" if index else "left", vertical="bottom")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    with _without_bar():
+        # In a file or a pipe nothing has to fit the width of a terminal.
+        Console(width=None if sys.stdout.isatty() else 200).print(drawn)
+
+
 def talk(text: str) -> None:
     """One line for the person at the terminal, on stderr."""
     if not _is_quiet:

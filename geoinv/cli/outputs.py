@@ -10,9 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..files import atomic_path
+from . import output
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ..inversion import Inversion
+    from ..session import Session
+
+
+def shown_stem(inversion: Path, generator: str | None) -> str:
+    """What names of results begin with: NAME, or NAME_GENERATOR where another generator shows the head."""
+    if generator is None:
+        return inversion.stem
+    return f"{inversion.stem}_{Path(generator).stem.removesuffix('-generator')}"
+
+
+def shown_facts(session: Session, inversion: Inversion) -> dict[str, str]:
+    """What a result tells of the generators: the model whose code it is, and the one that it is shown with."""
+    facts = {"model": session.info.name}
+    if (shown := session.shown_info) is not None:
+        facts |= {"generator": shown.name, "generator_sha256": shown.sha256}
+        if inversion.details is not None:
+            output.talk(f"the photo's details are left out: {shown.name} was not trained with them")
+    return facts
 
 
 def check_outputs(paths: Iterable[Path], *, overwrite: bool) -> None:

@@ -9,8 +9,19 @@ import typer
 
 from . import output
 from .inputs import load_inversion, parse_angles
-from .options import DEFAULT_OUT, DeviceOpt, InversionArg, JsonOpt, ModelOpt, OutOpt, OverwriteOpt, QuietOpt, SeedOpt
-from .outputs import check_outputs
+from .options import (
+    DEFAULT_OUT,
+    DeviceOpt,
+    GeneratorOpt,
+    InversionArg,
+    JsonOpt,
+    ModelOpt,
+    OutOpt,
+    OverwriteOpt,
+    QuietOpt,
+    SeedOpt,
+)
+from .outputs import check_outputs, shown_facts, shown_stem
 
 if TYPE_CHECKING:
     from ..inversion.pictures import Kind
@@ -40,6 +51,7 @@ def render(
     seen: Annotated[
         bool, typer.Option("--seen", help="What the photo did not show too, tinted: it is guessed.")
     ] = False,
+    generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
@@ -61,19 +73,18 @@ def render(
     loaded, path = load_inversion(inversion, out)
     wanted: dict[Kind, bool] = {"color": True, "depth": depth, "normals": normals, "seen": seen}
     kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]
-    sheet = [out / f"{path.stem}_views.png"] if views is not None else []
+    stem = shown_stem(path, generator)
+    sheet = [out / f"{stem}_views.png"] if views is not None else []
     names = angle_names(yaws, pitches) if has_angles else []
-    pictures = [
-        out / f"{path.stem}_{name}{'' if kind == 'color' else '_' + kind}.png" for name in names for kind in kinds
-    ]
+    pictures = [out / f"{stem}_{name}{'' if kind == 'color' else '_' + kind}.png" for name in names for kind in kinds]
     videos = [
-        out / f"{path.stem}_video{'' if kind == 'color' else '_' + kind}.{suffix}"
+        out / f"{stem}_video{'' if kind == 'color' else '_' + kind}.{suffix}"
         for suffix in ["mp4"] * video + ["gif"] * gif
         for kind in kinds
     ]
     files = [*sheet, *pictures, *videos]
     check_outputs(files, overwrite=overwrite)
-    session = Session.load(model, device, seed)
+    session = Session.load(model, device, seed, shown_with=generator)
     session.check(loaded)
     if views is not None:
         write_sheet(session, loaded, sheet[0], views, kinds)
@@ -84,7 +95,7 @@ def render(
     values = {
         "inversion": path,
         "files": files,
-        "model": session.info.name,
+        **shown_facts(session, loaded),
         "device": session.device.type,
         "seconds": round(time.perf_counter() - start, 3),
     }

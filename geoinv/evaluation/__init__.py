@@ -1,23 +1,35 @@
 """How good the models are: figures on held-out synthetic heads, which have a truth, and on photos, which have none."""
 
+from .ablation import COLUMNS, Candidates, ablation_rows, candidates_of, evaluate_variants
 from .heads import evaluate_heads
 from .held_out import HeldOutHead, HeldOutHeads, build_held_out, load_held_out
 from .means import Figures
 from .photos import evaluate_photos
 from .refinement import evaluate_refined_heads, evaluate_refined_photos
 from .table import compared_rows, rounded, table_rows
+from .variants import Reconstruction, Variant, detailed_by, encoded_by, plain_head
 
 __all__ = [
+    "COLUMNS",
+    "Candidates",
     "Figures",
     "HeldOutHead",
     "HeldOutHeads",
+    "Reconstruction",
+    "Variant",
+    "ablation_rows",
     "build_held_out",
+    "candidates_of",
     "compared_rows",
+    "detailed_by",
+    "encoded_by",
     "evaluate_heads",
     "evaluate_photos",
     "evaluate_refined_heads",
     "evaluate_refined_photos",
+    "evaluate_variants",
     "load_held_out",
+    "plain_head",
     "rounded",
     "table_rows",
 ]

@@ -4,11 +4,14 @@ Colours are compared over mid-grey, on the pixels where the truth's alpha is abo
 picture and then averaged. The reconstruction's input view is seen by the camera that the encoder predicts; its novel
 views by that camera moved on by the true difference of the poses (yaw, pitch, roll and shift), so a wrong camera
 counts once and is not forgiven. Depth and normals are compared pixel by pixel in the input view, each in its own
-camera's axes, where both alphas are above one half.
+camera's axes, where both alphas are above one half. Identity is the distance of a view's descriptor to that of the true
+picture of the same view, both over mid-grey.
 """
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,15 +21,27 @@ from torch import Tensor
 from ..camera import CameraPose
 from ..metrics.camera import rotation_angle_deg
 from ..metrics.geometry import both_solid, depth_error_units, normal_error_deg, units_to_mm
+from ..metrics.identity import identity_descriptor
 from ..metrics.image import psnr_db, ssim
 from ..render.normals import at_side, render_normals
 from .held_out import GREY, HeldOutHead, HeldOutHeads, load_held_out
 from .means import Figures, Means
+from .variants import Invert, Reconstruction, detailed_by, encoded_by
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..models.details import LocalBranch
     from ..models.generator import RenderOutput, TriPlaneGenerator
+
+NOVEL_DEG = 30
+"""The views that ``novel_psnr_db``, ``ssim_novel`` and ``identity_novel`` are of, to both sides."""
+
+_NAMES = (
+    *("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "ssim_input", "ssim_novel"),
+    *("depth_units", "normal_deg", "camera_deg", "identity_input", "identity_novel"),
+)
+_SECONDS = "inversion_seconds"
 
 
 def evaluate_heads(
@@ -34,6 +49,7 @@ def evaluate_heads(
     encoder: nn.Module | None,
     held_out: HeldOutHeads | None = None,
     *,
+    branch: LocalBranch | None = None,
     limit: int | None = None,
     on_head: Callable[[int, int], None] | None = None,
 ) -> Figures:
@@ -43,6 +59,7 @@ def evaluate_heads(
         generator: In evaluation mode.
         encoder: E0, image [B, 3, 256, 256] -> ``w_plus`` and ``camera``; None measures the generator alone.
         held_out: The shipped heads by default.
+        branch: The local branch, to measure heads with their photo's details.
         limit: Only so many heads, from the first.
         on_head: Called with the number of heads done and of all.
     """
@@ -50,29 +67,35 @@ def evaluate_heads(
     count = len(held_out) if limit is None else min(limit, len(held_out))
     device = next(generator.parameters()).device
     means = Means()
+    invert = None if encoder is None else encoded_by(encoder) if branch is None else detailed_by(encoder, branch)
     with torch.no_grad():
         for index in range(count):
             head = held_out.head(index)
-            if encoder is not None:
-                _measure_encoder(means, generator, encoder, head, head.photo(index), device)
+            if invert is not None:
+                measure_inversion(means, invert, generator, head, head.photo(index).to(device))
             if held_out.latents.shape[1] == generator.config.z_dim:
                 _measure_generator(means, generator, head, device)
             if on_head is not None:
                 on_head(index + 1, count)
-    return _figures(means, count)
+    return {**inversion_figures(means, count), **_generator_figures(means)}
 
 
 def head_figures(means: Means, count: int) -> Figures:
     """The figures that :func:`measure_head` added."""
-    names = ("input_psnr_db", "novel_psnr_db", "ssim_input", "ssim_novel", "depth_units", "normal_deg", "camera_deg")
-    figures: Figures = {"heads": count, **{name: means.mean(name) for name in names}}
+    figures: Figures = {"heads": count, **{name: means.mean(name) for name in _NAMES}}
     depth = means.mean("depth_units")
     figures["depth_mm"] = None if depth is None else units_to_mm(depth)
     return figures
 
 
-def _figures(means: Means, count: int) -> Figures:
-    figures = head_figures(means, count)
+def inversion_figures(means: Means, count: int) -> Figures:
+    """The figures that :func:`measure_inversion` added: those of the heads, and the median time of an inversion."""
+    seconds = means.values.get(_SECONDS)
+    return {**head_figures(means, count), _SECONDS: None if not seconds else statistics.median(seconds)}
+
+
+def _generator_figures(means: Means) -> Figures:
+    figures: Figures = {}
     generator_names = ("psnr_db", "ssim", "256_psnr_db", "256_ssim", "depth_units", "normal_deg", "alpha_iou")
     figures.update({f"generator_{name}": means.mean(f"generator_{name}") for name in generator_names})
     depth = means.mean("generator_depth_units")
@@ -80,49 +103,71 @@ def _figures(means: Means, count: int) -> Figures:
     return figures
 
 
-def _measure_encoder(
+def measure_inversion(
     means: Means,
+    invert: Invert,
     generator: TriPlaneGenerator,
-    encoder: nn.Module,
     head: HeldOutHead,
-    photo: Tensor,
-    device: torch.device,
+    photo: Tensor,  # [1, 3, 256, 256] in [-1, 1], on the generator's device
+    truths: dict[int, Tensor] | None = None,
 ) -> None:
-    estimate = encoder(photo.to(device))
-    measure_head(means, generator, estimate.w_plus, estimate.camera, head)
+    """Invert the photo of a head: the figures of :func:`measure_head`, and the time that it took."""
+    if _SECONDS not in means.values:
+        invert(photo, generator)  # the first run also loads kernels, which is not what an inversion takes
+    start = _now(photo.device)
+    made = invert(photo, generator)
+    means.add(_SECONDS, torch.tensor(_now(photo.device) - start, dtype=torch.float64))
+    measure_head(means, made, head, truths)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def true_descriptors(head: HeldOutHead) -> dict[int, Tensor]:
+    """Identity descriptors [1, 128] of the true pictures, by view: the input view and those at +-30 degrees."""
+    views = head.views_at(0, NOVEL_DEG)
+    return dict(zip(views, identity_descriptor(head.color[views]).split(1), strict=True))
 
 
 def measure_head(
-    means: Means,
-    generator: TriPlaneGenerator,
-    w_plus: Tensor,  # [1, num_ws, w_dim]
-    camera: CameraPose,
-    head: HeldOutHead,
+    means: Means, made: Reconstruction, head: HeldOutHead, truths: dict[int, Tensor] | None = None
 ) -> None:
-    """The figures of one reconstructed head; ``camera`` is the one that its input view was told to have."""
+    """The figures of one reconstructed head; ``truths`` are its :func:`true_descriptors`, where they are known."""
+    truths = truths if truths is not None else true_descriptors(head)
     true = CameraPose.from_cam2world(head.cam2world).as_vector()  # [V, 6]
-    cameras = CameraPose.from_vector(camera.as_vector().cpu() + true - true[:1]).cam2world()
-    planes = generator.planes(w_plus)
-    # One view at a time keeps memory low; planes are shared.
-    renders = [generator.render(planes, matrix[None].to(w_plus.device), w_plus=w_plus) for matrix in cameras]
-    for view, render in enumerate(renders):
+    told = made.camera.as_vector()
+    cameras = CameraPose.from_vector(told.cpu() + true - true[:1]).cam2world()
+    for view, yaw_deg in enumerate(head.yaws_deg):
+        render = made.view(cameras[view : view + 1].to(told.device))  # one at a time keeps memory low
         color, mask = _over_grey(render, head.color.shape[-1]), head.alpha[view : view + 1] > 0.5
         truth = head.color[view : view + 1]
-        name = "input" if view == 0 else "novel"
-        means.add(f"{name}_psnr_db", psnr_db(color, truth, mask))
-        means.add(f"ssim_{name}", ssim(color, truth, mask))
+        fit = psnr_db(color, truth, mask)
+        means.add("input_psnr_db" if view == 0 else f"psnr_db_{abs(yaw_deg)}", fit)
+        if view in truths:
+            name = "input" if view == 0 else "novel"
+            means.add(f"ssim_{name}", ssim(color, truth, mask))
+            means.add(f"identity_{name}", (identity_descriptor(color) - truths[view]).norm(dim=1))
+        if abs(yaw_deg) == NOVEL_DEG:
+            means.add("novel_psnr_db", fit)
+        if view == 0:
+            depth_units, normal_deg = _geometry_errors(render, cameras[:1], head)
+            means.add("depth_units", depth_units)
+            means.add("normal_deg", normal_deg)
     means.add("camera_deg", rotation_angle_deg(cameras[:1], head.cam2world[:1]))
-    depth_units, normal_deg = _geometry_errors(renders[0], cameras[:1], head)
-    means.add("depth_units", depth_units)
-    means.add("normal_deg", normal_deg)
 
 
 def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOutHead, device: torch.device) -> None:
-    """The generator's own error: true z, true cameras, at the side of its rays and at full size."""
+    """The generator's own error: true z, true cameras, at the side of its rays and at full size.
+
+    In the input view and at +-30 degrees, however many views there are, so that figures of all times can be compared.
+    """
     w_plus = generator.mapping(head.z.to(device))
     planes = generator.planes(w_plus)
-    for view, matrix in enumerate(head.cam2world):
-        camera = matrix[None].to(device)
+    for view in head.views_at(0, NOVEL_DEG):
+        camera = head.cam2world[view : view + 1].to(device)
         truth, alpha = head.color[view : view + 1], head.alpha[view : view + 1]
         small = generator.render(planes, camera, w_plus=w_plus, superresolution=False)
         side = small.color.shape[-1]

@@ -1,8 +1,9 @@
 """The held-out heads: synthetic heads that no training saw, rendered ahead, in one file of a few megabytes.
 
-Each head has an input view and views 30 degrees to its left and right, as colour and alpha; the input view also has
-depth and normals. The data set's seeds are whole numbers from 0 up that count heads; these heads come from streams
-of ``HELD_OUT_SEED``, which is no data set's seed.
+Each head has an input view and the same camera turned by 15, 30 and 45 degrees to both sides, as colour and alpha; the
+input view also has depth and normals. Files of format 1 have the input view and 30 degrees alone. The data set's seeds
+are whole numbers from 0 up that count heads; these heads come from streams of ``HELD_OUT_SEED``, which is no data set's
+seed.
 """
 
 from __future__ import annotations
@@ -28,29 +29,34 @@ if TYPE_CHECKING:
     from ..synth.heads import HeadRenderer
     from ..synth.sampler import HeadSampler
 
-FORMAT = "geoinv held-out heads 1"
+FORMAT = "geoinv held-out heads 2"
+_FORMAT_1 = "geoinv held-out heads 1"
 FILE_NAME = "heldout-heads.safetensors"
 HELD_OUT_SEED = 20261122
-VIEWS = ("input", "left", "right")
+YAWS_DEG = (0, -30, 30, -15, 15, -45, 45)
+"""How far each view's camera is turned from that of the input view; format 1 ends after the third."""
+
 SIDE = 256
 GEOMETRY_SIDE = 128
 GREY = 0.5
 """The background that stored colours lie on, and on which images are compared."""
 
 MAX_INPUT_YAW_RAD = math.radians(25.0)
-NOVEL_YAW_RAD = math.radians(30.0)
 
+# The views that format 1 had keep its quality, so that figures go on; the others are smaller, still near 40 dB.
+_JPEG_QUALITY, _JPEG_QUALITY_OF_ADDED = 92, 85
 _DEPTH_NEAR, _DEPTH_FAR = 1.5, 4.0  # 16 bits over this: 0.04 thousandths of a unit
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutHeads:
-    """H heads with V = 3 views each, decoded head by head.
+    """H heads with V views each, decoded head by head.
 
     Args:
         latents: [H, z_dim] float32, the true z.
         cam2world: [H, V, 4, 4] float32.
         codes: Encoded pictures by kind: ``color`` and ``alpha`` [H][V], ``depth`` and ``normals`` [H] (input view).
+        yaws_deg: Of the V views, against the input view, which is the first.
         seed: Of the stream that they were drawn from.
         sampler_version: Of the ``HeadSampler`` that gives z its meaning.
     """
@@ -58,6 +64,7 @@ class HeldOutHeads:
     latents: Tensor
     cam2world: Tensor
     codes: dict[str, list[list[bytes]]]
+    yaws_deg: tuple[int, ...]
     seed: int
     sampler_version: int
 
@@ -72,6 +79,7 @@ class HeldOutHeads:
         normals = decode_rgb(self.codes["normals"][index][0]).astype(np.float32) / 127.5 - 1.0
         return HeldOutHead(
             z=self.latents[index : index + 1],
+            yaws_deg=self.yaws_deg,
             cam2world=self.cam2world[index],
             color=torch.from_numpy(color).permute(0, 3, 1, 2).float() / 255.0,
             alpha=torch.from_numpy(alpha)[:, None].float() / 255.0,
@@ -82,10 +90,11 @@ class HeldOutHeads:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutHead:
-    """One head: V views in the order of ``VIEWS``.
+    """One head, in V views.
 
     Args:
         z: [1, z_dim].
+        yaws_deg: Of the V views, against the input view, which is the first.
         cam2world: [V, 4, 4].
         color: [V, 3, 256, 256] in [0, 1] over ``GREY``.
         alpha: [V, 1, 256, 256] in [0, 1].
@@ -94,11 +103,16 @@ class HeldOutHead:
     """
 
     z: Tensor
+    yaws_deg: tuple[int, ...]
     cam2world: Tensor
     color: Tensor
     alpha: Tensor
     depth: Tensor
     normals: Tensor
+
+    def views_at(self, *angles_deg: int) -> list[int]:
+        """Which views are turned by one of these angles, to either side."""
+        return [view for view, yaw in enumerate(self.yaws_deg) if abs(yaw) in angles_deg]
 
     def photo(self, index: int) -> Tensor:
         """The input view as a photo [1, 3, 256, 256] in [-1, 1], in front of a background that ``index`` decides."""
@@ -131,7 +145,7 @@ def load_held_out(path: Path | None = None) -> HeldOutHeads:
     try:
         with safe_open(path, framework="pt") as file:
             header: dict[str, Any] = json.loads((file.metadata() or {}).get("geoinv", "{}"))
-            if header.get("format") != FORMAT:
+            if header.get("format") not in (FORMAT, _FORMAT_1):
                 raise CheckpointError(f"{path} is not a file of held-out heads")
             blob = file.get_tensor("pictures").numpy().tobytes()
             codes = _split(blob, header["sizes"])
@@ -139,6 +153,7 @@ def load_held_out(path: Path | None = None) -> HeldOutHeads:
                 latents=file.get_tensor("z"),
                 cam2world=file.get_tensor("cam2world"),
                 codes=codes,
+                yaws_deg=YAWS_DEG[:3] if header["format"] == _FORMAT_1 else tuple(header["yaws_deg"]),
                 seed=int(header["seed"]),
                 sampler_version=int(header["sampler_version"]),
             )
@@ -161,7 +176,7 @@ def save_held_out(path: Path, heads: HeldOutHeads) -> None:
         "format": FORMAT,
         "seed": heads.seed,
         "sampler_version": heads.sampler_version,
-        "views": list(VIEWS),
+        "yaws_deg": list(heads.yaws_deg),
         "sizes": sizes,
     }
     with atomic_path(path) as temporary:
@@ -203,21 +218,23 @@ def build_held_out(
         cameras.append(cam2world)
         if on_head is not None:
             on_head(index + 1)
-    result = HeldOutHeads(torch.from_numpy(np.stack(latents)), torch.stack(cameras), codes, seed, SAMPLER_VERSION)
+    result = HeldOutHeads(
+        torch.from_numpy(np.stack(latents)), torch.stack(cameras), codes, YAWS_DEG, seed, SAMPLER_VERSION
+    )
     save_held_out(out, result)
     return result
 
 
 def held_out_cameras(rng: np.random.Generator) -> Tensor:
-    """[V, 4, 4]: one of the data set's cameras with a yaw within 25 degrees, and the same turned by -30 and +30."""
+    """[V, 4, 4]: one of the data set's cameras with a yaw within 25 degrees, turned by each of ``YAWS_DEG``."""
     from ..synth.dataset import sample_cameras
 
     while True:
         pose = CameraPose.from_cam2world(torch.from_numpy(sample_cameras(rng, 1)))
         if abs(float(pose.yaw_rad)) < MAX_INPUT_YAW_RAD:
             break
-    vector = pose.as_vector().repeat(len(VIEWS), 1)
-    vector[:, 0] += torch.tensor([0.0, -NOVEL_YAW_RAD, NOVEL_YAW_RAD])
+    vector = pose.as_vector().repeat(len(YAWS_DEG), 1)
+    vector[:, 0] += torch.tensor([math.radians(yaw) for yaw in YAWS_DEG])
     return CameraPose.from_vector(vector).cam2world()
 
 
@@ -228,10 +245,11 @@ def _render(
     built = renderer.build(sampler(z))
     views = [renderer.render(built, matrix.numpy()) for matrix in cam2world]
     codes: dict[str, list[bytes]] = {"color": [], "alpha": []}
-    for view in views:
+    for number, view in enumerate(views):
+        quality = _JPEG_QUALITY if number < 3 else _JPEG_QUALITY_OF_ADDED
         alpha = view.rgba[..., 3:].astype(np.float32) / 255.0
         over_grey = view.rgba[..., :3] * alpha + 255.0 * GREY * (1.0 - alpha)
-        codes["color"].append(encode_jpeg(np.round(over_grey).astype(np.uint8), quality=92))
+        codes["color"].append(encode_jpeg(np.round(over_grey).astype(np.uint8), quality=quality))
         codes["alpha"].append(encode_png(view.rgba[..., 3]))
     depth, normals = halved(views[0].depth, views[0].normals, views[0].rgba[..., 3])
     levels = np.clip((depth - _DEPTH_NEAR) / (_DEPTH_FAR - _DEPTH_NEAR), 0.0, 1.0)

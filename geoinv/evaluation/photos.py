@@ -35,12 +35,17 @@ SMILE_GAIN = 0.3
 """A smile edit shows where P(happy) rises by at least this."""
 
 _SIDE = 256
+_NAMES = (
+    *("input_psnr_db", "ssim_input", "identity_input", "identity_novel"),
+    *("smile_gain", "smile_gain_share", "identity_smile"),
+)
 
 
 def evaluate_photos(
     session: Session,
     photos: Path | Sequence[Path],
     *,
+    with_details: bool = True,
     on_photo: Callable[[int, int], None] | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> Figures:
@@ -49,6 +54,7 @@ def evaluate_photos(
     Args:
         session: The models to measure.
         photos: A folder, or the photos themselves.
+        with_details: Whether heads have their photo's details, where the model has a local branch.
         on_photo: Called with the number of photos done and of all.
         on_skip: Called with each photo that cannot be used.
 
@@ -56,7 +62,8 @@ def evaluate_photos(
         ``photos`` and ``skipped``; ``input_psnr_db`` and ``ssim_input`` over the face (the hull of its landmarks);
         ``identity_input`` and ``identity_novel``, distances of the photo to the reconstruction in its own view and in
         views turned by 25 degrees to each side; ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to
-        P(happy) and the share of photos where that is at least 0.3 (None without such a direction).
+        P(happy) and the share of photos where that is at least 0.3; ``identity_smile``, the distance of the head
+        before and after that edit in the photo's view (None without such a direction).
 
     Raises:
         PhotoError: No photo could be used.
@@ -66,7 +73,7 @@ def evaluate_photos(
     has_smile = _has_smile(session)
     for index, path in enumerate(paths):
         try:
-            _measure(means, session, session.align(read_image(path)), has_smile)
+            _measure(means, session, session.align(read_image(path)), has_smile, with_details)
         except PhotoError as error:
             skipped += 1
             if on_skip is not None:
@@ -75,20 +82,19 @@ def evaluate_photos(
             on_photo(index + 1, len(paths))
     if skipped == len(paths):
         raise PhotoError(f"none of the {len(paths)} photos could be used", "each needs a face that can be found")
-    names = ("input_psnr_db", "ssim_input", "identity_input", "identity_novel", "smile_gain", "smile_gain_share")
-    return {"photos": len(paths) - skipped, "skipped": skipped, **{name: means.mean(name) for name in names}}
+    return {"photos": len(paths) - skipped, "skipped": skipped, **{name: means.mean(name) for name in _NAMES}}
 
 
 @torch.no_grad()
-def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool) -> None:
-    inversion, render = session.invert_and_render(face)
+def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, with_details: bool) -> None:
+    inversion, render = session.invert_and_render(face, with_details=with_details)
     photo = torch.from_numpy(np.ascontiguousarray(face.image)).permute(2, 0, 1)[None].float() / 255.0
     small_photo, image = at_side(photo, _SIDE), _picture(render)
     mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), _SIDE) > 0.5
     means.add("input_psnr_db", psnr_db(image, small_photo, mask))
     means.add("ssim_input", ssim(image, small_photo, mask))
-    descriptor = identity_descriptor(small_photo)
-    means.add("identity_input", (identity_descriptor(image) - descriptor).norm(dim=1))
+    descriptor, shown = identity_descriptor(small_photo), identity_descriptor(image)
+    means.add("identity_input", (shown - descriptor).norm(dim=1))
     novel = torch.cat([_picture(view) for view in _side_views(session, inversion)])
     means.add("identity_novel", (identity_descriptor(novel) - descriptor).norm(dim=1))
     if has_smile:
@@ -97,6 +103,7 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool)
         gain = happiness(smiling) - happiness(image)
         means.add("smile_gain", gain)
         means.add("smile_gain_share", (gain >= SMILE_GAIN).float())
+        means.add("identity_smile", (identity_descriptor(smiling) - shown).norm(dim=1))
 
 
 def _has_smile(session: Session) -> bool:

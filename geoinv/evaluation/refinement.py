@@ -23,9 +23,10 @@ from ..images import read_image
 from ..inversion.photo_target import PhotoTarget
 from ..inversion.refine import HeadEstimate, Refinement, refine_head
 from ..inversion.tuning import tuned_generator
-from .heads import head_figures, measure_head
+from .heads import head_figures, measure_head, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Figures, Means
+from .variants import plain_head
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -64,8 +65,10 @@ def evaluate_refined_heads(
         )
         best = refine_head(generator, start, target, settings).estimate
         with torch.no_grad():
-            measure_head(before, generator, start.w_plus, _pose(start), head)
-            measure_head(after, tuned_generator(generator, best.tuning), best.w_plus, _pose(best), head)
+            truths = true_descriptors(head)
+            measure_head(before, plain_head(generator, start.w_plus, _pose(start)), head, truths)
+            tuned = tuned_generator(generator, best.tuning)
+            measure_head(after, plain_head(tuned, best.w_plus, _pose(best)), head, truths)
         if on_head is not None:
             on_head(index + 1, count)
     return {name: head_figures(before, count), settings.method: head_figures(after, count)}

@@ -60,7 +60,7 @@ def view_pictures(
         else:
             normals = render_normals(depth, alpha, cam2world.detach().float().cpu(), focal=view.focal)
             picture = normal_picture(normals[0], alpha[0])
-        pictures.append(_resized(picture, side))
+        pictures.append(resized(picture, side))
     return pictures
 
 
@@ -92,7 +92,7 @@ def shared_depth_range(views: Sequence[RenderOutput]) -> tuple[float, float]:
 def inversion_sheet(inversion: Inversion, reconstruction: RenderOutput) -> Picture:
     """Photo, reconstruction, depth and normals side by side."""
     pictures = view_pictures(reconstruction, inversion.pose.cam2world(), ("color", "depth", "normals"))
-    photo = _resized(inversion.photo, pictures[0].shape[0])
+    photo = resized(inversion.photo, pictures[0].shape[0])
     return row([photo, *pictures], labels=["photo", "reconstruction", "depth", "normals"])
 
 
@@ -122,7 +122,8 @@ def labelled_rows(rows: Sequence[Sequence[Picture]], labels: Sequence[str] | Non
     return stack([*sheets, row(rows[-1], labels=labels)])
 
 
-def _resized(picture: Picture, side: int) -> Picture:
+def resized(picture: Picture, side: int) -> Picture:
+    """[H, H, 3] at another side."""
     if picture.shape[0] == side:
         return picture
     interpolation = cv2.INTER_AREA if picture.shape[0] > side else cv2.INTER_LINEAR

@@ -27,11 +27,14 @@ def test_invert_writes_and_tells(geoinv: Callable[..., Done], woman: Path) -> No
     values = done.json
     assert {"inversion", "psnr_db", "yaw_deg", "pitch_deg", "roll_deg", "model", "seconds"} <= set(values)
     assert values["inversion"] == "out/woman.geoinv"
-    names = ["woman.geoinv", "woman_aligned.png", "woman_inversion.png", "woman_report.json", "woman_turntable.mp4"]
+    names = ["woman.geoinv", "woman_aligned.png", "woman_inversion.png", "woman_report.json", "woman_seen.png"]
+    names.append("woman_turntable.mp4")
     assert listing(Path("out")) == names
     assert sorted(Path(name).name for name in values["files"]) == names
     assert np.array_equal(Image.open("out/woman_aligned.png"), Inversion.load("out/woman.geoinv").photo)
-    assert json.loads(Path("out/woman_report.json").read_text())["psnr_db"] == values["psnr_db"]
+    written = json.loads(Path("out/woman_report.json").read_text())
+    assert written["psnr_db"] == values["psnr_db"]
+    assert 0.0 < written["seen_share"] == values["seen_share"] < 1.0
 
 
 @pytest.mark.parametrize("turntable", ["mp4", "gif"])

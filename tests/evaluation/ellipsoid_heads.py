@@ -1,5 +1,6 @@
 """Held-out heads made of the ellipsoid of ``tests.ellipsoid_head``, so that every figure is known."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,21 +8,22 @@ import torch
 from torch import nn
 
 from geoinv.camera import CameraPose
-from geoinv.evaluation.held_out import GREY, HeldOutHeads
+from geoinv.evaluation.held_out import GREY, YAWS_DEG, HeldOutHeads
 from geoinv.evaluation.picture_codes import encode_jpeg, encode_png
 from tests.ellipsoid_head import EllipsoidConfig, EllipsoidHead
 
 GENERATOR = EllipsoidHead(config=EllipsoidConfig(resolution=256, neural_resolution=128))
-YAWS = (0.1, 0.1 - np.pi / 6, 0.1 + np.pi / 6)
+INPUT_YAW_RAD = 0.1
 
 
 def cameras() -> torch.Tensor:
-    return CameraPose.from_vector(torch.tensor([[yaw, 0.05, 0.02, 0.01, 0.0, 0.1] for yaw in YAWS])).cam2world()
+    yaws = [INPUT_YAW_RAD + math.radians(yaw) for yaw in YAWS_DEG]
+    return CameraPose.from_vector(torch.tensor([[yaw, 0.05, 0.02, 0.01, 0.0, 0.1] for yaw in yaws])).cam2world()
 
 
 def ellipsoid_heads(count: int) -> HeldOutHeads:
     cam2world = cameras()
-    full = GENERATOR.render(torch.zeros(3, 3, 1, 2, 2), cam2world)
+    full = GENERATOR.render(torch.zeros(len(YAWS_DEG), 3, 1, 2, 2), cam2world)
     small = GENERATOR.render(torch.zeros(1, 3, 1, 2, 2), cam2world[:1], superresolution=False)
     color = (full.color + (1.0 - full.alpha) * GREY).permute(0, 2, 3, 1).numpy()
     depth = ((small.depth[0, 0] - 1.5) / 2.5).numpy()
@@ -34,8 +36,9 @@ def ellipsoid_heads(count: int) -> HeldOutHeads:
     }
     return HeldOutHeads(
         latents=torch.zeros(count, 8),
-        cam2world=cam2world.expand(count, 3, 4, 4),
+        cam2world=cam2world.expand(count, len(YAWS_DEG), 4, 4),
         codes={kind: [row] * count for kind, row in codes.items()},
+        yaws_deg=YAWS_DEG,
         seed=0,
         sampler_version=1,
     )

@@ -5,6 +5,7 @@ import torch
 
 from geoinv.conventions import MM_PER_UNIT
 from geoinv.evaluation.heads import evaluate_heads
+from geoinv.evaluation.held_out import HeldOutHeads
 from tests.evaluation.ellipsoid_heads import GENERATOR, KnowingEncoder, ellipsoid_heads
 
 
@@ -13,6 +14,10 @@ class TestEvaluateHeads:
         figures = evaluate_heads(GENERATOR, KnowingEncoder(), ellipsoid_heads(1))
         assert figures["heads"] == 1
         assert figures["input_psnr_db"] > 40.0 and figures["novel_psnr_db"] > 40.0  # JPEG alone
+        assert min(figures[f"psnr_db_{angle}"] for angle in (15, 30, 45)) > 40.0
+        assert figures["psnr_db_30"] == figures["novel_psnr_db"]
+        assert figures["identity_input"] < 0.1 and figures["identity_novel"] < 0.1
+        assert figures["inversion_seconds"] > 0.0
         assert figures["ssim_input"] > 0.98 and figures["ssim_novel"] > 0.98
         assert figures["camera_deg"] == pytest.approx(0.0, abs=1e-3)
         assert figures["depth_units"] < 2e-3  # pixels on the outline, where half of four rays miss
@@ -27,15 +32,17 @@ class TestEvaluateHeads:
         wrong = evaluate_heads(GENERATOR, KnowingEncoder(math.radians(5.0)), ellipsoid_heads(1))
         assert wrong["camera_deg"] == pytest.approx(5.0, abs=0.1)
         assert wrong["input_psnr_db"] < 35.0 and wrong["novel_psnr_db"] < 35.0
+        assert wrong["psnr_db_45"] < 35.0 and wrong["identity_novel"] > right["identity_novel"]
         assert wrong["depth_units"] > 3.0 * right["depth_units"]
         assert wrong["generator_psnr_db"] == right["generator_psnr_db"]
 
     def test_encoder_gets_a_photo(self):
         encoder = KnowingEncoder()
         evaluate_heads(GENERATOR, encoder, ellipsoid_heads(2))
-        assert [tuple(image.shape) for image in encoder.seen] == [(1, 3, 256, 256)] * 2
-        assert encoder.seen[0].min() >= -1.0 and encoder.seen[0].max() <= 1.0
-        assert not torch.equal(encoder.seen[0], encoder.seen[1])  # the same head, other backgrounds
+        assert [tuple(image.shape) for image in encoder.seen] == [(1, 3, 256, 256)] * 3
+        assert torch.equal(encoder.seen[0], encoder.seen[1])  # a first run that is not timed
+        assert encoder.seen[1].min() >= -1.0 and encoder.seen[1].max() <= 1.0
+        assert not torch.equal(encoder.seen[1], encoder.seen[2])  # the same head, other backgrounds
 
     def test_without_encoder_or_fitting_z(self):
         heads = ellipsoid_heads(1)
@@ -44,6 +51,16 @@ class TestEvaluateHeads:
         object.__setattr__(heads, "latents", torch.zeros(1, 5))
         figures = evaluate_heads(GENERATOR, KnowingEncoder(), heads)
         assert figures["generator_psnr_db"] is None and figures["input_psnr_db"] is not None
+
+    def test_wider_views_leave_the_others_figures_alone(self):
+        """A file of format 1 has three views; its figures are those of a file with more."""
+        heads = ellipsoid_heads(1)
+        codes = {kind: [row[:3] for row in rows] for kind, rows in heads.codes.items()}
+        few = HeldOutHeads(heads.latents, heads.cam2world[:, :3], codes, heads.yaws_deg[:3], 0, 1)
+        one, other = (evaluate_heads(GENERATOR, KnowingEncoder(0.02), file) for file in (few, heads))
+        assert one.pop("psnr_db_15") is None and one.pop("psnr_db_45") is None
+        for name in one.keys() - {"inversion_seconds"}:
+            assert one[name] == other[name], name
 
     def test_limit_and_progress(self):
         seen = []

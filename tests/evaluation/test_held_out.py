@@ -5,7 +5,8 @@ import torch
 from geoinv.camera import CameraPose
 from geoinv.errors import CheckpointError
 from geoinv.evaluation.held_out import (
-    NOVEL_YAW_RAD,
+    YAWS_DEG,
+    HeldOutHeads,
     halved,
     held_out_cameras,
     load_held_out,
@@ -24,6 +25,28 @@ class TestFile:
         one, other = heads.head(1), back.head(1)
         assert torch.equal(one.color, other.color) and torch.equal(one.cam2world, other.cam2world)
         assert one.depth[one.depth < 3.5] == pytest.approx(other.depth[other.depth < 3.5])
+
+    def test_reads_format_1(self, tmp_path):
+        """Its three views were named, and nothing told their angles."""
+        import json
+
+        from safetensors import safe_open
+        from safetensors.torch import save_file
+
+        heads = ellipsoid_heads(1)
+        codes = {kind: [row[:3] for row in rows] for kind, rows in heads.codes.items()}
+        old = HeldOutHeads(heads.latents, heads.cam2world[:, :3].clone(), codes, YAWS_DEG[:3], 0, 1)
+        save_held_out(tmp_path / "new", old)
+        with safe_open(tmp_path / "new", framework="pt") as file:
+            header = json.loads(file.metadata()["geoinv"])
+            tensors = {name: file.get_tensor(name) for name in ("z", "cam2world", "pictures")}
+        header["format"] = "geoinv held-out heads 1"
+        del header["yaws_deg"]
+        header["views"] = ["input", "left", "right"]
+        save_file(tensors, tmp_path / "old", metadata={"geoinv": json.dumps(header)})
+        back = load_held_out(tmp_path / "old")
+        assert back.yaws_deg == (0, -30, 30)
+        assert back.head(0).color.shape == (3, 3, 256, 256) and back.codes == codes
 
     def test_same_bytes(self, tmp_path):
         for name in ("a", "b"):
@@ -52,8 +75,15 @@ class TestShippedHeads:
         poses = [CameraPose.from_cam2world(matrices).as_vector() for matrices in heads.cam2world]
         for vectors in poses:
             assert abs(vectors[0, 0]) < np.radians(25.1)
-            assert vectors[1:, 0] - vectors[0, 0] == pytest.approx([-NOVEL_YAW_RAD, NOVEL_YAW_RAD], abs=1e-4)
-            assert torch.allclose(vectors[1:, 1:], vectors[:1, 1:].expand(2, -1), atol=1e-4)
+            assert torch.rad2deg(vectors[:, 0] - vectors[0, 0]).tolist() == pytest.approx(YAWS_DEG, abs=0.01)
+            assert torch.allclose(vectors[1:, 1:], vectors[:1, 1:].expand(len(YAWS_DEG) - 1, -1), atol=1e-4)
+
+    def test_views_by_angle(self):
+        heads = load_held_out()
+        assert heads.yaws_deg == YAWS_DEG == (0, -30, 30, -15, 15, -45, 45)
+        head = heads.head(0)
+        assert head.views_at(0, 30) == [0, 1, 2] and head.views_at(45) == [5, 6] and head.views_at(7) == []
+        assert head.color.shape == (7, 3, 256, 256) and head.alpha.shape == (7, 1, 256, 256)
 
     def test_depth_and_normals_agree(self):
         """Normals out of the depth map equal the stored ones: axes, camera and scale all fit."""
@@ -89,7 +119,7 @@ def test_halved_by_hand():
 def test_cameras_are_deterministic():
     pytest.importorskip("geoinv.synth.dataset")
     one, other = (held_out_cameras(np.random.default_rng(3)) for _ in range(2))
-    assert torch.equal(one, other) and one.shape == (3, 4, 4)
+    assert torch.equal(one, other) and one.shape == (7, 4, 4)
 
 
 def test_background():

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ class EllipsoidSession:
         marks = np.stack([256 + 60 * np.cos(angles), 256 + 80 * np.sin(angles), 0 * angles], axis=1)
         return Face(photo, marks)
 
-    def invert_and_render(self, face: Face):
+    def invert_and_render(self, face: Face, *, with_details: bool):
         head = Head(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
         return head, self.render(head, cam2world=head.pose.cam2world())
 
@@ -72,10 +72,26 @@ class TestEvaluatePhotos:
         assert figures["input_psnr_db"] > 50.0 and figures["ssim_input"] > 0.99  # 8 bits alone
         assert figures["identity_input"] < 0.02 < figures["identity_novel"]
         assert figures["smile_gain"] == 0.0 and figures["smile_gain_share"] == 0.0
+        assert figures["identity_smile"] == 0.0
+
+    def test_identity_of_another_head_after_the_smile(self, folder, monkeypatch):
+        session = EllipsoidSession({"smile": torch.zeros(3, 4)})
+        smiled = Head(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
+        monkeypatch.setattr(session, "edit", lambda head, strengths: smiled)
+        plain = session.render
+
+        def render(head, *, cam2world):
+            view = plain(head, cam2world=cam2world)
+            return replace(view, color=view.color.flip(1)) if head is smiled else view
+
+        monkeypatch.setattr(session, "render", render)
+        figures = evaluate_photos(session, [folder / "a.png"])
+        assert figures["identity_smile"] > 0.01
 
     def test_without_a_smile_direction(self, folder):
         figures = evaluate_photos(EllipsoidSession({}), [folder / "a.png"])
         assert figures["smile_gain"] is None and figures["smile_gain_share"] is None
+        assert figures["identity_smile"] is None
 
     def test_rejects_when_nothing_is_usable(self, folder):
         with pytest.raises(PhotoError, match="none of the 1 photos"):

@@ -69,6 +69,7 @@ def held_out() -> HeldOutHeads:
         latents=torch.zeros(1, 8),
         cam2world=cam2world[None],
         codes={kind: [row] for kind, row in codes.items()},
+        yaws_deg=(0, -30, 30),
         seed=0,
         sampler_version=1,
     )

@@ -1,0 +1,120 @@
+"""What each part of the method brings: variants side by side on the held-out heads, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from .heads import inversion_figures, measure_inversion, true_descriptors
+from .held_out import HeldOutHeads, load_held_out
+from .means import Figures, Means
+from .variants import Variant, detailed_by, encoded_by
+
+if TYPE_CHECKING:
+    from ..models.details import Alignment
+    from ..models.generator import TriPlaneGenerator
+    from ..session import Session
+
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("input_psnr_db", "input\ndB", ".2f"),
+    ("psnr_db_15", "+-15\ndB", ".2f"),
+    ("psnr_db_30", "+-30\ndB", ".2f"),
+    ("psnr_db_45", "+-45\ndB", ".2f"),
+    ("depth_mm", "depth\nmm", ".1f"),
+    ("normal_deg", "normals\ndeg", ".1f"),
+    ("camera_deg", "camera\ndeg", ".2f"),
+    ("identity_input", "identity\ninput", ".3f"),
+    ("identity_novel", "identity\n+-30", ".3f"),
+    ("inversion_seconds", "time\ns", ".3f"),
+)
+"""(figure, heading, format) of the table."""
+
+E0 = "E0"
+E0_WITHOUT_GEOMETRY = "E0 without geometry losses"
+ALIGNMENTS: tuple[tuple[str, Alignment], ...] = (
+    ("E0 + E1, 3D-aligned", "3d"),
+    ("E0 + E1, 2D-aligned", "2d"),
+    ("E0 + E1, hybrid", "hybrid"),
+)
+"""The same local branch, with features of one kind alone and of both; it is trained for all three."""
+
+
+@dataclass
+class Candidates:
+    """The variants that can be measured here, and why the others cannot."""
+
+    variants: list[Variant] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidates:
+    """The variants of a model.
+
+    Args:
+        session: Its generator and encoder.
+        no_geometry: An encoder trained for the same generator without the geometry losses; by default what lies beside
+            the model's own as ``NAME-encoder-nogeometry.safetensors``.
+
+    Raises:
+        CheckpointError: The model has no encoder, or ``no_geometry`` is missing or of another generator.
+    """
+    from ..checkpoints.store import load_encoder_of, model_file
+
+    found = Candidates([Variant(E0, encoded_by(session.encoder))])
+    path = no_geometry if no_geometry is not None else model_file(session.model, "encoder-nogeometry")
+    if no_geometry is None and not path.is_file():
+        found.left_out[E0_WITHOUT_GEOMETRY] = f"no such encoder is given, and there is none at {path}"
+    else:
+        encoder = load_encoder_of(session.model, path, session.device)[0]
+        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder)))
+    for name, alignment in ALIGNMENTS:
+        if session.local_branch is None:
+            found.left_out[name] = f"there is no local branch at {model_file(session.model, 'details')}"
+        else:
+            found.variants.append(Variant(name, detailed_by(session.encoder, session.local_branch, alignment)))
+    return found
+
+
+def evaluate_variants(
+    generator: TriPlaneGenerator,
+    variants: Sequence[Variant],
+    held_out: HeldOutHeads | None = None,
+    *,
+    limit: int | None = None,
+    on_head: Callable[[int, int], None] | None = None,
+) -> dict[str, Figures]:
+    """Figures by the variants' names, all on the same photos.
+
+    Args:
+        generator: In evaluation mode; that of all variants.
+        variants: What to compare.
+        held_out: The shipped heads by default.
+        limit: Only so many heads, from the first.
+        on_head: Called with the number of heads done and of all.
+    """
+    held_out = held_out if held_out is not None else load_held_out()
+    count = len(held_out) if limit is None else min(limit, len(held_out))
+    device = next(generator.parameters()).device
+    means = {variant.name: Means() for variant in variants}
+    with torch.no_grad():
+        for index in range(count):
+            head = held_out.head(index)
+            photo, truths = head.photo(index).to(device), true_descriptors(head)
+            for variant in variants:
+                measure_inversion(means[variant.name], variant.invert, generator, head, photo, truths)
+            if on_head is not None:
+                on_head(index + 1, count)
+    return {name: inversion_figures(own, count) for name, own in means.items()}
+
+
+def ablation_rows(figures: dict[str, Figures]) -> list[list[str]]:
+    """A row of text for each variant: its name and the figures of ``COLUMNS``."""
+
+    def told(value: float | int | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    return [[name, *(told(own.get(column), form) for column, _, form in COLUMNS)] for name, own in figures.items()]

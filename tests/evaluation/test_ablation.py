@@ -1,0 +1,67 @@
+"""Variants side by side: stand-ins on the ellipsoid, whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from geoinv.evaluation.ablation import COLUMNS, ablation_rows, evaluate_variants
+from geoinv.evaluation.variants import Reconstruction, Variant, encoded_by
+from tests.evaluation.ellipsoid_heads import GENERATOR, KnowingEncoder, ellipsoid_heads
+
+
+class Dim:
+    """An encoder's head whose colours are too dark, and details that put them right where ``lit`` says."""
+
+    def __init__(self, lit: bool) -> None:
+        self.lit = lit
+        self.calls = 0
+
+    def __call__(self, photo: torch.Tensor, generator: object) -> Reconstruction:
+        self.calls += 1
+        made = encoded_by(KnowingEncoder())(photo, generator)
+        details = 1.0 if self.lit else 0.8
+
+        def view(cam2world: torch.Tensor):
+            plain = made.view(cam2world)
+            return replace(plain, color=plain.color * details)
+
+        return Reconstruction(made.camera, view)
+
+
+def test_details_are_measured_as_they_are_seen() -> None:
+    variants = [Variant("dim", Dim(False)), Variant("lit", Dim(True)), Variant("E0", encoded_by(KnowingEncoder()))]
+    seen: list[tuple[int, int]] = []
+    figures = evaluate_variants(
+        GENERATOR, variants, ellipsoid_heads(3), limit=2, on_head=lambda *done: seen.append(done)
+    )
+    assert list(figures) == ["dim", "lit", "E0"] and seen == [(1, 2), (2, 2)]
+    dim, lit, e0 = figures.values()
+    for name in ("input_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45"):
+        assert lit[name] > dim[name] + 10.0 and lit[name] == e0[name]
+    assert dim["identity_input"] > lit["identity_input"]
+    assert dim["depth_mm"] == lit["depth_mm"]  # details of colour leave the shape alone
+    assert all(row["heads"] == 2 and row["inversion_seconds"] > 0.0 for row in figures.values())
+
+
+def test_loading_is_not_part_of_an_inversion() -> None:
+    slow = Dim(True)
+    evaluate_variants(GENERATOR, [Variant("slow", slow)], ellipsoid_heads(2))
+    assert slow.calls == 3  # one that is not timed, then one a head
+
+
+def test_rows() -> None:
+    figures = {"E0": {name: 1.25 for name, _, _ in COLUMNS}, "other": {"input_psnr_db": None}}
+    first, second = ablation_rows(figures)
+    assert first[:2] == ["E0", "1.25"] and first[-1] == "1.250"
+    assert second == ["other"] + ["-"] * len(COLUMNS)
+
+
+def test_a_camera_that_is_off_is_not_forgiven() -> None:
+    figures = evaluate_variants(
+        GENERATOR, [Variant("off", encoded_by(KnowingEncoder(0.1)))], ellipsoid_heads(1), limit=1
+    )
+    assert figures["off"]["camera_deg"] == pytest.approx(5.73, abs=0.05)
+    assert figures["off"]["psnr_db_45"] < 35.0
