@@ -107,7 +107,7 @@ def save_model(
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
     kind: Kind = "generator" if isinstance(config, GeneratorConfig) else "encoder"
     metadata = model_metadata(kind, asdict(config), extra or {})
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable=True) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
 
 
