@@ -16,8 +16,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,15 +158,16 @@ def make_dataset(
         todo = [s for s in mine if not (folder / f"{s:05d}_z.npy").exists()]
         processes = min(workers, len(todo)) if worker is None else 1
         finished = _in_processes if processes > 1 else _in_this_process
-        for shard, rate in finished(folder, spec, assets, todo, processes):
-            if on_shard:
-                on_shard(shard, spec.shards, rate)
+        with closing(finished(folder, spec, assets, todo, processes)) as made:
+            for shard, rate in made:
+                if on_shard:
+                    on_shard(shard, spec.shards, rate)
     return folder
 
 
 def _in_this_process(
     folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
-) -> Iterator[tuple[int, float]]:
+) -> Generator[tuple[int, float], None, None]:
     """Make the shards ``todo``; yields each with its views a second."""
     if todo:
         worker = _Worker(folder, spec, assets)
@@ -176,7 +177,7 @@ def _in_this_process(
 
 def _in_processes(
     folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
-) -> Iterator[tuple[int, float]]:
+) -> Generator[tuple[int, float], None, None]:
     """Likewise in ``processes`` processes, in the order in which shards are finished."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed

@@ -44,6 +44,13 @@ class Adversary:
     It is no module, so that no other optimiser can be given its parameters by accident, and its parameters have
     gradients during :meth:`discriminator_step` alone, so that one that had them would leave them as they are.
 
+    In a step of a :class:`~geoinv.training.loop.TrainingLoop`, which saves it (``beside={"adversary": adversary}``)::
+
+        terms |= adversary.discriminator_step(real, real_label, fake, fake_label)  # of weight 0: only logged
+        terms["adversarial"] = adversary.generator_loss(fake, fake_label)
+
+    in this order, since the discriminator must not change between a loss and its backward pass.
+
     Args:
         config: Of the discriminator.
         settings: Of its training.
