@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from geoinv.errors import UsageError
-from geoinv.files import atomic_path
+from geoinv.files import atomic_path, only_one_process, remove_leftovers
 
 
 def test_replaces_the_old_file_only_on_success(tmp_path: Path) -> None:
@@ -44,3 +45,30 @@ def test_full_disk(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no space left"), atomic_path(tmp_path / "result.txt"):
         raise OSError(28, "No space left on device")
     assert not list(tmp_path.iterdir())
+
+
+def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in ("result.txt", ".hidden", ".notes-12345678.txt", "state-12345678.part.pt")]
+    for path in kept:
+        path.touch()
+    for name in ("result.txt", "bare", "two.dots.npy"):
+        with suppress(KeyboardInterrupt), atomic_path(tmp_path / name) as temporary:
+            raise KeyboardInterrupt
+        temporary.touch()  # as if the block had not been left, but killed
+    remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_durable_files_are_files_like_others(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "deep" / "result.txt", durable=True) as temporary:
+        temporary.write_text("first")
+    assert [path.read_text() for path in tmp_path.rglob("*.txt")] == ["first"]
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    refused = pytest.raises(UsageError, match="another run is at work")
+    with only_one_process(tmp_path), refused, only_one_process(tmp_path):
+        pass
+    with only_one_process(tmp_path):
+        assert not list(tmp_path.iterdir())  # the lock is no file

@@ -111,7 +111,7 @@ def save_model(
     """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
     tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
     metadata = model_metadata(_KINDS[type(config)], asdict(config), extra or {})
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable=True) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
 
 

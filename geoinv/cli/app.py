@@ -37,6 +37,9 @@ app.add_typer(train.app, name="train")
 app.add_typer(weights.app, name="weights")
 
 
+_INTERRUPTED = 128 + signal.SIGINT
+
+
 def _version(value: bool) -> None:
     if value:
         output.line(f"geoinv {__version__}")
@@ -61,9 +64,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = app(args=arguments, prog_name="geoinv", standalone_mode=False)
+        code = int(app(args=arguments, prog_name="geoinv", standalone_mode=False) or 0)
+        if code == _INTERRUPTED:  # which typer makes of Ctrl-C without a word
+            raise KeyboardInterrupt
         sys.stdout.flush()
-        return int(code or 0)
+        return code
     except GeoinvError as error:
         output.print_error(error.message, error.hint)
         if os.environ.get("GEOINV_DEBUG") == "1":
@@ -71,7 +76,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         output.print_error("interrupted", None)
-        return 128 + signal.SIGINT
+        return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read stdout has gone; keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -177,16 +178,21 @@ def _build(operation: Operation) -> None:
     from torch.utils import cpp_extension
 
     library = _library(operation)
+    # A folder of its own: a process that is killed leaves a lock of torch's, half a library, and compilers at work.
+    folder = library.parent / f"build-{os.getpid()}"
     try:
-        library.parent.mkdir(parents=True, exist_ok=True)
-        (library.parent / "lock").unlink(missing_ok=True)  # torch's own, left by a process that was killed
+        for left in library.parent.glob("build-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder.mkdir(parents=True)
         cpp_extension.load(
             name=library.stem,
             sources=[str(source) for source in operation.sources if source.suffix != ".h"],
             extra_cflags=compiler_flags(portable=operation.portable),
-            build_directory=str(library.parent),
+            build_directory=str(folder),
             is_python_module=False,
         )
+        os.replace(folder / library.name, library)
+        shutil.rmtree(folder, ignore_errors=True)
         library.with_suffix(".failure").unlink(missing_ok=True)
     except (RuntimeError, OSError, ImportError) as error:
         _failures[operation.name] = _cause(error)

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..files import atomic_path, only_one_process, remove_leftovers
 from .sampler import SAMPLER_VERSION, HeadSampler
 
 
@@ -146,20 +150,24 @@ def make_dataset(
     spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size, twins)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_same(folder, spec)
-    mine = range(spec.shards) if worker is None else range(worker, spec.shards, workers)
-    todo = [s for s in mine if not (folder / f"{s:05d}_z.npy").exists()]
-    processes = min(workers, len(todo)) if worker is None else 1
-    finished = _in_processes if processes > 1 else _in_this_process
-    for shard, rate in finished(folder, spec, assets, todo, processes):
-        if on_shard:
-            on_shard(shard, spec.shards, rate)
+    with only_one_process(folder) if worker is None else nullcontext():
+        if worker is None:
+            remove_leftovers(folder)
+        _check_same(folder, spec)
+        mine = range(spec.shards) if worker is None else range(worker, spec.shards, workers)
+        todo = [s for s in mine if not (folder / f"{s:05d}_z.npy").exists()]
+        processes = min(workers, len(todo)) if worker is None else 1
+        finished = _in_processes if processes > 1 else _in_this_process
+        with closing(finished(folder, spec, assets, todo, processes)) as made:
+            for shard, rate in made:
+                if on_shard:
+                    on_shard(shard, spec.shards, rate)
     return folder
 
 
 def _in_this_process(
     folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
-) -> Iterator[tuple[int, float]]:
+) -> Generator[tuple[int, float], None, None]:
     """Make the shards ``todo``; yields each with its views a second."""
     if todo:
         worker = _Worker(folder, spec, assets)
@@ -169,7 +177,7 @@ def _in_this_process(
 
 def _in_processes(
     folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
-) -> Iterator[tuple[int, float]]:
+) -> Generator[tuple[int, float], None, None]:
     """Likewise in ``processes`` processes, in the order in which shards are finished."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -181,14 +189,31 @@ def _in_processes(
     find_base_data()
     create_context().release()
     context = multiprocessing.get_context("spawn")  # an OpenGL context does not survive a fork
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(processes, context, _start_worker, (folder, spec, root)) as pool:
-        shards = {pool.submit(_make_in_worker, shard): shard for shard in todo}
         try:
+            with _without_interrupts():  # Ctrl-C reaches every process of the terminal; one of them shall answer
+                shards = {pool.submit(_make_in_worker, shard): shard for shard in todo}
             for done in as_completed(shards):
                 yield shards[done], done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()  # nobody waits for the shards under way
             raise
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C meanwhile, here and for good in the processes started."""
+    if threading.current_thread() is not threading.main_thread():  # where signals cannot be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Worker:
@@ -213,7 +238,18 @@ _worker: _Worker | None = None  # of this process, where it is one of a pool
 
 def _start_worker(folder: Path, spec: DatasetSpec, assets: Path) -> None:
     global _worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = _Worker(folder, spec, assets)
+
+
+def _end_with_parent() -> None:
+    """A pool's processes outlive a parent that is killed, and would go on rendering, or wait, for ever."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _make_in_worker(shard: int) -> float:
@@ -256,22 +292,23 @@ def render_shard(
 
 
 def _write_shard(folder: Path, shard: int, arrays: dict[str, NDArray[np.generic]]) -> None:
+    for path in folder.glob(f".{shard:05d}_*"):  # of a process that was killed
+        path.unlink(missing_ok=True)
     for name, array in arrays.items():  # z comes last and marks the shard as complete
-        temporary = folder / f".{shard:05d}_{name}.{os.getpid()}.part"
-        with temporary.open("wb") as stream:
-            np.save(stream, array)
-        temporary.replace(folder / f"{shard:05d}_{name}.npy")
+        with atomic_path(folder / f"{shard:05d}_{name}.npy", durable=True) as temporary:
+            np.save(temporary, array)
 
 
 def _check_same(folder: Path, spec: DatasetSpec) -> None:
     path = folder / "dataset.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
+        if found == spec.describe():
+            return
         differing = {key for key, value in spec.describe().items() if found.get(key) != value} - {"heads", "shards"}
         if differing:
             raise UsageError(
                 f"{folder} holds another data set ({', '.join(sorted(differing))} differ)", "use a new folder"
             )
-    temporary = folder / f".dataset.{os.getpid()}.part"
-    temporary.write_text(json.dumps(spec.describe(), indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with atomic_path(path, durable=True) as temporary:
+        temporary.write_text(json.dumps(spec.describe(), indent=2) + "\n", encoding="utf-8")

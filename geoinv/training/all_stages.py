@@ -1,35 +1,59 @@
 """Every stage of ``mini``, from nothing to weights that ship, within a budget of hours.
 
 The stages go one after another, each in a folder of its own below ``out``, each resumable, so a run that was killed
-goes on where it was. Their shares of the budget are what two CPU cores showed to be balanced: heads cost 0.02 s of both
-cores a view, a generator gains from all the time it gets, and an encoder learns in half of that.
+goes on where it was. A stage is an entry of :data:`STAGES`; what one hands to the next are files.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..checkpoints.store import load_encoder, load_generator, sha256_of
-from ..editing import discover_directions, save_directions, visible_directions
-from ..errors import UsageError
+from ..editing import discover_directions, load_directions, save_directions, visible_directions
+from ..errors import CheckpointError, UsageError
 from ..evaluation import build_held_out, evaluate_heads, load_held_out
-from ..files import atomic_path
+from ..files import atomic_path, only_one_process, remove_leftovers
+from ..models.config import GeneratorConfig
 from ..synth.dataset import make_dataset
 from ..synth.sampler import HeadSampler
 from .encoder import EncoderTraining, train_encoder
 from .generator import GeneratorTraining, train_generator
 from .loop import Tell
 from .mini_model import mini_for_heads
+from .run_folder import RunFolder
 from .superresolution import SuperresolutionTraining, train_superresolution
 
 HEADS_PER_HOUR = 9000
 """Heads to render for each hour of the budget, three views each: a sixth of it on two CPU cores."""
 MOST_HEADS = 60_000
 
-GENERATOR_SHARE, SUPERRESOLUTION_SHARE, ENCODER_SHARE = 0.48, 0.03, 0.3
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything a run makes; other than the defaults only to rehearse one in minutes.
+
+    Args:
+        heads: To train on; None: by the hours.
+        check_heads: To validate on.
+        large_heads: At the final resolution.
+        held_out_heads: For the figures.
+        shard_size: Heads in a shard.
+        model: The generator.
+        settings: Of the stages by name, in place of theirs.
+    """
+
+    heads: int | None = None
+    check_heads: int = 60
+    large_heads: int = 240
+    held_out_heads: int = 48
+    shard_size: int = 100
+    model: GeneratorConfig = field(default_factory=mini_for_heads)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,6 +69,7 @@ class AllStages:
         workers: Processes that render heads.
         compile: Compile the backbone with torch.
         seed: Of everything.
+        sizes: How much of everything.
     """
 
     out: Path
@@ -55,9 +80,40 @@ class AllStages:
     workers: int = 2
     compile: bool = False
     seed: int = 0
+    sizes: Sizes = field(default_factory=Sizes)
+
+    @property
+    def weights(self) -> Path:
+        """The folder of what ships."""
+        return self.out / "weights"
+
+    @property
+    def generator(self) -> Path:
+        """The generator that ships."""
+        return self.weights / "mini-generator.safetensors"
+
+    @property
+    def held_out(self) -> Path:
+        """The heads that figures are measured on."""
+        return self.weights / "heldout-heads.safetensors"
 
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run.
+
+    Args:
+        name: For people; what it trains lies in a folder of this name.
+        share: Of the budget; 0 where it takes what it needs.
+        work: Does what is left of it; is given the settings, the minutes that its share makes, and whom to tell.
+    """
+
+    name: str
+    share: float
+    work: Callable[[AllStages, float, Say], None]
 
 
 def train_all(config: AllStages, say: Say = lambda text: None) -> Path:
@@ -67,28 +123,39 @@ def train_all(config: AllStages, say: Say = lambda text: None) -> Path:
         The folder of weights: generator, encoder, directions, held-out heads and their figures (``figures.json``).
 
     Raises:
-        UsageError: The budget is too short to make heads, or ``start`` has no weights.
+        UsageError: The budget is too short to make heads, ``start`` has no weights, or another run is at work in
+            ``out``.
     """
-    weights = config.out / "weights"
-    weights.mkdir(parents=True, exist_ok=True)
-    heads, check, large = _heads(config, say)
-    generator = _generator(config, heads, check, large, weights, say)
-    _encoder(config, heads, check, generator, weights, say)
-    _directions(config, generator, weights, say)
-    _figures(config, generator, weights, say)
-    return weights
+    _check(config)
+    config.weights.mkdir(parents=True, exist_ok=True)
+    with only_one_process(config.out):
+        remove_leftovers(config.weights)
+        for stage in STAGES:
+            start = time.monotonic()
+            stage.work(config, 60.0 * config.hours * stage.share, _prefixed(stage.name, say))
+            pace = RunFolder(config.out / stage.name).pace() if stage.share else None
+            took = f"{(time.monotonic() - start) / 60.0:.1f} minutes in this run"
+            say(f"{stage.name}: done; " + (f"{pace}; {took}" if pace else took))
+    return config.weights
 
 
-def _heads(config: AllStages, say: Say) -> tuple[Path, Path, Path]:
-    count = min(int(HEADS_PER_HOUR * config.hours), MOST_HEADS) // 100 * 100
-    if count < 100:
+def _check(config: AllStages) -> None:
+    if _heads_to_render(config) < 2:
         raise UsageError(f"{config.hours} hours are too short", "half an hour is the least that shows anything")
+    _started(config, "generator")
 
-    def data(name: str, heads: int, views: int, resolution: int, seed: int, *, twins: bool) -> Path:
-        def tell(shard: int, shards: int, rate: float) -> None:
-            say(f"{name}: shard {shard + 1} of {shards}, {rate:.1f} views a second")
 
-        return make_dataset(
+def _heads_to_render(config: AllStages) -> int:
+    if config.sizes.heads is not None:
+        return config.sizes.heads
+    return min(int(HEADS_PER_HOUR * config.hours), MOST_HEADS) // 100 * 100
+
+
+def _heads(config: AllStages, minutes: float, say: Say) -> None:
+    sizes, side = config.sizes, config.sizes.model.neural_resolution
+
+    def data(name: str, heads: int, views: int, resolution: int, seed: int, *, twins: bool) -> None:
+        make_dataset(
             config.out / name,
             heads,
             views,
@@ -97,79 +164,99 @@ def _heads(config: AllStages, say: Say) -> tuple[Path, Path, Path]:
             config.assets,
             twins=twins,
             workers=config.workers,
-            on_shard=tell,
+            shard_size=sizes.shard_size,
+            on_shard=lambda shard, of, rate: say(f"{name}: shard {shard + 1} of {of}, {rate:.1f} views a second"),
         )
 
-    side = mini_for_heads().neural_resolution
     # seeds of their own, so that no head to check on is trained on
-    check = data("check", 60, 2, side, 3 * config.seed + 2_000_001, twins=True)
-    large = data("large", 240, 2, 2 * side, 3 * config.seed + 2_000_002, twins=False)
-    return data("heads", count, 3, side, 3 * config.seed + 2_000_003, twins=True), check, large
+    data("check", sizes.check_heads, 2, side, 3 * config.seed + 2_000_001, twins=True)
+    data("large", sizes.large_heads, 2, sizes.model.resolution, 3 * config.seed + 2_000_002, twins=False)
+    data("heads", _heads_to_render(config), 3, side, 3 * config.seed + 2_000_003, twins=True)
+    if not config.held_out.exists():
+        say(f"held-out: {sizes.held_out_heads} heads")
+        build_held_out(config.held_out, sizes.held_out_heads, assets=config.assets)
 
 
-def _generator(config: AllStages, heads: Path, check: Path, large: Path, weights: Path, say: Say) -> Path:
-    minutes = 60.0 * config.hours
+def _generator(config: AllStages, minutes: float, say: Say) -> None:
     settings = GeneratorTraining(
-        data=heads,
-        validation=check,
+        data=config.out / "heads",
+        validation=config.out / "check",
         out=config.out / "generator",
-        minutes=GENERATOR_SHARE * minutes,
+        minutes=minutes,
         start=_started(config, "generator"),
         compile=config.compile,
         seed=config.seed,
     )
-    trained = train_generator(mini_for_heads(), settings, on_progress=_in_stage("generator", say))
-    target = weights / "mini-generator.safetensors"
-    if not target.exists() or _base(target) != sha256_of(trained):
-        finer = SuperresolutionTraining(
-            data=large,
-            out=config.out / "superresolution",
-            minutes=SUPERRESOLUTION_SHARE * minutes,
-            generator=str(trained),
-            seed=config.seed,
-        )
-        best = train_superresolution(finer, on_progress=_in_stage("superresolution", say))
-        _ship(best, target)
-    return target
+    trained = train_generator(config.sizes.model, _sized(settings, config, "generator"), on_progress=_telling(say))
+    _measure(config, "generator", trained, say, with_encoder=False)
 
 
-def _base(path: Path) -> str:
-    """SHA-256 of the generator to which super-resolution was added."""
-    base: str = load_generator(str(path))[1].extra["superresolution"]["base_sha256"]
-    return base
+def _superresolution(config: AllStages, minutes: float, say: Say) -> None:
+    trained, run = config.out / "generator" / "best.safetensors", RunFolder(config.out / "superresolution")
+    _start_over_for(run, trained, say)
+    settings = SuperresolutionTraining(
+        data=config.out / "large", out=run.path, minutes=minutes, generator=str(trained), seed=config.seed
+    )
+    best = train_superresolution(_sized(settings, config, "superresolution"), on_progress=_telling(say))
+    _ship(best, config.generator)
 
 
-def _encoder(config: AllStages, heads: Path, check: Path, generator: Path, weights: Path, say: Say) -> None:
+def _encoder(config: AllStages, minutes: float, say: Say) -> None:
+    run = RunFolder(config.out / "encoder")
+    _start_over_for(run, config.generator, say)
     settings = EncoderTraining(
-        data=heads,
-        validation=check,
-        out=config.out / "encoder",
-        minutes=ENCODER_SHARE * 60.0 * config.hours,
-        start=_started(config, "encoder"),
-        generator=str(generator),
+        data=config.out / "heads",
+        validation=config.out / "check",
+        out=run.path,
+        minutes=minutes,
+        start=run.earlier if run.earlier.exists() else _started(config, "encoder"),
+        generator=str(config.generator),
         photos=config.photos,
         seed=config.seed,
     )
-    best = train_encoder(settings, on_progress=_in_stage("encoder", say))
-    _ship(best, weights / "mini-encoder.safetensors")
+    best = train_encoder(_sized(settings, config, "encoder"), on_progress=_telling(say))
+    _ship(best, config.weights / "mini-encoder.safetensors")
+    _measure(config, "encoder", config.generator, say, with_encoder=True)
 
 
-def _directions(config: AllStages, path: Path, weights: Path, say: Say) -> None:
-    generator, info = load_generator(str(path))
-    found = discover_directions(generator, HeadSampler().attributes, generator_sha256=info.sha256, seed=config.seed)
+def _directions(config: AllStages, minutes: float, say: Say) -> None:
+    sha256 = sha256_of(config.generator)
+    try:
+        load_directions(config.generator, generator_sha256=sha256)
+        return
+    except CheckpointError:  # none, or of an earlier generator
+        pass
+    generator, _ = load_generator(str(config.generator))
+    found = discover_directions(generator, HeadSampler().attributes, generator_sha256=sha256, seed=config.seed)
     visible = visible_directions(generator, found, seed=config.seed)
-    save_directions(weights / "mini-directions.safetensors", visible)
-    say(f"directions: {len(visible.names)} of {len(found.names)} show")
+    save_directions(config.weights / "mini-directions.safetensors", visible)
+    say(f"{len(visible.names)} of {len(found.names)} show")
 
 
-def _figures(config: AllStages, path: Path, weights: Path, say: Say) -> None:
-    held_out = weights / "heldout-heads.safetensors"
-    if not held_out.exists():
-        build_held_out(held_out, assets=config.assets)
-    figures = evaluate_heads(load_generator(str(path))[0], load_encoder(str(path))[0], load_held_out(held_out))
-    with atomic_path(weights / "figures.json") as temporary:
-        temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    say("figures: " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items() if value is not None))
+STAGES = (
+    Stage("heads", 0.0, _heads),  # a sixth of the budget on two CPU cores: 0.02 s of both a view
+    Stage("generator", 0.48, _generator),  # gains from all the time it gets
+    Stage("superresolution", 0.03, _superresolution),  # a few thousand weights
+    Stage("encoder", 0.3, _encoder),  # learns in half of a generator's time
+    Stage("directions", 0.0, _directions),  # a minute
+)
+"""In their order. The shares are what two CPU cores showed to be balanced; what they leave is for heads and figures."""
+
+
+def _measure(config: AllStages, stage: str, path: Path, say: Say, *, with_encoder: bool) -> None:
+    """Figures on the held-out heads, beside the stage's run and with the weights; skipped where they are known."""
+    models = {"generator_sha256": sha256_of(path)}
+    if with_encoder:
+        models["encoder_sha256"] = sha256_of(config.weights / "mini-encoder.safetensors")
+    known = config.out / stage / "figures.json"
+    if not known.exists() or not models.items() <= json.loads(known.read_text(encoding="utf-8")).items():
+        say("measuring on held-out heads")
+        encoder = load_encoder(str(path))[0] if with_encoder else None
+        figures = evaluate_heads(load_generator(str(path))[0], encoder, load_held_out(config.held_out))
+        with atomic_path(known) as temporary:
+            temporary.write_text(json.dumps({**figures, **models}, indent=2) + "\n", encoding="utf-8")
+        say(", ".join(f"{name} {value:.2f}" for name, value in figures.items() if value is not None))
+    _ship(known, config.weights / "figures.json")
 
 
 def _started(config: AllStages, kind: str) -> Path | None:
@@ -182,10 +269,26 @@ def _started(config: AllStages, kind: str) -> Path | None:
     return path if path.exists() else None
 
 
-def _in_stage(stage: str, say: Say) -> Tell:
-    return lambda progress, text: say(f"{stage}: {100.0 * progress:5.1f} %  {text}")
+def _start_over_for(run: RunFolder, generator: Path, say: Say) -> None:
+    """Begin a stage anew if the generator it was for has learned more since, as it does in a larger budget."""
+    state = run.load_state()
+    if state is not None and state.get("base", "") not in ("", sha256_of(generator)):
+        say("the generator has changed: starting over")
+        run.start_over()
+
+
+def _sized(settings: Any, config: AllStages, stage: str) -> Any:
+    return replace(settings, **config.sizes.settings.get(stage, {}))
+
+
+def _prefixed(stage: str, say: Say) -> Say:
+    return lambda text: say(f"{stage}: {text}")
+
+
+def _telling(say: Say) -> Tell:
+    return lambda progress, text: say(f"{100.0 * progress:5.1f} %  {text}")
 
 
 def _ship(best: Path, target: Path) -> None:
-    with atomic_path(target) as temporary:
+    with atomic_path(target, durable=True) as temporary:
         temporary.write_bytes(best.read_bytes())

@@ -10,6 +10,7 @@ look like the same person.
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera import CameraPose, rays_through
-from ..checkpoints.store import load_encoder_file, load_generator, save_model, sha256_of
+from ..checkpoints.store import load_encoder_file, load_generator, save_model
 from ..errors import UsageError
 from ..metrics.camera import rotation_angle_deg
 from ..metrics.face_square import face_square
@@ -33,7 +34,7 @@ from .generator import guided_distances, ray_losses
 from .head_shards import HeadShards, RayBatch, in_background
 from .held_out_views import psnr_over, rendered_view, true_view
 from .likeness import likeness_loss, rendered_faces
-from .loop import Schedule, Tell, TrainingLoop
+from .loop import Schedule, StepBudget, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .photo_augment import photo_like, random_background
 from .processes import rank, seed_of_step
@@ -68,6 +69,7 @@ class EncoderTraining:
     average_decay: float = 0.998
     validate_every_minutes: float = 5.0
     seed: int = 0
+    counted: StepBudget | None = None  # in place of the minutes
 
 
 GREY = 0.5
@@ -178,8 +180,14 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
     encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged: MovingAverage[GlobalEncoder] = MovingAverage(encoder, config.average_decay)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.02)
-    schedule = Schedule(config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=50)
-    loop = TrainingLoop(RunFolder(config.out), schedule, encoder, averaged, optimizer, on_progress)
+    schedule = Schedule(
+        config.minutes,
+        config.learning_rate,
+        config.validate_every_minutes,
+        log_every_steps=50,
+        counted=config.counted,
+    )
+    loop = TrainingLoop(RunFolder(config.out), schedule, encoder, averaged, optimizer, on_progress, base=info.sha256)
     random = torch.Generator().manual_seed(config.seed)
     portraits = FacePhotos(config.photos, data.resolution) if config.photos else None
     steps = itertools.count(loop.step)
@@ -210,10 +218,11 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         return validate(averaged.module, generator, validation, sheet)
 
     def save_best(path: Path, training: dict[str, float]) -> None:
-        extra = {"training": training, "generator_sha256": sha256_of(info.path)}
+        extra = {"training": training, "generator_sha256": loop.base}
         save_model(path, averaged.module, model, extra=extra)
 
-    return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+    with closing(batches):
+        return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
 
 
 def _start(model: EncoderConfig, weights: Path | None) -> GlobalEncoder:

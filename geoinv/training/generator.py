@@ -8,6 +8,7 @@ space that a GAN has to search.
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +25,7 @@ from ..models.precision import allow_bfloat16
 from ..ops.render_rays import volume
 from .head_shards import HeadShards, RayBatch, in_background
 from .held_out_views import psnr_over, rendered_view, true_view
-from .loop import Schedule, Tell, TrainingLoop
+from .loop import Schedule, StepBudget, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .processes import rank, seed_of_step
 from .run_folder import RunFolder
@@ -56,6 +57,7 @@ class GeneratorTraining:
     validate_every_minutes: float = 6.0
     compile: bool = False
     seed: int = 0
+    counted: StepBudget | None = None  # in place of the minutes
 
 
 class RaySamples(Protocol):
@@ -126,7 +128,12 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     trained = [parameter for parameter in generator.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     schedule = Schedule(
-        config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=100, best_by="score"
+        config.minutes,
+        config.learning_rate,
+        config.validate_every_minutes,
+        log_every_steps=100,
+        best_by="score",
+        counted=config.counted,
     )
     loop = TrainingLoop(RunFolder(config.out), schedule, generator, averaged, optimizer, on_progress)
     synthesis = generator.backbone["synthesis"]
@@ -170,7 +177,8 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     def save_best(path: Path, training: dict[str, float]) -> None:
         save_model(path, averaged.module, model, extra={"training": training})
 
-    return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+    with closing(batches):
+        return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
 
 
 def _start(model: GeneratorConfig, weights: Path | None) -> TriPlaneGenerator:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -202,21 +203,32 @@ def _near_features(rng: np.random.Generator, landmarks: np.ndarray, size: int, c
     return rows * size + columns
 
 
-def in_background(make: Callable[[], T], depth: int = 4) -> Iterator[T]:
-    """Endless results of ``make``, prepared ahead by one thread; an exception in it is raised here."""
+def in_background(make: Callable[[], T], depth: int = 4) -> Generator[T, None, None]:
+    """Endless results of ``make``, prepared ahead by one thread; an exception in it is raised here.
+
+    To be closed (``contextlib.closing``): the thread then ends, where a process that ends under it may crash.
+    """
     ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=depth)
+    is_closed = threading.Event()
 
     def work() -> None:
-        while True:
+        while not is_closed.is_set():
             try:
                 ready.put(make())
             except BaseException as error:  # handed over, not swallowed
                 ready.put(error)
                 return
 
-    threading.Thread(target=work, daemon=True).start()
-    while True:
-        item = ready.get()
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        while True:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        is_closed.set()
+        while thread.is_alive():  # it may wait for room
+            with suppress(queue.Empty):
+                ready.get(timeout=0.05)

@@ -2,12 +2,14 @@
 
 Two views of a head: one is the photo, whose residual E1 reads, the other is the query view that is compared with the
 truth; now and then both are the same. Cameras are those that E0 tells, as in use. Heads are painted at random, so that
-details are of every kind; portraits teach real skin, and from the side they are to remain the same person.
+details are of every kind; portraits teach real skin, and from the side they are to remain the same person. In the last
+part of a run a discriminator that knows the camera looks at the faces, too.
 """
 
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,22 +18,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..camera import CameraPose, rays_through
+from ..camera import CameraPose, intrinsics, rays_through, to_label
 from ..checkpoints.store import load_details_file, load_encoder, load_generator, save_model
 from ..conventions import FOCAL
 from ..errors import UsageError
 from ..metrics.face_square import FACE_SIDE, face_positions, face_square
 from ..metrics.image import psnr_db
-from ..models.config import DetailConfig
+from ..models.config import DetailConfig, small_discriminator
 from ..models.details import Alignment, LocalBranch, QueryRays, SourceView, rays_of_view, render_with_details
 from ..models.encoder import INPUT_SIZE, GlobalEncoder
 from ..models.generator import RenderOutput, TriPlaneGenerator
 from ..models.precision import allow_bfloat16, fast_precision
+from .adversarial import AdversarialTraining, Adversary
 from .face_photos import FacePhotos
 from .generator import guided_distances
 from .head_shards import HeadShards, RayBatch, in_background
 from .likeness import likeness_loss
-from .loop import Schedule, Tell, TrainingLoop
+from .loop import Schedule, StepBudget, Tell, TrainingLoop
 from .moving_average import MovingAverage
 from .paint import Paint, surface_points
 from .photo_augment import photo_like, random_background
@@ -61,8 +64,10 @@ class LocalTraining:
     surface_spread: float = 0.015
     learning_rate: float = 1e-3
     average_decay: float = 0.998
+    adversarial_from: float = 0.6  # share of the run after which a discriminator joins; 1 for none
     validate_every_minutes: float = 8.0
     seed: int = 0
+    counted: StepBudget | None = None  # in place of the minutes
 
 
 LOSS_WEIGHTS = {
@@ -73,6 +78,10 @@ LOSS_WEIGHTS = {
     "aligned": 0.5,
     "portrait": 1.0,
     "likeness": 0.01,
+    "adversarial": 0.01,
+    "d_real": 0.0,  # these are the discriminator's own, and only logged
+    "d_fake": 0.0,
+    "d_r1": 0.0,
 }
 _BORDER = 4  # pixels of a patch whose super-resolution misses its neighbours
 _TURN_RAD = 0.5
@@ -148,6 +157,7 @@ class Reconstruction:
 
     planes: Tensor
     source: SourceView
+    seen: RenderOutput  # in the photo's view
     query: RenderOutput
     cam2world: Tensor  # [B, 4, 4] of the query
 
@@ -161,8 +171,25 @@ def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: Vie
     pose = estimate.camera.as_vector()
     seen_from = CameraPose.from_vector(pose).cam2world()
     cam2world = CameraPose.from_vector(pose + pairs.moves).cam2world()
-    source = SourceView.of(pairs.photos, generator.render(planes, seen_from), seen_from)
-    return Reconstruction(planes, source, generator.render(planes, cam2world), cam2world)
+    seen = generator.render(planes, seen_from)
+    query = generator.render(planes, cam2world) if pairs.moves.any() else seen
+    return Reconstruction(planes, SourceView.of(pairs.photos, seen, seen_from), seen, query, cam2world)
+
+
+@dataclass(frozen=True)
+class AlignedFeatures:
+    """Features of both kinds, where used, and the residual as brought to the query view."""
+
+    in_3d: Tensor | None
+    in_2d: Tensor | None
+    residual: Tensor | None
+
+    @classmethod
+    def of(cls, branch: LocalBranch, head: Reconstruction, alignment: Alignment) -> AlignedFeatures:
+        in_3d = None if alignment == "2d" else branch.source_features(head.source)
+        if alignment == "3d":
+            return cls(in_3d, None, None)
+        return cls(in_3d, *branch.query_features(head.source, head.query))
 
 
 def local_losses(
@@ -170,19 +197,13 @@ def local_losses(
     generator: TriPlaneGenerator,
     pairs: ViewPairs,
     head: Reconstruction,
-    alignment: Alignment,
+    aligned: AlignedFeatures,
     config: LocalTraining,
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     """Error of a patch of the query view, and of the residual as brought to it."""
-    in_3d, in_2d, aligned = _features(branch, head, alignment)
     patch = _patch_at_random(head, pairs.mask, config.patch, rng)
-    every = rays_of_view(head.query, head.cam2world)
-    rays = QueryRays(*(patch.rays(part) for part in (every.pixels, every.points, every.color, every.alpha)))
-    film = branch.modulation(rays, head.source, in_3d, in_2d)
-    features, alpha = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
-    features, alpha = (part.unflatten(2, (config.patch, config.patch)) for part in (features, alpha))
-    color, fine_alpha = generator.superresolution(features, alpha)  # type: ignore[misc]
+    features, alpha, color, fine_alpha = _detailed_patch(branch, generator, head, aligned, patch, config, rng)
     inner = slice(_BORDER, -_BORDER)
     true_color, mask, outside, whole_alpha, without = (
         patch.pixels(part)[..., inner, inner]
@@ -204,19 +225,28 @@ def local_losses(
         "rays": (_robust(features[:, :3] - coarse * alpha) * known).mean() / known.float().mean().clamp_min(1e-3),
         "alpha": (fine_alpha[..., inner, inner] - whole_alpha).square().mean(),
     }
-    if aligned is not None:
+    if aligned.residual is not None:
         wanted = (pairs.color * head.query.alpha - head.query.color) * pairs.mask
-        losses["aligned"] = _robust((aligned - wanted) * pairs.mask).mean()
+        losses["aligned"] = _robust((aligned.residual - wanted) * pairs.mask).mean()
     return losses
 
 
-def _features(
-    branch: LocalBranch, head: Reconstruction, alignment: Alignment
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    in_3d = None if alignment == "2d" else branch.source_features(head.source)
-    if alignment == "3d":
-        return in_3d, None, None
-    return in_3d, *branch.query_features(head.source, head.query)
+def _detailed_patch(
+    branch: LocalBranch,
+    generator: TriPlaneGenerator,
+    head: Reconstruction,
+    aligned: AlignedFeatures,
+    patch: _Patch,
+    config: LocalTraining,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and colour and alpha at twice its side."""
+    every = rays_of_view(head.query, head.cam2world)
+    rays = QueryRays(*(patch.rays(part) for part in (every.pixels, every.points, every.color, every.alpha)))
+    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
+    marched = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
+    features, alpha = (part.unflatten(2, (patch.side, patch.side)) for part in marched)
+    return features, alpha, *generator.superresolution(features, alpha)  # type: ignore[misc]
 
 
 def _marched(
@@ -243,24 +273,58 @@ def portrait_likeness(
     generator: TriPlaneGenerator,
     pairs: ViewPairs,
     head: Reconstruction,
-    alignment: Alignment,
+    aligned: AlignedFeatures,
     config: LocalTraining,
     rng: np.random.Generator,
 ) -> Tensor:
     """Likeness of the query views' faces to the photos."""
-    in_3d, in_2d, _ = _features(branch, head, alignment)
     pixels = face_positions().expand(len(pairs.photos), -1, -1)
     with torch.no_grad():
         origins, directions = rays_through(head.cam2world, pixels)
         seen = generator.render_rays(head.planes, origins, directions)
     points = origins + directions * seen.distance[..., None]
     rays = QueryRays(pixels, points, seen.features[..., :3], seen.alpha)
-    film = branch.modulation(rays, head.source, in_3d, in_2d)
+    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
     features, _ = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
     photo = face_square(pairs.photos)
     faces = features[:, :3].unflatten(2, (FACE_SIDE, FACE_SIDE))
     alpha = seen.alpha.reshape(-1, 1, FACE_SIDE, FACE_SIDE)
     return likeness_loss(faces + (1.0 - alpha) * photo, photo)
+
+
+def middle_pictures(
+    branch: LocalBranch,
+    generator: TriPlaneGenerator,
+    head: Reconstruction,
+    aligned: AlignedFeatures,
+    config: LocalTraining,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """What a discriminator compares: the middle of the query views with details [B, 3, P, P] in [-1, 1] over grey, and
+    their camera labels [B, 25]."""
+    count, patch = len(head.cam2world), _middle_patch(head, config.patch)
+    _, _, color, _ = _detailed_patch(branch, generator, head, aligned, patch, config, rng)
+    alpha = patch.pixels(head.query.alpha)
+    return _over_grey(torch.minimum(color, alpha), alpha), _labels(head.cam2world[:count])
+
+
+def true_middles(
+    pairs: ViewPairs, head: Reconstruction, config: LocalTraining, *, own_view: bool
+) -> tuple[Tensor, Tensor]:
+    """The same of the truth: of the query view, or of the photo itself, within the reconstruction's outline."""
+    patch = _middle_patch(head, config.patch)
+    color, view = (pairs.photos, head.seen) if own_view else (pairs.color, head.query)
+    alpha = view.alpha if own_view else view.alpha * (1.0 - pairs.outside)
+    cam2world = head.source.cam2world if own_view else head.cam2world
+    return _over_grey(patch.pixels(color * alpha), patch.pixels(alpha)), _labels(cam2world)
+
+
+def _over_grey(color: Tensor, alpha: Tensor) -> Tensor:
+    return 2.0 * color - alpha  # in [-1, 1]: 2 (c + (1 - a) / 2) - 1
+
+
+def _labels(cam2world: Tensor) -> Tensor:
+    return to_label(cam2world, intrinsics())
 
 
 @dataclass(frozen=True)
@@ -290,16 +354,27 @@ def _patch_at_random(head: Reconstruction, mask: Tensor, side: int, rng: np.rand
     """Patches about random pixels that are compared."""
     grid = head.query.depth.shape[-1]
     useful = F.max_pool2d(mask, 2)[:, 0] > 0.5
-    corners, index = [], []
+    corners = []
     for wanted in useful.numpy():
         rows, columns = np.nonzero(wanted)
         pick = int(rng.integers(len(rows))) if len(rows) else 0
         centre = (int(rows[pick]), int(columns[pick])) if len(rows) else (grid // 2, grid // 2)
         top, left = (min(max(position - side // 2, 0), grid - side) for position in centre)
         corners.append((top, left))
-        places = torch.arange(top, top + side)[:, None] * grid + torch.arange(left, left + side)
-        index.append(places.flatten())
-    return _Patch(torch.stack(index), corners, side)
+    return _patch_at(corners, side, grid)
+
+
+def _middle_patch(head: Reconstruction, side: int) -> _Patch:
+    grid = head.query.depth.shape[-1]
+    return _patch_at([((grid - side) // 2,) * 2] * len(head.cam2world), side, grid)
+
+
+def _patch_at(corners: list[tuple[int, int]], side: int, grid: int) -> _Patch:
+    places = [
+        (torch.arange(top, top + side)[:, None] * grid + torch.arange(left, left + side)).flatten()
+        for top, left in corners
+    ]
+    return _Patch(torch.stack(places), corners, side)
 
 
 def _robust(error: Tensor) -> Tensor:
@@ -330,8 +405,25 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
     branch = _start(model, config.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged: MovingAverage[LocalBranch] = MovingAverage(branch, config.average_decay)
     optimizer = torch.optim.AdamW(branch.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    schedule = Schedule(config.minutes, config.learning_rate, config.validate_every_minutes, log_every_steps=25)
-    loop = TrainingLoop(RunFolder(config.out), schedule, branch, averaged, optimizer, on_progress)
+    schedule = Schedule(
+        config.minutes,
+        config.learning_rate,
+        config.validate_every_minutes,
+        log_every_steps=25,
+        counted=config.counted,
+    )
+    judge = AdversarialTraining(learning_rate=1e-3, r1_gamma=1.0)
+    adversary = Adversary(small_discriminator(2 * config.patch), judge, seed=config.seed)
+    loop = TrainingLoop(
+        RunFolder(config.out),
+        schedule,
+        branch,
+        averaged,
+        optimizer,
+        on_progress,
+        base=info.sha256 + encoder_info.sha256,
+        beside={"adversary": adversary},
+    )
     portraits = FacePhotos(config.photos, data.resolution) if config.photos else None
     steps = itertools.count(loop.step)
 
@@ -350,15 +442,25 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         pairs, faces = next(batches)
         rng = np.random.default_rng([seed_of_step(config.seed, loop.step), 2])
         alignment = _alignment(rng, config.single_share)
-        head = reconstruct(encoder, generator, pairs)
-        terms = local_losses(branch, generator, pairs, head, alignment, config, rng)
-        if faces is None:
-            return terms
-        person = reconstruct(encoder, generator, faces)
-        if faces.mask.any():
-            own = local_losses(branch, generator, faces, person, alignment, config, rng)
-            return terms | {"portrait": own["color"] + 0.5 * (own["rays"] + own["edges"])}
-        return terms | {"likeness": portrait_likeness(branch, generator, faces, person, alignment, config, rng)}
+        shown: list[tuple[ViewPairs, Reconstruction, AlignedFeatures]] = []
+        for batch in (pairs, faces):
+            if batch is not None:
+                head = reconstruct(encoder, generator, batch)
+                shown.append((batch, head, AlignedFeatures.of(branch, head, alignment)))
+        terms = local_losses(branch, generator, *shown[0], config, rng)
+        if faces is not None and faces.mask.any():
+            own = local_losses(branch, generator, *shown[1], config, rng)
+            terms["portrait"] = own["color"] + 0.5 * (own["rays"] + own["edges"])
+        elif faces is not None:
+            terms["likeness"] = portrait_likeness(branch, generator, *shown[1], config, rng)
+        if progress >= config.adversarial_from:
+            made = [middle_pictures(branch, generator, head, aligned, config, rng) for _, head, aligned in shown]
+            real = [true_middles(batch, head, config, own_view=batch is faces) for batch, head, _ in shown]
+            fake, fake_label = (torch.cat(parts) for parts in zip(*made, strict=True))
+            true, true_label = (torch.cat(parts) for parts in zip(*real, strict=True))
+            terms |= adversary.discriminator_step(true, true_label, fake, fake_label)
+            terms["adversarial"] = adversary.generator_loss(fake, fake_label)
+        return terms
 
     def figures(sheet: Path) -> dict[str, float]:
         return validate(averaged.module, encoder, generator, validation, sheet)
@@ -367,7 +469,8 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         made_for = {"generator_sha256": info.sha256, "encoder_sha256": encoder_info.sha256}
         save_model(path, averaged.module, model, extra={"training": training, **made_for})
 
-    return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+    with closing(batches):
+        return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
 
 
 def _start(model: DetailConfig, weights: Path | None) -> LocalBranch:

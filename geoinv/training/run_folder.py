@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from ..files import atomic_path
+from ..files import atomic_path, only_one_process, remove_leftovers
 
 
 class RunFolder:
@@ -31,22 +34,66 @@ class RunFolder:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint whole, never in part."""
-        temporary = self.path / "state.pt.part"
-        torch.save(state, temporary)
-        os.replace(temporary, self.path / "state.pt")
+        with atomic_path(self.path / "state.pt", durable=True) as temporary:
+            torch.save(state, temporary)
 
     def log(self, **figures: float) -> None:
         """Append one line of figures."""
         with (self.path / "log.jsonl").open("a") as file:
             file.write(json.dumps({k: round(float(v), 6) for k, v in figures.items()}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # before the checkpoint, which would not write this line again
+
+    def start_over(self) -> None:
+        """Forget the run, but keep its best weights, as ``earlier.safetensors``, to go on from."""
+        best = self.path / "best.safetensors"
+        if best.exists():
+            best.replace(self.earlier)
+        (self.path / "state.pt").unlink(missing_ok=True)  # last: a run that is killed here starts over again
+
+    @property
+    def earlier(self) -> Path:
+        """Best weights of a run that was started over, if there were any."""
+        return self.path / "earlier.safetensors"
+
+    @contextmanager
+    def going_on_from(self, step: int) -> Iterator[None]:
+        """Have the folder alone, without what a killed run left of later steps, which will be made again.
+
+        Raises:
+            UsageError: Another run is at work in it.
+        """
+        with only_one_process(self.path):
+            remove_leftovers(self.path)
+            self.forget_after(step)
+            yield
 
     def forget_after(self, step: int) -> None:
-        """Drop lines of later steps, which a run that goes on from ``step`` will make again."""
+        """Drop log lines and sheets of later steps."""
         path = self.path / "log.jsonl"
-        if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
-            with atomic_path(path) as temporary:
-                temporary.write_text("".join(line + "\n" for line in kept))
+        text = path.read_text() if path.exists() else ""
+        kept = "".join(line + "\n" for line in text.splitlines() if _step_of(line) <= step)
+        if kept != text:
+            with atomic_path(path, durable=True) as temporary:
+                temporary.write_text(kept)
+        for sheet in self.path.glob("samples_*.png"):
+            number = re.fullmatch(r"samples_(\d+)", sheet.stem)
+            if number and int(number[1]) > step:
+                sheet.unlink()
+
+    def sheet(self, step: int) -> Path:
+        """Where the sample sheet of a step belongs."""
+        return self.path / f"samples_{step:06d}.png"
+
+    def pace(self) -> str | None:
+        """How many steps were made and how long each took, for people; None at the start."""
+        path = self.path / "log.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        if not lines:
+            return None
+        last = json.loads(lines[-1])
+        steps, minutes = int(last["step"]), last["minutes"]
+        return f"{steps} steps in {minutes:.1f} minutes, {60.0 * minutes / max(steps, 1):.3f} s a step"
 
     def plot(self) -> None:
         """Draw every logged figure over the minutes of training."""
@@ -61,7 +108,8 @@ class RunFolder:
             if len(points) >= 2:
                 panels.append(_panel(name, points))
         if panels:
-            Image.fromarray(np.concatenate(panels, axis=0)).save(self.path / "plot.png")
+            with atomic_path(self.path / "plot.png") as temporary:
+                Image.fromarray(np.concatenate(panels, axis=0)).save(temporary)
 
 
 def _step_of(line: str) -> float:

@@ -6,7 +6,6 @@ Patches of the ray grid are rendered as when used, so the module learns to undo 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from ..errors import UsageError
 from ..models.generator import TriPlaneGenerator
 from ..models.superresolution import ResidualSuperresolution
 from .head_shards import HeadShards
-from .loop import Tell, learning_rate_at
+from .loop import Schedule, StepBudget, Tell, TrainingLoop
+from .moving_average import MovingAverage
 from .run_folder import RunFolder
 from .sheets import save_comparison
 
@@ -36,7 +36,10 @@ class SuperresolutionTraining:
     patches_per_step: int = 8
     patch: int = 32  # rays along a side
     learning_rate: float = 1e-3
+    average_decay: float = 0.998
+    validate_every_minutes: float = 2.0
     seed: int = 0
+    counted: StepBudget | None = None  # in place of the minutes
 
 
 @torch.no_grad()
@@ -70,50 +73,53 @@ def _patches(
 
 
 def train_superresolution(config: SuperresolutionTraining, on_progress: Tell | None = None) -> Path:
-    """Train for ``config.minutes``; the last twentieth of the heads is held out.
+    """Train until ``config.minutes`` of training (over all resumed runs) are used up.
+
+    The last twentieth of the heads is held out.
 
     Returns:
-        The whole generator with the trained module, a safetensors file.
+        The whole generator with the best module by the gain on held-out heads, a safetensors file.
 
     Raises:
         UsageError: The data are not at the generator's final resolution, or it has another kind of module.
     """
     torch.manual_seed(config.seed)
-    run = RunFolder(config.out)
     generator, info = load_generator(config.generator)
     module, data = generator.superresolution, HeadShards(config.data)
     if not isinstance(module, ResidualSuperresolution):
         raise UsageError(f"model {info.name!r} has no super-resolution of its own to train")
     if data.resolution != generator.config.resolution:
         raise UsageError(f"the heads are at {data.resolution} px", f"render them at {generator.config.resolution} px")
-    module.requires_grad_(True)
+    averaged: MovingAverage[ResidualSuperresolution] = MovingAverage(module, config.average_decay)
+    generator.superresolution = averaged.module  # what is measured, and what ships
+    module.train().requires_grad_(True)
     optimizer = torch.optim.Adam(module.parameters(), lr=config.learning_rate)
-    rng = np.random.default_rng(config.seed)
+    schedule = Schedule(
+        config.minutes,
+        config.learning_rate,
+        config.validate_every_minutes,
+        log_every_steps=50,
+        best_by="gain_db",
+        counted=config.counted,
+    )
+    loop = TrainingLoop(RunFolder(config.out), schedule, module, averaged, optimizer, on_progress, base=info.sha256)
     trained_on = len(data) - max(1, len(data) // 20)
-    step, start = 0, time.monotonic()
-    while (progress := (time.monotonic() - start) / (config.minutes * 60)) < 1.0:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(progress, config.learning_rate)
+
+    def losses(progress: float) -> dict[str, Tensor]:
+        rng = np.random.default_rng([config.seed, loop.step])
         heads = rng.choice(trained_on, config.patches_per_step, replace=False)
         features, alpha, truth = _patches(generator, data, heads, config, rng)
         color, final_alpha = module(features, alpha)
-        loss = (torch.cat([color, final_alpha], dim=1) - truth).square().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        step += 1
-        if step % 50 == 0:
-            run.log(step=step, minutes=(time.monotonic() - start) / 60, loss=loss.item())
-            if on_progress:
-                on_progress(progress, f"step {step}")
-    gain_db = _gain_db(generator, data, np.arange(trained_on, len(data)), config, run.path / "samples.png")
-    run.plot()
-    if on_progress:
-        on_progress(1.0, f"{gain_db:+.2f} dB against bilinear on held-out heads")
-    out = run.path / "best.safetensors"
-    extra = info.extra | {"superresolution": {"gain_db": round(gain_db, 3), "steps": step, "base_sha256": info.sha256}}
-    save_model(out, generator, generator.config, extra=extra)
-    return out
+        return {"picture": (torch.cat([color, final_alpha], dim=1) - truth).square().mean()}
+
+    def figures(sheet: Path) -> dict[str, float]:
+        return {"gain_db": _gain_db(generator, data, np.arange(trained_on, len(data)), config, sheet)}
+
+    def save_best(path: Path, training: dict[str, float]) -> None:
+        extra = info.extra | {"superresolution": training | {"base_sha256": info.sha256}}
+        save_model(path, generator, generator.config, extra=extra)
+
+    return loop.train(losses, {"picture": 1.0}, figures, save_best)
 
 
 @torch.no_grad()

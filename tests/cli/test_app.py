@@ -42,6 +42,15 @@ def test_usage_errors(geoinv: Callable[..., Done]) -> None:
     geoinv("render", "--veiws", "3").assert_fails(2, "--veiws")
 
 
+def test_ctrl_c_is_one_line(geoinv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("geoinv.doctor.examine", interrupted)
+    done = geoinv("doctor")
+    assert (done.code, done.out, done.err) == (130, "", "error: interrupted\n")
+
+
 def test_help_and_import_load_nothing_heavy() -> None:
     code = (
         "import sys, geoinv, geoinv.cli.app as app\n"

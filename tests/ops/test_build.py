@@ -126,8 +126,10 @@ class TestCache:
         source = tmp_path / "twice.cpp"
         source.write_text(SOURCE.format(name="twice"))
         library = _build._library(_build.Operation("twice", (source,)))
-        library.parent.mkdir(parents=True)
-        (library.parent / "lock").touch()  # what torch's builder leaves when it is killed, and waits for without end
+        killed = library.parent / "build-1234567"
+        killed.mkdir(parents=True)
+        (killed / "lock").touch()  # what torch's builder leaves when it is killed, and waits for without end
+        (killed / library.name).write_bytes(b"half a library")
         code = "from pathlib import Path; from geoinv.ops._build import load_native; "
         code += f"assert load_native('twice', (Path({str(source)!r}),))"
         both = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(2)]
@@ -138,3 +140,4 @@ class TestCache:
                 process.kill()
         assert [process.returncode for process in both] == [0, 0], said
         assert sum(text.count("compiling twice") for text in said) == 1
+        assert [path.name for path in library.parent.iterdir()] == [library.name]

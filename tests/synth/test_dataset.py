@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -102,6 +103,27 @@ class TestMakeDataset:
         (folder / "00000_z.npy").unlink()
         assert _make(folder) == [0] and _make(folder) == []
         np.testing.assert_array_equal(before, np.load(folder / "00000_rgba.npy"))
+
+    def test_what_a_killed_process_left_half_written_goes(self, folder: Path) -> None:
+        (folder / "00001_z.npy").unlink()
+        left = [folder / name for name in (".00001_rgba-0123abcd.part.npy", ".dataset-0123abcd.part.json")]
+        for path in left:
+            path.write_bytes(b"half")
+        assert _make(folder) == [1]
+        assert not any(path.exists() for path in left)
+
+    @pytest.mark.slow  # two renderers start up, and on a busy machine their ends take as long
+    def test_an_error_ends_the_processes_at_once(self, tmp_path: Path) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        before = set(multiprocessing.active_children())
+        with pytest.raises(KeyboardInterrupt):
+            make_dataset(tmp_path, 6, 2, 64, shard_size=1, workers=2, on_shard=interrupt)
+        for process in set(multiprocessing.active_children()) - before:
+            process.join(60.0)  # on a busy machine: Mesa has a thread that only idle processors run, even to end
+            assert not process.is_alive()
+        assert len(list(tmp_path.glob("*_z.npy"))) < 6
 
     def test_processes_make_the_same(self, folder: Path, tmp_path: Path) -> None:
         assert sorted(_make(tmp_path, workers=2)) == [0, 1]

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from geoinv.checkpoints.store import load_generator, save_model, sha256_of
+from geoinv.editing import Directions
 from geoinv.errors import UsageError
+from geoinv.files import only_one_process
 from geoinv.models.config import EncoderConfig, GeneratorConfig
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.training import all_stages
-from geoinv.training.all_stages import AllStages, train_all
+from geoinv.training.all_stages import STAGES, AllStages, train_all
 from tests.tiny_models import tiny_config
 
 
@@ -24,8 +26,8 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The stages' names as they run, each replaced by one that writes untrained weights at once."""
     ran: list[str] = []
 
-    def data(out: Path, heads: int, views: int, *rest: Any, twins: bool, **others: Any) -> Path:
-        ran.append(f"{out.name} {heads} x {views}" + (" twins" if twins else ""))
+    def data(out: Path, heads: int, views: int, resolution: int, *rest: Any, twins: bool, **others: Any) -> Path:
+        ran.append(f"{out.name} {heads} x {views} at {resolution}" + (" twins" if twins else ""))
         return out
 
     def generator(model: GeneratorConfig, config: Any, on_progress: Any) -> Path:
@@ -35,7 +37,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return config.out / "best.safetensors"  # type: ignore[no-any-return]
 
     def superresolution(config: Any, on_progress: Any) -> Path:
-        ran.append("superresolution")
+        ran.append(f"superresolution {config.minutes:.1f}")
         model, info = load_generator(config.generator)
         extra = {"superresolution": {"base_sha256": info.sha256}}
         save_model(config.out / "best.safetensors", model, model.config, extra)
@@ -52,24 +54,35 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(all_stages, "train_generator", generator)
     monkeypatch.setattr(all_stages, "train_superresolution", superresolution)
     monkeypatch.setattr(all_stages, "train_encoder", encoder)
-    monkeypatch.setattr(all_stages, "discover_directions", lambda *_, **__: type("Found", (), {"names": ["smile"]}))
+
+    def directions(*_: Any, generator_sha256: str, **__: Any) -> Directions:
+        ran.append("directions")
+        return Directions({"smile": torch.ones(4, 16)}, {"smile": "a smile"}, generator_sha256)
+
+    def evaluate(generator: TriPlaneGenerator, encoder: GlobalEncoder | None, held_out: Any) -> dict[str, float]:
+        ran.append("figures" + (" of both" if encoder else " of the generator"))
+        return {"heads": 48, "input_psnr_db": 18.0 if encoder else 0.0}
+
+    monkeypatch.setattr(all_stages, "discover_directions", directions)
     monkeypatch.setattr(all_stages, "visible_directions", lambda generator, found, seed: found)
-    monkeypatch.setattr(all_stages, "save_directions", lambda path, found: path.write_bytes(b"directions"))
-    monkeypatch.setattr(all_stages, "build_held_out", lambda path, assets: path.write_bytes(b"heads"))
+    monkeypatch.setattr(all_stages, "build_held_out", lambda path, heads, assets: path.write_bytes(b"heads"))
     monkeypatch.setattr(all_stages, "load_held_out", lambda path: None)
-    monkeypatch.setattr(all_stages, "evaluate_heads", lambda *_: {"heads": 48, "input_psnr_db": 18.0})
+    monkeypatch.setattr(all_stages, "evaluate_heads", evaluate)
     return ran
 
 
 def test_stages_follow_one_another_and_ship(stages: list[str], tmp_path: Path) -> None:
     weights = train_all(AllStages(tmp_path, hours=2.0))
     assert stages == [
-        "check 60 x 2 twins",
-        "large 240 x 2",
-        "heads 18000 x 3 twins",
+        "check 60 x 2 at 128 twins",
+        "large 240 x 2 at 256",
+        "heads 18000 x 3 at 128 twins",
         "generator 57.6 from None",
-        "superresolution",
+        "figures of the generator",
+        "superresolution 3.6",
         "encoder 36.0 from None",
+        "figures of both",
+        "directions",
     ]
     names = ["figures.json", "heldout-heads.safetensors"]
     names += [f"mini-{kind}.safetensors" for kind in ("directions", "encoder", "generator")]
@@ -77,10 +90,41 @@ def test_stages_follow_one_another_and_ship(stages: list[str], tmp_path: Path) -
     assert json.loads((weights / "figures.json").read_text())["input_psnr_db"] == 18.0
 
 
-def test_a_finished_superresolution_is_not_made_again(stages: list[str], tmp_path: Path) -> None:
+def test_shares_leave_room_for_heads_and_figures() -> None:
+    assert 0.7 < sum(stage.share for stage in STAGES) < 0.84
+
+
+def test_says_what_each_stage_took(stages: list[str], tmp_path: Path) -> None:
+    (tmp_path / "generator").mkdir()
+    (tmp_path / "generator" / "log.jsonl").write_text('{"step": 600, "minutes": 5.0, "color": 0.1}\n')
+    told: list[str] = []
+    train_all(AllStages(tmp_path, hours=2.0), told.append)
+    assert "generator: done; 600 steps in 5.0 minutes, 0.500 s a step; 0.0 minutes in this run" in told
+    assert [line.split(":")[0] for line in told if ": done" in line] == [stage.name for stage in STAGES]
+
+
+def test_what_is_finished_is_not_made_again(stages: list[str], tmp_path: Path) -> None:
     train_all(AllStages(tmp_path, hours=2.0))
-    train_all(AllStages(tmp_path, hours=2.0))  # the other stages see themselves that they are done
-    assert stages.count("superresolution") == 1
+    train_all(AllStages(tmp_path, hours=2.0))  # the trained stages see themselves that they are done
+    assert [stages.count(name) for name in ("figures of the generator", "figures of both", "directions")] == [1, 1, 1]
+
+
+def test_two_runs_in_one_folder_are_refused(stages: list[str], tmp_path: Path) -> None:
+    with only_one_process(tmp_path), pytest.raises(UsageError, match="another run is at work"):
+        train_all(AllStages(tmp_path, hours=2.0))
+    assert not stages
+
+
+def test_a_stage_starts_over_when_what_it_builds_on_has_changed(stages: list[str], tmp_path: Path) -> None:
+    weights = train_all(AllStages(tmp_path, hours=2.0))
+    torch.save({"base": "0" * 64}, tmp_path / "encoder" / "state.pt")
+    stages.clear()
+    train_all(AllStages(tmp_path, hours=2.0))
+    assert "encoder 36.0 from earlier.safetensors" in stages
+    assert not (tmp_path / "encoder" / "state.pt").exists()
+    torch.save({"base": sha256_of(weights / "mini-generator.safetensors")}, tmp_path / "encoder" / "state.pt")
+    train_all(AllStages(tmp_path, hours=2.0))
+    assert (tmp_path / "encoder" / "state.pt").exists()
 
 
 def test_goes_on_from_earlier_weights(stages: list[str], tmp_path: Path) -> None:

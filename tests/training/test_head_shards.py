@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +63,11 @@ def test_background_raises_in_the_consumer() -> None:
 
     with pytest.raises(ValueError, match="bad shard"):
         next(in_background(broken))
+
+
+def test_background_ends_when_closed() -> None:
+    before = threading.active_count()
+    with closing(in_background(lambda: 1, depth=2)) as ones:
+        assert [next(ones), next(ones)] == [1, 1]
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before

@@ -16,7 +16,17 @@ from geoinv.errors import CheckpointError, UsageError
 from geoinv.models.details import LocalBranch
 from geoinv.training import local as training
 from geoinv.training.head_shards import HeadShards
-from geoinv.training.local import LocalTraining, ViewPairs, head_pairs, local_losses, reconstruct, train_local
+from geoinv.training.local import (
+    AlignedFeatures,
+    LocalTraining,
+    ViewPairs,
+    head_pairs,
+    local_losses,
+    middle_pictures,
+    reconstruct,
+    train_local,
+    true_middles,
+)
 from tests.tiny_models import tiny_details, write_tiny_weights
 from tests.training.conftest import SIDE
 
@@ -29,7 +39,14 @@ def model(tmp_path: Path) -> Path:
 
 def settings(discs: Path, out: Path, model: Path) -> LocalTraining:
     return LocalTraining(
-        data=discs, validation=discs, out=out, minutes=0.03, model=str(model), heads_per_step=2, patch=16
+        data=discs,
+        validation=discs,
+        out=out,
+        minutes=0.03,
+        model=str(model),
+        heads_per_step=2,
+        patch=16,
+        adversarial_from=0.0,
     )
 
 
@@ -57,7 +74,8 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
     branch = tiny_details()
 
     def losses(changed: ViewPairs) -> dict[str, torch.Tensor]:
-        return local_losses(branch, generator, changed, head, "hybrid", config, np.random.default_rng(1))
+        aligned = AlignedFeatures.of(branch, head, "hybrid")
+        return local_losses(branch, generator, changed, head, aligned, config, np.random.default_rng(1))
 
     unknown = torch.where(pairs.mask.bool(), pairs.color, torch.rand_like(pairs.color))
     plain = losses(pairs)
@@ -70,6 +88,24 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
     assert losses(kept)["color"] > 0.01  # the branch paints on what is not the head
     branch = LocalBranch(branch.config)  # which paints nothing
     assert losses(kept)["color"] < 0.01
+
+
+def test_the_discriminator_sees_pictures_that_can_be_compared(discs: Path, model: Path) -> None:
+    """Where the truth is what the reconstruction shows already, real and made pictures are the same."""
+    config = dataclasses.replace(settings(discs, discs, model), even_samples=24, surface_samples=24)
+    generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
+    pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), config, same_view=True)
+    head = reconstruct(encoder, generator, pairs)
+    branch = LocalBranch(tiny_details().config)  # paints nothing
+    aligned = AlignedFeatures.of(branch, head, "hybrid")
+    made, label = middle_pictures(branch, generator, head, aligned, config, np.random.default_rng(1))
+    shown = head.query.color / head.query.alpha.clamp_min(1e-3)
+    truth = dataclasses.replace(pairs, color=shown, photos=shown, outside=torch.zeros_like(pairs.mask))
+    for own_view in (True, False):
+        real, real_label = true_middles(truth, head, config, own_view=own_view)
+        assert real.shape == made.shape == (2, 3, 32, 32)
+        assert (real - made).abs().max() < 0.1
+        assert torch.equal(real_label, label)
 
 
 def test_short_run_ships_and_goes_on(discs: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

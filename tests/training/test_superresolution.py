@@ -28,7 +28,8 @@ def test_only_the_module_changes(discs: Path, tmp_path: Path) -> None:
     before = load_generator(str(path))[0].state_dict()
     changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before[name])}
     assert changed and all(name.startswith("superresolution.") for name in changed)
-    assert (tmp_path / "run" / "samples.png").exists()
+    assert list((tmp_path / "run").glob("samples_*.png"))
+    assert load_generator(str(train_superresolution(settings)))[1].sha256 == info.sha256  # it is done
 
 
 def test_data_must_be_at_the_final_resolution(discs: Path, tmp_path: Path) -> None:
