@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..camera import pixel_centres, project, rays_through
+from ..conventions import FOCAL
 from .alignment import FeatureFusion, ResidualAligner
 from .config import DetailConfig
 from .generator import RenderOutput, TriPlaneGenerator
@@ -27,6 +28,9 @@ Alignment = Literal["hybrid", "3d", "2d"]
 """Which of both ways features come to the query view; the single ones are for comparison."""
 
 _OCTAVES = 4
+_GRAZING, _SQUARE = 0.1, 0.4
+"""Cosines between the surface and the photo's ray (84 and 66 degrees): up to the first nothing is trusted, from the
+second on all."""
 _NEAR, _FAR = 0.02, 0.05
 """World units (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen, from the second
 on hidden."""
@@ -133,11 +137,35 @@ def _sampled(maps: Tensor, positions: Tensor) -> Tensor:
 
 
 def _visibility(positions: Tensor, distance: Tensor, depth: Tensor) -> Tensor:
-    """[B, N, 1] in [0, 1]: whether points at camera depth [B, N] lie on the surface that the photo shows there."""
+    """[B, N, 1] in [0, 1]: how surely the photo shows points at camera depth [B, N].
+
+    The depth test is averaged over neighbouring pixels (as for soft shadows: Reeves et al., SIGGRAPH 1987), so that its
+    edges are no stairs, and weighed by how squarely the photo looks at the surface there.
+    """
+    side = depth.shape[-1]
+    facing = _facing(depth)
     grid = positions[:, :, None] * 2.0 - 1.0
-    shown = F.grid_sample(depth, grid, mode="nearest", align_corners=False)[:, 0, :, 0]  # 0 outside of the picture
-    away = (distance - shown).abs()
-    return ((_FAR - away) / (_FAR - _NEAR)).clamp(0.0, 1.0)[..., None] * (shown > 0.0)[..., None]
+    total = torch.zeros_like(distance)
+    for row in (-1, 0, 1):
+        for column in (-1, 0, 1):
+            near = grid + 2.0 / side * torch.tensor([column, row], dtype=grid.dtype, device=grid.device)
+            shown = F.grid_sample(depth, near, mode="nearest", align_corners=False)[:, 0, :, 0]  # 0 beside the photo
+            away = (distance - shown).abs()
+            total = total + ((_FAR - away) / (_FAR - _NEAR)).clamp(0.0, 1.0) * (shown > 0.0)
+    weight = F.grid_sample(facing, grid, align_corners=False)[:, 0, :, 0]
+    return (total / 9.0 * weight)[..., None]
+
+
+def _facing(depth: Tensor) -> Tensor:
+    """[B, 1, S, S] in [0, 1]: 1 where the surface of a depth map is seen squarely, 0 at grazing angles and outlines."""
+    side = depth.shape[-1]
+    across = F.pad(depth, (1, 1, 1, 1), mode="replicate")
+    slope_x = 0.5 * (across[..., 1:-1, 2:] - across[..., 1:-1, :-2])
+    slope_y = 0.5 * (across[..., 2:, 1:-1] - across[..., :-2, 1:-1])
+    pixel = depth.clamp_min(1e-3) / (FOCAL * side)  # world units that a pixel covers
+    cosine = torch.rsqrt(1.0 + (slope_x.square() + slope_y.square()) / pixel.square())
+    certain = ((cosine - _GRAZING) / (_SQUARE - _GRAZING)).clamp(0.0, 1.0)
+    return F.avg_pool2d(certain, 3, stride=1, padding=1, count_include_pad=False)
 
 
 def _position_code(points: Tensor) -> Tensor:

@@ -67,6 +67,7 @@ class LocalTraining:
 
 LOSS_WEIGHTS = {
     "color": 1.0,
+    "edges": 0.5,  # else lashes and lips stay soft: an edge a pixel away costs little
     "rays": 0.5,
     "alpha": 0.2,
     "aligned": 0.5,
@@ -86,17 +87,19 @@ class ViewPairs:
         moves: [B, 6] the pose of the query's camera minus that of the photo's.
         color: [B, 3, 2S, 2S] in [0, 1], the query view's truth, premultiplied.
         mask: [B, 1, 2S, 2S] where that is known.
+        outside: [B, 1, 2S, 2S] where the query view shows no head.
     """
 
     photos: Tensor
     moves: Tensor
     color: Tensor
     mask: Tensor
+    outside: Tensor
 
 
 def head_pairs(data: HeadShards, rng: np.random.Generator, config: LocalTraining, *, same_view: bool) -> ViewPairs:
     """Random heads, painted, from two sides."""
-    photos, colors, masks, poses = [], [], [], []
+    photos, colors, masks, outside, poses = [], [], [], [], []
     for head in rng.choice(len(data), size=config.heads_per_step, replace=False):
         views = [int(view) for view in rng.choice(data.num_views, size=2, replace=False)]
         views = views[:1] * 2 if same_view else views
@@ -108,10 +111,11 @@ def head_pairs(data: HeadShards, rng: np.random.Generator, config: LocalTraining
         rgb, alpha, _ = painted[1]
         colors.append(rgb * alpha)
         masks.append(alpha > 0.5)
+        outside.append(alpha < 0.02)
         poses.append(np.stack([cam2world for _, _, cam2world in painted]))
     vectors = [CameraPose.from_cam2world(torch.from_numpy(pair).double()).as_vector().float() for pair in poses]
     moves = torch.stack([vector[1] - vector[0] for vector in vectors])
-    return ViewPairs(_maps(photos), moves, _maps(colors), _maps(masks))
+    return ViewPairs(_maps(photos), moves, _maps(colors), _maps(masks), _maps(outside))
 
 
 def _painted(data: HeadShards, head: int, view: int, paint: Paint) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,7 +139,7 @@ def portrait_pairs(
     if not same_view:
         moves[:, 0] = torch.from_numpy(rng.uniform(-_TURN_RAD, _TURN_RAD, len(moves)).astype(np.float32))
     mask = batch.faces if same_view else torch.zeros_like(batch.faces)
-    return ViewPairs(batch.photos, moves, batch.photos, mask)
+    return ViewPairs(batch.photos, moves, batch.photos, mask, torch.zeros_like(mask))
 
 
 @dataclass(frozen=True)
@@ -180,17 +184,23 @@ def local_losses(
     features, alpha = (part.unflatten(2, (config.patch, config.patch)) for part in (features, alpha))
     color, fine_alpha = generator.superresolution(features, alpha)  # type: ignore[misc]
     inner = slice(_BORDER, -_BORDER)
-    true_color, mask, whole_alpha = (
-        patch.pixels(part)[..., inner, inner] for part in (pairs.color, pairs.mask, head.query.alpha)
+    true_color, mask, outside, whole_alpha, without = (
+        patch.pixels(part)[..., inner, inner]
+        for part in (pairs.color, pairs.mask, pairs.outside, head.query.alpha, head.query.color)
     )
     # over the reconstruction's own alpha: an outline that is wrong is not to be painted over
-    weight = mask * (whole_alpha > 0.5)
-    share = weight.mean().clamp_min(1e-3)
-    error = _robust(color[..., inner, inner] - true_color * whole_alpha)
+    solid = whole_alpha > 0.5
+    share = ((mask + outside) * solid).mean().clamp_min(1e-3)
+    seen = color[..., inner, inner]
+    missed = (seen - true_color * whole_alpha) * mask * solid
+    error = _robust(missed)
+    # where the reconstruction stands before the photo's background, that is not to be painted on it
+    error = error + _robust(seen - without) * outside
     coarse = F.avg_pool2d(patch.pixels(pairs.color * pairs.mask), 2)
     known = F.avg_pool2d(patch.pixels(pairs.mask), 2) > 0.99
     losses = {
-        "color": (error * weight).mean() / share,
+        "color": (error * solid).mean() / share,
+        "edges": (_robust(missed.diff(dim=2)).mean() + _robust(missed.diff(dim=3)).mean()) / share,
         "rays": (_robust(features[:, :3] - coarse * alpha) * known).mean() / known.float().mean().clamp_min(1e-3),
         "alpha": (fine_alpha[..., inner, inner] - whole_alpha).square().mean(),
     }
@@ -347,7 +357,7 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         person = reconstruct(encoder, generator, faces)
         if faces.mask.any():
             own = local_losses(branch, generator, faces, person, alignment, config, rng)
-            return terms | {"portrait": own["color"] + 0.5 * own["rays"]}
+            return terms | {"portrait": own["color"] + 0.5 * (own["rays"] + own["edges"])}
         return terms | {"likeness": portrait_likeness(branch, generator, faces, person, alignment, config, rng)}
 
     def figures(sheet: Path) -> dict[str, float]:
@@ -399,7 +409,8 @@ def validate(
         for name, view in (("input", 0), ("novel", 1)):
             truth = _maps([views[view][0] * views[view][1]])
             mask = _maps([views[view][1]]) > 0.5
-            pairs = ViewPairs(_maps([photo]), vectors[view : view + 1] - vectors[:1], truth, mask.float())
+            moves = vectors[view : view + 1] - vectors[:1]
+            pairs = ViewPairs(_maps([photo]), moves, truth, mask.float(), (~mask).float())
             seen = reconstruct(encoder, generator, pairs)
             detailed = render_with_details(generator, branch, seen.planes, seen.source, seen.cam2world)
             for kind, render in (("e0", seen.query), ("hybrid", detailed)):

@@ -129,6 +129,7 @@ class TestVisibility:
             (2.7, 3, 1.0),  # on the surface
             (2.71, 3, 1.0),  # close to it
             (2.735, 3, 0.5),  # fades
+            (2.7, 7, 2 / 9),  # at the outline: two of three neighbours are shown, one of three squarely
             (2.8, 3, 0.0),  # behind it
             (2.6, 3, 0.0),  # before it: the photo shows what lies behind
             (2.7, 12, 0.0),  # where the photo shows no head

@@ -141,6 +141,15 @@ class TestMarchRays:
         outputs = parts(marched(function, (*case, film.requires_grad_())))
         assert [output.requires_grad for output in outputs] == [True, False, False, False]
 
+    def test_film_alone_counts_all_that_is_seen_and_nothing_else(self) -> None:
+        case = hollow_case()  # of clear, dim and opaque rays
+        case = (*case, torch.randn(2, 200, 128, generator=torch.Generator().manual_seed(3)))
+        exact = tuple(tensor.double() for tensor in case)
+        ways = ((march_rays, case), (march_rays_reference, case), (march_rays_reference, exact))
+        assert_as_good_as_float32(*(gradients(*way, range(8, 9)) for way in ways))
+        case[7][0] = -200.0  # no density at all
+        assert gradients(march_rays, case, range(8, 9))[0].abs().max() == 0.0
+
     def test_what_is_not_a_number_is_seen_in_the_gradient(self) -> None:
         case = film_case(batch=1, rays=3)
         case[0][:] = math.nan

@@ -13,6 +13,7 @@ import torch
 from geoinv.camera import CameraPose
 from geoinv.checkpoints.store import load_details, load_details_file, load_encoder, load_generator
 from geoinv.errors import CheckpointError, UsageError
+from geoinv.models.details import LocalBranch
 from geoinv.training import local as training
 from geoinv.training.head_shards import HeadShards
 from geoinv.training.local import LocalTraining, ViewPairs, head_pairs, local_losses, reconstruct, train_local
@@ -63,7 +64,12 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
     assert plain["color"] > 0.01
     for name, value in losses(dataclasses.replace(pairs, color=unknown)).items():
         assert torch.allclose(value, plain[name], atol=1e-6), name
-    assert losses(dataclasses.replace(pairs, mask=torch.zeros_like(pairs.mask)))["color"] == 0.0
+    nothing = torch.zeros_like(pairs.mask)
+    assert losses(dataclasses.replace(pairs, mask=nothing, outside=nothing))["color"] == 0.0
+    kept = dataclasses.replace(pairs, mask=nothing, outside=torch.ones_like(nothing))
+    assert losses(kept)["color"] > 0.01  # the branch paints on what is not the head
+    branch = LocalBranch(branch.config)  # which paints nothing
+    assert losses(kept)["color"] < 0.01
 
 
 def test_short_run_ships_and_goes_on(discs: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

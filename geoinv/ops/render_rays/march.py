@@ -157,7 +157,7 @@ def _wants_film_alone(needs_input_grad: tuple[bool, ...]) -> bool:
 
 
 def _second_order(
-    ctx: Any, inputs: tuple[Tensor | None, ...], cotangents: tuple[Tensor | None, ...]
+    ctx: Any, inputs: tuple[Tensor, ...], cotangents: tuple[Tensor | None, ...]
 ) -> tuple[Tensor | None, ...]:
     """Gradients by the reference, which can be derived again."""
     planes, origins, directions, distances, *decoder, film = inputs
