@@ -401,7 +401,7 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         if heads.resolution != generator.config.resolution:
             side = generator.config.resolution
             raise UsageError(f"the heads in {heads.folder} are at {heads.resolution} px", f"render them at {side} px")
-    model = DetailConfig(info.name, generator.config.decoder_hidden, generator.config.neural_resolution)
+    model = DetailConfig(generator.config.name, generator.config.decoder_hidden, generator.config.neural_resolution)
     branch = _start(model, config.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged: MovingAverage[LocalBranch] = MovingAverage(branch, config.average_decay)
     optimizer = torch.optim.AdamW(branch.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
