@@ -104,7 +104,7 @@ def with_details(
     photo = torch.nn.functional.interpolate(photo, size=(side, side), mode="area").to(device)
     cam2world = inversion.pose.cam2world(generator.config.orbit).to(device)
     source = SourceView.of(photo, reconstruction, cam2world)
-    details = PhotoDetails(source.residual[0].half().cpu(), source.depth[0, 0].half().cpu())
+    details = PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
     planes = generator.planes(inversion.w_plus.to(device))
     stored = source_view(replace(inversion, details=details), device)
     detailed = render_with_details(generator, branch, planes, stored, cam2world)
@@ -119,10 +119,11 @@ def source_view(inversion: Inversion, device: torch.device | str = "cpu") -> Sou
 
     assert inversion.details is not None
     cam2world = inversion.pose.cam2world().to(device)
-    residual, surface = (
-        part.float().to(device)[None] for part in (inversion.details.residual, inversion.details.surface)
+    details = inversion.details
+    residual, depth, color = (
+        part.float().to(device)[None] for part in (details.residual, details.surface, details.color)
     )
-    return SourceView(residual, surface[None], cam2world)
+    return SourceView(residual, depth[None], color, cam2world)
 
 
 @torch.no_grad()

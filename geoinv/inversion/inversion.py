@@ -31,7 +31,7 @@ DETAILED_FORMAT_VERSION = 3
 SUFFIX = ".geoinv"
 
 _TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
-_DETAILS = {"residual": torch.float16, "surface": torch.float16}
+_DETAILS = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
 
@@ -43,18 +43,18 @@ class PhotoDetails:
     Args:
         residual: [3, 2S, 2S] float16, the photo minus the reconstruction, over the reconstruction's alpha.
         surface: [S, S] float16, its depth along the optical axis in world units, 0 where it is not solid.
+        color: [3, S, S] float16, the reconstruction in [0, 1], premultiplied by alpha.
     """
 
     residual: Tensor
     surface: Tensor
+    color: Tensor
 
     def __post_init__(self) -> None:
         side = self.surface.shape[-1]
-        if self.surface.ndim != 2 or tuple(self.residual.shape) != (3, 2 * side, 2 * side):
-            raise ShapeError(
-                f"residual [3, 2S, 2S] and surface [S, S] do not fit: {list(self.residual.shape)}, "
-                f"{list(self.surface.shape)}"
-            )
+        shapes = [tuple(part.shape) for part in (self.residual, self.surface, self.color)]
+        if shapes != [(3, 2 * side, 2 * side), (side, side), (3, side, side)]:
+            raise ShapeError(f"residual [3, 2S, 2S], surface [S, S] and color [3, S, S] do not fit: {shapes}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +165,7 @@ class Inversion:
             **{_TUNING + name: value.to(torch.float16).cpu().contiguous() for name, value in self.tuning.items()},
         }
         if self.details is not None:
-            tensors["residual"] = self.details.residual.to(torch.float16).cpu().contiguous()
-            tensors["surface"] = self.details.surface.to(torch.float16).cpu().contiguous()
+            tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in _DETAILS}
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
 
     def save(self, path: str | Path) -> Path:
@@ -207,7 +206,7 @@ class Inversion:
                 method=str(header.get("method", "encoder")),
                 steps=int(header.get("steps", 0)),
                 tuning={name[len(_TUNING) :]: value for name, value in tensors.items() if name.startswith(_TUNING)},
-                details=PhotoDetails(tensors["residual"], tensors["surface"]) if "residual" in tensors else None,
+                details=PhotoDetails(**{n: tensors[n] for n in _DETAILS}) if "residual" in tensors else None,
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
             )

@@ -42,17 +42,16 @@ class ResidualAligner(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """SFT: 3D-aligned features scaled and shifted by what the 2D-aligned ones and the visibility tell."""
+    """SFT: 3D-aligned features scaled and shifted by the 2D-aligned ones, the visibility, and what an edit changed."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.joined = nn.Sequential(
-            nn.Linear(2 * channels + 1, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
-        )
+        told = 2 * channels + 1 + 3
+        self.joined = nn.Sequential(nn.Linear(told, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
         self.scale_shift = nn.Linear(hidden, 2 * channels)
 
-    def forward(self, aligned_3d: Tensor, aligned_2d: Tensor, visibility: Tensor) -> Tensor:
-        """Features [B, N, C] of both kinds, visibility [B, N, 1] in [0, 1] -> [B, N, C]."""
-        told = self.scale_shift(self.joined(torch.cat([aligned_3d, aligned_2d, visibility], dim=-1)))
+    def forward(self, aligned_3d: Tensor, aligned_2d: Tensor, visibility: Tensor, change: Tensor) -> Tensor:
+        """Features [B, N, C] of both kinds, visibility [B, N, 1] in [0, 1], colour change [B, N, 3] -> [B, N, C]."""
+        told = self.scale_shift(self.joined(torch.cat([aligned_3d, aligned_2d, visibility, change], dim=-1)))
         scale, shift = told.chunk(2, dim=-1)
         return aligned_3d * (1.0 + scale) + shift

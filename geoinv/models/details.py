@@ -43,11 +43,13 @@ class SourceView:
     Args:
         residual: [B, 3, 2S, 2S] the photo minus the reconstruction, over the reconstruction's alpha.
         depth: [B, 1, S, S] of the reconstruction along the optical axis in world units, 0 where it is not solid.
+        color: [B, 3, S, S] of the reconstruction, in [0, 1], premultiplied.
         cam2world: [B, 4, 4].
     """
 
     residual: Tensor
     depth: Tensor
+    color: Tensor
     cam2world: Tensor
 
     @classmethod
@@ -55,13 +57,13 @@ class SourceView:
         """From the photo [B, 3, 2S, 2S] in [0, 1] and the head in its view."""
         solid = F.avg_pool2d(reconstruction.alpha, 2) > 0.5
         depth = torch.where(solid, reconstruction.depth, 0.0)
-        return cls(photo * reconstruction.alpha - reconstruction.color, depth, cam2world)
+        residual = photo * reconstruction.alpha - reconstruction.color
+        return cls(residual, depth, F.avg_pool2d(reconstruction.color, 2), cam2world)
 
     def expanded(self, views: int) -> SourceView:
         """The same for several query views of one head."""
-        return SourceView(
-            *(part.expand(views, *part.shape[1:]) for part in (self.residual, self.depth, self.cam2world))
-        )
+        parts = (self.residual, self.depth, self.color, self.cam2world)
+        return SourceView(*(part.expand(views, *part.shape[1:]) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,17 @@ class LocalBranch(nn.Module):
         """FiLM [B, N, 2 * decoder_hidden] of rays; without one kind of features, by the other alone."""
         batch, count = rays.alpha.shape
         none = rays.points.new_zeros(batch, count, self.config.channels)
-        visibility = rays.points.new_zeros(batch, count, 1)
+        visibility, change = none[..., :1], none[..., :3]
         aligned_3d, aligned_2d = none, none
         if source_features is not None:
             positions, distance = project(rays.points, source.cam2world)
             visibility = _visibility(positions, distance, source.depth)
             aligned_3d = _sampled(source_features, positions) * visibility
+            # an edit shows as another colour at the same place, where the photo's details may fit no more
+            change = (rays.color - _sampled(source.color, positions)) * visibility
         if query_features is not None:
             aligned_2d = _sampled(query_features, rays.pixels)
-        fused = self.fusion(aligned_3d, aligned_2d, visibility)
+        fused = self.fusion(aligned_3d, aligned_2d, visibility, change)
         told = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(rays.points)], dim=-1)
         return self.film(told) * rays.alpha[..., None]
 

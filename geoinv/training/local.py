@@ -2,8 +2,10 @@
 
 Two views of a head: one is the photo, whose residual E1 reads, the other is the query view that is compared with the
 truth; now and then both are the same. Cameras are those that E0 tells, as in use. Heads are painted at random, so that
-details are of every kind; portraits teach real skin, and from the side they are to remain the same person. In the last
-part of a run a discriminator that knows the camera looks at the faces, too.
+details are of every kind; portraits teach real skin, and from the side they are to remain the same person. Where heads
+are twins, which differ in expression alone, the query view often is the twin's and the code is edited by the difference
+of theirs: so the branch learns which details an edit leaves, and which not. In the last part of a run a discriminator
+that knows the camera looks at the faces, too.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ class LocalTraining:
     heads_per_step: int = 3
     portraits_per_step: int = 2
     same_view_share: float = 0.3  # of the steps whose query view is the photo's own
+    twin_share: float = 0.3  # of the steps whose query view is the twin's, where the data set has twins
     single_share: float = 0.15  # of the steps with features aligned in 3D alone, and as many in 2D alone
     patch: int = 64  # rays along a side
     even_samples: int = 4
@@ -97,6 +100,7 @@ class ViewPairs:
         color: [B, 3, 2S, 2S] in [0, 1], the query view's truth, premultiplied.
         mask: [B, 1, 2S, 2S] where that is known.
         outside: [B, 1, 2S, 2S] where the query view shows no head.
+        z: [B, 2, z_dim] of the head in the photo and of the one in the query view; None where they are the same.
     """
 
     photos: Tensor
@@ -104,16 +108,21 @@ class ViewPairs:
     color: Tensor
     mask: Tensor
     outside: Tensor
+    z: Tensor | None = None
 
 
-def head_pairs(data: HeadShards, rng: np.random.Generator, config: LocalTraining, *, same_view: bool) -> ViewPairs:
-    """Random heads, painted, from two sides."""
-    photos, colors, masks, outside, poses = [], [], [], [], []
+def head_pairs(
+    data: HeadShards, rng: np.random.Generator, config: LocalTraining, *, same_view: bool, twins: bool = False
+) -> ViewPairs:
+    """Random heads, painted, from two sides; with ``twins``, the query view is of each head's twin."""
+    photos, colors, masks, outside, poses, codes = [], [], [], [], [], []
     for head in rng.choice(len(data), size=config.heads_per_step, replace=False):
         views = [int(view) for view in rng.choice(data.num_views, size=2, replace=False)]
         views = views[:1] * 2 if same_view else views
         paint = Paint.random(rng)
-        painted = [_painted(data, int(head), view, paint) for view in views]
+        shown = (int(head), int(head) ^ 1 if twins else int(head))
+        painted = [_painted(data, which, view, paint) for which, view in zip(shown, views, strict=True)]
+        codes.append(np.stack([data.view(which, 0)[3] for which in shown]))
         rgb, alpha, _ = painted[0]
         photo = rgb * alpha + random_background(rng, rgb.shape[0]) * (1.0 - alpha)
         photos.append(photo_like(rng, photo) if rng.random() < 0.3 else photo)
@@ -124,7 +133,8 @@ def head_pairs(data: HeadShards, rng: np.random.Generator, config: LocalTraining
         poses.append(np.stack([cam2world for _, _, cam2world in painted]))
     vectors = [CameraPose.from_cam2world(torch.from_numpy(pair).double()).as_vector().float() for pair in poses]
     moves = torch.stack([vector[1] - vector[0] for vector in vectors])
-    return ViewPairs(_maps(photos), moves, _maps(colors), _maps(masks), _maps(outside))
+    z = torch.from_numpy(np.stack(codes)) if twins else None
+    return ViewPairs(_maps(photos), moves, _maps(colors), _maps(masks), _maps(outside), z)
 
 
 def _painted(data: HeadShards, head: int, view: int, paint: Paint) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,7 +165,7 @@ def portrait_pairs(
 class Reconstruction:
     """What E0 makes of photos: all that is constant here."""
 
-    planes: Tensor
+    planes: Tensor  # of the query, which may be edited
     source: SourceView
     seen: RenderOutput  # in the photo's view
     query: RenderOutput
@@ -172,8 +182,13 @@ def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: Vie
     seen_from = CameraPose.from_vector(pose).cam2world()
     cam2world = CameraPose.from_vector(pose + pairs.moves).cam2world()
     seen = generator.render(planes, seen_from)
-    query = generator.render(planes, cam2world) if pairs.moves.any() else seen
-    return Reconstruction(planes, SourceView.of(pairs.photos, seen, seen_from), seen, query, cam2world)
+    source = SourceView.of(pairs.photos, seen, seen_from)
+    if pairs.z is not None:
+        codes = generator.mapping(pairs.z.flatten(0, 1)).unflatten(0, (-1, 2))
+        planes = generator.planes(estimate.w_plus + codes[:, 1] - codes[:, 0])
+    is_same = pairs.z is None and not pairs.moves.any()
+    query = seen if is_same else generator.render(planes, cam2world)
+    return Reconstruction(planes, source, seen, query, cam2world)
 
 
 @dataclass(frozen=True)
@@ -434,7 +449,8 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         rng = np.random.default_rng([config.seed, step, rank(), 1])
         same_view = rng.random() < config.same_view_share
         faces = None if portraits is None else portrait_pairs(portraits, rng, config, same_view=step % 2 == 0)
-        return head_pairs(data, rng, config, same_view=same_view), faces
+        twins = data.has_twins and rng.random() < config.twin_share
+        return head_pairs(data, rng, config, same_view=same_view, twins=twins), faces
 
     batches = in_background(next_pairs)
 

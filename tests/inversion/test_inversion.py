@@ -45,19 +45,20 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_details_travel_and_stay_through_edits(tmp_path: Path) -> None:
-    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half())
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
     again = Inversion.load(make_inversion(details=details).save(tmp_path / "a.geoinv"))
     edited = again.edited(again.w_plus + 1.0, {"smile": 0.25})
     for inversion in (again, edited):
         assert inversion.details is not None
         assert torch.equal(inversion.details.residual, details.residual)
         assert torch.equal(inversion.details.surface, details.surface)
+        assert torch.equal(inversion.details.color, details.color)
     with pytest.raises(ShapeError, match="do not fit"):
-        PhotoDetails(torch.zeros(3, 8, 8), torch.zeros(8, 8))
+        PhotoDetails(torch.zeros(3, 8, 8), torch.zeros(8, 8), torch.zeros(3, 4, 4))
 
 
 def test_details_are_whole_or_the_file_is_damaged(tmp_path: Path) -> None:
-    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half())
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
     data = make_inversion(details=details).to_bytes()
     (tmp_path / "a.geoinv").write_bytes(data.replace(b'"surface":', b'"sarface":'))
     with pytest.raises(CheckpointError, match="no surface"):

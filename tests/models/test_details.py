@@ -54,6 +54,7 @@ def test_residual_and_depth_by_hand() -> None:
     assert torch.equal(source.depth, torch.tensor([[2.5, 0.0], [2.5, 0.0]])[None, None])
     assert torch.allclose(source.residual[..., :2], torch.tensor(0.5))
     assert torch.allclose(source.residual[..., 2:], torch.tensor(0.1))
+    assert torch.allclose(source.color[0, 0], torch.tensor([[0.25, 0.05], [0.25, 0.05]]))
 
 
 def test_an_untrained_branch_changes_nothing(generator: TriPlaneGenerator, planes: Tensor) -> None:
@@ -107,7 +108,7 @@ class TestVisibility:
     def film(points: Tensor, branch: LocalBranch) -> Tensor:
         depth = torch.full((1, 1, 16, 16), 2.7)
         depth[..., 8:] = 0.0
-        source = SourceView(torch.zeros(1, 3, 32, 32), depth, camera())
+        source = SourceView(torch.zeros(1, 3, 32, 32), depth, torch.zeros(1, 3, 16, 16), camera())
         count = points.shape[0]
         rays = QueryRays(torch.full((1, count, 2), 0.5), points[None], torch.zeros(1, count, 3), torch.ones(1, count))
         return branch.modulation(rays, source, torch.ones(1, 8, 16, 16), None)

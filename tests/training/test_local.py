@@ -66,6 +66,25 @@ def test_pairs_know_how_the_camera_moved(discs: Path, model: Path) -> None:
     assert (pairs.color[pairs.mask.expand_as(pairs.color) == 0] == 0).all()  # discs have hard edges
 
 
+def test_a_twins_query_is_an_edited_head(twins: Path, model: Path) -> None:
+    config, heads = settings(twins, twins, model), HeadShards(twins)
+    pairs = head_pairs(heads, np.random.default_rng(0), config, same_view=True, twins=True)
+    assert pairs.moves.abs().max() < 1e-6
+    assert pairs.z is not None and pairs.z.shape == (2, 2, 8)
+    z = np.load(twins / "00000_z.npy")
+    for first, second in pairs.z.numpy():
+        index = int(np.flatnonzero((z == first).all(axis=1))[0])
+        assert np.array_equal(z[index ^ 1], second)
+    generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
+    edited = reconstruct(encoder, generator, pairs)
+    plain = reconstruct(encoder, generator, dataclasses.replace(pairs, z=None))
+    assert torch.equal(edited.source.color, plain.source.color)
+    assert not torch.equal(edited.query.color, plain.query.color)
+    same = torch.stack([pairs.z[:, 0], pairs.z[:, 0]], dim=1)
+    again = reconstruct(encoder, generator, dataclasses.replace(pairs, z=same))
+    assert torch.allclose(again.query.color, plain.query.color, atol=1e-4)
+
+
 def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
     config = settings(discs, discs, model)
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
