@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints.store import load_encoder, load_generator, sha256_of
+from ..checkpoints.store import load_details, load_encoder, load_generator, sha256_of
 from ..editing import discover_directions, load_directions, save_directions, visible_directions
 from ..errors import CheckpointError, UsageError
 from ..evaluation import build_held_out, evaluate_heads, load_held_out
@@ -23,6 +23,7 @@ from ..synth.dataset import make_dataset
 from ..synth.sampler import HeadSampler
 from .encoder import EncoderTraining, train_encoder
 from .generator import GeneratorTraining, train_generator
+from .local import LocalTraining, train_local
 from .loop import Tell
 from .mini_model import mini_for_heads
 from .run_folder import RunFolder
@@ -31,6 +32,8 @@ from .superresolution import SuperresolutionTraining, train_superresolution
 HEADS_PER_HOUR = 9000
 """Heads to render for each hour of the budget, three views each: a sixth of it on two CPU cores."""
 MOST_HEADS = 60_000
+LARGE_HEADS_PER_HOUR = 1000
+"""Likewise at the final resolution, which takes a few minutes of the hour."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Sizes:
     Args:
         heads: To train on; None: by the hours.
         check_heads: To validate on.
-        large_heads: At the final resolution.
+        large_heads: At the final resolution; None: by the hours.
+        large_check_heads: To validate on, at the final resolution.
         held_out_heads: For the figures.
         shard_size: Heads in a shard.
         model: The generator.
@@ -49,7 +53,8 @@ class Sizes:
 
     heads: int | None = None
     check_heads: int = 60
-    large_heads: int = 240
+    large_heads: int | None = None
+    large_check_heads: int = 24
     held_out_heads: int = 48
     shard_size: int = 100
     model: GeneratorConfig = field(default_factory=mini_for_heads)
@@ -65,7 +70,7 @@ class AllStages:
         hours: The budget.
         assets: Folder of the MakeHuman assets.
         photos: Unlabelled portraits for the encoder, or none.
-        start: Folder of weights to go on from (``mini-generator.safetensors`` and, if there, ``mini-encoder``).
+        start: Folder of weights to go on from (``mini-generator.safetensors`` and, if there, encoder and details).
         workers: Processes that render heads.
         compile: Compile the backbone with torch.
         seed: Of everything.
@@ -91,6 +96,16 @@ class AllStages:
     def generator(self) -> Path:
         """The generator that ships."""
         return self.weights / "mini-generator.safetensors"
+
+    @property
+    def encoder(self) -> Path:
+        """The encoder that ships."""
+        return self.weights / "mini-encoder.safetensors"
+
+    @property
+    def details(self) -> Path:
+        """The local branch that ships."""
+        return self.weights / "mini-details.safetensors"
 
     @property
     def held_out(self) -> Path:
@@ -120,7 +135,7 @@ def train_all(config: AllStages, say: Say = lambda text: None) -> Path:
     """Run what is left of the stages.
 
     Returns:
-        The folder of weights: generator, encoder, directions, held-out heads and their figures (``figures.json``).
+        The folder of weights: generator, encoder, details, directions, held-out heads and figures (``figures.json``).
 
     Raises:
         UsageError: The budget is too short to make heads, ``start`` has no weights, or another run is at work in
@@ -151,6 +166,12 @@ def _heads_to_render(config: AllStages) -> int:
     return min(int(HEADS_PER_HOUR * config.hours), MOST_HEADS) // 100 * 100
 
 
+def _large_heads_to_render(config: AllStages) -> int:
+    if config.sizes.large_heads is not None:
+        return config.sizes.large_heads
+    return max(int(LARGE_HEADS_PER_HOUR * config.hours) // 100 * 100, 200)
+
+
 def _heads(config: AllStages, minutes: float, say: Say) -> None:
     sizes, side = config.sizes, config.sizes.model.neural_resolution
 
@@ -170,7 +191,9 @@ def _heads(config: AllStages, minutes: float, say: Say) -> None:
 
     # seeds of their own, so that no head to check on is trained on
     data("check", sizes.check_heads, 2, side, 3 * config.seed + 2_000_001, twins=True)
-    data("large", sizes.large_heads, 2, sizes.model.resolution, 3 * config.seed + 2_000_002, twins=False)
+    large = sizes.model.resolution
+    data("large-check", sizes.large_check_heads, 2, large, 3 * config.seed + 2_000_001, twins=True)
+    data("large", _large_heads_to_render(config), 3, large, 3 * config.seed + 2_000_002, twins=True)
     data("heads", _heads_to_render(config), 3, side, 3 * config.seed + 2_000_003, twins=True)
     if not config.held_out.exists():
         say(f"held-out: {sizes.held_out_heads} heads")
@@ -188,12 +211,12 @@ def _generator(config: AllStages, minutes: float, say: Say) -> None:
         seed=config.seed,
     )
     trained = train_generator(config.sizes.model, _sized(settings, config, "generator"), on_progress=_telling(say))
-    _measure(config, "generator", trained, say, with_encoder=False)
+    _measure(config, "generator", trained, say)
 
 
 def _superresolution(config: AllStages, minutes: float, say: Say) -> None:
     trained, run = config.out / "generator" / "best.safetensors", RunFolder(config.out / "superresolution")
-    _start_over_for(run, trained, say)
+    _start_over_for(run, sha256_of(trained), say)
     settings = SuperresolutionTraining(
         data=config.out / "large", out=run.path, minutes=minutes, generator=str(trained), seed=config.seed
     )
@@ -203,7 +226,7 @@ def _superresolution(config: AllStages, minutes: float, say: Say) -> None:
 
 def _encoder(config: AllStages, minutes: float, say: Say) -> None:
     run = RunFolder(config.out / "encoder")
-    _start_over_for(run, config.generator, say)
+    _start_over_for(run, sha256_of(config.generator), say)
     settings = EncoderTraining(
         data=config.out / "heads",
         validation=config.out / "check",
@@ -215,8 +238,26 @@ def _encoder(config: AllStages, minutes: float, say: Say) -> None:
         seed=config.seed,
     )
     best = train_encoder(_sized(settings, config, "encoder"), on_progress=_telling(say))
-    _ship(best, config.weights / "mini-encoder.safetensors")
-    _measure(config, "encoder", config.generator, say, with_encoder=True)
+    _ship(best, config.encoder)
+    _measure(config, "encoder", config.generator, say, config.encoder)
+
+
+def _local(config: AllStages, minutes: float, say: Say) -> None:
+    run = RunFolder(config.out / "local")
+    _start_over_for(run, sha256_of(config.generator) + sha256_of(config.encoder), say)
+    settings = LocalTraining(
+        data=config.out / "large",
+        validation=config.out / "large-check",
+        out=run.path,
+        minutes=minutes,
+        start=run.earlier if run.earlier.exists() else _started(config, "details"),
+        model=str(config.generator),
+        photos=config.photos,
+        seed=config.seed,
+    )
+    best = train_local(_sized(settings, config, "local"), on_progress=_telling(say))
+    _ship(best, config.details)
+    _measure(config, "local", config.generator, say, config.encoder, config.details)
 
 
 def _directions(config: AllStages, minutes: float, say: Say) -> None:
@@ -234,33 +275,41 @@ def _directions(config: AllStages, minutes: float, say: Say) -> None:
 
 
 STAGES = (
-    Stage("heads", 0.0, _heads),  # a sixth of the budget on two CPU cores: 0.02 s of both a view
-    Stage("generator", 0.48, _generator),  # gains from all the time it gets
+    Stage("heads", 0.0, _heads),  # a fifth of the budget on two CPU cores: 0.02 s of both a view
+    Stage("generator", 0.42, _generator),  # gains from all the time it gets
     Stage("superresolution", 0.03, _superresolution),  # a few thousand weights
-    Stage("encoder", 0.3, _encoder),  # learns in half of a generator's time
+    Stage("encoder", 0.22, _encoder),  # learns in half of a generator's time
+    Stage("local", 0.12, _local),  # in half of that again
     Stage("directions", 0.0, _directions),  # a minute
 )
 """In their order. The shares are what two CPU cores showed to be balanced; what they leave is for heads and figures."""
 
 
-def _measure(config: AllStages, stage: str, path: Path, say: Say, *, with_encoder: bool) -> None:
-    """Figures on the held-out heads, beside the stage's run and with the weights; skipped where they are known."""
-    models = {"generator_sha256": sha256_of(path)}
-    if with_encoder:
-        models["encoder_sha256"] = sha256_of(config.weights / "mini-encoder.safetensors")
+def _measure(config: AllStages, stage: str, generator: Path, say: Say, *others: Path) -> None:
+    """Figures on the held-out heads, beside the stage's run and with the weights; skipped where they are known.
+
+    ``others`` are what is measured with the generator: nothing, the encoder, or encoder and details.
+    """
+    models = {path.name: sha256_of(path) for path in (generator, *others)}
     known = config.out / stage / "figures.json"
-    if not known.exists() or not models.items() <= json.loads(known.read_text(encoding="utf-8")).items():
+    if not known.exists() or json.loads(known.read_text(encoding="utf-8"))["sha256"] != models:
         say("measuring on held-out heads")
-        encoder = load_encoder(str(path))[0] if with_encoder else None
-        figures = evaluate_heads(load_generator(str(path))[0], encoder, load_held_out(config.held_out))
+        encoder = load_encoder(str(generator))[0] if config.encoder in others else None
+        details = load_details(str(generator)) if config.details in others else None
+        figures = evaluate_heads(
+            load_generator(str(generator))[0],
+            encoder,
+            load_held_out(config.held_out),
+            branch=None if details is None else details[0],
+        )
         with atomic_path(known) as temporary:
-            temporary.write_text(json.dumps({**figures, **models}, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps({**figures, "sha256": models}, indent=2) + "\n", encoding="utf-8")
         say(", ".join(f"{name} {value:.2f}" for name, value in figures.items() if value is not None))
     _ship(known, config.weights / "figures.json")
 
 
 def _started(config: AllStages, kind: str) -> Path | None:
-    """The weights to go on from; an encoder may be missing, a generator may not."""
+    """The weights to go on from; all but the generator may be missing."""
     if config.start is None:
         return None
     path = config.start / f"mini-{kind}.safetensors"
@@ -269,11 +318,11 @@ def _started(config: AllStages, kind: str) -> Path | None:
     return path if path.exists() else None
 
 
-def _start_over_for(run: RunFolder, generator: Path, say: Say) -> None:
-    """Begin a stage anew if the generator it was for has learned more since, as it does in a larger budget."""
+def _start_over_for(run: RunFolder, base: str, say: Say) -> None:
+    """Begin a stage anew if what it builds on has learned more since, as it does in a larger budget."""
     state = run.load_state()
-    if state is not None and state.get("base", "") not in ("", sha256_of(generator)):
-        say("the generator has changed: starting over")
+    if state is not None and state.get("base", "") not in ("", base):
+        say("what it builds on has changed: starting over")
         run.start_over()
 
 

@@ -145,14 +145,15 @@ class TrainingLoop:
             self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
             self._validated_at, self._saved_at = state["validated_at"], self.seconds
             for name, part in self.beside.items():
-                part.load_state_dict(state["beside"][name])
+                if name in state.get("beside", {}):  # not where it joined an earlier version's run
+                    part.load_state_dict(state["beside"][name])
             self._since_log = _SinceLog(**state.get("since_log", {"seconds": self.seconds}))  # older files have none
 
     @property
     def progress(self) -> float:
         """Share of the budget that is used."""
         counted = self.schedule.counted
-        return self.step / counted.steps if counted else self.seconds / (self.schedule.minutes * 60.0)
+        return self.step / counted.steps if counted else self.seconds / max(self.schedule.minutes * 60.0, 1e-9)
 
     def train(
         self,

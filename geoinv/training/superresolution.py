@@ -42,6 +42,9 @@ class SuperresolutionTraining:
     counted: StepBudget | None = None  # in place of the minutes
 
 
+_MOST_HELD_OUT = 12  # their planes are in memory together
+
+
 @torch.no_grad()
 def _patches(
     generator: TriPlaneGenerator,
@@ -75,7 +78,7 @@ def _patches(
 def train_superresolution(config: SuperresolutionTraining, on_progress: Tell | None = None) -> Path:
     """Train until ``config.minutes`` of training (over all resumed runs) are used up.
 
-    The last twentieth of the heads is held out.
+    The last twentieth of the heads, but no more than a dozen, is held out.
 
     Returns:
         The whole generator with the best module by the gain on held-out heads, a safetensors file.
@@ -103,7 +106,7 @@ def train_superresolution(config: SuperresolutionTraining, on_progress: Tell | N
         counted=config.counted,
     )
     loop = TrainingLoop(RunFolder(config.out), schedule, module, averaged, optimizer, on_progress, base=info.sha256)
-    trained_on = len(data) - max(1, len(data) // 20)
+    trained_on = len(data) - min(max(1, len(data) // 20), _MOST_HELD_OUT)
 
     def losses(progress: float) -> dict[str, Tensor]:
         rng = np.random.default_rng([config.seed, loop.step])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 
-STEPS = {"generator": 120, "superresolution": 60, "encoder": 60}
+STEPS = {"generator": 120, "superresolution": 60, "encoder": 60, "local": 30}
 LOG_EVERY, CHECKPOINT_EVERY = 5, 10
 
 
@@ -17,8 +17,8 @@ def main() -> None:
     from dataclasses import replace
 
     from geoinv.cli.app import main as command
-    from geoinv.models.config import BackboneConfig, EncoderConfig, RenderConfig
-    from geoinv.training import all_stages, encoder
+    from geoinv.models.config import BackboneConfig, DetailConfig, DiscriminatorConfig, EncoderConfig, RenderConfig
+    from geoinv.training import all_stages, encoder, local
     from geoinv.training.loop import StepBudget
     from geoinv.training.mini_model import mini_for_heads
 
@@ -41,19 +41,26 @@ def main() -> None:
         heads=16,
         check_heads=4,
         large_heads=4,
+        large_check_heads=2,
         held_out_heads=3,
         shard_size=4,
         model=model,
         settings={
             "generator": counted["generator"] | {"heads_per_step": 4, "rays_per_view": 64},
             "superresolution": counted["superresolution"] | {"patches_per_step": 2},
-            "encoder": counted["encoder"] | {"photos_per_step": 5, "heads_rendered": 2, "rays_per_view": 64},
+            "encoder": counted["encoder"]
+            | {"photos_per_step": 5, "heads_rendered": 2, "faces_per_step": 1, "rays_per_view": 64},
+            "local": counted["local"] | {"heads_per_step": 2, "patch": 16, "adversarial_from": 0.5},
         },
     )
     all_stages.AllStages = functools.partial(all_stages.AllStages, sizes=sizes)  # type: ignore[assignment,misc]
     encoder.EncoderConfig = functools.partial(  # type: ignore[assignment,misc]
         EncoderConfig, channels=(8, 8, 16, 16, 16), blocks=(1, 1, 1, 1, 1), hidden=32
     )
+    local.DetailConfig = functools.partial(  # type: ignore[assignment,misc]
+        DetailConfig, channels=8, widths=(8, 8), aligner_widths=(8, 8), hidden=8
+    )
+    local.small_discriminator = lambda side: DiscriminatorConfig(side, (8, 8, 8, 8))  # type: ignore[assignment]
     command(["train", "all", *sys.argv[1:]])
 
 

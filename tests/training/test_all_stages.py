@@ -18,7 +18,7 @@ from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.training import all_stages
 from geoinv.training.all_stages import STAGES, AllStages, train_all
-from tests.tiny_models import tiny_config
+from tests.tiny_models import tiny_config, tiny_details
 
 
 @pytest.fixture
@@ -50,18 +50,27 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         save_model(config.out / "best.safetensors", GlobalEncoder(small), small, extra)
         return config.out / "best.safetensors"  # type: ignore[no-any-return]
 
+    def local(config: Any, on_progress: Any) -> Path:
+        ran.append(f"local {config.minutes:.1f} from {config.start and config.start.name}")
+        branch = tiny_details()
+        save_model(
+            config.out / "best.safetensors", branch, branch.config, {"generator_sha256": sha256_of(Path(config.model))}
+        )
+        return config.out / "best.safetensors"  # type: ignore[no-any-return]
+
     monkeypatch.setattr(all_stages, "make_dataset", data)
     monkeypatch.setattr(all_stages, "train_generator", generator)
     monkeypatch.setattr(all_stages, "train_superresolution", superresolution)
     monkeypatch.setattr(all_stages, "train_encoder", encoder)
+    monkeypatch.setattr(all_stages, "train_local", local)
 
     def directions(*_: Any, generator_sha256: str, **__: Any) -> Directions:
         ran.append("directions")
         return Directions({"smile": torch.ones(4, 16)}, {"smile": "a smile"}, generator_sha256)
 
-    def evaluate(generator: TriPlaneGenerator, encoder: GlobalEncoder | None, held_out: Any) -> dict[str, float]:
-        ran.append("figures" + (" of both" if encoder else " of the generator"))
-        return {"heads": 48, "input_psnr_db": 18.0 if encoder else 0.0}
+    def evaluate(generator: Any, encoder: Any, held_out: Any, branch: Any) -> dict[str, float]:
+        ran.append("figures of " + ("all" if branch else "both" if encoder else "the generator"))
+        return {"heads": 48, "input_psnr_db": 19.0 if branch else 18.0}
 
     monkeypatch.setattr(all_stages, "discover_directions", directions)
     monkeypatch.setattr(all_stages, "visible_directions", lambda generator, found, seed: found)
@@ -75,19 +84,22 @@ def test_stages_follow_one_another_and_ship(stages: list[str], tmp_path: Path) -
     weights = train_all(AllStages(tmp_path, hours=2.0))
     assert stages == [
         "check 60 x 2 at 128 twins",
-        "large 240 x 2 at 256",
+        "large-check 24 x 2 at 256 twins",
+        "large 2000 x 3 at 256 twins",
         "heads 18000 x 3 at 128 twins",
-        "generator 57.6 from None",
+        "generator 50.4 from None",
         "figures of the generator",
         "superresolution 3.6",
-        "encoder 36.0 from None",
+        "encoder 26.4 from None",
         "figures of both",
+        "local 14.4 from None",
+        "figures of all",
         "directions",
     ]
     names = ["figures.json", "heldout-heads.safetensors"]
-    names += [f"mini-{kind}.safetensors" for kind in ("directions", "encoder", "generator")]
+    names += [f"mini-{kind}.safetensors" for kind in ("details", "directions", "encoder", "generator")]
     assert sorted(path.name for path in weights.iterdir()) == names
-    assert json.loads((weights / "figures.json").read_text())["input_psnr_db"] == 18.0
+    assert json.loads((weights / "figures.json").read_text())["input_psnr_db"] == 19.0
 
 
 def test_shares_leave_room_for_heads_and_figures() -> None:
@@ -106,7 +118,8 @@ def test_says_what_each_stage_took(stages: list[str], tmp_path: Path) -> None:
 def test_what_is_finished_is_not_made_again(stages: list[str], tmp_path: Path) -> None:
     train_all(AllStages(tmp_path, hours=2.0))
     train_all(AllStages(tmp_path, hours=2.0))  # the trained stages see themselves that they are done
-    assert [stages.count(name) for name in ("figures of the generator", "figures of both", "directions")] == [1, 1, 1]
+    for name in ("figures of the generator", "figures of both", "figures of all", "directions"):
+        assert stages.count(name) == 1
 
 
 def test_two_runs_in_one_folder_are_refused(stages: list[str], tmp_path: Path) -> None:
@@ -120,7 +133,7 @@ def test_a_stage_starts_over_when_what_it_builds_on_has_changed(stages: list[str
     torch.save({"base": "0" * 64}, tmp_path / "encoder" / "state.pt")
     stages.clear()
     train_all(AllStages(tmp_path, hours=2.0))
-    assert "encoder 36.0 from earlier.safetensors" in stages
+    assert "encoder 26.4 from earlier.safetensors" in stages
     assert not (tmp_path / "encoder" / "state.pt").exists()
     torch.save({"base": sha256_of(weights / "mini-generator.safetensors")}, tmp_path / "encoder" / "state.pt")
     train_all(AllStages(tmp_path, hours=2.0))
@@ -131,8 +144,9 @@ def test_goes_on_from_earlier_weights(stages: list[str], tmp_path: Path) -> None
     weights = train_all(AllStages(tmp_path / "first", hours=1.0))
     stages.clear()
     train_all(AllStages(tmp_path / "second", hours=1.0, start=weights))
-    assert "generator 28.8 from mini-generator.safetensors" in stages
-    assert "encoder 18.0 from mini-encoder.safetensors" in stages
+    assert "generator 25.2 from mini-generator.safetensors" in stages
+    assert "encoder 13.2 from mini-encoder.safetensors" in stages
+    assert "local 7.2 from mini-details.safetensors" in stages
     with pytest.raises(UsageError, match="has no mini-generator"):
         train_all(AllStages(tmp_path / "third", hours=1.0, start=tmp_path))
 

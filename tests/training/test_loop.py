@@ -63,6 +63,12 @@ def test_trains_to_the_budget_and_keeps_the_best(tmp_path: Path) -> None:
     assert gains == sorted(gains)
 
 
+def test_no_budget_is_one_step(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, 0.0)
+    assert run(loop, []).exists()
+    assert loop.step == 1
+
+
 def test_resumes_where_it_saved(tmp_path: Path) -> None:
     first = make_loop(tmp_path, 0.005)
     run(first, [])
