@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -147,6 +148,8 @@ def invert(
         write_image(files[0], sheet)
         write_image(files[1], seen.picture)
         values = {**report(inversion), "seen_share": seen.share}
+        if seen.details_change is not None:
+            values["details_change"] = seen.details_change
         write_json(files[-2], {**values, "warnings": list(aligned.warnings), "turntable_frames": frames})
         if save_label is not None:
             from ..camera_labels import label_of, write_label
@@ -169,11 +172,16 @@ def invert(
 
 def seen_of(session: Session, inversion: Inversion, reconstruction: RenderOutput) -> SeenHead:
     """What the photo showed of the head; ``reconstruction`` is the head in the photo's view."""
+    import torch
+
     from ..inversion.seen import seen_cameras, seen_head
 
-    cameras = seen_cameras(session.orbit)
+    cameras, own = seen_cameras(session.orbit), inversion.pose.cam2world(session.orbit)
     views = list(session.iter_render(inversion, cameras))
-    return seen_head(inversion.photo, views, cameras, (reconstruction, inversion.pose.cam2world(session.orbit)))
+    without = None
+    if inversion.details is not None:
+        without = list(session.iter_render(replace(inversion, details=None), torch.cat([own, cameras])))
+    return seen_head(inversion.photo, views, cameras, (reconstruction, own), without=without)
 
 
 def report(inversion: Inversion) -> dict[str, Any]:

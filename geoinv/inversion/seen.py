@@ -1,4 +1,4 @@
-"""What a photo showed of its head, and what the model guessed: one figure and one picture."""
+"""What a photo showed of its head, what the model guessed, and what the local branch added: figures and one picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..conventions import Orbit
 from ..render.orbits import poses_at
-from ..render.sheets import row
+from ..render.pictures import change_picture, color_picture
+from ..render.sheets import row, stack
 from .pictures import Picture, SourceView, depth_alpha, resized, seen_of_view, view_pictures
 
 if TYPE_CHECKING:
@@ -29,10 +30,14 @@ class SeenHead:
     Args:
         share: Of the head's pixels in the views of ``YAWS_DEG`` together, those whose surface the photo showed: it lies
             in the photo's frame and nothing of the head stands before it there.
-        picture: The photo and the views side by side; what it did not show is tinted violet, shares stand beneath.
+        details_change: How far details change colours, in [0, 1], the mean over the head's pixels in those views; None
+            without details.
+        picture: The photo and the views side by side; what it did not show is tinted violet, shares stand beneath. With
+            details a second row: the head by its code alone, and how far details change the views.
     """
 
     share: float
+    details_change: float | None
     picture: Picture
 
 
@@ -41,7 +46,14 @@ def seen_cameras(orbit: Orbit) -> Tensor:
     return poses_at([math.radians(yaw) for yaw in YAWS_DEG]).cam2world(orbit)
 
 
-def seen_head(photo: Picture, views: Sequence[RenderOutput], cam2world: Tensor, source: SourceView) -> SeenHead:
+def seen_head(
+    photo: Picture,
+    views: Sequence[RenderOutput],
+    cam2world: Tensor,
+    source: SourceView,
+    *,
+    without: Sequence[RenderOutput] | None = None,
+) -> SeenHead:
     """What was seen of a head.
 
     Args:
@@ -49,6 +61,7 @@ def seen_head(photo: Picture, views: Sequence[RenderOutput], cam2world: Tensor, 
         views: Through the cameras of :func:`seen_cameras`, one each.
         cam2world: Those cameras [3, 4, 4].
         source: The head as the photo sees it.
+        without: The head without details, where it has them: in the photo's view, then in ``views``.
     """
     seen = [seen_of_view(view, cam2world[index : index + 1], source) for index, view in enumerate(views)]
     counts = torch.tensor([float(mask.sum()) for mask in seen])
@@ -61,4 +74,25 @@ def seen_head(photo: Picture, views: Sequence[RenderOutput], cam2world: Tensor, 
         for index, view in enumerate(views)
     ]
     sheet = row([resized(photo, pictures[0].shape[0]), *pictures], labels=["photo; violet: not seen", *labels])
-    return SeenHead(round(float(counts.sum() / solid.sum().clamp(min=1.0)), 4), sheet)
+    share = round(float(counts.sum() / solid.sum().clamp(min=1.0)), 4)
+    if without is None:
+        return SeenHead(share, None, sheet)
+    change, details = _details_row(views, without)
+    return SeenHead(share, change, stack([sheet, details]))
+
+
+def _details_row(views: Sequence[RenderOutput], without: Sequence[RenderOutput]) -> tuple[float, Picture]:
+    """How far details change colours over the head, and the row of pictures that shows where."""
+    photo_view, *plain = without
+    weights = [view.alpha[0].float().cpu() for view in views]
+    changes = [
+        (view.color - other.color)[0].abs().mean(dim=0, keepdim=True).float().cpu()
+        for view, other in zip(views, plain, strict=True)
+    ]
+    total = sum(float((change * weight).sum()) for change, weight in zip(changes, weights, strict=True))
+    solid = sum(float(weight.sum()) for weight in weights)
+    maps = [
+        change_picture(view.color[0], other.color[0], view.alpha[0]) for view, other in zip(views, plain, strict=True)
+    ]
+    labels = ["without details", *(["change by details"] * len(maps))]
+    return round(total / max(solid, 1.0), 4), row([color_picture(photo_view), *maps], labels=labels)

@@ -19,6 +19,9 @@ Picture = NDArray[np.uint8]
 """[H, W, 3] RGB."""
 
 
+_STRONG_CHANGE = 0.25  # of colours in [0, 1], the mean of all three
+
+
 def color_picture(render: RenderOutput, *, background: float = 1.0, index: int = 0) -> Picture:
     """One image of a render over a grey background in [0, 1]."""
     color = render.color[index].detach().float().cpu()
@@ -77,6 +80,20 @@ def normal_picture(
 
 _GUESSED = np.array([150.0, 60.0, 220.0])
 """Violet, which no skin, hair or cloth of ours has."""
+
+
+def change_picture(
+    color: Tensor,  # [3, H, W] in [0, 1]
+    other: Tensor,  # [3, H, W]
+    alpha: Tensor,  # [1, H, W]
+) -> Picture:
+    """How far two renders differ, through the viridis map over white: dark is not at all, yellow is 0.25 or more."""
+    import cv2
+
+    change = (color - other).abs().mean(dim=0).detach().float().cpu().numpy()
+    levels = np.round(255.0 * np.clip(change / _STRONG_CHANGE, 0.0, 1.0)).astype(np.uint8)
+    mapped = cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[:, :, ::-1]
+    return _over_white(mapped.astype(np.float32) / 255.0, alpha[None])
 
 
 def tinted_where(picture: Picture, strength: NDArray[np.float32]) -> Picture:

@@ -42,6 +42,7 @@ def test_hybrid_is_the_default_and_its_details_are_shown(geoinv: Callable[..., D
     assert (plain.code, hybrid.code) == (0, 0), plain.err + hybrid.err
     assert (plain.json["method"], hybrid.json["method"]) == ("encoder", "hybrid")
     assert hybrid.json["encoder_psnr_db"] == plain.json["psnr_db"] != hybrid.json["psnr_db"]
+    assert 0.0 < hybrid.json["details_change"] < 1.0 and "details_change" not in plain.json
     inversions = [Inversion.load(f"{out}/woman.geoinv") for out in ("plain", "hybrid")]
     assert np.array_equal(inversions[0].w_plus, inversions[1].w_plus)
     assert inversions[0].details is None and inversions[1].details is not None

@@ -70,3 +70,21 @@ def test_an_empty_picture_was_not_seen() -> None:
     empty = [replace(view, alpha=torch.zeros_like(view.alpha)) for view in render(cameras)]
     source = CameraPose.from_angles(0.0).cam2world()
     assert seen_head(PHOTO, empty, cameras, (render(source)[0], source)).share == 0.0
+
+
+def test_details_are_measured_and_mapped() -> None:
+    """A tenth added to the colours of the front view alone."""
+    cameras, source = seen_cameras(FACE_ORBIT), CameraPose.from_angles(0.0).cam2world()
+    plain = render(cameras)
+    front = replace(plain[1], color=plain[1].color + 0.1 * plain[1].alpha)
+    views = [plain[0], front, plain[2]]
+    own = render(source)[0]
+    head = seen_head(PHOTO, views, cameras, (own, source), without=[own, *plain])
+    pixels = [float(view.alpha.sum()) for view in plain]
+    # alpha twice: once in the colour, once as weight
+    expected = 0.1 * float((plain[1].alpha ** 2).sum()) / sum(pixels)
+    assert head.details_change == pytest.approx(expected, abs=1e-3)
+    below = panels(head.picture[head.picture.shape[0] // 2 + 2 :])
+    assert np.array_equal(below[1][32, 32], below[3][32, 32])  # the map's dark end
+    assert below[2][32, 32, 1] > below[1][32, 32, 1] + 50  # greener: 0.1 of 0.25
+    assert seen_head(PHOTO, plain, cameras, (own, source)).details_change is None
