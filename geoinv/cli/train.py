@@ -122,6 +122,9 @@ def encoder(
     photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=1, help="Heads in a step.")] = 24,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,
+    no_geometry: Annotated[
+        bool, typer.Option("--no-geometry", help="Without the losses of shape: for `geoinv eval --ablation`.")
+    ] = False,
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
@@ -145,6 +148,7 @@ def encoder(
         photos_per_step=photos_per_step,
         rays_per_view=rays_per_view,
         learning_rate=learning_rate,
+        with_geometry=not no_geometry,
         seed=seed,
     )
     with joined_processes():

@@ -66,6 +66,7 @@ class EncoderTraining:
     surface_samples: int = 10
     surface_spread: float = 0.02
     learning_rate: float = 1e-3
+    with_geometry: bool = True  # else without the terms of opacity and surface, for comparison
     average_decay: float = 0.998
     validate_every_minutes: float = 5.0
     seed: int = 0
@@ -73,6 +74,9 @@ class EncoderTraining:
 
 
 GREY = 0.5
+
+GEOMETRY = ("alpha", "surface")
+"""The terms of shape; what is left of it without them is in the code and in the outline of colours."""
 
 LOSS_WEIGHTS = {
     "latent": 0.05,
@@ -222,7 +226,11 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         save_model(path, averaged.module, model, extra=extra)
 
     with closing(batches):
-        return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+        return loop.train(losses, _weights(config), figures, save_best)
+
+
+def _weights(config: EncoderTraining) -> dict[str, float]:
+    return LOSS_WEIGHTS if config.with_geometry else LOSS_WEIGHTS | dict.fromkeys(GEOMETRY, 0.0)
 
 
 def _start(model: EncoderConfig, weights: Path | None) -> GlobalEncoder:
