@@ -16,17 +16,9 @@ from geoinv.errors import CheckpointError, UsageError
 from geoinv.models.details import LocalBranch
 from geoinv.training import local as training
 from geoinv.training.head_shards import HeadShards
-from geoinv.training.local import (
-    AlignedFeatures,
-    LocalTraining,
-    ViewPairs,
-    head_pairs,
-    local_losses,
-    middle_pictures,
-    reconstruct,
-    train_local,
-    true_middles,
-)
+from geoinv.training.local import LocalTraining, train_local
+from geoinv.training.local_losses import AlignedFeatures, local_losses, middle_pictures, reconstruct, true_middles
+from geoinv.training.view_pairs import ViewPairs, head_pairs
 from tests.tiny_models import tiny_details, write_tiny_weights
 from tests.training.conftest import SIDE
 
@@ -50,11 +42,11 @@ def settings(discs: Path, out: Path, model: Path) -> LocalTraining:
     )
 
 
-def test_pairs_know_how_the_camera_moved(discs: Path, model: Path) -> None:
-    config, heads = settings(discs, discs, model), HeadShards(discs)
-    same = head_pairs(heads, np.random.default_rng(0), config, same_view=True)
+def test_pairs_know_how_the_camera_moved(discs: Path) -> None:
+    heads = HeadShards(discs)
+    same = head_pairs(heads, np.random.default_rng(0), 2, same_view=True)
     assert same.moves.abs().max() < 1e-6
-    pairs = head_pairs(heads, np.random.default_rng(0), config, same_view=False)
+    pairs = head_pairs(heads, np.random.default_rng(0), 2, same_view=False)
     assert pairs.photos.shape == pairs.color.shape == (2, 3, SIDE, SIDE)
     assert pairs.moves.abs().max() > 0.01
     poses = CameraPose.from_cam2world(torch.from_numpy(np.load(discs / "00000_cam2world.npy")).flatten(0, 1).double())
@@ -67,8 +59,8 @@ def test_pairs_know_how_the_camera_moved(discs: Path, model: Path) -> None:
 
 
 def test_a_twins_query_is_an_edited_head(twins: Path, model: Path) -> None:
-    config, heads = settings(twins, twins, model), HeadShards(twins)
-    pairs = head_pairs(heads, np.random.default_rng(0), config, same_view=True, twins=True)
+    heads = HeadShards(twins)
+    pairs = head_pairs(heads, np.random.default_rng(0), 2, same_view=True, twins=True)
     assert pairs.moves.abs().max() < 1e-6
     assert pairs.z is not None and pairs.z.shape == (2, 2, 8)
     z = np.load(twins / "00000_z.npy")
@@ -88,7 +80,7 @@ def test_a_twins_query_is_an_edited_head(twins: Path, model: Path) -> None:
 def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
     config = settings(discs, discs, model)
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
-    pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), config, same_view=True)
+    pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), 2, same_view=True)
     head = reconstruct(encoder, generator, pairs)
     branch = tiny_details()
 
@@ -113,7 +105,7 @@ def test_the_discriminator_sees_pictures_that_can_be_compared(discs: Path, model
     """Where the truth is what the reconstruction shows already, real and made pictures are the same."""
     config = dataclasses.replace(settings(discs, discs, model), even_samples=24, surface_samples=24)
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
-    pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), config, same_view=True)
+    pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), 2, same_view=True)
     head = reconstruct(encoder, generator, pairs)
     branch = LocalBranch(tiny_details().config)  # paints nothing
     aligned = AlignedFeatures.of(branch, head, "hybrid")
