@@ -74,6 +74,7 @@ def encoded_by(encoder: nn.Module) -> Invert:
 
 def detailed_by(encoder: nn.Module, branch: LocalBranch, alignment: Alignment = "hybrid") -> Invert:
     """E0, and details of the photo by a local branch; ``alignment`` is how they are brought to other views."""
+    from ..inversion.encode import person_in
     from ..models.details import SourceView, render_with_details
 
     def invert(photo: Tensor, generator: TriPlaneGenerator) -> Reconstruction:
@@ -81,7 +82,8 @@ def detailed_by(encoder: nn.Module, branch: LocalBranch, alignment: Alignment = 
         planes = generator.planes(estimate.w_plus)
         cam2world = estimate.camera.cam2world(generator.config.orbit)
         plain = generator.render(planes, cam2world, w_plus=estimate.w_plus)
-        source = SourceView.of(at_side((photo + 1.0) / 2.0, plain.color.shape[-1]), plain, cam2world)
+        picture = at_side((photo + 1.0) / 2.0, plain.color.shape[-1])
+        source = SourceView.of(picture, person_in(picture, plain), plain, cam2world)
         features = None if alignment == "2d" else branch.source_features(source)
 
         def view(query: Tensor) -> RenderOutput:

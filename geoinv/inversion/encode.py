@@ -103,7 +103,7 @@ def with_details(
     photo = torch.from_numpy(inversion.photo).permute(2, 0, 1)[None].float() / 255.0
     photo = torch.nn.functional.interpolate(photo, size=(side, side), mode="area").to(device)
     cam2world = inversion.pose.cam2world(generator.config.orbit).to(device)
-    source = SourceView.of(photo, reconstruction, cam2world)
+    source = SourceView.of(photo, person_in(photo, reconstruction), reconstruction, cam2world)
     details = PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
     planes = generator.planes(inversion.w_plus.to(device))
     stored = source_view(replace(inversion, details=details), device)
@@ -111,6 +111,19 @@ def with_details(
     before = {f"{inversion.method}_psnr_db": inversion.metrics["psnr_db"]}
     metrics = {**inversion.metrics, **before, **fit_metrics(detailed, inversion.photo)}
     return replace(inversion, details=details, method="hybrid", metrics=metrics), detailed
+
+
+def person_in(photo: Tensor, reconstruction: RenderOutput) -> Tensor:
+    """[1, 1, H, H] in [0, 1]: where a photo [1, 3, H, H] in [0, 1] shows the person whose reconstruction is given.
+
+    The reconstruction may be wider than the person, and then stands before the photo's background.
+    """
+    from ..align.person import person_mask
+
+    pixels = (photo[0].permute(1, 2, 0) * 255.0).round().byte().cpu().numpy()
+    mask = person_mask(np.ascontiguousarray(pixels), (reconstruction.alpha[0, 0] > 0.5).cpu().numpy())
+    soft = torch.nn.functional.avg_pool2d(torch.from_numpy(mask)[None, None].float(), 3, stride=1, padding=1)
+    return soft.to(photo.device)
 
 
 def source_view(inversion: Inversion, device: torch.device | str = "cpu") -> SourceView:

@@ -41,7 +41,7 @@ class PhotoDetails:
     """What the local branch reads, of the head before any edit (:class:`geoinv.models.details.SourceView`).
 
     Args:
-        residual: [3, 2S, 2S] float16, the photo minus the reconstruction, over the reconstruction's alpha.
+        residual: [3, 2S, 2S] float16, the photo minus the reconstruction, where both show the person.
         surface: [S, S] float16, its depth along the optical axis in world units, 0 where it is not solid.
         color: [3, S, S] float16, the reconstruction in [0, 1], premultiplied by alpha.
     """

@@ -41,7 +41,7 @@ class SourceView:
     """What the photo shows of a reconstructed head.
 
     Args:
-        residual: [B, 3, 2S, 2S] the photo minus the reconstruction, over the reconstruction's alpha.
+        residual: [B, 3, 2S, 2S] the photo minus the reconstruction, where both show the person.
         depth: [B, 1, S, S] of the reconstruction along the optical axis in world units, 0 where it is not solid.
         color: [B, 3, S, S] of the reconstruction, in [0, 1], premultiplied.
         cam2world: [B, 4, 4].
@@ -53,11 +53,11 @@ class SourceView:
     cam2world: Tensor
 
     @classmethod
-    def of(cls, photo: Tensor, reconstruction: RenderOutput, cam2world: Tensor) -> SourceView:
-        """From the photo [B, 3, 2S, 2S] in [0, 1] and the head in its view."""
+    def of(cls, photo: Tensor, person: Tensor, reconstruction: RenderOutput, cam2world: Tensor) -> SourceView:
+        """From the photo [B, 3, 2S, 2S] in [0, 1], where it shows the person [B, 1, 2S, 2S], and the head in its view."""
         solid = F.avg_pool2d(reconstruction.alpha, 2) > 0.5
         depth = torch.where(solid, reconstruction.depth, 0.0)
-        residual = photo * reconstruction.alpha - reconstruction.color
+        residual = (photo * reconstruction.alpha - reconstruction.color) * person
         return cls(residual, depth, F.avg_pool2d(reconstruction.color, 2), cam2world)
 
     def expanded(self, views: int) -> SourceView:

@@ -12,9 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..align import FaceAligner
+from ..align.person import likely_person, person_mask
 from ..errors import PhotoError, UsageError
 from ..images import list_images, read_image
 from .photo_augment import Picture, photo_like
@@ -31,6 +33,7 @@ class FacePhotoBatch:
         color: [P, N, 3] in [0, 1] of the photo as it is.
         photos: [P, 3, S, S] in [0, 1], as they are.
         faces: [P, 1, S, S] 1 on the face, else 0.
+        persons: [P, 1, S, S] 1 on the person with hair and clothes, else 0.
     """
 
     images: Tensor
@@ -39,6 +42,7 @@ class FacePhotoBatch:
     color: Tensor
     photos: Tensor
     faces: Tensor
+    persons: Tensor
 
 
 class FacePhotos:
@@ -53,6 +57,7 @@ class FacePhotos:
         self.held_out: list[str] = []
         self._pictures: list[Picture] = []
         self._faces: list[np.ndarray] = []  # indices of the pixels of the face
+        self._persons: list[NDArray[np.float32]] = []
         self._cameras: list[tuple[float, float]] = []
         for i, path in enumerate(list_images(folder)):
             if i % keep_out_every == 0:
@@ -67,6 +72,8 @@ class FacePhotos:
             hull = cv2.convexHull(np.round(points).astype(np.int32))
             mask = cv2.fillConvexPoly(np.zeros((size, size), np.uint8), hull, 1)
             self._pictures.append(picture)
+            small = np.round(picture * 255.0).astype(np.uint8)
+            self._persons.append(person_mask(small, likely_person(points, size)).astype(np.float32))
             self._faces.append(np.flatnonzero(mask))
             self._cameras.append((np.radians(face.yaw_deg), np.radians(face.pitch_deg)))
         if not self._pictures:
@@ -79,20 +86,22 @@ class FacePhotos:
     def batch(self, rng: np.random.Generator, *, photos: int, rays_per_photo: int) -> FacePhotoBatch:
         """Random photos, every second one mirrored."""
         size = self.size
-        images, cameras, pixels, colors, photos_as_are, masks = [], [], [], [], [], []
+        images, cameras, pixels, colors, photos_as_are, masks, persons = [], [], [], [], [], [], []
         for index in rng.choice(len(self), size=photos, replace=photos > len(self)):
-            picture, face = self._pictures[index], self._faces[index]
+            picture, face, person = self._pictures[index], self._faces[index], self._persons[index]
             yaw, pitch = self._cameras[index]
             chosen = face[rng.integers(0, len(face), rays_per_photo)]
             rows, columns = chosen // size, chosen % size
             mask = np.zeros((size, size), np.float32)
             mask.flat[face] = 1.0
             if rng.random() < 0.5:
-                picture, mask, columns, yaw = picture[:, ::-1], mask[:, ::-1], size - 1 - columns, -yaw
+                picture, mask, person = picture[:, ::-1], mask[:, ::-1], person[:, ::-1]
+                columns, yaw = size - 1 - columns, -yaw
             picture = np.ascontiguousarray(picture)
             images.append(photo_like(rng, picture))
             photos_as_are.append(picture)
             masks.append(mask)
+            persons.append(person)
             pixels.append((np.stack([columns, rows], axis=-1) + 0.5) / size)
             colors.append(picture[rows, columns])
             cameras.append((yaw, pitch, 0.0, 0.0, 0.0))
@@ -103,4 +112,5 @@ class FacePhotos:
             color=torch.from_numpy(np.stack(colors)),
             photos=torch.from_numpy(np.stack(photos_as_are)).permute(0, 3, 1, 2).contiguous(),
             faces=torch.from_numpy(np.stack(masks))[:, None],
+            persons=torch.from_numpy(np.stack(persons))[:, None],
         )

@@ -64,7 +64,7 @@ class LocalTraining:
     heads_per_step: int = 3
     portraits_per_step: int = 2
     same_view_share: float = 0.3  # of the steps whose query view is the photo's own
-    twin_share: float = 0.3  # of the steps whose query view is the twin's, where the data set has twins
+    twin_share: float = 0.4  # of the steps whose query view is the twin's, where the data set has twins
     single_share: float = 0.15  # of the steps with features aligned in 3D alone, and as many in 2D alone
     patch: int = 64  # rays along a side
     even_samples: int = 4
@@ -229,7 +229,9 @@ def validate(
             truth = maps_of([views[view][0] * views[view][1]])
             mask = maps_of([views[view][1]]) > 0.5
             moves = vectors[view : view + 1] - vectors[:1]
-            pairs = ViewPairs(maps_of([photo]), moves, truth, mask.float(), (~mask).float())
+            person = maps_of([views[0][1]])
+            known = mask.float()
+            pairs = ViewPairs(maps_of([photo]), person, moves, truth, known, known, 1.0 - known)
             seen = reconstruct(encoder, generator, pairs)
             detailed = render_with_details(generator, branch, seen.planes, seen.source, seen.cam2world)
             for kind, render in (("e0", seen.query), ("hybrid", detailed)):

@@ -53,7 +53,7 @@ def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: Vie
     seen_from = CameraPose.from_vector(pose).cam2world()
     cam2world = CameraPose.from_vector(pose + pairs.moves).cam2world()
     seen = generator.render(planes, seen_from)
-    source = SourceView.of(pairs.photos, seen, seen_from)
+    source = SourceView.of(pairs.photos, pairs.persons, seen, seen_from)
     if pairs.z is not None:
         codes = generator.mapping(pairs.z.flatten(0, 1)).unflatten(0, (-1, 2))
         planes = generator.planes(estimate.w_plus + codes[:, 1] - codes[:, 0])
@@ -88,18 +88,20 @@ def local_losses(
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     """Error of a patch of the query view, and of the residual as brought to it."""
-    patch = patches_on(pairs.mask, config.patch, rng)
+    patch = patches_on(pairs.focus, config.patch, rng)
     features, alpha, color, fine_alpha = _detailed_patch(branch, generator, head, aligned, patch, config, rng)
     inner = slice(_BORDER, -_BORDER)
-    true_color, mask, outside, whole_alpha, without = (
+    true_color, mask, focus, outside, whole_alpha, without = (
         patch.pixels(part)[..., inner, inner]
-        for part in (pairs.color, pairs.mask, pairs.outside, head.query.alpha, head.query.color)
+        for part in (pairs.color, pairs.mask, pairs.focus, pairs.outside, head.query.alpha, head.query.color)
     )
     # over the reconstruction's own alpha: an outline that is wrong is not to be painted over
     solid = whole_alpha > 0.5
-    share = ((mask + outside) * solid).mean().clamp_min(1e-3)
+    # twice for what is to be looked at most: the face of a photo, what differs between twins
+    weight = mask * (1.0 + focus)
+    share = ((weight + outside) * solid).mean().clamp_min(1e-3)
     seen = color[..., inner, inner]
-    missed = (seen - true_color * whole_alpha) * mask * solid
+    missed = (seen - true_color * whole_alpha) * weight * solid
     error = _robust(missed)
     # where the reconstruction stands before the photo's background, that is not to be painted on it
     error = error + _robust(seen - without) * outside

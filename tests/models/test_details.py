@@ -42,7 +42,7 @@ def camera(yaw: float = 0.0) -> Tensor:
 
 def source_of(generator: TriPlaneGenerator, planes: Tensor, seed: int = 2) -> SourceView:
     photo = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
-    return SourceView.of(photo, generator.render(planes, camera()), camera())
+    return SourceView.of(photo, torch.ones(1, 1, 32, 32), generator.render(planes, camera()), camera())
 
 
 def test_residual_and_depth_by_hand() -> None:
@@ -50,10 +50,10 @@ def test_residual_and_depth_by_hand() -> None:
     alpha = torch.tensor([[1.0, 1.0, 0.2, 0.2]] * 4)[None, None]
     color = 0.25 * alpha.expand(1, 3, 4, 4)
     depth = torch.full((1, 1, 2, 2), 2.5)
-    source = SourceView.of(torch.full((1, 3, 4, 4), 0.75), RenderOutput(color, alpha, depth), camera())
+    person = torch.tensor([1.0, 0.5, 1.0, 0.0]).expand(1, 1, 4, 4)
+    source = SourceView.of(torch.full((1, 3, 4, 4), 0.75), person, RenderOutput(color, alpha, depth), camera())
     assert torch.equal(source.depth, torch.tensor([[2.5, 0.0], [2.5, 0.0]])[None, None])
-    assert torch.allclose(source.residual[..., :2], torch.tensor(0.5))
-    assert torch.allclose(source.residual[..., 2:], torch.tensor(0.1))
+    assert torch.allclose(source.residual[0, 0], torch.tensor([0.5, 0.25, 0.1, 0.0]).expand(4, 4))
     assert torch.allclose(source.color[0, 0], torch.tensor([[0.25, 0.05], [0.25, 0.05]]))
 
 

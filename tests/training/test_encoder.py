@@ -88,6 +88,7 @@ def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: P
         color=torch.rand(2, 9, 3),
         photos=torch.rand(2, 3, 128, 128),
         faces=torch.ones(2, 1, 128, 128),
+        persons=torch.ones(2, 1, 128, 128),
     )
     settings_ = settings(Path("."), Path("."), generator_file)
     losses = training.portrait_losses(
