@@ -29,8 +29,8 @@ def person_mask(
     if not core.any() or solid.all():  # nothing to learn the person's colours from, or the background's
         return likely
     cv2.setRNGSeed(0)  # it clusters colours from random starts
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), labels, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    models = np.zeros((1, 65)), np.zeros((1, 65))  # the rectangle is read in another mode alone
+    cv2.grabCut(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), labels, (0, 0, 1, 1), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found: NDArray[np.bool_] = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     return found
 
@@ -47,7 +47,5 @@ def likely_person(landmarks: NDArray[np.floating], side: int) -> NDArray[np.bool
 
 
 def _disc(diameter: int) -> NDArray[np.uint8]:
-    disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter | 1, diameter | 1)).astype(
-        np.uint8
-    )
-    return disc
+    side = diameter | 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

@@ -299,7 +299,7 @@ def portrait_losses(
     config: EncoderTraining,
     random: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Squared error, outline and likeness of photos' faces, seen from the predicted cameras, and those against alignment's.
+    """Error, outline and likeness of photos' heads, seen from the predicted cameras, and those against alignment's.
 
     The picture teaches the code only: a camera could hide a wrong face by looking past it.
     """

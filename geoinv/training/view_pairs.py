@@ -72,8 +72,16 @@ def head_pairs(
     vectors = [CameraPose.from_cam2world(torch.from_numpy(pair).double()).as_vector().float() for pair in poses]
     moves = torch.stack([vector[1] - vector[0] for vector in vectors])
     z = torch.from_numpy(np.stack(codes)) if twins else None
-    known = (maps_of(part) for part in (colors, masks, focuses, outside))
-    return ViewPairs(maps_of(photos), maps_of(persons), moves, *known, z)
+    return ViewPairs(
+        photos=maps_of(photos),
+        persons=maps_of(persons),
+        moves=moves,
+        color=maps_of(colors),
+        mask=maps_of(masks),
+        focus=maps_of(focuses),
+        outside=maps_of(outside),
+        z=z,
+    )
 
 
 def _rough_outline(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
@@ -83,8 +91,8 @@ def _rough_outline(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
     size = int(rng.integers(0, side // 32 + 1))
     if size:
         kernel = np.ones((size, size), np.uint8)
-        solid = cv2.erode(solid, kernel) if rng.random() < 0.6 else cv2.dilate(solid, kernel)
-    return cv2.blur(solid.astype(np.float32), (3, 3))[..., None]
+        solid = np.asarray(cv2.erode(solid, kernel) if rng.random() < 0.6 else cv2.dilate(solid, kernel), np.uint8)
+    return np.asarray(cv2.blur(solid.astype(np.float32), (3, 3)))[..., None]
 
 
 def _changed(data: HeadShards, head: int, twin: int, view: int) -> np.ndarray:
