@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from geoinv.errors import ShapeError
+from geoinv.ops._build import backend_choice
 from geoinv.ops.render_rays import (
     SKIP_TOLERANCE,
     DecoderWeights,
@@ -34,6 +35,14 @@ def _fresh() -> Iterator[None]:
     rendering._PREPARED.clear()
     yield
     rendering._PREPARED.clear()
+
+
+@pytest.fixture
+def native() -> None:
+    """What is tested belongs to the kernels alone."""
+    if backend_choice() == "reference":
+        pytest.skip("the reference is asked for")
+    assert checks.is_native(torch.zeros(1))
 
 
 def random_case(
@@ -144,7 +153,7 @@ class TestMarchRays:
             )
 
     @pytest.mark.parametrize("instructions", [0, 1, 2])
-    def test_instruction_sets_agree(self, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_instruction_sets_agree(self, native: None, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
         case = random_case()
         best, best_gradients = parts(marched(march_rays, case)), gradients(march_rays, case)
         if instructions >= torch.ops.geoinv.render_rays_instruction_sets():
@@ -249,6 +258,8 @@ class TestRenderRays:
             RaySampling(12, 8, "fixed", 0.9, 2.1, 1.0, "zx"),
             RaySampling(48, 48, "box", 0.0, 0.0, 0.8, "zy"),
             RaySampling(5, 0, "box", 0.0, 0.0, 1.0, "zy"),
+            RaySampling(4, 1, "box", 0.0, 0.0, 1.0, "zx"),
+            RaySampling(17, 33, "fixed", 1.0, 2.0, 1.0, "zy"),
         ],
     )
     @pytest.mark.parametrize("rays", [0, 1, 33])
@@ -264,7 +275,7 @@ class TestRenderRays:
             assert torch.allclose(ours.double(), theirs, atol=2e-5)
 
     @pytest.mark.parametrize("instructions", [0, 1, 2])
-    def test_instruction_sets_agree(self, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_instruction_sets_agree(self, native: None, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
         case = random_case(density=0.5, side=33)
         best = rendered(render_rays, case)
         if instructions >= torch.ops.geoinv.render_rays_instruction_sets():
@@ -273,7 +284,7 @@ class TestRenderRays:
         for ours, theirs in zip(rendered(render_rays, case), best, strict=True):
             assert torch.allclose(ours, theirs, atol=2e-5)
 
-    def test_skips_much_and_lacks_little(self) -> None:
+    def test_skips_much_and_lacks_little(self, native: None) -> None:
         case = hollow_case()
         limits = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING)
         _, bounds = rendering._prepared(case[0], DecoderWeights(*case[4:]), SAMPLING, limits)
@@ -293,7 +304,7 @@ class TestRenderRays:
         for ours, theirs in zip(fast[:2], exact[:2], strict=True):
             assert (ours - theirs).abs().max() <= 2e-3
 
-    def test_bounds_hold(self) -> None:
+    def test_bounds_hold(self, native: None) -> None:
         """No point of a cell is denser than the cell's bound."""
         case = hollow_case()
         limits = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING)
@@ -318,6 +329,14 @@ class TestRenderRays:
             found.append(torch.autograd.grad(features.square().sum() + alpha.sum(), leaves))
         for ours, theirs in zip(*found, strict=True):
             assert relative(ours, theirs) < 1e-3
+
+    def test_rays_that_are_not_numbers_harm_no_others(self, native: None) -> None:
+        case = random_case(density=0.5)
+        plain = rendered(render_rays, case)
+        case[2][:, 5] = float("nan")
+        for ours, theirs in zip(rendered(render_rays, case), plain, strict=True):
+            others = [i for i in range(ours.shape[1]) if i != 5]
+            assert torch.equal(ours[:, others], theirs[:, others])
 
     def test_changed_planes_are_prepared_anew(self) -> None:
         case = random_case(density=0.5)
