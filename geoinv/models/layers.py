@@ -58,8 +58,11 @@ class StyledConv(nn.Module):
             self.noise_strength = nn.Parameter(torch.zeros(()))
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
-    def forward(self, features: Tensor, w: Tensor) -> Tensor:
-        """features [B, C_in, H, W], w [B, w_dim] -> [B, C_out, H, W], or twice the side with ``up``."""
+    def forward(self, features: Tensor, w: Tensor, *, limit: float | None = None) -> Tensor:
+        """features [B, C_in, H, W], w [B, w_dim] -> [B, C_out, H, W], or twice the side with ``up``.
+
+        ``limit`` is the largest magnitude of the result.
+        """
         return modulated_conv2d(
             features,
             self.weight,
@@ -69,6 +72,7 @@ class StyledConv(nn.Module):
             bias=self.bias,
             slope=LRELU_SLOPE,
             gain=LRELU_GAIN,
+            limit=limit,
         )
 
 

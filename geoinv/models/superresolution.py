@@ -112,7 +112,7 @@ class _SuperresolutionBlock(nn.Module):
         self.torgb = ToFeatures(out_channels, 3, w_dim)
 
     def forward(self, features: Tensor, image: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.conv0(features, w).clamp(-_CLAMP, _CLAMP)
-        features = self.conv1(features, w).clamp(-_CLAMP, _CLAMP)
+        features = self.conv0(features, w, limit=_CLAMP)
+        features = self.conv1(features, w, limit=_CLAMP)
         painted = self.torgb(features, w).clamp(-_CLAMP, _CLAMP).float()
         return features, (upsample2(image) if self.up else image) + painted
