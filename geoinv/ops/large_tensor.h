@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -19,7 +20,7 @@ namespace geoinv {
 class LargeBlocks {
  public:
   static constexpr size_t kPage = size_t{2} << 20, kLeast = 4 * kPage;  // bytes
-  static constexpr size_t kMostKept = size_t{288} << 20;  // two maps of EG3D's super-resolution to 512 px, and weights
+  static constexpr size_t kMostKept = size_t{384} << 20;  // two maps of EG3D's super-resolution to 512 px, and its backbone's
 
   struct Block {
     void* memory;
@@ -39,7 +40,7 @@ class LargeBlocks {
       const std::lock_guard lock(mutex_);
       auto best = kept_.end();
       for (auto block = kept_.begin(); block != kept_.end(); ++block)
-        if (block->bytes >= bytes && block->bytes <= 4 * bytes && (best == kept_.end() || block->bytes < best->bytes))
+        if (block->bytes >= bytes && block->bytes <= 8 * bytes && (best == kept_.end() || block->bytes < best->bytes))
           best = block;
       if (best != kept_.end()) {
         const Block found = *best;
@@ -60,22 +61,26 @@ class LargeBlocks {
     return {memory, whole};
   }
 
-  // Keeps a block, and gives back the oldest where too much is kept.
+  // Keeps a block, and gives back the smallest where too much is kept: larger ones serve in their place.
   void give(Block block) {
-    std::vector<Block> oldest;
+    std::vector<Block> smallest;
     {
       const std::lock_guard lock(mutex_);
       kept_.push_back(block);
       size_t sum = 0;
       for (const Block& each : kept_) sum += each.bytes;
-      for (; sum > kMostKept; kept_.erase(kept_.begin())) sum -= kept_.front().bytes, oldest.push_back(kept_.front());
+      while (sum > kMostKept) {
+        const auto least = std::min_element(kept_.begin(), kept_.end(),
+                                            [](const Block& a, const Block& b) { return a.bytes < b.bytes; });
+        sum -= least->bytes, smallest.push_back(*least), kept_.erase(least);
+      }
     }
-    for (const Block& each : oldest) std::free(each.memory);
+    for (const Block& each : smallest) std::free(each.memory);
   }
 
  private:
   std::mutex mutex_;
-  std::vector<Block> kept_;  // oldest first
+  std::vector<Block> kept_;
 };
 
 // An uninitialised contiguous float tensor.

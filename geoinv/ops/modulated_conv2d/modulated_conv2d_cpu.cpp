@@ -5,8 +5,8 @@
 // the side (bilinear interpolation) followed by the convolution. A tile of the output sees 4 x 4 pixels of the input, and
 // the large map of the input is never made.
 //
-// A thread takes a block of tiles at a time: factors [36][tiles][C_in] of its inputs (in its L2 cache), then for each
-// panel of output channels 36 matrix products into [36][tiles][panel] and from there the outputs.
+// A thread takes a block of tiles at a time: factors [36][tiles][C_in] of its inputs (in its caches), then for each panel
+// of output channels 36 matrix products into [36][tiles][panel] and from there the outputs.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
