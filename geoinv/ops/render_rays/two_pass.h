@@ -8,7 +8,7 @@
 namespace geoinv {
 namespace {
 
-constexpr int64_t kWave = 8;                               // samples of one ray in a wave
+constexpr int64_t kWave = 4;                               // samples of one ray in a wave
 constexpr int64_t kWaveSamples = kWave * kPacketRays;      // a multiple of 16
 constexpr float kUnbounded = 3e38f;
 
