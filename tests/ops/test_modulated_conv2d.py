@@ -110,7 +110,7 @@ class TestModulatedConv2d:
         case["features"][0, 0, 0, 0] = float("nan")
         assert modulated_conv2d(**case).isnan().equal(modulated_conv2d_reference(**case).isnan()) or winograd
 
-    def test_large_maps_match_reference(self) -> None:
+    def test_large_maps_match_reference(self, always_winograd: None) -> None:
         case = random_case(batch=1, height=97, width=90, up=True)  # 8.9 MB of outputs lie on large pages
         output = modulated_conv2d(**case)
         assert output.numel() * 4 > 8 << 20
