@@ -233,12 +233,12 @@ def rendered(function: Any, case: Case, sampling: RaySampling = SAMPLING, **opti
     return (output.features, output.alpha, output.distance)
 
 
-def hollow_case() -> Case:
+def hollow_case(roughness: float = 0.05) -> Case:
     """A ball of density in a box that is really empty: what a trained head looks like to the renderer."""
     planes, origins, directions, distances, *decoder = random_case(side=64, rays=200)
     ticks = (torch.arange(64) + 0.5) / 64 - 0.5
     squares = ticks.square()
-    planes = planes * 0.05
+    planes = planes * roughness
     planes[:, 0, 0] = 3.0 * (squares[None, :] + squares[:, None])  # thirds of x² + y² and z², times 9
     planes[:, 1, 0] = 3.0 * squares[:, None].expand(64, 64)
     planes[:, 2, 0] = 0.0
@@ -304,15 +304,18 @@ class TestRenderRays:
         for ours, theirs in zip(fast[:2], exact[:2], strict=True):
             assert (ours - theirs).abs().max() <= 2e-3
 
-    def test_bounds_hold(self, native: None) -> None:
+    @pytest.mark.parametrize("roughness", [0.05, 0.4])
+    def test_bounds_hold(self, native: None, roughness: float) -> None:
         """No point of a cell is denser than the cell's bound."""
-        case = hollow_case()
+        case = hollow_case(roughness)
         limits = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING)
         for third_plane in ("zx", "zy"):
             sampling = RaySampling(8, 8, "box", 0.0, 0.0, 1.0, third_plane)  # type: ignore[arg-type]
             _, bounds = rendering._prepared(case[0], DecoderWeights(*case[4:]), sampling, limits)
-            points = torch.rand(2, 4000, 3, generator=torch.Generator().manual_seed(1)) - 0.5
+            points = torch.rand(2, 40000, 3, generator=torch.Generator().manual_seed(1)) - 0.5
             cells = bounds.shape[1]
+            on_border = ((points[:, ::2] * cells).round() / cells).clamp(-0.5, 0.5 - 1e-6)
+            points[:, ::4], points[:, 1::4, :1] = on_border[:, ::2], on_border[:, 1::2, :1]
             x, y, z = ((points + 0.5) * cells).long().clamp_max(cells - 1).unbind(dim=-1)
             bound = bounds[torch.arange(2)[:, None], z, y, x]
             sampled = rendering_samples(case, points, third_plane)
