@@ -54,7 +54,7 @@ class SourceView:
 
     @classmethod
     def of(cls, photo: Tensor, person: Tensor, reconstruction: RenderOutput, cam2world: Tensor) -> SourceView:
-        """From the photo [B, 3, 2S, 2S] in [0, 1], where the person is in it [B, 1, 2S, 2S], and the head in its view."""
+        """From a photo [B, 3, 2S, 2S] in [0, 1], where the person is in it [B, 1, 2S, 2S], and the head in its view."""
         solid = F.avg_pool2d(reconstruction.alpha, 2) > 0.5
         depth = torch.where(solid, reconstruction.depth, 0.0)
         residual = (photo * reconstruction.alpha - reconstruction.color) * person

@@ -187,11 +187,9 @@ class TriPlaneGenerator(nn.Module):
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
             film = None if film is None else film.flatten(0, 1)[None]
         output = self.render_rays(planes, origins, directions, film, exact=exact)
-        back = order.argsort()
-        features = output.features.reshape(views, side * side, -1)[:, back]
-        features = features.transpose(1, 2).reshape(views, -1, side, side)
-        alpha = output.alpha.reshape(views, -1)[:, back].reshape(views, 1, side, side)
-        depth = (output.distance.reshape(views, -1) * cosine)[:, back].reshape(views, 1, side, side)
+        features = _from_tiles(output.features.reshape(views, side * side, -1), side)
+        alpha = _from_tiles(output.alpha.reshape(views, side * side, 1), side)
+        depth = _from_tiles((output.distance.reshape(views, -1) * cosine)[..., None], side)
         if not superresolution or self.superresolution is None:
             return RenderOutput(features[:, :3], alpha, depth, focal)
         if isinstance(self.superresolution, ResidualSuperresolution):
@@ -214,3 +212,10 @@ def _tile_order(side: int) -> Tensor:
         return order
     tiles = order.reshape(side // _TILE_SIDE, _TILE_SIDE, side // _TILE_SIDE, _TILE_SIDE)
     return tiles.transpose(1, 2).reshape(-1)
+
+
+def _from_tiles(values: Tensor, side: int) -> Tensor:
+    """[V, side * side, F] in the order of :func:`_tile_order` -> [V, F, side, side]."""
+    tile = 1 if side % _TILE_SIDE else _TILE_SIDE
+    tiles = values.reshape(values.shape[0], side // tile, side // tile, tile, tile, -1)
+    return tiles.permute(0, 5, 1, 3, 2, 4).reshape(values.shape[0], -1, side, side)

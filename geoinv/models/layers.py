@@ -41,15 +41,23 @@ Noise = Literal["fixed", "unused", "absent"]
 
 
 class StyledConv(nn.Module):
-    """Modulated 3x3 convolution, noise, bias, leaky ReLU."""
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU, and where there is a limit, a clamp at that magnitude."""
 
     noise_const: Tensor
 
     def __init__(
-        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool, noise: Noise
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,
+        *,
+        up: bool,
+        noise: Noise,
+        limit: float | None = None,
     ) -> None:
         super().__init__()
-        self.up = up
+        self.up, self.limit = up, limit
         self.affine = Linear(w_dim, in_channels, bias=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
@@ -69,6 +77,7 @@ class StyledConv(nn.Module):
             bias=self.bias,
             slope=LRELU_SLOPE,
             gain=LRELU_GAIN,
+            limit=self.limit,
         )
 
 

@@ -99,20 +99,22 @@ class HybridSuperresolution(nn.Module):
                 F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
                 for x in (image, features)
             )
-        features, image = self.block0(features, image, w)
-        return self.block1(features, image, w)[1]
+        for block in (self.block0, self.block1):  # here, where the maps of one layer are free when the next are there
+            features = block.conv0(features, w)
+            features = block.conv1(features, w)
+            image = block(features, image, w)
+        return image
 
 
 class _SuperresolutionBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool) -> None:
         super().__init__()
         self.up = up
-        self.conv0 = StyledConv(in_channels, out_channels, w_dim, resolution, up=up, noise="unused")
-        self.conv1 = StyledConv(out_channels, out_channels, w_dim, resolution, up=False, noise="unused")
+        self.conv0 = StyledConv(in_channels, out_channels, w_dim, resolution, up=up, noise="unused", limit=_CLAMP)
+        self.conv1 = StyledConv(out_channels, out_channels, w_dim, resolution, up=False, noise="unused", limit=_CLAMP)
         self.torgb = ToFeatures(out_channels, 3, w_dim)
 
-    def forward(self, features: Tensor, image: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.conv0(features, w).clamp(-_CLAMP, _CLAMP)
-        features = self.conv1(features, w).clamp(-_CLAMP, _CLAMP)
+    def forward(self, features: Tensor, image: Tensor, w: Tensor) -> Tensor:
+        """The picture [B, 3, H, W], doubled where the block doubles, and what the convolutions' features add to it."""
         painted = self.torgb(features, w).clamp(-_CLAMP, _CLAMP).float()
-        return features, (upsample2(image) if self.up else image) + painted
+        return (upsample2(image) if self.up else image) + painted

@@ -11,6 +11,7 @@ import hashlib
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,27 @@ def compiler_flags(*, portable: bool = False) -> list[str]:
     if not portable and platform.machine() in ("x86_64", "AMD64", "aarch64"):
         flags.append("-march=native")
     return flags
+
+
+@cache
+def thread_flags() -> list[str]:
+    """What lets kernels use torch's threads, for compiling and linking: torch's ``parallel_for`` is a template that
+    without OpenMP is a plain loop, and says nothing.
+
+    Only on Linux, where both are GNU's and usually one (elsewhere a second OpenMP in the process can abort it); empty
+    where the compiler lacks it.
+    """
+    flag = "-fopenmp"
+    if sys.platform != "linux":
+        return []
+    from torch.utils import cpp_extension
+
+    command = [cpp_extension.get_cxx_compiler(), flag, "-fsyntax-only", "-x", "c++", "-"]
+    probe = subprocess.run(command, input="#include <omp.h>\n", capture_output=True, text=True)
+    if probe.returncode == 0:
+        return [flag]
+    print("geoinv: the compiler has no OpenMP, native operations will use one thread", file=sys.stderr)
+    return []
 
 
 def cache_folder() -> Path:
@@ -187,7 +209,8 @@ def _build(operation: Operation) -> None:
         cpp_extension.load(
             name=library.stem,
             sources=[str(source) for source in operation.sources if source.suffix != ".h"],
-            extra_cflags=compiler_flags(portable=operation.portable),
+            extra_cflags=[*compiler_flags(portable=operation.portable), *thread_flags()],
+            extra_ldflags=thread_flags(),
             build_directory=str(folder),
             is_python_module=False,
         )
@@ -204,7 +227,7 @@ def _library(operation: Operation) -> Path:
     """Where the extension lies once built; the folder is named by all that decides what it holds."""
     name, sources, portable = operation
     headers = {header for source in sources for header in source.parent.glob("*.h")}
-    parts = [torch.__version__, platform.machine(), _processor(), *compiler_flags(portable=portable)]
+    parts = [torch.__version__, platform.machine(), _processor(), "threads", *compiler_flags(portable=portable)]
     parts += [path.read_text() for path in sorted({*sources, *headers})]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_folder() / f"{name}-{key}" / f"geoinv_{name}.so"

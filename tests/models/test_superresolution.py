@@ -56,7 +56,9 @@ def test_a_block_that_does_not_double_adds_to_the_image_as_it_is() -> None:
         block.torgb.weight.zero_()
         block.torgb.bias.copy_(torch.tensor([0.25, 0.5, -1.0]))
         image = torch.rand(2, 3, 16, 16)
-        features, painted = block(torch.randn(2, 4, 16, 16), image, torch.randn(2, 8))
+        w = torch.randn(2, 8)
+        features = block.conv1(block.conv0(torch.randn(2, 4, 16, 16), w), w)
+        painted = block(features, image, w)
     assert features.shape == (2, 6, 16, 16)
     assert torch.allclose(painted, image + torch.tensor([0.25, 0.5, -1.0])[:, None, None])
 
@@ -67,7 +69,9 @@ def test_features_and_paint_are_clamped_at_256() -> None:
         block.conv1.bias.fill_(1e4)
         block.torgb.bias.copy_(torch.tensor([1e4, -1e4, 0.0]))
         block.torgb.weight.zero_()
-        features, painted = block(torch.randn(1, 4, 4, 4), torch.zeros(1, 3, 4, 4), torch.randn(1, 8))
+        w = torch.randn(1, 8)
+        features = block.conv1(block.conv0(torch.randn(1, 4, 4, 4), w), w)
+        painted = block(features, torch.zeros(1, 3, 4, 4), w)
     assert torch.equal(features, torch.full_like(features, 256.0))
     assert torch.equal(painted[0, :, 0, 0], torch.tensor([256.0, -256.0, 0.0]))
 

@@ -16,6 +16,16 @@ SOURCE = """#include <torch/library.h>
 static int64_t add_one(int64_t x) {{ return x + 1; }}
 TORCH_LIBRARY_FRAGMENT(geoinv, library) {{ library.def("{name}_forward(int x) -> int", add_one); }}
 """
+COUNT_THREADS = """#include <ATen/Parallel.h>
+#include <torch/library.h>
+#include <atomic>
+static int64_t count() {
+  std::atomic<int64_t> parts{0};
+  at::parallel_for(0, 2, 1, [&](int64_t, int64_t) { ++parts; });
+  return parts;
+}
+TORCH_LIBRARY_FRAGMENT(geoinv, library) { library.def("count_threads() -> int", count); }
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +131,35 @@ class TestCache:
         code += f"assert load_native('plus', (Path({str(source)!r}),))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert "compiling" not in done.stderr
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="OpenMP is asked for on Linux only")
+    def test_kernels_share_work_among_torchs_threads(self, tmp_path: Path) -> None:
+        import torch
+
+        source = tmp_path / "count.cpp"
+        source.write_text(COUNT_THREADS)
+        assert _build.load_native("count", (source,))
+        threads = torch.get_num_threads()
+        try:
+            torch.set_num_threads(2)
+            assert torch.ops.geoinv.count_threads() == 2
+            torch.set_num_threads(1)
+            assert torch.ops.geoinv.count_threads() == 1
+        finally:
+            torch.set_num_threads(threads)
+
+    def test_a_compiler_without_openmp_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        from torch.utils import cpp_extension
+
+        monkeypatch.setattr(cpp_extension, "get_cxx_compiler", lambda: "false")
+        _build.thread_flags.cache_clear()
+        try:
+            assert _build.thread_flags() == []
+        finally:
+            _build.thread_flags.cache_clear()
+        assert sys.platform != "linux" or "no OpenMP" in capfd.readouterr().err
 
     def test_two_processes_at_once_build_once_after_one_was_killed(self, tmp_path: Path) -> None:
         source = tmp_path / "twice.cpp"

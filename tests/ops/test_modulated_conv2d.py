@@ -63,7 +63,6 @@ def always_winograd(monkeypatch: pytest.MonkeyPatch) -> None:
     if not op.load_native("modulated_conv2d", op._SOURCES):
         pytest.skip("no native operations on this machine")
     monkeypatch.setattr(op, "_MIN_TILES", 0)
-    monkeypatch.setattr(op, "_MIN_TILES_UP", 0)
 
 
 class TestModulatedConv2d:
@@ -98,6 +97,32 @@ class TestModulatedConv2d:
     def test_matches_reference(self, always_winograd: None, up: bool, size: tuple[int, int], batch: int) -> None:
         case = random_case(batch=batch, height=size[0], width=size[1], up=up)
         assert relative_error(modulated_conv2d(**case), modulated_conv2d_reference(**case)) < 3e-6
+
+    @pytest.mark.parametrize("winograd", [False, True])
+    @pytest.mark.parametrize("up", [False, True])
+    def test_limit_matches_reference(self, request: pytest.FixtureRequest, winograd: bool, up: bool) -> None:
+        if winograd:
+            request.getfixturevalue("always_winograd")
+        case = random_case(up=up) | {"limit": 5.0}
+        output = modulated_conv2d(**case)
+        assert output.abs().max() == 5.0
+        assert relative_error(output, modulated_conv2d_reference(**case)) < 3e-6
+        case["features"][0, 0, 0, 0] = float("nan")
+        assert modulated_conv2d(**case).isnan().equal(modulated_conv2d_reference(**case).isnan()) or winograd
+
+    def test_large_maps_match_reference(self, always_winograd: None) -> None:
+        case = random_case(batch=1, height=97, width=90, up=True)  # 8.9 MB of outputs lie on large pages
+        output = modulated_conv2d(**case)
+        assert output.numel() * 4 > 8 << 20
+        assert relative_error(output, modulated_conv2d_reference(**case)) < 3e-6
+        view, before = output[:, :1], output[:, :1].clone()
+        del output  # a part of it keeps its memory from being used again
+        others = [modulated_conv2d(**case | {"features": case["features"] * factor}) for factor in (0.0, 2.0)]
+        assert torch.equal(view, before)
+        addresses = {others[0].data_ptr(), others[1].data_ptr()}
+        assert len(addresses) == 2
+        del others
+        assert modulated_conv2d(**case).data_ptr() in addresses
 
     @pytest.mark.parametrize("without", ["noise", "bias"])
     def test_matches_reference_without(self, always_winograd: None, without: str) -> None:
@@ -150,7 +175,7 @@ class TestModulatedConv2d:
         assert relative_error(*penalties) < 1e-4
 
     def test_same_with_one_and_two_threads(self, always_winograd: None) -> None:
-        case, threads, outputs = random_case(height=40, width=40), torch.get_num_threads(), []
+        case, threads, outputs = random_case(height=97, width=40), torch.get_num_threads(), []
         try:
             for count in (1, 2):
                 torch.set_num_threads(count)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from geoinv.errors import ShapeError
+from geoinv.ops._build import backend_choice
 from geoinv.ops.render_rays import (
     SKIP_TOLERANCE,
     DecoderWeights,
@@ -34,6 +35,14 @@ def _fresh() -> Iterator[None]:
     rendering._PREPARED.clear()
     yield
     rendering._PREPARED.clear()
+
+
+@pytest.fixture
+def native() -> None:
+    """What is tested belongs to the kernels alone."""
+    if backend_choice() == "reference":
+        pytest.skip("the reference is asked for")
+    assert checks.is_native(torch.zeros(1))
 
 
 def random_case(
@@ -144,7 +153,7 @@ class TestMarchRays:
             )
 
     @pytest.mark.parametrize("instructions", [0, 1, 2])
-    def test_instruction_sets_agree(self, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_instruction_sets_agree(self, native: None, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
         case = random_case()
         best, best_gradients = parts(marched(march_rays, case)), gradients(march_rays, case)
         if instructions >= torch.ops.geoinv.render_rays_instruction_sets():
@@ -224,12 +233,12 @@ def rendered(function: Any, case: Case, sampling: RaySampling = SAMPLING, **opti
     return (output.features, output.alpha, output.distance)
 
 
-def hollow_case() -> Case:
+def hollow_case(roughness: float = 0.05) -> Case:
     """A ball of density in a box that is really empty: what a trained head looks like to the renderer."""
     planes, origins, directions, distances, *decoder = random_case(side=64, rays=200)
     ticks = (torch.arange(64) + 0.5) / 64 - 0.5
     squares = ticks.square()
-    planes = planes * 0.05
+    planes = planes * roughness
     planes[:, 0, 0] = 3.0 * (squares[None, :] + squares[:, None])  # thirds of x² + y² and z², times 9
     planes[:, 1, 0] = 3.0 * squares[:, None].expand(64, 64)
     planes[:, 2, 0] = 0.0
@@ -249,6 +258,8 @@ class TestRenderRays:
             RaySampling(12, 8, "fixed", 0.9, 2.1, 1.0, "zx"),
             RaySampling(48, 48, "box", 0.0, 0.0, 0.8, "zy"),
             RaySampling(5, 0, "box", 0.0, 0.0, 1.0, "zy"),
+            RaySampling(4, 1, "box", 0.0, 0.0, 1.0, "zx"),
+            RaySampling(17, 33, "fixed", 1.0, 2.0, 1.0, "zy"),
         ],
     )
     @pytest.mark.parametrize("rays", [0, 1, 33])
@@ -264,7 +275,7 @@ class TestRenderRays:
             assert torch.allclose(ours.double(), theirs, atol=2e-5)
 
     @pytest.mark.parametrize("instructions", [0, 1, 2])
-    def test_instruction_sets_agree(self, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_instruction_sets_agree(self, native: None, instructions: int, monkeypatch: pytest.MonkeyPatch) -> None:
         case = random_case(density=0.5, side=33)
         best = rendered(render_rays, case)
         if instructions >= torch.ops.geoinv.render_rays_instruction_sets():
@@ -273,7 +284,7 @@ class TestRenderRays:
         for ours, theirs in zip(rendered(render_rays, case), best, strict=True):
             assert torch.allclose(ours, theirs, atol=2e-5)
 
-    def test_skips_much_and_lacks_little(self) -> None:
+    def test_skips_much_and_lacks_little(self, native: None) -> None:
         case = hollow_case()
         limits = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING)
         _, bounds = rendering._prepared(case[0], DecoderWeights(*case[4:]), SAMPLING, limits)
@@ -293,15 +304,18 @@ class TestRenderRays:
         for ours, theirs in zip(fast[:2], exact[:2], strict=True):
             assert (ours - theirs).abs().max() <= 2e-3
 
-    def test_bounds_hold(self) -> None:
+    @pytest.mark.parametrize("roughness", [0.05, 0.4])
+    def test_bounds_hold(self, native: None, roughness: float) -> None:
         """No point of a cell is denser than the cell's bound."""
-        case = hollow_case()
+        case = hollow_case(roughness)
         limits = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING)
         for third_plane in ("zx", "zy"):
             sampling = RaySampling(8, 8, "box", 0.0, 0.0, 1.0, third_plane)  # type: ignore[arg-type]
             _, bounds = rendering._prepared(case[0], DecoderWeights(*case[4:]), sampling, limits)
-            points = torch.rand(2, 4000, 3, generator=torch.Generator().manual_seed(1)) - 0.5
+            points = torch.rand(2, 40000, 3, generator=torch.Generator().manual_seed(1)) - 0.5
             cells = bounds.shape[1]
+            on_border = ((points[:, ::2] * cells).round() / cells).clamp(-0.5, 0.5 - 1e-6)
+            points[:, ::4], points[:, 1::4, :1] = on_border[:, ::2], on_border[:, 1::2, :1]
             x, y, z = ((points + 0.5) * cells).long().clamp_max(cells - 1).unbind(dim=-1)
             bound = bounds[torch.arange(2)[:, None], z, y, x]
             sampled = rendering_samples(case, points, third_plane)
@@ -318,6 +332,14 @@ class TestRenderRays:
             found.append(torch.autograd.grad(features.square().sum() + alpha.sum(), leaves))
         for ours, theirs in zip(*found, strict=True):
             assert relative(ours, theirs) < 1e-3
+
+    def test_rays_that_are_not_numbers_harm_no_others(self, native: None) -> None:
+        case = random_case(density=0.5)
+        plain = rendered(render_rays, case)
+        case[2][:, 5] = float("nan")
+        for ours, theirs in zip(rendered(render_rays, case), plain, strict=True):
+            others = [i for i in range(ours.shape[1]) if i != 5]
+            assert torch.equal(ours[:, others], theirs[:, others])
 
     def test_changed_planes_are_prepared_anew(self) -> None:
         case = random_case(density=0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -48,10 +50,27 @@ def test_non_contiguous_inputs() -> None:
     assert torch.allclose(native, sample_planes_reference(planes, points, box_side=1.0, third_plane="zy"), atol=1e-5)
 
 
-def test_not_a_number_is_outside() -> None:
+@pytest.mark.parametrize("function", [sample_planes, sample_planes_reference])
+def test_not_a_number_is_outside(function: Any) -> None:
     planes, points = random_case(count=2)
     points[:, 0] = float("nan")
-    assert torch.isfinite(sample_planes(planes, points, box_side=1.0, third_plane="zy")).all()
+    sampled = function(planes, points, box_side=1.0, third_plane="zy")
+    assert (sampled[:, 0] == 0.0).all()
+    assert (sampled[:, 1] != 0.0).any()
+
+
+def test_same_with_one_and_two_threads() -> None:
+    planes, points = random_case(channels=32, count=3000)
+    planes.requires_grad_()
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            sampled = sample_planes(planes, points, box_side=1.0, third_plane="zy")
+            results.append((sampled, *torch.autograd.grad(sampled.square().sum(), planes)))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(one, two) for one, two in zip(*results, strict=True))
 
 
 def test_gradient_matches_reference() -> None:
@@ -81,19 +100,6 @@ def test_second_order_is_the_truth() -> None:
         (first,) = torch.autograd.grad(output, leaf, create_graph=True)
         penalties.append(torch.autograd.grad(first.square().sum(), leaf)[0])
     assert torch.allclose(*penalties, rtol=1e-4, atol=1e-4)
-
-
-def test_same_with_one_and_two_threads() -> None:
-    planes, points = random_case(channels=32, count=3000)
-    threads = torch.get_num_threads()
-    outputs = []
-    try:
-        for count in (1, 2):
-            torch.set_num_threads(count)
-            outputs.append(sample_planes(planes, points, box_side=1.0, third_plane="zy"))
-    finally:
-        torch.set_num_threads(threads)
-    assert torch.equal(*outputs)
 
 
 def test_rejects_other_shapes() -> None:

@@ -7,6 +7,7 @@ single sample the weights are scaled where they are fewer.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -20,12 +21,12 @@ from ..upfirdn2d import blur_after_transpose
 from .reference import modulated_conv2d_reference
 
 _FOLDER = Path(__file__).parent
-_SOURCES = (_FOLDER / "modulated_conv2d_cpu.cpp",)
+_SOURCES = (_FOLDER / "modulated_conv2d_cpu.cpp", _FOLDER.parent / "large_tensor.h")
 
 _CHANNELS = 32  # the kernel's panels hold so many channels (16 without AVX-512)
-# 4 x 4 tiles of outputs from which on fewer products outweigh the transform of the weights, as measured: at 512
-# channels 16 x 16 maps took 32 ms against 25 ms of oneDNN, 32 x 32 maps 20 against 45.
-_MIN_TILES, _MIN_TILES_UP = 64, 512
+# 4 x 4 tiles of outputs from which on fewer products outweigh the transform of the weights, as measured at 512 channels
+# on one thread: 8 x 8 maps took 6.0 ms against 4.9 ms of oneDNN, 16 x 16 maps 6.7 against 11.3.
+_MIN_TILES = 16
 
 __all__ = ["modulated_conv2d", "modulated_conv2d_reference"]
 
@@ -41,8 +42,9 @@ def modulated_conv2d(
     bias: Tensor | None = None,  # [C_out]
     slope: float = 1.0,
     gain: float = 1.0,
+    limit: float | None = None,
 ) -> Tensor:
-    """y = gain * lrelu(d * conv(s * x) + noise + bias), d = 1 / sqrt(sum of (s * weight)^2 + 1e-8) if demodulated.
+    """y = clamp(gain * lrelu(d * conv(s * x) + noise + bias)), d = 1 / sqrt(sum of (s * weight)^2 + 1e-8) or 1.
 
     Args:
         features: Input maps.
@@ -54,6 +56,7 @@ def modulated_conv2d(
         bias: Of each output channel.
         slope: Of the negative side; 1 is no activation.
         gain: Positive factor of the result.
+        limit: Largest magnitude of the result.
 
     Returns:
         [B, C_out, H, W], or [B, C_out, 2H, 2W] with ``up``.
@@ -70,15 +73,23 @@ def modulated_conv2d(
         raise ShapeError(f"styles must be {list(features.shape[:2])}, got {list(styles.shape)}")
     if backend_choice() == "reference":
         return modulated_conv2d_reference(
-            features, weight, styles, demodulate=demodulate, up=up, noise=noise, bias=bias, slope=slope, gain=gain
+            features,
+            weight,
+            styles,
+            demodulate=demodulate,
+            up=up,
+            noise=noise,
+            bias=bias,
+            slope=slope,
+            gain=gain,
+            limit=limit,
         )
     scale: Tensor | None = None
     if demodulate:
-        wide = torch.promote_types(weight.dtype, torch.float32)
-        energy = styles.to(wide).square() @ weight.to(wide).square().sum(dim=(2, 3)).T  # [B, C_out]
-        scale = torch.rsqrt(energy + 1e-8)
+        squares = _squares(weight)
+        scale = torch.rsqrt(styles.to(squares.dtype).square() @ squares.T + 1e-8)  # [B, C_out]
     if _suits_winograd(features, weight, up) and not _wants_gradient(features, weight, styles, noise, bias):
-        return _winograd(features, weight, styles, scale, noise, bias, up, slope, gain)
+        return _winograd(features, weight, styles, scale, noise, bias, up, (slope, gain, limit))
     features = features.contiguous(memory_format=torch.channels_last)
     kernel = weight
     if features.shape[0] == 1 and weight.numel() < features.numel():
@@ -89,12 +100,20 @@ def modulated_conv2d(
     if up:
         output = blur_after_transpose(F.conv_transpose2d(features, kernel.transpose(0, 1), stride=2))
     else:
-        is_last = scale is None and noise is None and slope == 1.0 and gain == 1.0
+        is_last = scale is None and noise is None and slope == 1.0 and gain == 1.0 and limit is None
         inner_bias = bias.to(features.dtype) if bias is not None and is_last else None
         output = F.conv2d(features, kernel, inner_bias, padding=weight.shape[-1] // 2)
         if is_last:
             return output
-    return bias_act(output, bias, scale=scale, noise=noise, slope=slope, gain=gain)
+    return bias_act(output, bias, scale=scale, noise=noise, slope=slope, gain=gain, limit=limit)
+
+
+def _squares(weight: Tensor) -> Tensor:
+    """[C_out, C_in] sums of the squares of the taps, at least in float32."""
+    is_plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and not _wants_gradient(weight)
+    if is_plain and load_native("modulated_conv2d", _SOURCES):
+        return torch.ops.geoinv.modulated_conv2d_energy(weight.contiguous())  # without a copy of all squares
+    return weight.to(torch.promote_types(weight.dtype, torch.float32)).square().sum(dim=(2, 3))
 
 
 def _suits_winograd(features: Tensor, weight: Tensor, up: bool) -> bool:
@@ -108,7 +127,7 @@ def _suits_winograd(features: Tensor, weight: Tensor, up: bool) -> bool:
         and weight.shape[-1] == 3
         and weight.shape[0] % _CHANNELS == 0
         and weight.shape[1] % _CHANNELS == 0
-        and tiles >= (_MIN_TILES_UP if up else _MIN_TILES)
+        and tiles >= _MIN_TILES
         and load_native("modulated_conv2d", _SOURCES)
     )
 
@@ -125,12 +144,12 @@ def _winograd(
     noise: Tensor | None,
     bias: Tensor | None,
     up: bool,
-    slope: float,
-    gain: float,
+    activation: tuple[float, float, float | None],  # slope, gain, limit
 ) -> Tensor:
     def plain(tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.float().contiguous()
 
+    slope, gain, limit = activation
     output = torch.ops.geoinv.modulated_conv2d_forward(
         features.permute(0, 2, 3, 1).contiguous(),  # free where the maps are channels-last
         weight.contiguous(),
@@ -141,5 +160,6 @@ def _winograd(
         up,
         slope,
         gain,
+        math.inf if limit is None else limit,
     )
     return output.permute(0, 3, 1, 2)

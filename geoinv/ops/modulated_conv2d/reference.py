@@ -24,10 +24,13 @@ def modulated_conv2d_reference(
     bias: Tensor | None = None,  # [C_out]
     slope: float = 1.0,
     gain: float = 1.0,
+    limit: float | None = None,
 ) -> Tensor:
     """Any dtype, device and order of gradient; [B, C_out, H', W']."""
     batch, in_channels, height, width = features.shape
     out_channels, side = weight.shape[0], weight.shape[-1]
+    if batch == 0:  # no convolution has 0 groups
+        return features.new_empty(0, out_channels, *(2 * n if up else n for n in (height, width)))
     kernels = weight * styles[:, None, :, None, None]  # [B, C_out, C_in, k, k]
     if demodulate:
         kernels = kernels * (kernels.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8).rsqrt()
@@ -41,4 +44,9 @@ def modulated_conv2d_reference(
     else:
         output = F.conv2d(groups, kernels.flatten(0, 1), padding=side // 2, groups=batch)
     output = output.reshape(batch, out_channels, *output.shape[2:])
-    return bias_act_reference(output, bias, noise=noise, slope=slope, gain=gain)
+    # in place, because a fresh map of this size takes longer than the sum
+    if noise is not None:
+        output.add_(noise.to(output.dtype))
+    if bias is not None:
+        output.add_(bias[:, None, None].to(output.dtype))
+    return bias_act_reference(output, slope=slope, gain=gain, limit=limit)

@@ -45,6 +45,13 @@ GEOINV_INLINE float sum_of_lanes(V value) {
 
 GEOINV_INLINE float sum_of(Vec value) { return sum_of_lanes<kLanes>(value); }
 
+// 0, 1, 2, ...
+GEOINV_INLINE IntVec lane_numbers() {
+  IntVec numbers = {};
+  for (int lane = 0; lane < kLanes; ++lane) numbers[lane] = lane;
+  return numbers;
+}
+
 // Dot product of `count` floats, a multiple of the lanes.
 GEOINV_INLINE float dot(const float* a, const float* b, int64_t count) {
   Vec sum = {};

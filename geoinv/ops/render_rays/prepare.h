@@ -1,6 +1,6 @@
 // What all rays of a head share. Hidden planes: the decoder's first layer is linear, as sampling is, so that it can be
 // applied to the planes' pixels instead of to every sample. Bounds: on a grid of cells, more than which raw density
-// cannot be anywhere in a cell; found from the extremes of each hidden unit over the pixels that the cell can read.
+// cannot be anywhere in a cell; found from the extremes of each hidden unit's planes over the cell.
 #pragma once
 
 #include "samples.h"
@@ -18,23 +18,24 @@ static void prepare_row(const PrepareTask& task, int64_t head, int64_t plane, in
                        out, hidden);
 }
 
+// Where coordinates of one cell can fall along one axis, in pixels; neighbours of the first and last may lie outside.
 struct Span {
-  int64_t first, last;
-  bool has_outside;  // where a plane counts as zero
+  int64_t first, last;  // the pixels before its beginning and before its end
+  float begins, ends;   // behind those, as shares of a pixel
 };
 
-// The pixels between which coordinates of cell `cell` can fall, along one axis.
 GEOINV_INLINE Span pixels_of_cell(int64_t cell, int64_t cells, int64_t side) {
   constexpr float kSlack = 1e-3f;  // pixels; rounding must not let a sample read what its cell has not seen
   const float by_cell = static_cast<float>(side) / static_cast<float>(cells);
   const float low = static_cast<float>(cell) * by_cell - 0.5f - kSlack;
   const float high = static_cast<float>(cell + 1) * by_cell - 0.5f + kSlack;
-  const int64_t first = static_cast<int64_t>(low + 1.0f) - 1, last = static_cast<int64_t>(high) + 1;
-  return {first < 0 ? 0 : first, last < side ? last : side - 1, first < 0 || last >= side};
+  const int64_t first = static_cast<int64_t>(low + 1.0f) - 1, last = static_cast<int64_t>(high);
+  return {first, last, low - static_cast<float>(first), high - static_cast<float>(last)};
 }
 
-// Row `row` of cells of plane `plane`: for each hidden unit, a third of its extreme over the pixels of a cell. The
-// largest where the unit makes raw density larger, otherwise the smallest.
+// Row `row` of cells of plane `plane`: for each hidden unit, a third of its extreme over a cell. The largest where the
+// unit makes raw density larger, otherwise the smallest. Between four pixels a plane is bilinear, so that its extremes
+// lie at pixels and where the cell's border crosses the lines between them.
 static void prepare_maxima(const PrepareTask& task, int64_t head, int64_t plane, int64_t row) {
   const int64_t hidden = task.decoder.hidden, side = task.planes.side, cells = task.cells;
   const float* density_row = task.decoder.output_rows + task.decoder.features * hidden;
@@ -45,14 +46,31 @@ static void prepare_maxima(const PrepareTask& task, int64_t head, int64_t plane,
     float* out = task.column_maxima + (((head * 3 + plane) * cells + row) * cells + column) * hidden;
     for (int64_t h = 0; h < hidden; h += kLanes) {
       const Vec effect = load(density_row + h);
-      Vec largest = Vec{} + (rows.has_outside || columns.has_outside ? 0.0f : -3e38f), smallest = -largest;
-      for (int64_t r = rows.first; r <= rows.last; ++r) {
-        for (int64_t c = columns.first; c <= columns.last; ++c) {
-          const Vec value = load(pixels + (r * side + c) * hidden + h);
-          largest = value > largest ? value : largest;
-          smallest = value < smallest ? value : smallest;
+      Vec largest = Vec{} - 3e38f, smallest = Vec{} + 3e38f;
+      auto note = [&](Vec value) {
+        largest = value > largest ? value : largest;
+        smallest = value < smallest ? value : smallest;
+      };
+      auto pixel = [&](int64_t r, int64_t c) {
+        return r >= 0 && c >= 0 && r < side && c < side ? load(pixels + (r * side + c) * hidden + h) : Vec{};
+      };
+      auto note_row = [&](int64_t r, float share) {  // between rows r and r + 1
+        auto at = [&](int64_t c) {
+          const Vec value = pixel(r, c);
+          return share == 0.0f ? value : value + (pixel(r + 1, c) - value) * share;
+        };
+        Vec before = at(columns.first);
+        for (int64_t c = columns.first + 1; c <= columns.last; ++c) {
+          const Vec value = at(c);
+          if (c == columns.first + 1) note(before + (value - before) * columns.begins);
+          note(value);
+          before = value;
         }
-      }
+        note(before + (at(columns.last + 1) - before) * columns.ends);
+      };
+      note_row(rows.first, rows.begins);
+      for (int64_t r = rows.first + 1; r <= rows.last; ++r) note_row(r, 0.0f);
+      note_row(rows.last, rows.ends);
       store(out + h, (effect > 0.0f ? largest : smallest) * (1.0f / 3.0f));
     }
   }

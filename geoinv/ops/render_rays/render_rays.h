@@ -214,28 +214,30 @@ GEOINV_SHARED float even_depth(float near, float far, int index, int count) {
   return near + (far - near) * ((static_cast<float>(index) + 0.5f) / static_cast<float>(count));
 }
 
-// Share of the second pass that goes between the midpoints around coarse sample `inner` + 1, before normalising: the
-// weights smoothed as mip-NeRF does, and a floor. `weights` are those of the `samples` - 1 intervals.
-GEOINV_SHARED float importance_of(const float* weights, int samples, int inner) {
-  const float left = weights[inner], middle = weights[inner + 1];
-  const float right = inner + 2 < samples - 1 ? weights[inner + 2] : 0.0f;
-  const float larger_left = left > middle ? left : middle, larger_right = middle > right ? middle : right;
+// The same, given the weights of three neighbouring intervals.
+template <class V>
+GEOINV_SHARED V importance_between(V left, V middle, V right) {
+  const V larger_left = left > middle ? left : middle, larger_right = middle > right ? middle : right;
   return 0.5f * (larger_left + larger_right) + 0.01f + 1e-5f;
 }
 
-// Distances of the second pass: `count` even quantiles of the weights of the first pass, ascending.
-GEOINV_SHARED void importance_depths(const float* depths, const float* weights, int samples, int count, float* fine) {
-  const int bins = samples - 3;
-  float sum = 0.0f;
-  for (int i = 0; i < bins; ++i) sum += importance_of(weights, samples, i);
+// Share of the second pass that goes between the midpoints around coarse sample `inner` + 1, before normalising: the
+// weights smoothed as mip-NeRF does, and a floor. `weights` are those of the `samples` - 1 intervals.
+GEOINV_SHARED float importance_of(const float* weights, int samples, int inner) {
+  return importance_between(weights[inner], weights[inner + 1], inner + 2 < samples - 1 ? weights[inner + 2] : 0.0f);
+}
+
+// `count` even quantiles, ascending, of a density that is even between midpoints; share_of(bin) is that of bin `bin`.
+template <class ShareOf>
+GEOINV_SHARED void quantile_depths(const float* depths, ShareOf share_of, int bins, int count, float* fine) {
   int bin = 0;
-  float low = 0.0f, high = importance_of(weights, samples, 0) / sum;
+  float low = 0.0f, high = share_of(0);
   for (int k = 0; k < count; ++k) {
     const float quantile = (static_cast<float>(k) + 0.5f) / static_cast<float>(count);
     while (quantile >= high && bin + 1 < bins) {
       ++bin;
       low = high;
-      high += importance_of(weights, samples, bin) / sum;
+      high += share_of(bin);
     }
     const float width = high - low > 1e-5f ? high - low : 1e-5f;
     float share = (quantile - low) / width;
@@ -243,6 +245,14 @@ GEOINV_SHARED void importance_depths(const float* depths, const float* weights, 
     const float begin = 0.5f * (depths[bin] + depths[bin + 1]), end = 0.5f * (depths[bin + 1] + depths[bin + 2]);
     fine[k] = begin + share * (end - begin);
   }
+}
+
+// Distances of the second pass: `count` even quantiles of the weights of the first pass, ascending.
+GEOINV_SHARED void importance_depths(const float* depths, const float* weights, int samples, int count, float* fine) {
+  const int bins = samples - 3;
+  float sum = 0.0f;
+  for (int i = 0; i < bins; ++i) sum += importance_of(weights, samples, i);
+  quantile_depths(depths, [&](int bin) { return importance_of(weights, samples, bin) / sum; }, bins, count, fine);
 }
 
 }  // namespace geoinv

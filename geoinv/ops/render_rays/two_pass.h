@@ -8,22 +8,25 @@
 namespace geoinv {
 namespace {
 
-constexpr int64_t kWave = 8;                               // samples of one ray in a wave
+constexpr int64_t kWave = 4;                               // samples of one ray in a wave
 constexpr int64_t kWaveSamples = kWave * kPacketRays;      // a multiple of 16
 constexpr float kUnbounded = 3e38f;
 
-// One ray with its samples in ascending order.
+// One ray with its samples in ascending order; arrays are read in whole vectors, past `count`.
 struct RayLine {
   const float* origin;
   const float* direction;
-  float* t;         // [count]
-  float* bound;     // [count] more than which raw density is not
-  float* raw;       // [count], once decoded
-  int32_t* slot;    // [count] row of the packet's hidden units, or -1
-  float* weight;    // [count] of the interval after each sample; the last is 0
+  float* t;            // [count]; of the first pass: then those of the second
+  float* bound;        // [count] more than which raw density is not
+  float* raw;          // [count], once decoded
+  int32_t* slot;       // [count] row of the packet's hidden units, or -1
+  float* weight;       // [count] of the interval after each sample; the last is 0
+  int32_t* to_decode;  // [decodes] samples beside a visible interval that are not decoded yet
+  int32_t* visible;    // [intervals] those in which something may be seen
   int64_t count;
-  int64_t reached;  // samples looked at
-  float clear;      // how much is left to see
+  int64_t decodes, intervals;
+  int64_t next_decode, next_interval, known_interval;
+  float clear;  // how much is left to see
   bool is_live;
 };
 
@@ -32,12 +35,12 @@ struct Packet {
   float* hidden;     // [rays * samples, hidden], rows in the order of decoding
   int64_t used;      // rows
   float* fresh_raw;  // [kWaveSamples + 16] of a wave
-  float *first_raw, *second_raw, *length;  // [kWaveSamples + kPacketRays + 16] intervals of a wave
+  float *first_raw, *second_raw, *length;  // [rays * samples + 16] intervals that a wave has made known
   float* intervals_alpha;
   float* chosen;     // [kWaveSamples, hidden] rows that get colours
   float* colors;     // [kWaveSamples, feature_columns]
   float* seen;       // [kPacketRays, feature_columns]
-  float* fine;       // [fine_samples]
+  float* shares;     // [coarse_samples + 16] of the second pass, between the midpoints of the first
   float* rows;       // of the lines below
   RayLine coarse[kPacketRays], merged[kPacketRays];
   float* sample_ray[kWaveSamples];  // where the features of a chosen sample's ray are summed
@@ -49,50 +52,76 @@ struct Packet {
 GEOINV_INLINE int64_t samples_of(const RenderTask& task) { return task.coarse_samples + task.fine_samples; }
 
 static int64_t render_scratch(const RenderTask& task) {
-  const int64_t in_packet = kPacketRays * samples_of(task), wave = kWaveSamples + kPacketRays + 16;
-  const int64_t lines = kPacketRays * 5 * (rounded_up(task.coarse_samples, 16) + rounded_up(samples_of(task), 16));
-  return samples_scratch(kWaveSamples) + (in_packet + kWaveSamples) * task.decoder.hidden + 5 * wave +
-         (kWaveSamples + kPacketRays) * task.decoder.feature_columns + task.fine_samples + lines + 16 * 32;
+  const int64_t in_packet = kPacketRays * samples_of(task);
+  const int64_t lines = 2 * kPacketRays * 7 * rounded_up(samples_of(task) + 16, 16);
+  return samples_scratch(kWaveSamples) + (in_packet + kWaveSamples) * task.decoder.hidden + 5 * (in_packet + 16) +
+         (kWaveSamples + kPacketRays) * task.decoder.feature_columns + task.coarse_samples + lines + 16 * 32;
 }
 
 GEOINV_INLINE void set_line(RayLine& line, float*& scratch, const float* origin, const float* direction,
-                            int64_t count) {
+                            int64_t count, int64_t capacity) {
+  const int64_t size = rounded_up(capacity + 16, 16);
   line.origin = origin, line.direction = direction, line.count = count;
-  line.t = take(scratch, count), line.bound = take(scratch, count), line.raw = take(scratch, count);
-  line.slot = reinterpret_cast<int32_t*>(take(scratch, count)), line.weight = take(scratch, count);
-  for (int64_t i = 0; i < count; ++i) line.slot[i] = -1, line.weight[i] = 0.0f;
-  line.reached = 0, line.clear = 1.0f, line.is_live = true;
+  line.t = take(scratch, size), line.bound = take(scratch, size), line.raw = take(scratch, size);
+  line.slot = reinterpret_cast<int32_t*>(take(scratch, size)), line.weight = take(scratch, size);
+  line.to_decode = reinterpret_cast<int32_t*>(take(scratch, size));
+  line.visible = reinterpret_cast<int32_t*>(take(scratch, size));
+  for (int64_t i = 0; i < size; i += kLanes)
+    store(line.t + i, Vec{}), store(line.raw + i, Vec{}), store(line.weight + i, Vec{}), store(line.slot + i, IntVec{} - 1);
+  line.clear = 1.0f;
 }
 
 GEOINV_INLINE void set_packet(Packet& packet, const RenderTask& task, float* scratch) {
-  constexpr int64_t kIntervals = kWaveSamples + kPacketRays + 16;
+  const int64_t intervals = kPacketRays * samples_of(task) + 16;
   packet.samples = samples_in(scratch, kWaveSamples);
   packet.hidden = take(scratch, kPacketRays * samples_of(task) * task.decoder.hidden);
   packet.used = 0;
-  packet.fresh_raw = take(scratch, kIntervals);
-  packet.first_raw = take(scratch, kIntervals), packet.second_raw = take(scratch, kIntervals);
-  packet.length = take(scratch, kIntervals), packet.intervals_alpha = take(scratch, kIntervals);
+  packet.fresh_raw = take(scratch, kWaveSamples + 16);
+  packet.first_raw = take(scratch, intervals), packet.second_raw = take(scratch, intervals);
+  packet.length = take(scratch, intervals), packet.intervals_alpha = take(scratch, intervals);
   packet.chosen = take(scratch, kWaveSamples * task.decoder.hidden);
   packet.colors = take(scratch, kWaveSamples * task.decoder.feature_columns);
   packet.seen = take(scratch, kPacketRays * task.decoder.feature_columns);
-  packet.fine = take(scratch, task.fine_samples);
+  packet.shares = take(scratch, task.coarse_samples + 16);
   packet.rows = scratch;
 }
 
-// More than which raw density is not at distance t of a ray.
-GEOINV_INLINE float bound_at(const RenderTask& task, const float* bounds, const float* o, const float* d, float t) {
-  if (!bounds) return kUnbounded;
+// bound [count]: more than which raw density is not at distances t of a ray.
+GEOINV_INLINE void find_bounds(const RenderTask& task, const float* bounds, const float* o, const float* d,
+                               const float* t, int64_t count, float* bound) {
   const float scale = static_cast<float>(task.cells) / task.box_side, half = 0.5f * static_cast<float>(task.cells);
-  const float x = (o[0] + d[0] * t) * scale + half, y = (o[1] + d[1] * t) * scale + half;
-  const float z = (o[2] + d[2] * t) * scale + half, end = static_cast<float>(task.cells);
-  if (!(x >= 0.0f && y >= 0.0f && z >= 0.0f && x < end && y < end && z < end)) return kUnbounded;
-  const int64_t column = static_cast<int64_t>(x), row = static_cast<int64_t>(y), layer = static_cast<int64_t>(z);
-  return bounds[(layer * task.cells + row) * task.cells + column];
+  const float end = static_cast<float>(task.cells);
+  for (int64_t i = 0; i < count; i += kLanes) {
+    if (!bounds) {
+      store(bound + i, Vec{} + kUnbounded);
+      continue;
+    }
+    const Vec at = load(t + i);
+    Vec x = (o[0] + d[0] * at) * scale + half, y = (o[1] + d[1] * at) * scale + half;
+    Vec z = (o[2] + d[2] * at) * scale + half;
+    const auto inside = (x >= 0.0f) & (y >= 0.0f) & (z >= 0.0f) & (x < end) & (y < end) & (z < end);
+    x = inside ? x : Vec{}, y = inside ? y : Vec{}, z = inside ? z : Vec{};
+    const IntVec row = converted<IntVec>(z) * task.cells + converted<IntVec>(y);
+    const IntVec cell = row * task.cells + converted<IntVec>(x);
+    int32_t cells[kLanes];
+    store(cells, cell);
+    for (int lane = 0; lane < kLanes; ++lane) bound[i + lane] = bounds[cells[lane]];
+    store(bound + i, inside ? load(bound + i) : Vec{} + kUnbounded);
+  }
 }
 
-// Whether something may be seen between sample i and the next.
-GEOINV_INLINE bool has_interval(const RenderTask& task, const RayLine& line, int64_t i) {
-  return i >= 0 && i + 1 < line.count && 0.5f * line.bound[i] + 0.5f * line.bound[i + 1] > task.empty_raw;
+// Which samples are to be decoded, and which intervals to be weighed: those where something may be seen.
+GEOINV_INLINE void plan_line(const RenderTask& task, RayLine& line) {
+  int64_t decodes = 0, intervals = 0;
+  bool before = false;
+  for (int64_t i = 0; i < line.count; ++i) {  // without a branch: which way it went could not be guessed
+    const bool after = (i + 1 < line.count) & (0.5f * line.bound[i] + 0.5f * line.bound[i + 1] > task.empty_raw);
+    line.visible[intervals] = static_cast<int32_t>(i), line.to_decode[decodes] = static_cast<int32_t>(i);
+    intervals += after, decodes += (before | after) & (line.slot[i] < 0);
+    before = after;
+  }
+  line.decodes = decodes, line.intervals = intervals, line.next_decode = line.next_interval = 0;
+  line.is_live = intervals > 0;
 }
 
 // Decodes the density of the wave's first `count` samples.
@@ -117,80 +146,113 @@ static void decode_wave(const RenderTask& task, Packet& packet, int64_t count, c
   packet.used += count;
 }
 
-// Looks at the next samples of a ray, until kWave of them are to be decoded; returns how many are in the wave now.
-GEOINV_INLINE int64_t name_samples(const RenderTask& task, Packet& packet, RayLine& line, int64_t named) {
-  const int64_t end = named + kWave;
-  bool has_before = has_interval(task, line, line.reached - 1);
-  while (line.reached < line.count && named < end) {
-    const bool has_after = has_interval(task, line, line.reached);
-    if ((has_before || has_after) && line.slot[line.reached] < 0) {
-      packet.sample_line[named] = &line, packet.sample_index[named] = line.reached;
-      ++named;
+// Names the next kWave samples of each ray, neighbouring rays' side by side, which read the same pixels; returns how many.
+GEOINV_INLINE int64_t name_samples(Packet& packet, RayLine* lines, int64_t rays) {
+  int64_t named = 0;
+  for (int64_t turn = 0; turn < kWave; ++turn) {
+    for (int64_t i = 0; i < rays; ++i) {
+      RayLine& line = lines[i];
+      if (!line.is_live || line.next_decode == line.decodes) continue;
+      packet.sample_line[named] = &line, packet.sample_index[named++] = line.to_decode[line.next_decode++];
     }
-    has_before = has_after;
-    ++line.reached;
   }
   return named;
 }
 
-// Weights of the intervals of `line` from sample `from` on that the last waves have made known.
-GEOINV_INLINE void weigh_intervals(const RenderTask& task, Packet& packet, RayLine& line, int64_t from) {
-  while (from + 1 < line.reached && line.is_live) {
-    int64_t count = 0, to = from;
-    for (; to + 1 < line.reached && count < kWaveSamples; ++to) {
-      if (!has_interval(task, line, to)) continue;
-      packet.first_raw[count] = line.raw[to], packet.second_raw[count] = line.raw[to + 1];
-      packet.length[count++] = line.t[to + 1] - line.t[to];
-    }
-    for (int64_t i = 0; i < count; i += kLanes)
-      store(packet.intervals_alpha + i, interval_alpha(load(packet.first_raw + i), load(packet.second_raw + i),
-                                                       load(packet.length + i)));
-    count = 0;
-    for (; from < to; ++from) {
-      if (!has_interval(task, line, from)) continue;
-      const float alpha = packet.intervals_alpha[count++];
-      line.weight[from] = alpha * line.clear;
-      line.clear = left_clear(line.clear, alpha);
-      if (line.clear < task.stop_clear) {
-        line.is_live = false;
-        break;
-      }
-    }
+// Appends the intervals of a line that the last wave has made known; returns how many there are now.
+GEOINV_INLINE int64_t note_intervals(Packet& packet, RayLine& line, int64_t noted) {
+  const int64_t known = line.next_decode < line.decodes ? line.to_decode[line.next_decode] : line.count;
+  int64_t k = line.next_interval;
+  for (; k < line.intervals && line.visible[k] + 1 < known; ++k, ++noted) {
+    const int64_t i = line.visible[k];
+    packet.first_raw[noted] = line.raw[i], packet.second_raw[noted] = line.raw[i + 1];
+    packet.length[noted] = line.t[i + 1] - line.t[i];
   }
+  line.known_interval = k;
+  return noted;
+}
+
+// Weights of the intervals that were noted, given their opacity.
+GEOINV_INLINE void weigh_intervals(const RenderTask& task, RayLine& line, const float* alpha) {
+  float clear = line.clear;
+  for (; line.next_interval < line.known_interval && clear >= task.stop_clear; ++line.next_interval, ++alpha) {
+    line.weight[line.visible[line.next_interval]] = *alpha * clear;
+    clear = left_clear(clear, *alpha);
+  }
+  line.clear = clear;
+  line.is_live = line.next_interval < line.intervals && clear >= task.stop_clear;
 }
 
 // All waves of one pass: weights of the intervals of each line.
 static void see_lines(const RenderTask& task, Packet& packet, RayLine* lines, int64_t rays, const float* head) {
-  for (bool has_more = true; has_more;) {
-    int64_t named = 0, from[kPacketRays];
+  bool has_more = false;
+  for (int64_t i = 0; i < rays; ++i) {
+    plan_line(task, lines[i]);
+    has_more |= lines[i].is_live;
+  }
+  while (has_more) {
+    const int64_t named = name_samples(packet, lines, rays);
+    if (named) decode_wave(task, packet, named, head);
+    int64_t noted = 0, first[kPacketRays];
+    for (int64_t i = 0; i < rays; ++i) {
+      first[i] = noted;
+      if (lines[i].is_live) noted = note_intervals(packet, lines[i], noted);
+    }
+    for (int64_t i = 0; i < noted; i += kLanes)
+      store(packet.intervals_alpha + i, interval_alpha(load(packet.first_raw + i), load(packet.second_raw + i),
+                                                       load(packet.length + i)));
     has_more = false;
     for (int64_t i = 0; i < rays; ++i) {
-      from[i] = lines[i].reached > 0 ? lines[i].reached - 1 : 0;
-      if (lines[i].is_live) named = name_samples(task, packet, lines[i], named);
-    }
-    if (named) decode_wave(task, packet, named, head);
-    for (int64_t i = 0; i < rays; ++i) {
-      if (!lines[i].is_live) continue;
-      weigh_intervals(task, packet, lines[i], from[i]);
-      if (lines[i].reached == lines[i].count) lines[i].is_live = false;
+      if (lines[i].is_live) weigh_intervals(task, lines[i], packet.intervals_alpha + first[i]);
       has_more |= lines[i].is_live;
     }
   }
 }
 
-// Samples of both passes in one ascending line; what the first pass decoded is kept.
-GEOINV_INLINE void merge_line(const RenderTask& task, const RayLine& coarse, const float* fine, const float* bounds,
-                              RayLine& merged) {
-  int64_t c = 0, f = 0;
-  for (int64_t i = 0; i < merged.count; ++i) {
-    if (f == task.fine_samples || (c < coarse.count && coarse.t[c] <= fine[f])) {
-      merged.t[i] = coarse.t[c], merged.bound[i] = coarse.bound[c], merged.raw[i] = coarse.raw[c];
-      merged.slot[i] = coarse.slot[c++];
-    } else {
-      merged.t[i] = fine[f++];
-      merged.bound[i] = bound_at(task, bounds, merged.origin, merged.direction, merged.t[i]);
-    }
+// Distances of the second pass and their bounds, behind those of the first.
+GEOINV_INLINE void add_fine_samples(const RenderTask& task, const Packet& packet, RayLine& line, const float* bounds) {
+  const int64_t bins = task.coarse_samples - 3, first = task.coarse_samples;
+  Vec sums = {};
+  for (int64_t i = 0; i < bins; i += kLanes) {
+    const Vec importance =
+        importance_between(load(line.weight + i), load(line.weight + i + 1), load(line.weight + i + 2));
+    store(packet.shares + i, importance);
+    sums += lane_numbers() < static_cast<int32_t>(bins - i) ? importance : Vec{};
   }
+  const float sum = sum_of(sums);
+  for (int64_t i = 0; i < bins; i += kLanes) store(packet.shares + i, load(packet.shares + i) / sum);
+  quantile_depths(line.t, [&](int bin) { return packet.shares[bin]; }, static_cast<int>(bins), task.fine_samples,
+                  line.t + first);
+  find_bounds(task, bounds, line.origin, line.direction, line.t + first, task.fine_samples, line.bound + first);
+}
+
+// before [count]: how many of `others` are less than each value of `t`, or not more if `with_equal`. Comparing all with
+// all is cheaper than a merge, whose every step waits for the one before.
+template <bool with_equal>
+GEOINV_INLINE void count_before(const float* t, int64_t count, const float* others, int64_t other_count, int32_t* before) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const Vec values = load(t + i);
+    IntVec sum = {};
+    for (int64_t k = 0; k < other_count; ++k) {
+      const Vec other = Vec{} + others[k];
+      sum -= with_equal ? other <= values : other < values;
+    }
+    store(before + i, sum);
+  }
+}
+
+// Samples of both passes in one ascending line; what the first pass decoded is kept.
+GEOINV_INLINE void merge_line(const RenderTask& task, const RayLine& both, RayLine& merged) {
+  const int64_t coarse = task.coarse_samples, fine = task.fine_samples;
+  int32_t* const before = merged.to_decode;  // free until the line is planned
+  auto place = [&](int64_t from, int64_t at) {
+    merged.t[at] = both.t[from], merged.bound[at] = both.bound[from], merged.raw[at] = both.raw[from];
+    merged.slot[at] = both.slot[from];
+  };
+  count_before<false>(both.t, coarse, both.t + coarse, fine, before);
+  for (int64_t i = 0; i < coarse; ++i) place(i, i + before[i]);
+  count_before<true>(both.t + coarse, fine, both.t, coarse, before);
+  for (int64_t i = 0; i < fine; ++i) place(coarse + i, i + before[i]);
 }
 
 // Adds the colours of the first `count` chosen samples to their rays.
@@ -231,9 +293,12 @@ static void color_lines(const RenderTask& task, Packet& packet, const RayLine* l
 
 // Alpha and mean distance of a line whose weights are known.
 GEOINV_INLINE void sum_line(const RayLine& line, float& alpha, float& distance) {
-  float total = 0.0f, sum = 0.0f;
-  for (int64_t s = 0; s + 1 < line.count; ++s)
-    total += line.weight[s], sum += line.weight[s] * 0.5f * (line.t[s] + line.t[s + 1]);
+  Vec totals = {}, sums = {};
+  for (int64_t s = 0; s + 1 < line.count; s += kLanes) {
+    const Vec weight = load(line.weight + s);
+    totals += weight, sums += weight * 0.5f * (load(line.t + s) + load(line.t + s + 1));
+  }
+  const float total = sum_of(totals), sum = sum_of(sums);
   const float first = line.t[0], last = line.t[line.count - 1];
   alpha = total;
   distance = total > kHitAlpha ? sum / total : last;
@@ -252,23 +317,21 @@ static void render_packet(const RenderTask& task, int64_t head, int64_t packet_i
   for (int64_t i = 0; i < rays; ++i) {
     RayLine& line = packet.coarse[i];
     set_line(line, rows, task.origins + (first_ray + i) * 3, task.directions + (first_ray + i) * 3,
-             task.coarse_samples);
+             task.coarse_samples, samples_of(task));
     float near = task.near, far = task.far;
     if (task.has_box_limits) box_limits(line.origin, line.direction, task.box_side, near, far);
-    for (int64_t s = 0; s < line.count; ++s) {
-      line.t[s] = even_depth(near, far, static_cast<int>(s), task.coarse_samples);
-      line.bound[s] = bound_at(task, bounds, line.origin, line.direction, line.t[s]);
-    }
+    for (int64_t s = 0; s < line.count; ++s) line.t[s] = even_depth(near, far, static_cast<int>(s), task.coarse_samples);
+    find_bounds(task, bounds, line.origin, line.direction, line.t, line.count, line.bound);
   }
   see_lines(task, packet, packet.coarse, rays, planes);
   RayLine* lines = packet.coarse;
   if (task.fine_samples) {
     lines = packet.merged;
     for (int64_t i = 0; i < rays; ++i) {
-      const RayLine& coarse = packet.coarse[i];
-      importance_depths(coarse.t, coarse.weight, task.coarse_samples, task.fine_samples, packet.fine);
-      set_line(lines[i], rows, coarse.origin, coarse.direction, samples_of(task));
-      merge_line(task, coarse, packet.fine, bounds, lines[i]);
+      RayLine& coarse = packet.coarse[i];
+      add_fine_samples(task, packet, coarse, bounds);
+      set_line(lines[i], rows, coarse.origin, coarse.direction, samples_of(task), samples_of(task));
+      merge_line(task, coarse, lines[i]);
     }
   }
   if (task.fine_samples) see_lines(task, packet, lines, rays, planes);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "../large_tensor.h"
 #include "render_rays_cpu.h"
 #include "tensors.h"
 
@@ -52,7 +53,7 @@ std::tuple<at::Tensor, at::Tensor> render_rays_prepare(const at::Tensor& planes,
   task.planes = view_of(pixels, 1.0, third_is_zx), task.decoder = decoder.views;
   task.limit = static_cast<float>(empty_raw);
   const int64_t heads = planes.size(0), side = planes.size(3), hidden = decoder.views.hidden;
-  at::Tensor hidden_planes = at::empty({heads, 3, side, side, hidden}, pixels.options());
+  at::Tensor hidden_planes = empty_large({heads, 3, side, side, hidden});
   task.hidden_planes = hidden_planes.mutable_data_ptr<float>();
   at::parallel_for(0, heads * 3 * side, 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) kernels.prepare_row(task, i / side / 3, i / side % 3, i % side);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -14,7 +15,8 @@ ThirdPlane = Literal["zx", "zy"]
 def sample_planes_reference(planes: Tensor, points: Tensor, *, box_side: float, third_plane: ThirdPlane) -> Tensor:
     """planes [B, 3, C, R, R], points [B, N, 3] -> [B, N, C]; any dtype, device and order of gradient."""
     batch, _, channels, side, _ = planes.shape
-    x, y, z = (points * (2.0 / box_side)).unbind(dim=-1)
+    outside = points.nan_to_num(nan=2.0 * box_side, posinf=math.inf, neginf=-math.inf)  # not a number is outside
+    x, y, z = (outside * (2.0 / box_side)).unbind(dim=-1)
     third = (z, x) if third_plane == "zx" else (z, y)
     columns_rows = torch.stack(
         [torch.stack(pair, dim=-1) for pair in ((x, y), (x, z), third)], dim=1
