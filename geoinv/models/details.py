@@ -31,6 +31,8 @@ _OCTAVES = 4
 _GRAZING, _SQUARE = 0.1, 0.4
 """Cosines between the surface and the photo's ray (84 and 66 degrees): up to the first nothing is trusted, from the
 second on all."""
+_KEPT, _CHANGED = 0.08, 0.2
+"""Changes of a colour in [0, 1] by an edit: up to the first the photo's details stay, from the second on they go."""
 _NEAR, _FAR = 0.02, 0.05
 """World units (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen, from the second
 on hidden."""
@@ -124,9 +126,11 @@ class LocalBranch(nn.Module):
         if source_features is not None:
             positions, distance = project(rays.points, source.cam2world)
             visibility = _visibility(positions, distance, source.depth)
-            aligned_3d = _sampled(source_features, positions) * visibility
-            # an edit shows as another colour at the same place, where the photo's details may fit no more
+            # an edit shows as another colour at the same place, where the photo's details fit no more
             change = (rays.color - _sampled(source.color, positions)) * visibility
+            strength = change.abs().amax(dim=-1, keepdim=True)
+            visibility = visibility * ((_CHANGED - strength) / (_CHANGED - _KEPT)).clamp(0.0, 1.0)
+            aligned_3d = _sampled(source_features, positions) * visibility
         if query_features is not None:
             aligned_2d = _sampled(query_features, rays.pixels)
         fused = self.fusion(aligned_3d, aligned_2d, visibility, change)

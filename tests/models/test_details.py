@@ -105,12 +105,13 @@ class TestVisibility:
     """A plane at depth 2.7 fills the left half of the photo; features are 1 everywhere."""
 
     @staticmethod
-    def film(points: Tensor, branch: LocalBranch) -> Tensor:
+    def film(points: Tensor, branch: LocalBranch, color: float = 0.0) -> Tensor:
         depth = torch.full((1, 1, 16, 16), 2.7)
         depth[..., 8:] = 0.0
         source = SourceView(torch.zeros(1, 3, 32, 32), depth, torch.zeros(1, 3, 16, 16), camera())
         count = points.shape[0]
-        rays = QueryRays(torch.full((1, count, 2), 0.5), points[None], torch.zeros(1, count, 3), torch.ones(1, count))
+        colors = torch.full((1, count, 3), color)
+        rays = QueryRays(torch.full((1, count, 2), 0.5), points[None], colors, torch.ones(1, count))
         return branch.modulation(rays, source, torch.ones(1, 8, 16, 16), None)
 
     @staticmethod
@@ -145,6 +146,15 @@ class TestVisibility:
         told = self.film(point[None], self.reader_of_features())
         expected = torch.nn.functional.silu(torch.tensor(visibility))
         assert torch.allclose(told, expected, atol=0.02)
+
+    @pytest.mark.parametrize(("change", "kept"), [(0.0, 1.0), (0.05, 1.0), (0.14, 0.5), (0.3, 0.0)])
+    def test_by_change_of_colour(self, change: float, kept: float) -> None:
+        """Where an edit makes the code's own colour another, the photo's details go."""
+        pixel = torch.tensor([[3.5 / 16, 0.5]])
+        origin, direction = rays_through(camera(), pixel)
+        point = origin[0, 0] + direction[0, 0] * (2.7 / (direction[0, 0] @ camera()[0, :3, 2]))
+        told = self.film(point[None], self.reader_of_features(), color=change)
+        assert torch.allclose(told, torch.nn.functional.silu(torch.tensor(kept)), atol=0.02)
 
 
 def test_an_untrained_aligner_leaves_the_residual_where_it_is() -> None:
