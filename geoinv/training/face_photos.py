@@ -15,11 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..align import FaceAligner
+from ..align import AlignedFace, FaceAligner
 from ..align.person import likely_person, person_mask
 from ..errors import PhotoError, UsageError
 from ..images import list_images, read_image
 from .photo_augment import Picture, photo_like
+
+_CUT_SIDE = 256
+"""Pixels at which persons are cut out: at 128 their colours and the background's run into each other."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,7 @@ class FacePhotos:
             hull = cv2.convexHull(np.round(points).astype(np.int32))
             mask = cv2.fillConvexPoly(np.zeros((size, size), np.uint8), hull, 1)
             self._pictures.append(picture)
-            small = np.round(picture * 255.0).astype(np.uint8)
-            self._persons.append(person_mask(small, likely_person(points, size)).astype(np.float32))
+            self._persons.append(_person(face, size))
             self._faces.append(np.flatnonzero(mask))
             self._cameras.append((np.radians(face.yaw_deg), np.radians(face.pitch_deg)))
         if not self._pictures:
@@ -114,3 +116,11 @@ class FacePhotos:
             faces=torch.from_numpy(np.stack(masks))[:, None],
             persons=torch.from_numpy(np.stack(persons))[:, None],
         )
+
+
+def _person(face: AlignedFace, size: int) -> NDArray[np.float32]:
+    """[size, size] in [0, 1]: the person in an aligned photo."""
+    fine = cv2.resize(face.image, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA)
+    points = face.landmarks[:, :2] * (_CUT_SIDE / face.image.shape[0])
+    mask = person_mask(np.asarray(fine, np.uint8), likely_person(points, _CUT_SIDE)).astype(np.float32)
+    return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA), np.float32)

@@ -45,3 +45,12 @@ def test_folder_without_faces(tmp_path: Path) -> None:
     Image.new("RGB", (200, 200), "gray").save(tmp_path / "floor.png")
     with pytest.raises(UsageError, match="no photo with a face"):
         FacePhotos(tmp_path, 64)
+
+
+def test_persons_hold_their_faces(portraits: FacePhotos) -> None:
+    batch = portraits.batch(np.random.default_rng(1), photos=4, rays_per_photo=5)
+    assert batch.persons.shape == batch.faces.shape == (4, 1, *batch.photos.shape[2:])
+    assert ((batch.persons >= 0.0) & (batch.persons <= 1.0)).all()
+    for person, face in zip(batch.persons, batch.faces, strict=True):
+        assert person[face > 0].mean() > 0.98
+        assert 0.4 < person.mean() < 0.95
