@@ -90,7 +90,6 @@ LOSS_WEIGHTS = {
     "portrait_likeness": 0.02,
     # Without it, networks are pleased by codes that make no head: blotches, red where a smile should be.
     "portrait_spread": 0.05,
-    "portrait_outline": 0.2,
 }
 
 
@@ -299,7 +298,7 @@ def portrait_losses(
     config: EncoderTraining,
     random: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Error, outline and likeness of photos' heads, seen from the predicted cameras, and those against alignment's.
+    """Error and likeness of photos' faces, seen from the predicted cameras, and those against alignment's.
 
     The picture teaches the code only: a camera could hide a wrong face by looking past it.
     """
@@ -308,9 +307,6 @@ def portrait_losses(
     cam2world = predicted.camera.cam2world().detach()
     planes = generator.planes(predicted.w_plus)
     output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels))
-    anywhere = torch.rand(batch.pixels.shape, generator=random)
-    outline = generator.render_rays(planes, *rays_through(cam2world, anywhere))
-    person = F.grid_sample(batch.persons, anywhere[:, :, None] * 2.0 - 1.0, align_corners=False)[:, 0, :, 0]
     wanted = face_square(batch.photos)
     seen = rendered_faces(generator, planes, cam2world, wanted, config, random)
     scale = encoder.pose_scale[:5]
@@ -319,7 +315,6 @@ def portrait_losses(
         "portrait_camera": F.smooth_l1_loss(
             predicted.camera.as_vector()[:, :5] / scale, batch.camera / scale, beta=0.1
         ),
-        "portrait_outline": (outline.alpha - person).square().mean(),
         "portrait_likeness": likeness_loss(seen, wanted),
         "portrait_spread": _spread(predicted.w_plus, w_scale),
     }
