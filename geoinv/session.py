@@ -305,7 +305,8 @@ class Session:
                 f"the inversion of {inversion.source} has details, and model {self.info.name} no local branch",
                 "put the model's -details.safetensors back beside its generator, or invert with --method encoder",
             )
-        return DetailedGenerator(generator, self.local_branch, source_view(inversion, self.device))
+        source = source_view(inversion, self.device)
+        return DetailedGenerator(generator, self.local_branch, source, edited=bool(inversion.edits))
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.

@@ -31,7 +31,7 @@ _OCTAVES = 4
 _GRAZING, _SQUARE = 0.1, 0.4
 """Cosines between the surface and the photo's ray (84 and 66 degrees): up to the first nothing is trusted, from the
 second on all."""
-_KEPT, _CHANGED = 0.08, 0.2
+_KEPT, _CHANGED = 0.04, 0.1
 """Changes of a colour in [0, 1] by an edit: up to the first the photo's details stay, from the second on they go."""
 _NEAR, _FAR = 0.02, 0.05
 """World units (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen, from the second
@@ -116,9 +116,22 @@ class LocalBranch(nn.Module):
         return features.float(), aligned
 
     def modulation(
-        self, rays: QueryRays, source: SourceView, source_features: Tensor | None, query_features: Tensor | None
+        self,
+        rays: QueryRays,
+        source: SourceView,
+        source_features: Tensor | None,
+        query_features: Tensor | None,
+        edited: Tensor | None = None,
     ) -> Tensor:
-        """FiLM [B, N, 2 * decoder_hidden] of rays; without one kind of features, by the other alone."""
+        """FiLM [B, N, 2 * decoder_hidden] of rays.
+
+        Args:
+            rays: Of the query view.
+            source: What the photo shows.
+            source_features: Of :meth:`source_features`; None to do without.
+            query_features: Of :meth:`query_features`; None to do without.
+            edited: [B, N, 1] of :func:`edited_share`; None where the head is not edited.
+        """
         batch, count = rays.alpha.shape
         none = rays.points.new_zeros(batch, count, self.config.channels)
         visibility, change = none[..., :1], none[..., :3]
@@ -126,16 +139,45 @@ class LocalBranch(nn.Module):
         if source_features is not None:
             positions, distance = project(rays.points, source.cam2world)
             visibility = _visibility(positions, distance, source.depth)
-            # an edit shows as another colour at the same place, where the photo's details fit no more
             change = (rays.color - _sampled(source.color, positions)) * visibility
-            strength = change.abs().amax(dim=-1, keepdim=True)
-            visibility = visibility * ((_CHANGED - strength) / (_CHANGED - _KEPT)).clamp(0.0, 1.0)
-            aligned_3d = _sampled(source_features, positions) * visibility
+            aligned_3d = _where_edited(source_features, positions, edited) * visibility
         if query_features is not None:
-            aligned_2d = _sampled(query_features, rays.pixels)
+            aligned_2d = _where_edited(query_features, rays.pixels, edited)
         fused = self.fusion(aligned_3d, aligned_2d, visibility, change)
         told = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(rays.points)], dim=-1)
         return self.film(told) * rays.alpha[..., None]
+
+
+def edited_share(rays: QueryRays, source: SourceView) -> Tensor:
+    """[B, S * S, 1] in [0, 1]: how far the head was edited about the rays of a view's grid."""
+    share = _changed(rays, source)
+    batch, count, _ = share.shape
+    side = math.isqrt(count)
+    share = share.reshape(batch, 1, side, side)
+    reach = 2 * (side // 32) + 1
+    share = F.max_pool2d(share, reach, stride=1, padding=reach // 2)
+    return F.avg_pool2d(share, reach, stride=1, padding=reach // 2).reshape(batch, count, 1)
+
+
+def _changed(rays: QueryRays, source: SourceView) -> Tensor:
+    """[B, N, 1] in [0, 1]: whether the code's own colour is another than it was before an edit.
+
+    An edit shows as another colour at the same place of the surface; there the photo's details fit no more.
+    """
+    positions, distance = project(rays.points, source.cam2world)
+    visibility = _visibility(positions, distance, source.depth)
+    change = ((rays.color - _sampled(source.color, positions)) * visibility).abs().amax(dim=-1, keepdim=True)
+    return ((change - _KEPT) / (_CHANGED - _KEPT)).clamp(0.0, 1.0)
+
+
+def _where_edited(maps: Tensor, positions: Tensor, edited: Tensor | None) -> Tensor:
+    """Features [B, N, C] at positions; where the head was edited, what they are about there: its tone, no details."""
+    fine = _sampled(maps, positions)
+    if edited is None:
+        return fine
+    size = 2 * (maps.shape[-1] // 16) + 1
+    coarse = F.avg_pool2d(maps, size, stride=1, padding=size // 2, count_include_pad=False)
+    return fine + edited * (_sampled(coarse, positions) - fine)
 
 
 def _sampled(maps: Tensor, positions: Tensor) -> Tensor:
@@ -205,6 +247,7 @@ def render_with_details(
     *,
     source_features: Tensor | None = None,
     alignment: Alignment = "hybrid",
+    edited: bool = False,
 ) -> RenderOutput:
     """Views of a head with the photo's details.
 
@@ -216,6 +259,7 @@ def render_with_details(
         cam2world: [V, 4, 4].
         source_features: Of :meth:`LocalBranch.source_features`, where they are known already.
         alignment: Which features to use.
+        edited: Whether the planes are of an edited head: where it changed, the photo's tone stays and its details go.
     """
     views = cam2world.shape[0]
     query = generator.render(planes, cam2world)
@@ -226,7 +270,9 @@ def render_with_details(
         in_3d = features.expand(views, -1, -1, -1)
     if alignment != "3d":
         in_2d, _ = branch.query_features(expanded, query)
-    film = branch.modulation(rays_of_view(query, cam2world), expanded, in_3d, in_2d)
+    rays = rays_of_view(query, cam2world)
+    share = edited_share(rays, expanded) if edited else None
+    film = branch.modulation(rays, expanded, in_3d, in_2d, share)
     detailed = generator.render(planes, cam2world, film=film)
     # super-resolution reads features for alpha too; the outline is the code's
     return RenderOutput(torch.minimum(detailed.color, query.alpha), query.alpha, query.depth, query.focal)
@@ -239,13 +285,17 @@ class DetailedGenerator:
         generator: The plain one.
         branch: The local branch that was trained for it.
         source: What the photo shows of the head before any edit, of batch size 1.
+        edited: Whether the heads to be shown are edited ones.
     """
 
-    def __init__(self, generator: TriPlaneGenerator, branch: LocalBranch, source: SourceView) -> None:
+    def __init__(
+        self, generator: TriPlaneGenerator, branch: LocalBranch, source: SourceView, *, edited: bool = False
+    ) -> None:
         self.plain = generator
         self.config = generator.config
         self.source = source
         self._branch = branch
+        self._edited = edited
         with torch.no_grad():
             self._features = branch.source_features(source)
 
@@ -257,7 +307,13 @@ class DetailedGenerator:
         """Views [V, 4, 4] of the head of planes [1, 3, C, R, R]."""
         del w_plus  # for generators of another family
         return render_with_details(
-            self.plain, self._branch, planes, self.source, cam2world, source_features=self._features
+            self.plain,
+            self._branch,
+            planes,
+            self.source,
+            cam2world,
+            source_features=self._features,
+            edited=self._edited,
         )
 
     @torch.no_grad()
@@ -265,5 +321,6 @@ class DetailedGenerator:
         """Density [1, N] and RGB [1, N, 3] at world points [1, N, 3], with the details that the photo shows there."""
         density, color = self.plain.query(planes, points)
         rays = QueryRays(points[..., :2], points, color, torch.ones_like(density))
-        film = self._branch.modulation(rays, self.source, self._features, None)
+        share = _changed(rays, self.source) if self._edited else None
+        film = self._branch.modulation(rays, self.source, self._features, None, share)
         return density, self.plain.query(planes, points, film=film)[1]

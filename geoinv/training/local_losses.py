@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..camera import CameraPose, intrinsics, rays_through, to_label
 from ..metrics.face_square import FACE_SIDE, face_positions, face_square
-from ..models.details import Alignment, LocalBranch, QueryRays, SourceView, rays_of_view
+from ..models.details import Alignment, LocalBranch, QueryRays, SourceView, edited_share, rays_of_view
 from ..models.encoder import INPUT_SIZE, GlobalEncoder
 from ..models.generator import RenderOutput, TriPlaneGenerator
 from ..models.precision import fast_precision
@@ -41,6 +41,7 @@ class Reconstruction:
     seen: RenderOutput  # in the photo's view
     query: RenderOutput
     cam2world: Tensor  # [B, 4, 4] of the query
+    is_edited: bool
 
 
 @torch.no_grad()
@@ -59,7 +60,7 @@ def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: Vie
         planes = generator.planes(estimate.w_plus + codes[:, 1] - codes[:, 0])
     is_same = pairs.z is None and not pairs.moves.any()
     query = seen if is_same else generator.render(planes, cam2world)
-    return Reconstruction(planes, source, seen, query, cam2world)
+    return Reconstruction(planes, source, seen, query, cam2world, is_edited=pairs.z is not None)
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def _detailed_patch(
     """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and colour and alpha at twice its side."""
     every = rays_of_view(head.query, head.cam2world)
     rays = QueryRays(*(patch.rays(part) for part in (every.pixels, every.points, every.color, every.alpha)))
-    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
+    share = patch.rays(edited_share(every, head.source)) if head.is_edited else None
+    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, share)
     marched = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
     features, alpha = (part.unflatten(2, (patch.side, patch.side)) for part in marched)
     return features, alpha, *generator.superresolution(features, alpha)  # type: ignore[misc]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from geoinv.models.details import (
     LocalBranch,
     QueryRays,
     SourceView,
+    edited_share,
     rays_of_view,
     render_with_details,
 )
@@ -105,13 +108,12 @@ class TestVisibility:
     """A plane at depth 2.7 fills the left half of the photo; features are 1 everywhere."""
 
     @staticmethod
-    def film(points: Tensor, branch: LocalBranch, color: float = 0.0) -> Tensor:
+    def film(points: Tensor, branch: LocalBranch) -> Tensor:
         depth = torch.full((1, 1, 16, 16), 2.7)
         depth[..., 8:] = 0.0
         source = SourceView(torch.zeros(1, 3, 32, 32), depth, torch.zeros(1, 3, 16, 16), camera())
         count = points.shape[0]
-        colors = torch.full((1, count, 3), color)
-        rays = QueryRays(torch.full((1, count, 2), 0.5), points[None], colors, torch.ones(1, count))
+        rays = QueryRays(torch.full((1, count, 2), 0.5), points[None], torch.zeros(1, count, 3), torch.ones(1, count))
         return branch.modulation(rays, source, torch.ones(1, 8, 16, 16), None)
 
     @staticmethod
@@ -147,14 +149,31 @@ class TestVisibility:
         expected = torch.nn.functional.silu(torch.tensor(visibility))
         assert torch.allclose(told, expected, atol=0.02)
 
-    @pytest.mark.parametrize(("change", "kept"), [(0.0, 1.0), (0.05, 1.0), (0.14, 0.5), (0.3, 0.0)])
-    def test_by_change_of_colour(self, change: float, kept: float) -> None:
-        """Where an edit makes the code's own colour another, the photo's details go."""
-        pixel = torch.tensor([[3.5 / 16, 0.5]])
-        origin, direction = rays_through(camera(), pixel)
-        point = origin[0, 0] + direction[0, 0] * (2.7 / (direction[0, 0] @ camera()[0, :3, 2]))
-        told = self.film(point[None], self.reader_of_features(), color=change)
-        assert torch.allclose(told, torch.nn.functional.silu(torch.tensor(kept)), atol=0.02)
+
+def test_details_go_where_an_edit_changed_the_picture(generator: TriPlaneGenerator, planes: Tensor) -> None:
+    """The same head is not edited anywhere; one of another colour is, wherever the photo shows it."""
+    source = source_of(generator, planes)
+    view = generator.render(planes, camera())
+    rays = rays_of_view(view, camera())
+    assert edited_share(rays, source).max() == 0.0
+    middle = edited_share(dataclasses.replace(rays, color=rays.color + 0.3), source).reshape(16, 16)[6:10, 6:10]
+    assert middle.min() > 0.9
+    slight = edited_share(dataclasses.replace(rays, color=rays.color + 0.02), source)
+    assert slight.max() == 0.0
+
+
+def test_an_edited_head_keeps_the_tone_of_its_photo_and_loses_details(
+    generator: TriPlaneGenerator, planes: Tensor
+) -> None:
+    """An untouched head is shown alike whether it counts as edited or not; a changed one is not."""
+    source, branch = source_of(generator, planes), tiny_details()
+    other = generator.planes(generator.mapping(torch.randn(1, 8, generator=torch.Generator().manual_seed(9))))
+
+    def shown(head: Tensor, edited: bool) -> Tensor:
+        return render_with_details(generator, branch, head, source, camera(), edited=edited).color
+
+    assert torch.equal(shown(planes, True), shown(planes, False))
+    assert not torch.equal(shown(other, True), shown(other, False))
 
 
 def test_an_untrained_aligner_leaves_the_residual_where_it_is() -> None:
