@@ -96,7 +96,7 @@ class TriPlaneGenerator(nn.Module):
         side = painted.shape[-1]
         return painted.float().unflatten(1, (3, -1)).reshape(painted.shape[0], 3, -1, side, side)
 
-    def _decode(self, planes: Tensor, points: Tensor, film: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _decode(self, planes: Tensor, points: Tensor, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """points [B, N, 3], film [B, N, 2 * decoder_hidden] -> raw density [B, N], features [B, N, F]."""
         sampled = sample_planes(
             planes, points, box_side=self.config.render.box_side, third_plane=self.config.third_plane
