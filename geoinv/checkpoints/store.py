@@ -215,12 +215,8 @@ def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") 
     Raises:
         CheckpointError: The file is missing or damaged, or was trained for other generator weights.
     """
-    generator = generator_path(model)
     encoder, info = load_encoder_file(path)
-    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
-        raise CheckpointError(f"{path} was trained for other weights than {generator}", "use the pair that shipped")
-    encoder = encoder.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return encoder.eval().requires_grad_(False), replace(info, name=model)
+    return _ready_for(model, encoder, info, device, "use the pair that shipped")
 
 
 def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
@@ -235,6 +231,17 @@ def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
     return encoder, ModelInfo(str(path), path, sha256_of(path), extra)
 
 
+def _ready_for(
+    model: str, network: Network, info: ModelInfo, device: torch.device | str, hint: str
+) -> tuple[Network, ModelInfo]:
+    """A network that belongs to a generator, for use; refused where it was trained for other weights than these."""
+    generator = generator_path(model)
+    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
+        raise CheckpointError(f"{info.path} was trained for other weights than {generator}", hint)
+    network = network.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False), replace(info, name=model)
+
+
 def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[LocalBranch, ModelInfo] | None:
     """The local branch that belongs to a generator ("mini") and its encoder; None where there is none.
 
@@ -245,13 +252,7 @@ def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tup
     if not path.is_file():
         return None
     branch, info = load_details_file(path)
-    generator = generator_path(model)
-    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
-        raise CheckpointError(
-            f"{path} was trained for other weights than {generator}", "use those that shipped together"
-        )
-    branch = branch.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return branch.eval().requires_grad_(False), replace(info, name=model)
+    return _ready_for(model, branch, info, device, "use those that shipped together")
 
 
 def load_details_file(path: Path) -> tuple[LocalBranch, ModelInfo]:

@@ -76,17 +76,22 @@ def encode_face(
     camera = (pose or estimate.camera).as_vector().to(device)  # [1, 6]
     if not (torch.isfinite(w_plus).all() and torch.isfinite(camera).all()):
         raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
+    planes = generator.planes(w_plus)
     inversion, reconstruction = _inversion(
-        face, generator, w_plus, camera, "encoder", generator_name, generator_sha256, source, seed
+        face, generator, w_plus, planes, camera, "encoder", generator_name, generator_sha256, source, seed
     )
     if branch is None:
         return inversion, reconstruction
-    return with_details(inversion, reconstruction, generator, branch)
+    return with_details(inversion, reconstruction, generator, planes, branch)
 
 
 @torch.no_grad()
 def with_details(
-    inversion: Inversion, reconstruction: RenderOutput, generator: TriPlaneGenerator, branch: LocalBranch
+    inversion: Inversion,
+    reconstruction: RenderOutput,
+    generator: TriPlaneGenerator,
+    planes: Tensor,  # [1, 3, C, R, R]
+    branch: LocalBranch,
 ) -> tuple[Inversion, RenderOutput]:
     """An inversion with the details that its photo shows beyond its code, and its reconstruction with them.
 
@@ -94,18 +99,16 @@ def with_details(
         inversion: Not yet edited.
         reconstruction: Of the code alone, in the photo's view.
         generator: Of the inversion.
+        planes: Of its code.
         branch: The local branch that was trained for it.
     """
     from ..models.details import SourceView, render_with_details
 
     device = reconstruction.color.device
-    side = reconstruction.color.shape[-1]
-    photo = torch.from_numpy(inversion.photo).permute(2, 0, 1)[None].float() / 255.0
-    photo = torch.nn.functional.interpolate(photo, size=(side, side), mode="area").to(device)
+    photo = _photo_at_side(inversion.photo, reconstruction.color.shape[-1]).to(device)
     cam2world = inversion.pose.cam2world(generator.config.orbit).to(device)
     source = SourceView.of(photo, person_in(photo, reconstruction), reconstruction, cam2world)
     details = PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
-    planes = generator.planes(inversion.w_plus.to(device))
     stored = source_view(replace(inversion, details=details), device)
     detailed = render_with_details(generator, branch, planes, stored, cam2world)
     before = {f"{inversion.method}_psnr_db": inversion.metrics["psnr_db"]}
@@ -157,13 +160,15 @@ def mean_face(
     w_plus = generator.w_avg.detach()[None, None].repeat(1, generator.config.num_ws, 1)
     pose = pose or CameraPose.from_angles(math.radians(face.yaw_deg), math.radians(face.pitch_deg))
     camera = pose.as_vector().to(w_plus.device)
-    return _inversion(face, generator, w_plus, camera, "mean", generator_name, generator_sha256, source, seed)
+    planes = generator.planes(w_plus)
+    return _inversion(face, generator, w_plus, planes, camera, "mean", generator_name, generator_sha256, source, seed)
 
 
 def _inversion(
     face: AlignedFace,
     generator: TriPlaneGenerator,
     w_plus: Tensor,
+    planes: Tensor,  # of w_plus
     camera: Tensor,  # [1, 6]
     method: str,
     generator_name: str,
@@ -172,7 +177,7 @@ def _inversion(
     seed: int,
 ) -> tuple[Inversion, RenderOutput]:
     cam2world = CameraPose.from_vector(camera).cam2world(generator.config.orbit)
-    reconstruction = generator.render(generator.planes(w_plus), cam2world, w_plus=w_plus)
+    reconstruction = generator.render(planes, cam2world, w_plus=w_plus)
     inversion = Inversion(
         w_plus=w_plus.float().cpu(),
         camera=camera[0].float().cpu(),
@@ -198,9 +203,7 @@ def fit_metrics(reconstruction: RenderOutput, photo: np.ndarray) -> dict[str, fl
         a hat outside the reconstructed head is not counted, so compare ``head_share`` too.
     """
     side = reconstruction.color.shape[-1]
-    target = torch.nn.functional.interpolate(
-        torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255.0, size=(side, side), mode="area"
-    )
+    target = _photo_at_side(photo, side)
     alpha = reconstruction.alpha.float().cpu()
     image = reconstruction.color.float().cpu() / alpha.clamp(min=1e-3)
     is_head = alpha[0, 0] > 0.5
@@ -209,3 +212,9 @@ def fit_metrics(reconstruction: RenderOutput, photo: np.ndarray) -> dict[str, fl
         return {"psnr_db": 0.0, "head_share": 0.0}
     squared = (image.clamp(0.0, 1.0) - target)[0, :, is_head].square().mean()
     return {"psnr_db": round(-10.0 * math.log10(max(float(squared), 1e-10)), 4), "head_share": round(share, 4)}
+
+
+def _photo_at_side(photo: np.ndarray, side: int) -> Tensor:
+    """uint8 [H, H, 3] -> [1, 3, side, side] in [0, 1]; each pixel is the mean of those it covers."""
+    pixels = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255.0
+    return torch.nn.functional.interpolate(pixels, size=(side, side), mode="area")

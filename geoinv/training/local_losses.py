@@ -192,10 +192,10 @@ def middle_pictures(
 ) -> tuple[Tensor, Tensor]:
     """What a discriminator compares: the middle of the query views with details [B, 3, P, P] in [-1, 1] over grey, and
     their camera labels [B, 25]."""
-    count, patch = len(head.cam2world), _middle(head, config)
+    patch = _middle(head, config)
     _, _, color, _ = _detailed_patch(branch, generator, head, aligned, patch, config, rng)
     alpha = patch.pixels(head.query.alpha)
-    return _over_grey(torch.minimum(color, alpha), alpha), _labels(head.cam2world[:count])
+    return _over_grey(torch.minimum(color, alpha), alpha), _labels(head.cam2world)
 
 
 def true_middles(
