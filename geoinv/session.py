@@ -298,7 +298,7 @@ class Session:
         if inversion.details is None:
             return generator
         from .inversion.encode import source_view
-        from .models.details import DetailedGenerator
+        from .models.details import DetailedGenerator, Edit
 
         if self.local_branch is None:
             raise CheckpointError(
@@ -306,7 +306,11 @@ class Session:
                 "put the model's -details.safetensors back beside its generator, or invert with --method encoder",
             )
         source = source_view(inversion, self.device)
-        return DetailedGenerator(generator, self.local_branch, source, edited=bool(inversion.edits))
+        edit = None
+        if inversion.edits:
+            after = inversion.w_plus.to(self.device)
+            edit = Edit(self._with(after, {name: -strength for name, strength in inversion.edits.items()}), after)
+        return DetailedGenerator(generator, self.local_branch, source, edit=edit)
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.
@@ -426,11 +430,14 @@ class Session:
         Raises:
             UsageError: An attribute that the generator has no direction for; near names are given.
         """
-        from .editing import apply_edits
-
         self.check(inversion)
         changes = {name: float(strength) for name, strength in strengths.items()}
-        return inversion.edited(apply_edits(inversion.w_plus, self.directions, changes), changes)
+        return inversion.edited(self._with(inversion.w_plus, changes), changes)
+
+    def _with(self, w_plus: Tensor, strengths: Mapping[str, float]) -> Tensor:
+        from .editing import apply_edits
+
+        return apply_edits(w_plus, self.directions, strengths)
 
     def edit_within(
         self, inversion: Inversion, strengths: Mapping[str, float], limit: float

@@ -28,7 +28,14 @@ def tiny_config() -> GeneratorConfig:
         name="tiny",
         mapping=MappingConfig(z_dim=8, w_dim=16, layers=1, hidden=16, lr_multiplier=1.0, normalise_z=False),
         backbone=BackboneConfig(
-            w_dim=16, channels=(16, 16), out_channels=24, convs_per_block=(1, 2), painting="subpixel"
+            w_dim=16,
+            channels=(16, 16),
+            out_channels=24,
+            convs_per_block=(1, 2),
+            painting="subpixel",
+            warp_rank=4,
+            warp_side=8,
+            smooth=True,
         ),
         render=RenderConfig(num_samples=8, num_importance=8, limits="box"),
         decoder_hidden=16,

@@ -7,9 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ShapeError
-from ..ops.upfirdn2d import upsample2
+from ..ops.upfirdn2d import upfirdn2d, upsample2
 from .config import BackboneConfig
 from .layers import Noise, StyledConv, ToFeatures
+from .plane_warp import PlaneWarp
+
+_BINOMIAL = (0.25, 0.5, 0.25)  # takes away all of what alternates from pixel to pixel
 
 
 class SynthesisBlock(nn.Module):
@@ -61,6 +64,8 @@ class SynthesisNetwork(nn.Module):
             setattr(self, f"b{4 * 2**i}", SynthesisBlock(config, i))
         if config.painting == "subpixel":
             self.mean_planes = nn.Parameter(torch.zeros(config.out_channels, config.resolution, config.resolution))
+        if config.warp_rank:
+            self.warp = PlaneWarp(config.w_dim, config.warp_rank, config.warp_side)
 
     def forward(self, w_plus: Tensor) -> Tensor:
         if w_plus.ndim != 3 or w_plus.shape[1:] != (self.config.num_ws, self.config.w_dim):
@@ -78,4 +83,6 @@ class SynthesisNetwork(nn.Module):
         assert planes is not None
         if self.config.painting == "subpixel":
             planes = F.pixel_shuffle(planes, 2) + self.mean_planes
-        return planes
+        if self.config.smooth:
+            planes = upfirdn2d(planes, torch.tensor(_BINOMIAL), padding=(1, 1))
+        return self.warp(planes, w_plus) if self.config.warp_rank else planes

@@ -46,6 +46,9 @@ class BackboneConfig:
     # "skip": StyleGAN2's, every block adds to the planes, with fixed noise. "subpixel": the last block alone paints, at
     # twice its side by pixel shuffle, on learned maps instead of noise; a third of the time a head.
     painting: Literal["skip", "subpixel"] = "skip"
+    warp_rank: int = 0  # fields of the flow that moves planes to fit the head; 0 for none
+    warp_side: int = 64  # cells of such a field
+    smooth: bool = False  # whether planes are filtered before, against the grid that pixel shuffle leaves in surfaces
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.convs_per_block) or self.convs_per_block[0] != 1:
@@ -170,6 +173,8 @@ def mini(
             out_channels=96,
             convs_per_block=(1, 2, 2, 2, 2),
             painting="subpixel",
+            warp_rank=64,
+            smooth=True,
         ),
         render=RenderConfig(num_samples=32, num_importance=24, limits="box"),
         decoder_hidden=64,

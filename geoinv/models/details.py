@@ -9,7 +9,7 @@ the code. A ray hits one surface, so it has one modulation, where the paper comp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -75,14 +75,28 @@ class QueryRays:
     Args:
         pixels: [B, N, 2] normalised positions in the query view.
         points: [B, N, 3] where they hit the surface, world.
+        places: [B, N, 3] where the head in the photo has these places of the face; the points, unless it is edited.
         color: [B, N, 3] in [0, 1], premultiplied.
         alpha: [B, N].
     """
 
     pixels: Tensor
     points: Tensor
+    places: Tensor
     color: Tensor
     alpha: Tensor
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is done to a head: its code in the photo and the one that is shown, [B, num_ws, w_dim] each."""
+
+    before: Tensor
+    after: Tensor
+
+    def expanded(self, views: int) -> Edit:
+        """The same for several views of one head."""
+        return Edit(self.before.expand(views, -1, -1), self.after.expand(views, -1, -1))
 
 
 class LocalBranch(nn.Module):
@@ -137,7 +151,7 @@ class LocalBranch(nn.Module):
         visibility, change = none[..., :1], none[..., :3]
         aligned_3d, aligned_2d = none, none
         if source_features is not None:
-            positions, distance = project(rays.points, source.cam2world)
+            positions, distance = project(rays.places, source.cam2world)
             visibility = _visibility(positions, distance, source.depth)
             change = (rays.color - _sampled(source.color, positions)) * visibility
             aligned_3d = _where_edited(source_features, positions, edited) * visibility
@@ -164,7 +178,7 @@ def _changed(rays: QueryRays, source: SourceView) -> Tensor:
 
     An edit shows as another colour at the same place of the surface; there the photo's details fit no more.
     """
-    positions, distance = project(rays.points, source.cam2world)
+    positions, distance = project(rays.places, source.cam2world)
     visibility = _visibility(positions, distance, source.depth)
     change = ((rays.color - _sampled(source.color, positions)) * visibility).abs().amax(dim=-1, keepdim=True)
     return ((change - _KEPT) / (_CHANGED - _KEPT)).clamp(0.0, 1.0)
@@ -226,7 +240,7 @@ def _position_code(points: Tensor) -> Tensor:
 
 
 def rays_of_view(query: RenderOutput, cam2world: Tensor) -> QueryRays:
-    """The rays of a view's own grid, row by row."""
+    """The rays of a view's own grid, row by row, of a head that is not edited."""
     batch, _, side, _ = query.depth.shape
     pixels = pixel_centres(side, cam2world.device)
     origins, directions = rays_through(cam2world, pixels, focal=query.focal)
@@ -234,7 +248,12 @@ def rays_of_view(query: RenderOutput, cam2world: Tensor) -> QueryRays:
     points = origins + directions * (query.depth.flatten(1)[..., None] / cosine)
     color = F.avg_pool2d(query.color, 2).flatten(2).transpose(1, 2)
     alpha = F.avg_pool2d(query.alpha, 2).flatten(1)
-    return QueryRays(pixels.expand(batch, -1, -1), points, color, alpha)
+    return QueryRays(pixels.expand(batch, -1, -1), points, points, color, alpha)
+
+
+def of_edited(rays: QueryRays, generator: TriPlaneGenerator, edit: Edit) -> QueryRays:
+    """Rays of an edited head, with the places of the face where it was before."""
+    return replace(rays, places=generator.same_places(rays.points, edit.after, edit.before))
 
 
 @torch.no_grad()
@@ -247,7 +266,7 @@ def render_with_details(
     *,
     source_features: Tensor | None = None,
     alignment: Alignment = "hybrid",
-    edited: bool = False,
+    edit: Edit | None = None,
 ) -> RenderOutput:
     """Views of a head with the photo's details.
 
@@ -259,7 +278,8 @@ def render_with_details(
         cam2world: [V, 4, 4].
         source_features: Of :meth:`LocalBranch.source_features`, where they are known already.
         alignment: Which features to use.
-        edited: Whether the planes are of an edited head: where it changed, the photo's tone stays and its details go.
+        edit: What was done to the head, where the planes are of an edited one: details move along with the face, and
+            where its colours changed as well, the photo's tone stays and its details go.
     """
     views = cam2world.shape[0]
     query = generator.render(planes, cam2world)
@@ -270,8 +290,10 @@ def render_with_details(
         in_3d = features.expand(views, -1, -1, -1)
     if alignment != "3d":
         in_2d, _ = branch.query_features(expanded, query)
-    rays = rays_of_view(query, cam2world)
-    share = edited_share(rays, expanded) if edited else None
+    rays, share = rays_of_view(query, cam2world), None
+    if edit is not None:
+        rays = of_edited(rays, generator, edit.expanded(views))
+        share = edited_share(rays, expanded)
     film = branch.modulation(rays, expanded, in_3d, in_2d, share)
     detailed = generator.render(planes, cam2world, film=film)
     # super-resolution reads features for alpha too; the outline is the code's
@@ -285,17 +307,17 @@ class DetailedGenerator:
         generator: The plain one.
         branch: The local branch that was trained for it.
         source: What the photo shows of the head before any edit, of batch size 1.
-        edited: Whether the heads to be shown are edited ones.
+        edit: What was done to the head that is shown, if anything.
     """
 
     def __init__(
-        self, generator: TriPlaneGenerator, branch: LocalBranch, source: SourceView, *, edited: bool = False
+        self, generator: TriPlaneGenerator, branch: LocalBranch, source: SourceView, *, edit: Edit | None = None
     ) -> None:
         self.plain = generator
         self.config = generator.config
         self.source = source
         self._branch = branch
-        self._edited = edited
+        self._edit = edit
         with torch.no_grad():
             self._features = branch.source_features(source)
 
@@ -313,14 +335,16 @@ class DetailedGenerator:
             self.source,
             cam2world,
             source_features=self._features,
-            edited=self._edited,
+            edit=self._edit,
         )
 
     @torch.no_grad()
     def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density [1, N] and RGB [1, N, 3] at world points [1, N, 3], with the details that the photo shows there."""
         density, color = self.plain.query(planes, points)
-        rays = QueryRays(points[..., :2], points, color, torch.ones_like(density))
-        share = _changed(rays, self.source) if self._edited else None
+        rays, share = QueryRays(points[..., :2], points, points, color, torch.ones_like(density)), None
+        if self._edit is not None:
+            rays = of_edited(rays, self.plain, self._edit)
+            share = _changed(rays, self.source)
         film = self._branch.modulation(rays, self.source, self._features, None, share)
         return density, self.plain.query(planes, points, film=film)[1]

@@ -17,6 +17,7 @@ from .backbone import SynthesisNetwork
 from .config import GeneratorConfig
 from .decoder import PointDecoder
 from .mapping import MappingNetwork
+from .plane_warp import PlaneWarp
 from .precision import fast_precision
 from .superresolution import HYBRIDS, HybridSuperresolution, ResidualSuperresolution
 
@@ -95,6 +96,14 @@ class TriPlaneGenerator(nn.Module):
             painted = self.backbone["synthesis"](w_plus)
         side = painted.shape[-1]
         return painted.float().unflatten(1, (3, -1)).reshape(painted.shape[0], 3, -1, side, side)
+
+    def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor) -> Tensor:
+        """Where the head of ``w_to`` has the places of the face that the head of ``w_from`` has at world points
+        [B, N, 3]; the same points where the generator has no warp, see :class:`PlaneWarp`."""
+        if not self.config.backbone.warp_rank:
+            return points
+        warp: PlaneWarp = self.backbone["synthesis"].warp  # type: ignore[assignment]
+        return warp.same_places(points, w_from, w_to, box_side=self.config.render.box_side)
 
     def _decode(self, planes: Tensor, points: Tensor, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """points [B, N, 3], film [B, N, 2 * decoder_hidden] -> raw density [B, N], features [B, N, F]."""

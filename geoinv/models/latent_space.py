@@ -35,6 +35,11 @@ class LatentSpace:
     mean: Tensor
     axes: Tensor
 
+    @property
+    def deviations(self) -> Tensor:
+        """[w_dim] the standard deviation of each entry of w."""
+        return self.axes.square().sum(dim=0).sqrt()
+
     def offset(self, coordinates: Tensor) -> Tensor:
         """Coordinates [..., w_dim] in standard deviations -> change of w [..., w_dim]."""
         return coordinates @ self.axes

@@ -2,8 +2,9 @@
 
 A folder holds ``dataset.json`` and for each shard ``NNNNN_rgba.npy`` uint8 [N, V, R, R, 4] (straight alpha),
 ``_depth`` float16 [N, V, R, R], ``_normals`` int8 [N, V, R, R, 3] (times 127), ``_cam2world`` float32 [N, V, 4, 4],
-``_landmarks`` float32 [N, V, 73, 2] (68 + 5 points, normalised) and ``_z`` float32 [N, z_dim]. ``_z`` is written last:
-a shard is complete when it is there. Head ``i`` depends on the seed and ``i`` alone.
+``_landmarks`` float32 [N, V, 73, 2] (68 + 5 points, normalised), ``_flow`` float16 [N, 3, 2, S, S] (see
+:mod:`.plane_flow`) and ``_z`` float32 [N, z_dim]. ``_z`` is written last: a shard is complete when it is there. Head
+``i`` depends on the seed and ``i`` alone.
 
 With twins, heads ``2 i`` and ``2 i + 1`` are one person in the same views who makes two faces: their difference shows
 what an expression does, free of everything else.
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..files import atomic_path, only_one_process, remove_leftovers
+from .plane_flow import FLOW_SHAPE, PlaneFlow
 from .sampler import SAMPLER_VERSION, HeadSampler
 
 
@@ -264,6 +266,7 @@ def render_shard(
     from .heads import HeadRenderer
 
     assert isinstance(renderer, HeadRenderer)
+    flow_of = PlaneFlow(renderer.geometry)
     first = shard * spec.shard_size
     count = min(spec.shard_size, spec.heads - first)
     size, views = spec.resolution, spec.views
@@ -272,10 +275,12 @@ def render_shard(
     normals = np.zeros((count, views, size, size, 3), np.int8)
     landmarks = np.zeros((count, views, 73, 2), np.float32)
     cam2world = np.zeros((count, views, 4, 4), np.float32)
+    flow = np.zeros((count, *FLOW_SHAPE), np.float16)
     latents = np.zeros((count, sampler.z_dim), np.float32)
     for row in range(count):
         latents[row], cam2world[row] = draw_head(sampler, spec, first + row)
         head = renderer.build(sampler(latents[row]))
+        flow[row] = flow_of(head.shape)
         for k in range(views):
             view = renderer.render(head, cam2world[row, k])
             rgba[row, k], depth[row, k] = view.rgba, view.depth
@@ -287,6 +292,7 @@ def render_shard(
         "normals": normals,
         "cam2world": cam2world,
         "landmarks": landmarks,
+        "flow": flow,
         "z": latents,
     }
 

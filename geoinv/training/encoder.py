@@ -1,7 +1,7 @@
 """Training of E0 by self-supervision on heads whose latent code, camera, picture and shape are known.
 
 As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: image, latent, identity and geometry
-terms, the last as opacity and the true surface distance along rays. Inputs are renders of the true heads and of the
+terms, the last as opacity, depth, surface, density, normals and planes. Inputs are renders of the true heads and of the
 generator's own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known
 cameras are used for rendering and teach the camera head. Unlabelled portraits are reconstructed as they are, and are to
 look like the same person.
@@ -27,6 +27,7 @@ from ..metrics.face_square import face_square
 from ..models.config import EncoderConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
+from ..models.latent_space import LatentSpace, measure_latent_space
 from ..models.precision import allow_bfloat16, fast_precision
 from ..synth.dataset import sample_cameras
 from .face_photos import FacePhotoBatch, FacePhotos
@@ -39,6 +40,7 @@ from .moving_average import MovingAverage
 from .photo_augment import photo_like, random_background
 from .processes import rank, seed_of_step
 from .run_folder import RunFolder
+from .shape_losses import shape_losses
 from .sheets import save_comparison
 
 
@@ -65,8 +67,9 @@ class EncoderTraining:
     even_samples: int = 10
     surface_samples: int = 10
     surface_spread: float = 0.02
+    shape_points: int = 160  # of each head rendered: near its surface, on it, and anywhere
     learning_rate: float = 1e-3
-    with_geometry: bool = True  # else without the terms of opacity and surface, for comparison
+    with_geometry: bool = True  # else without the terms of shape, for comparison
     average_decay: float = 0.998
     validate_every_minutes: float = 5.0
     seed: int = 0
@@ -75,21 +78,28 @@ class EncoderTraining:
 
 GREY = 0.5
 
-GEOMETRY = ("alpha", "surface")
+GEOMETRY = ("alpha", "surface", "depth", "density", "normals", "planes")
 """The terms of shape; what is left of it without them is in the code and in the outline of colours."""
 
 LOSS_WEIGHTS = {
     "latent": 0.05,
-    "camera": 0.3,
+    "camera": 0.6,
     "color": 1.0,
     "alpha": 0.5,
     "surface": 0.2,
+    "depth": 0.5,
+    "density": 0.2,
+    "normals": 0.04,
+    "planes": 0.02,
     "portrait": 0.3,
     "portrait_camera": 0.1,
     "likeness": 0.02,
     "portrait_likeness": 0.02,
     # Without it, networks are pleased by codes that make no head: blotches, red where a smile should be.
     "portrait_spread": 0.05,
+    # Nor by heads that no z makes: E0's codes of portraits lay three times as far out as those of heads, and their
+    # shapes had haze about them.
+    "portrait_prior": 0.03,
 }
 
 
@@ -192,11 +202,10 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         counted=config.counted,
     )
     loop = TrainingLoop(RunFolder(config.out), schedule, encoder, averaged, optimizer, on_progress, base=info.sha256)
-    random = torch.Generator().manual_seed(config.seed)
+    random = torch.Generator()
     portraits = FacePhotos(config.photos, data.resolution) if config.photos else None
     steps = itertools.count(loop.step)
-    with torch.no_grad():
-        w_scale = generator.mapping(torch.randn(2048, generator.config.z_dim, generator=random))[:, 0].std(dim=0)
+    space = measure_latent_space(generator, seed=config.seed)
 
     def next_photos() -> tuple[PhotoBatch, FacePhotoBatch | None]:
         step = next(steps)
@@ -213,9 +222,9 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         random.manual_seed(seed_of_step(config.seed, loop.step))
         batch = batch.with_photos(*generator_photos(generator, own, config.samples_per_step, data.resolution))
         renders = config.start is not None or progress >= config.latent_only_share
-        terms = encoder_losses(encoder, generator, batch, w_scale, config, random, renders=renders)
+        terms = encoder_losses(encoder, generator, batch, space, config, random, renders=renders)
         if renders and portrait_batch is not None:
-            terms |= portrait_losses(encoder, generator, portrait_batch, w_scale, config, random)
+            terms |= portrait_losses(encoder, generator, portrait_batch, space, config, random)
         return terms
 
     def figures(sheet: Path) -> dict[str, float]:
@@ -246,7 +255,7 @@ def encoder_losses(
     encoder: GlobalEncoder,
     generator: TriPlaneGenerator,
     batch: PhotoBatch,
-    w_scale: Tensor,
+    space: LatentSpace,
     config: EncoderTraining,
     random: torch.Generator,
     *,
@@ -258,8 +267,8 @@ def encoder_losses(
     with torch.no_grad():
         target = generator.mapping(batch.z)
     # the mean over codes carries the head; single codes may leave it where the picture asks for it
-    latent = ((predicted.w_plus.mean(dim=1) - target[:, 0]) / w_scale).square().mean()
-    spread = _spread(predicted.w_plus, w_scale)
+    latent = ((predicted.w_plus.mean(dim=1) - target[:, 0]) / space.deviations).square().mean()
+    spread = _spread(predicted.w_plus, space)
     camera = F.smooth_l1_loss(
         predicted.camera.as_vector() / encoder.pose_scale, batch.camera / encoder.pose_scale, beta=0.1
     )
@@ -270,6 +279,10 @@ def encoder_losses(
     distances = guided_distances(batch.rays, generator.config.render.box_side, config, random)
     output = generator.march(planes, batch.rays.origins, batch.rays.directions, distances)
     terms = {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, batch.rays, distances)}
+    if config.with_geometry:
+        with torch.no_grad():
+            teacher = generator.planes(target[:heads])
+        terms |= shape_losses(generator, planes, teacher, batch.rays, output, random, points=config.shape_points)
     count = batch.faces.shape[0]
     wanted = face_square(batch.faces)
     cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world()
@@ -277,9 +290,9 @@ def encoder_losses(
     return terms | {"likeness": likeness_loss(seen, wanted)}
 
 
-def _spread(w_plus: Tensor, w_scale: Tensor) -> Tensor:
+def _spread(w_plus: Tensor, space: LatentSpace) -> Tensor:
     """Mean square of how far the codes of a head lie from their mean, in units of what w spreads over heads."""
-    return ((w_plus - w_plus.mean(dim=1, keepdim=True)) / w_scale).square().mean()
+    return ((w_plus - w_plus.mean(dim=1, keepdim=True)) / space.deviations).square().mean()
 
 
 def _portrait_batch(
@@ -294,7 +307,7 @@ def portrait_losses(
     encoder: GlobalEncoder,
     generator: TriPlaneGenerator,
     batch: FacePhotoBatch,
-    w_scale: Tensor,
+    space: LatentSpace,
     config: EncoderTraining,
     random: torch.Generator,
 ) -> dict[str, Tensor]:
@@ -316,7 +329,8 @@ def portrait_losses(
             predicted.camera.as_vector()[:, :5] / scale, batch.camera / scale, beta=0.1
         ),
         "portrait_likeness": likeness_loss(seen, wanted),
-        "portrait_spread": _spread(predicted.w_plus, w_scale),
+        "portrait_spread": _spread(predicted.w_plus, space),
+        "portrait_prior": space.coordinates(predicted.w_plus.mean(dim=1)).square().mean(),
     }
 
 

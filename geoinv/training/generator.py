@@ -30,6 +30,7 @@ from .moving_average import MovingAverage
 from .processes import rank, seed_of_step
 from .run_folder import RunFolder
 from .sheets import save_comparison
+from .warp_fit import fit_warp
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class GeneratorTraining:
     minutes: float
     start: Path | None = None  # weights to go on from; by default random ones
     keep_codes: bool = False  # train all but the mapping, so that encoder and directions go on fitting
+    warp_steps: int = 9000  # of fitting the warp to the data set's flows before, half a minute; from random weights
     heads_per_step: int = 8
     twin_pairs_per_step: int = 2  # among the heads of a step, where the data set has twins
     views_per_head: int = 3
@@ -110,7 +112,12 @@ def twin_loss(output: RayOutput, batch: RayBatch, pairs: int) -> Tensor:
     return (shown - (batch.color[first] - batch.color[second])).square().mean()
 
 
-LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2, "twin": 2.0}
+def flow_loss(flow: Tensor, wanted: Tensor) -> Tensor:
+    """Squared error of the planes' flow [B, 3, 2, S, S] in percent of the box side."""
+    return (50.0 * (flow - wanted)).square().mean()
+
+
+LOSS_WEIGHTS = {"color": 1.0, "alpha": 0.5, "surface": 0.2, "twin": 2.0, "flow": 0.01}
 
 
 @allow_bfloat16()
@@ -122,7 +129,7 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     """
     torch.manual_seed(config.seed)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
-    generator = _start(model, config.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = _start(model, config, data).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator.backbone["mapping"].requires_grad_(not config.keep_codes)
     averaged: MovingAverage[TriPlaneGenerator] = MovingAverage(generator, config.average_decay)
     trained = [parameter for parameter in generator.parameters() if parameter.requires_grad]
@@ -163,11 +170,16 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         random.manual_seed(seed_of_step(config.seed, loop.step))
         jitter = torch.randn(batch.z.shape, generator=random) * config.latent_jitter
         jitter[1 : 2 * pairs : 2] = jitter[0 : 2 * pairs : 2]
-        planes = generator.planes(generator.mapping(batch.z + jitter * is_continuous))
+        w_plus = generator.mapping(batch.z + jitter * is_continuous)
+        planes = generator.planes(w_plus)
         distances = guided_distances(batch, model.render.box_side, config, random)
         output = generator.march(planes, batch.origins, batch.directions, distances)
         terms = ray_losses(output, batch, distances)
-        return terms | {"twin": twin_loss(output, batch, pairs)} if pairs else terms
+        if pairs:
+            terms["twin"] = twin_loss(output, batch, pairs)
+        if batch.flow is not None and model.backbone.warp_rank:
+            terms["flow"] = flow_loss(synthesis.warp.flow(w_plus), batch.flow)
+        return terms
 
     def figures(sheet: Path) -> dict[str, float]:
         if not config.keep_codes:
@@ -181,12 +193,15 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
 
 
-def _start(model: GeneratorConfig, weights: Path | None) -> TriPlaneGenerator:
-    if weights is None:
-        return TriPlaneGenerator(model)
-    generator, _ = load_generator(str(weights))
+def _start(model: GeneratorConfig, config: GeneratorTraining, data: HeadShards) -> TriPlaneGenerator:
+    if config.start is None:
+        generator = TriPlaneGenerator(model)
+        if model.backbone.warp_rank and data.has_flows and RunFolder(config.out).load_state() is None:
+            fit_warp(generator, data, steps=config.warp_steps, seed=config.seed)
+        return generator
+    generator, _ = load_generator(str(config.start))
     if generator.config != model:
-        raise UsageError(f"{weights} is another model than the one to train", "leave out --from to start anew")
+        raise UsageError(f"{config.start} is another model than the one to train", "leave out --from to start anew")
     return generator.train().requires_grad_(True)
 
 

@@ -35,6 +35,8 @@ class RayBatch:
         color: [B, N, 3] in [0, 1], premultiplied.
         alpha: [B, N].
         distance: [B, N] along the ray, 0 where nothing is hit.
+        normals: [B, N, 3] of the surface in world axes, 0 where nothing is hit.
+        flow: [B, 3, 2, S, S] of the planes (:mod:`geoinv.synth.plane_flow`), where the data set has it.
     """
 
     z: Tensor
@@ -43,15 +45,19 @@ class RayBatch:
     color: Tensor
     alpha: Tensor
     distance: Tensor
+    normals: Tensor | None = None
+    flow: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class _Shard:
     rgba: np.ndarray  # [N, V, R, R, 4] uint8, straight alpha
     depth: np.ndarray  # [N, V, R, R] float16
+    normals: np.ndarray  # [N, V, R, R, 3] int8, times 127
     cam2world: np.ndarray  # [N, V, 4, 4]
     landmarks: np.ndarray  # [N, V, 73, 2] normalised, the first 68 in iBUG's order
     z: np.ndarray  # [N, z_dim]
+    flow: np.ndarray | None  # [N, 3, 2, S, S] float16; data sets of version 1 have none
 
 
 class HeadShards:
@@ -83,8 +89,10 @@ class HeadShards:
                 continue
             parts = {
                 key: np.load(self.folder / f"{name}_{key}.npy", mmap_mode="r")
-                for key in ("rgba", "depth", "cam2world", "landmarks")
+                for key in ("rgba", "depth", "normals", "cam2world", "landmarks")
             }
+            flow = self.folder / f"{name}_flow.npy"
+            parts["flow"] = np.load(flow, mmap_mode="r") if flow.exists() else None
             self._shards[name] = _Shard(z=np.load(path), **parts)
         shards = [self._shards[name] for name in sorted(self._shards)]
         # one assignment, because the data thread reads while the training thread refreshes
@@ -103,6 +111,18 @@ class HeadShards:
         """rgba uint8 [R, R, 4], depth [R, R], cam2world [4, 4], z [z_dim] of one view."""
         shard, i = self._locate(head)
         return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
+
+    @property
+    def has_flows(self) -> bool:
+        """Whether every head comes with the flow of its planes."""
+        return all(shard.flow is not None for shard in self._index[0])
+
+    def flows(self, most: int) -> tuple[Tensor, Tensor]:
+        """z [N, z_dim] and flows of the planes [N, 6 S S], float16, of the first ``most`` heads."""
+        shards = self._index[0]
+        z = np.concatenate([shard.z for shard in shards])[:most]
+        flows = np.concatenate([shard.flow.reshape(len(shard.flow), -1) for shard in shards if shard.flow is not None])
+        return torch.from_numpy(z), torch.from_numpy(flows[:most])
 
     def rays(
         self, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int, twin_pairs: int = 0
@@ -139,11 +159,13 @@ class HeadShards:
         """
         size = self.resolution
         heads, views = len(heads_views), len(heads_views[0][1])
-        zs, pixels, cameras, rgba, depths = [], [], [], [], []
+        zs, pixels, cameras, rgba, depths, normals, flows = [], [], [], [], [], [], []
         chosen: list[np.ndarray] = []  # pixels of each view of the head before
         for place, (head, views_of_head) in enumerate(heads_views):
             shard, i = self._locate(head)
             zs.append(shard.z[i])
+            if shard.flow is not None:
+                flows.append(shard.flow[i])
             if place >= 2 * twin_pairs:
                 chosen = [_choose_pixels(rng, shard, i, view, rays_per_view) for view in views_of_head]
             elif place % 2 == 0:
@@ -157,6 +179,7 @@ class HeadShards:
                 cameras.append(shard.cam2world[i, view])
                 rgba.append(picture[index])
                 depths.append(shard.depth[i, view].reshape(-1)[index])
+                normals.append(shard.normals[i, view].reshape(-1, 3)[index])
         cam2world = torch.from_numpy(np.stack(cameras))  # [heads * views, 4, 4]
         origins, directions = rays_through(cam2world, torch.from_numpy(np.stack(pixels).astype(np.float32)))
         cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)
@@ -171,6 +194,8 @@ class HeadShards:
             color=(straight[..., :3] * alpha[..., None]).reshape(heads, count, 3),
             alpha=alpha.reshape(heads, count),
             distance=distance.reshape(heads, count),
+            normals=torch.from_numpy(np.stack(normals).astype(np.float32) / 127.0).reshape(heads, count, 3),
+            flow=torch.from_numpy(np.stack(flows).astype(np.float32)) if len(flows) == heads else None,
         )
 
 

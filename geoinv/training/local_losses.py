@@ -12,7 +12,16 @@ from torch import Tensor
 
 from ..camera import CameraPose, intrinsics, rays_through, to_label
 from ..metrics.face_square import FACE_SIDE, face_positions, face_square
-from ..models.details import Alignment, LocalBranch, QueryRays, SourceView, edited_share, rays_of_view
+from ..models.details import (
+    Alignment,
+    Edit,
+    LocalBranch,
+    QueryRays,
+    SourceView,
+    edited_share,
+    of_edited,
+    rays_of_view,
+)
 from ..models.encoder import INPUT_SIZE, GlobalEncoder
 from ..models.generator import RenderOutput, TriPlaneGenerator
 from ..models.precision import fast_precision
@@ -41,7 +50,7 @@ class Reconstruction:
     seen: RenderOutput  # in the photo's view
     query: RenderOutput
     cam2world: Tensor  # [B, 4, 4] of the query
-    is_edited: bool
+    edit: Edit | None
 
 
 @torch.no_grad()
@@ -55,12 +64,14 @@ def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: Vie
     cam2world = CameraPose.from_vector(pose + pairs.moves).cam2world()
     seen = generator.render(planes, seen_from)
     source = SourceView.of(pairs.photos, pairs.persons, seen, seen_from)
+    edit = None
     if pairs.z is not None:
         codes = generator.mapping(pairs.z.flatten(0, 1)).unflatten(0, (-1, 2))
-        planes = generator.planes(estimate.w_plus + codes[:, 1] - codes[:, 0])
+        edit = Edit(estimate.w_plus, estimate.w_plus + codes[:, 1] - codes[:, 0])
+        planes = generator.planes(edit.after)
     is_same = pairs.z is None and not pairs.moves.any()
     query = seen if is_same else generator.render(planes, cam2world)
-    return Reconstruction(planes, source, seen, query, cam2world, is_edited=pairs.z is not None)
+    return Reconstruction(planes, source, seen, query, cam2world, edit)
 
 
 @dataclass(frozen=True)
@@ -130,9 +141,12 @@ def _detailed_patch(
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and colour and alpha at twice its side."""
-    every = rays_of_view(head.query, head.cam2world)
-    rays = QueryRays(*(patch.rays(part) for part in (every.pixels, every.points, every.color, every.alpha)))
-    share = patch.rays(edited_share(every, head.source)) if head.is_edited else None
+    every, share = rays_of_view(head.query, head.cam2world), None
+    if head.edit is not None:
+        every = of_edited(every, generator, head.edit)
+        share = patch.rays(edited_share(every, head.source))
+    parts = (every.pixels, every.points, every.places, every.color, every.alpha)
+    rays = QueryRays(*(patch.rays(part) for part in parts))
     film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, share)
     marched = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
     features, alpha = (part.unflatten(2, (patch.side, patch.side)) for part in marched)
@@ -173,7 +187,7 @@ def portrait_likeness(
         origins, directions = rays_through(head.cam2world, pixels)
         seen = generator.render_rays(head.planes, origins, directions)
     points = origins + directions * seen.distance[..., None]
-    rays = QueryRays(pixels, points, seen.features[..., :3], seen.alpha)
+    rays = QueryRays(pixels, points, points, seen.features[..., :3], seen.alpha)
     film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
     features, _ = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
     photo = face_square(pairs.photos)

@@ -26,7 +26,7 @@ def tiny_generator(*, like_eg3d: bool = False) -> TriPlaneGenerator:
     if like_eg3d:
         config = dataclasses.replace(
             config,
-            backbone=dataclasses.replace(config.backbone, painting="skip"),
+            backbone=dataclasses.replace(config.backbone, painting="skip", warp_rank=0, smooth=False),
             mapping=dataclasses.replace(config.mapping, label_dim=25, normalise_z=True),
             render=dataclasses.replace(config.render, limits="fixed"),
             third_plane="zx",
@@ -37,6 +37,8 @@ def tiny_generator(*, like_eg3d: bool = False) -> TriPlaneGenerator:
         for name, value in generator.named_parameters():
             if name.endswith("noise_strength"):
                 value.fill_(0.3)
+            if name.endswith("torgb.weight"):
+                value.mul_(2.0)  # the filter behind it takes contrast away
     return generator.eval().requires_grad_(False)
 
 

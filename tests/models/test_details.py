@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
 import torch
 from torch import Tensor
 
-from geoinv.camera import CameraPose, pixel_centres, rays_through
+from geoinv.camera import CameraPose, pixel_centres, project, rays_through
 from geoinv.models.alignment import ResidualAligner
 from geoinv.models.details import (
     DetailedGenerator,
+    Edit,
     LocalBranch,
     QueryRays,
     SourceView,
     edited_share,
+    of_edited,
     rays_of_view,
     render_with_details,
 )
 from geoinv.models.generator import RenderOutput, TriPlaneGenerator
+from geoinv.models.plane_warp import PlaneWarp
 from tests.tiny_models import tiny_config, tiny_details
 
 YAW = 0.4
@@ -113,7 +117,8 @@ class TestVisibility:
         depth[..., 8:] = 0.0
         source = SourceView(torch.zeros(1, 3, 32, 32), depth, torch.zeros(1, 3, 16, 16), camera())
         count = points.shape[0]
-        rays = QueryRays(torch.full((1, count, 2), 0.5), points[None], torch.zeros(1, count, 3), torch.ones(1, count))
+        pixels, color = torch.full((1, count, 2), 0.5), torch.zeros(1, count, 3)
+        rays = QueryRays(pixels, points[None], points[None], color, torch.ones(1, count))
         return branch.modulation(rays, source, torch.ones(1, 8, 16, 16), None)
 
     @staticmethod
@@ -167,13 +172,69 @@ def test_an_edited_head_keeps_the_tone_of_its_photo_and_loses_details(
 ) -> None:
     """An untouched head is shown alike whether it counts as edited or not; a changed one is not."""
     source, branch = source_of(generator, planes), tiny_details()
-    other = generator.planes(generator.mapping(torch.randn(1, 8, generator=torch.Generator().manual_seed(9))))
+    code, other = (generator.mapping(torch.randn(1, 8, generator=torch.Generator().manual_seed(n))) for n in (8, 9))
 
-    def shown(head: Tensor, edited: bool) -> Tensor:
-        return render_with_details(generator, branch, head, source, camera(), edited=edited).color
+    def shown(head: Tensor, edit: Edit | None) -> Tensor:
+        return render_with_details(generator, branch, head, source, camera(), edit=edit).color
 
-    assert torch.equal(shown(planes, True), shown(planes, False))
-    assert not torch.equal(shown(other, True), shown(other, False))
+    assert torch.equal(shown(planes, Edit(code, code)), shown(planes, None))
+    edited = generator.planes(other)
+    assert not torch.equal(shown(edited, Edit(code, other)), shown(edited, None))
+
+
+class TestMovedDetails:
+    """Edits that move a face to the side of the box: details go along with it."""
+
+    code, other = torch.zeros(1, 4, 16), torch.ones(1, 4, 16)
+    moved = torch.tensor([0.1, 0.0, 0.0])  # world units, from the head in the photo to the edited one
+
+    @pytest.fixture
+    def moving(self, generator: TriPlaneGenerator) -> TriPlaneGenerator:
+        """One whose heads lie where they lie for ``code``, and ``moved`` from there for ``other``."""
+        moving = copy.deepcopy(generator)
+        warp = moving.backbone["synthesis"].warp
+        assert isinstance(warp, PlaneWarp)
+        cells = warp.mean.numel()
+        with torch.no_grad():
+            amounts = (warp.amounts(self.other) - warp.amounts(self.code))[0, 0]
+            field = torch.zeros_like(warp.mean)
+            field[[0, 2]] = -2.0 * self.moved[0] / amounts  # columns of the planes whose columns are x
+            mean = -warp.amounts(self.code)[0, 0] * field
+            fields = torch.zeros_like(warp.fields)
+            fields[0] = field
+        warp.set_fields(mean.reshape(cells), fields.flatten(1))
+        return moving
+
+    def test_places_are_those_before_the_edit(self, moving: TriPlaneGenerator, planes: Tensor) -> None:
+        rays = rays_of_view(moving.render(planes, camera()), camera())
+        edited = of_edited(rays, moving, Edit(self.code, self.other))
+        assert torch.equal(edited.points, rays.points)
+        assert torch.allclose(edited.places, rays.points - self.moved, atol=1e-4)
+        assert torch.equal(rays.places, rays.points)
+
+    def test_features_are_read_there(self, moving: TriPlaneGenerator, planes: Tensor) -> None:
+        """The modulation of an edited head is that of the unedited one where its places are."""
+        source, branch = source_of(moving, planes), tiny_details()
+        rays = rays_of_view(moving.render(planes, camera()), camera())
+        edited = of_edited(rays, moving, Edit(self.code, self.other))
+        features = branch.source_features(source)
+        followed = branch.modulation(edited, source, features, None)
+        by_hand = branch.modulation(dataclasses.replace(rays, places=rays.points - self.moved), source, features, None)
+        assert torch.allclose(followed, by_hand, atol=1e-3)
+        assert (followed - branch.modulation(rays, source, features, None)).abs().max() > 1e-2
+
+    def test_a_head_that_is_only_moved_keeps_its_details(self, moving: TriPlaneGenerator, planes: Tensor) -> None:
+        """Colours that came along are not colours that changed."""
+        source = source_of(moving, planes)
+        rays = rays_of_view(moving.render(planes, camera()), camera())
+        positions = project(rays.points - self.moved, source.cam2world)[0]
+        came_along = torch.nn.functional.grid_sample(
+            source.color, positions[:, :, None] * 2.0 - 1.0, align_corners=False
+        )[..., 0].transpose(1, 2)
+        edited = dataclasses.replace(of_edited(rays, moving, Edit(self.code, self.other)), color=came_along)
+        assert edited_share(edited, source).max() < 0.01
+        in_place = dataclasses.replace(edited, places=rays.points)
+        assert edited_share(in_place, source).max() > 0.1
 
 
 def test_an_untrained_aligner_leaves_the_residual_where_it_is() -> None:

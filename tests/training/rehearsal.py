@@ -27,7 +27,13 @@ def main() -> None:
         mini,
         mapping=replace(mini.mapping, w_dim=32, hidden=32),
         backbone=BackboneConfig(
-            w_dim=32, channels=(32, 32, 16), out_channels=24, convs_per_block=(1, 2, 2), painting="subpixel"
+            w_dim=32,
+            channels=(32, 32, 16),
+            out_channels=24,
+            convs_per_block=(1, 2, 2),
+            painting="subpixel",
+            warp_rank=4,
+            smooth=True,
         ),
         render=RenderConfig(num_samples=8, num_importance=8, limits="box"),
         decoder_hidden=16,
@@ -46,7 +52,7 @@ def main() -> None:
         shard_size=4,
         model=model,
         settings={
-            "generator": counted["generator"] | {"heads_per_step": 4, "rays_per_view": 64},
+            "generator": counted["generator"] | {"heads_per_step": 4, "rays_per_view": 64, "warp_steps": 50},
             "superresolution": counted["superresolution"] | {"patches_per_step": 2},
             "encoder": counted["encoder"]
             | {"photos_per_step": 5, "heads_rendered": 2, "faces_per_step": 1, "rays_per_view": 64},

@@ -13,6 +13,7 @@ import torch
 from geoinv.checkpoints.store import load_encoder, load_encoder_file, load_generator, save_model, sha256_of
 from geoinv.models.config import EncoderConfig
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.latent_space import measure_latent_space
 from geoinv.training import encoder as training
 from geoinv.training.encoder import EncoderTraining, photo_batch, train_encoder
 from geoinv.training.face_photos import FacePhotoBatch
@@ -92,7 +93,7 @@ def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: P
     )
     settings_ = settings(Path("."), Path("."), generator_file)
     losses = training.portrait_losses(
-        encoder, generator, batch, torch.ones(16), settings_, torch.Generator().manual_seed(0)
+        encoder, generator, batch, measure_latent_space(generator), settings_, torch.Generator().manual_seed(0)
     )
     losses["portrait"].backward(retain_graph=True)
     assert encoder.codes.weight.grad is not None and encoder.codes.weight.grad.abs().sum() > 0
