@@ -89,7 +89,9 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
     generator.requires_grad_(True)
     settings = GeneratorTraining(data=None, validation=None, out=None, minutes=1.0)  # type: ignore[arg-type]
     batch = _random_rays(generator, settings)
-    distances = guided_distances(batch, generator.config.render.box_side, settings, torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(0)
+    box_side = generator.config.render.box_side
+    distances = guided_distances(batch.origins, batch.directions, batch.distance, box_side, settings, random)
     with torch.no_grad():
         planes = generator.planes(generator.mapping(batch.z)).requires_grad_()
     optimizer = torch.optim.Adam(generator.parameters(), lr=0.0, fused=True)

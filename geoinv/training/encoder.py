@@ -276,13 +276,16 @@ def encoder_losses(
         return {"latent": latent + 0.3 * spread, "camera": camera}
     heads = batch.rays.z.shape[0]
     planes = generator.planes(predicted.w_plus[:heads])
-    distances = guided_distances(batch.rays, generator.config.render.box_side, config, random)
-    output = generator.march(planes, batch.rays.origins, batch.rays.directions, distances)
-    terms = {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, batch.rays, distances)}
+    rays = batch.rays
+    distances = guided_distances(
+        rays.origins, rays.directions, rays.distance, generator.config.render.box_side, config, random
+    )
+    output = generator.march(planes, rays.origins, rays.directions, distances)
+    terms = {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, rays, distances)}
     if config.with_geometry:
         with torch.no_grad():
             teacher = generator.planes(target[:heads])
-        terms |= shape_losses(generator, planes, teacher, batch.rays, output, random, points=config.shape_points)
+        terms |= shape_losses(generator, planes, teacher, rays, output, random, points=config.shape_points)
     count = batch.faces.shape[0]
     wanted = face_square(batch.faces)
     cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world()

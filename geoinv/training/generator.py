@@ -75,19 +75,26 @@ class RaySamples(Protocol):
     def surface_spread(self) -> float: ...
 
 
-def guided_distances(batch: RayBatch, box_side: float, config: RaySamples, random: torch.Generator) -> Tensor:
-    """Ascending sample distances [B, N, S]: even with jitter through the box, and close to the true surface."""
-    near, far = volume.box_limits(batch.origins, batch.directions, box_side=box_side)
-    shape = batch.distance.shape
+def guided_distances(
+    origins: Tensor,  # [B, N, 3]
+    directions: Tensor,  # [B, N, 3]
+    surface: Tensor,  # [B, N] distance, 0 where nothing is hit
+    box_side: float,
+    config: RaySamples,
+    random: torch.Generator,
+) -> Tensor:
+    """Ascending sample distances [B, N, S]: even with jitter through the box, and close to a surface that is known."""
+    near, far = volume.box_limits(origins, directions, box_side=box_side)
+    shape = surface.shape
     jitter = torch.rand(*shape, config.even_samples, generator=random)
     slices = (torch.arange(config.even_samples) + jitter) / config.even_samples
     even = near + (far - near) * slices
     spread = torch.randn(*shape, config.surface_samples, generator=random) * config.surface_spread
-    hit = batch.distance > 0
+    hit = surface > 0
     # rays that hit nothing have no surface: there the second half is even, too
     fallback = near + (far - near) * torch.rand(*shape, config.surface_samples, generator=random)
-    surface = torch.where(hit[..., None], batch.distance[..., None] + spread, fallback)
-    return torch.cat([even, surface], dim=-1).sort(dim=-1).values
+    about = torch.where(hit[..., None], surface[..., None] + spread, fallback)
+    return torch.cat([even, about], dim=-1).sort(dim=-1).values
 
 
 def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[str, Tensor]:
@@ -172,7 +179,9 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         jitter[1 : 2 * pairs : 2] = jitter[0 : 2 * pairs : 2]
         w_plus = generator.mapping(batch.z + jitter * is_continuous)
         planes = generator.planes(w_plus)
-        distances = guided_distances(batch, model.render.box_side, config, random)
+        distances = guided_distances(
+            batch.origins, batch.directions, batch.distance, model.render.box_side, config, random
+        )
         output = generator.march(planes, batch.origins, batch.directions, distances)
         terms = ray_losses(output, batch, distances)
         if pairs:

@@ -16,7 +16,6 @@ from ..metrics.face_square import FACE_SIDE, crop_about, face_positions
 from ..metrics.identity import identity_descriptor
 from ..models.generator import TriPlaneGenerator
 from .generator import RaySamples, guided_distances
-from .head_shards import RayBatch
 
 
 def likeness_loss(seen: Tensor, wanted: Tensor) -> Tensor:
@@ -52,9 +51,8 @@ def rendered_faces(
     origins, directions = rays_through(cam2world, face_positions(planes.device))
     with torch.no_grad():
         found = generator.render_rays(planes, origins, directions)
-    distance = torch.where(found.alpha > 0.5, found.distance, 0.0)
-    rays = RayBatch(planes, origins, directions, found.features[..., :3], found.alpha, distance)
-    distances = guided_distances(rays, generator.config.render.box_side, config, random)
+    surface = torch.where(found.alpha > 0.5, found.distance, 0.0)
+    distances = guided_distances(origins, directions, surface, generator.config.render.box_side, config, random)
     output = generator.march(planes, origins, directions, distances)
     alpha = output.alpha.detach()[..., None]
     behind = background.flatten(2).transpose(1, 2)

@@ -26,7 +26,6 @@ from ..models.encoder import INPUT_SIZE, GlobalEncoder
 from ..models.generator import RenderOutput, TriPlaneGenerator
 from ..models.precision import fast_precision
 from .generator import RaySamples, guided_distances
-from .head_shards import RayBatch
 from .likeness import likeness_loss
 from .patches import Patches, middle_patches, patches_on
 from .view_pairs import ViewPairs
@@ -164,10 +163,9 @@ def _marched(
 ) -> tuple[Tensor, Tensor]:
     """Features [B, F, N] and alpha [B, 1, N] of rays, with samples about the surface that is there."""
     origins, directions = rays_through(cam2world, rays.pixels)
-    distance = torch.where(rays.alpha > 0.5, (rays.points - origins).norm(dim=-1), 0.0)
-    batch = RayBatch(planes, origins, directions, rays.color, rays.alpha, distance)
+    surface = torch.where(rays.alpha > 0.5, (rays.points - origins).norm(dim=-1), 0.0)
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    distances = guided_distances(batch, generator.config.render.box_side, config, random)
+    distances = guided_distances(origins, directions, surface, generator.config.render.box_side, config, random)
     output = generator.march(planes, origins, directions, distances, film=film)
     return output.features.transpose(1, 2), output.alpha[:, None]
 

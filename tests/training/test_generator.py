@@ -99,7 +99,9 @@ def test_expression_share_of_a_generator_without_expression_is_zero(twins: Path,
 def test_samples_gather_at_the_true_surface(discs: Path) -> None:
     config = settings(discs, discs, 0.1)
     batch = HeadShards(discs).rays(np.random.default_rng(0), heads=2, views=1, rays_per_view=32)
-    distances = guided_distances(batch, 1.0, config, torch.Generator().manual_seed(0))
+    distances = guided_distances(
+        batch.origins, batch.directions, batch.distance, 1.0, config, torch.Generator().manual_seed(0)
+    )
     assert distances.shape == (2, 32, config.even_samples + config.surface_samples)
     assert (distances.diff(dim=-1) >= 0).all()
     close = ((distances - batch.distance[..., None]).abs() < 3 * config.surface_spread).sum(dim=-1)
@@ -135,7 +137,7 @@ def test_steps_on_the_losses_learn_the_discs(discs: Path) -> None:
     totals = []
     for _ in range(40):
         batch = heads.rays(rng, heads=4, views=2, rays_per_view=48)
-        distances = guided_distances(batch, 1.0, config, random)
+        distances = guided_distances(batch.origins, batch.directions, batch.distance, 1.0, config, random)
         planes = generator.planes(generator.mapping(batch.z))
         losses = ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
         total = losses["color"] + losses["alpha"] + losses["surface"]
