@@ -25,6 +25,7 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("psnr_db_30", "+-30\ndB", ".2f"),
     ("psnr_db_45", "+-45\ndB", ".2f"),
     ("depth_mm", "depth\nmm", ".1f"),
+    ("shape_depth_mm", "its shape\nmm", ".1f"),
     ("normal_deg", "normals\ndeg", ".1f"),
     ("camera_deg", "camera\ndeg", ".2f"),
     ("identity_input", "identity\ninput", ".3f"),

@@ -4,7 +4,8 @@ Colours are compared over mid-grey, on the pixels where the truth's alpha is abo
 picture and then averaged. The reconstruction's input view is seen by the camera that the encoder predicts; its novel
 views by that camera moved on by the true difference of the poses (yaw, pitch, roll and shift), so a wrong camera
 counts once and is not forgiven. Depth and normals are compared pixel by pixel in the input view, each in its own
-camera's axes, where both alphas are above one half. Identity is the distance of a view's descriptor to that of the true
+camera's axes, where both alphas are above one half; ``shape_depth`` is depth without the median difference, which is
+where along the view the head stands. Identity is the distance of a view's descriptor to that of the true
 picture of the same view, both over mid-grey.
 """
 
@@ -20,7 +21,13 @@ from torch import Tensor
 
 from ..camera import CameraPose
 from ..metrics.camera import rotation_angle_deg
-from ..metrics.geometry import both_solid, depth_error_units, normal_error_deg, units_to_mm
+from ..metrics.geometry import (
+    both_solid,
+    depth_error_units,
+    normal_error_deg,
+    shape_depth_error_units,
+    units_to_mm,
+)
 from ..metrics.identity import identity_descriptor
 from ..metrics.image import psnr_db, ssim
 from ..render.normals import at_side, render_normals
@@ -39,7 +46,7 @@ NOVEL_DEG = 30
 
 _NAMES = (
     *("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "ssim_input", "ssim_novel"),
-    *("depth_units", "normal_deg", "camera_deg", "identity_input", "identity_novel"),
+    *("depth_units", "shape_depth_units", "normal_deg", "camera_deg", "identity_input", "identity_novel"),
 )
 _SECONDS = "inversion_seconds"
 
@@ -83,8 +90,9 @@ def evaluate_heads(
 def head_figures(means: Means, count: int) -> Figures:
     """The figures that :func:`measure_head` added."""
     figures: Figures = {"heads": count, **{name: means.mean(name) for name in _NAMES}}
-    depth = means.mean("depth_units")
-    figures["depth_mm"] = None if depth is None else units_to_mm(depth)
+    for name in ("depth", "shape_depth"):
+        depth = means.mean(f"{name}_units")
+        figures[f"{name}_mm"] = None if depth is None else units_to_mm(depth)
     return figures
 
 
@@ -153,9 +161,8 @@ def measure_head(
         if abs(yaw_deg) == NOVEL_DEG:
             means.add("novel_psnr_db", fit)
         if view == 0:
-            depth_units, normal_deg = _geometry_errors(render, cameras[:1], head)
-            means.add("depth_units", depth_units)
-            means.add("normal_deg", normal_deg)
+            for name, error in _geometry_errors(render, cameras[:1], head).items():
+                means.add(name, error)
     means.add("camera_deg", rotation_angle_deg(cameras[:1], head.cam2world[:1]))
 
 
@@ -179,9 +186,8 @@ def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOut
         overlap = (solid & true_solid).sum() / (solid | true_solid).sum()
         means.add("generator_alpha_iou", overlap)
         if view == 0:
-            depth_units, normal_deg = _geometry_errors(small, head.cam2world[:1], head)
-            means.add("generator_depth_units", depth_units)
-            means.add("generator_normal_deg", normal_deg)
+            for name, error in _geometry_errors(small, head.cam2world[:1], head).items():
+                means.add(f"generator_{name}", error)
         full = generator.render(planes, camera, w_plus=w_plus)
         color = _over_grey(full, truth.shape[-1])
         means.add("generator_256_psnr_db", psnr_db(color, truth, alpha > 0.5))
@@ -193,14 +199,19 @@ def _over_grey(render: RenderOutput, side: int) -> Tensor:
     return at_side((render.over(GREY).float().cpu() + 1.0) / 2.0, side)
 
 
-def _geometry_errors(render: RenderOutput, camera: Tensor, head: HeldOutHead) -> tuple[Tensor, Tensor]:
-    """Depth error in world units and normal error in degrees of the input view, [1] each."""
+def _geometry_errors(render: RenderOutput, camera: Tensor, head: HeldOutHead) -> dict[str, Tensor]:
+    """Depth errors in world units and normal error in degrees of the input view, [1] each."""
     side = head.depth.shape[-1]
     depth, alpha = render.depth.float().cpu(), render.alpha.float().cpu()
     normals = _in_camera(at_side(render_normals(depth, alpha, camera), side), camera)
     truth = _in_camera(head.normals, head.cam2world[:1])
     mask = both_solid(at_side(alpha, side), at_side(head.alpha[:1], side))
-    return depth_error_units(at_side(depth, side), head.depth, mask), normal_error_deg(normals, truth, mask)
+    depths = at_side(depth, side), head.depth, mask
+    return {
+        "depth_units": depth_error_units(*depths),
+        "shape_depth_units": shape_depth_error_units(*depths),
+        "normal_deg": normal_error_deg(normals, truth, mask),
+    }
 
 
 def _in_camera(vectors: Tensor, cam2world: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("ssim_novel", "views at -30 and +30 degrees, SSIM", ".3f"),
     ("depth_units", "depth error (world units)", ".4f"),
     ("depth_mm", "depth error (mm)", ".2f"),
+    ("shape_depth_mm", "depth error without the distance (mm)", ".2f"),
     ("normal_deg", "normal error (degrees)", ".1f"),
     ("camera_deg", "camera error (degrees)", ".2f"),
     ("identity_input", "identity distance, input view", ".3f"),

@@ -29,6 +29,20 @@ def depth_error_units(
     return _mean_over((depth - target).abs(), mask)
 
 
+def shape_depth_error_units(
+    depth: Tensor,  # [B, 1, H, W] camera z-depth, world units
+    target: Tensor,  # [B, 1, H, W]
+    mask: Tensor,  # [B, 1, H, W] bool
+) -> Tensor:
+    """The same after the whole head is moved along the view by the median difference: what is wrong with its shape.
+
+    How far away a head of unknown size is, one photo hardly tells. [B], in world units; nan where the mask is empty.
+    """
+    difference = torch.where(mask, depth - target, torch.nan).flatten(1)
+    median = difference.nanmedian(dim=1).values[:, None, None, None]
+    return depth_error_units(depth - median, target, mask)
+
+
 def units_to_mm(value: float) -> float:
     """World units to millimetres on a life-sized head."""
     return value * MM_PER_UNIT

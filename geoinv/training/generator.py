@@ -136,7 +136,7 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
     """
     torch.manual_seed(config.seed)
     data, validation = HeadShards(config.data), HeadShards(config.validation)
-    generator = _start(model, config, data).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = _start(model, config, data, on_progress).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator.backbone["mapping"].requires_grad_(not config.keep_codes)
     averaged: MovingAverage[TriPlaneGenerator] = MovingAverage(generator, config.average_decay)
     trained = [parameter for parameter in generator.parameters() if parameter.requires_grad]
@@ -202,11 +202,15 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
 
 
-def _start(model: GeneratorConfig, config: GeneratorTraining, data: HeadShards) -> TriPlaneGenerator:
+def _start(
+    model: GeneratorConfig, config: GeneratorTraining, data: HeadShards, on_progress: Tell | None
+) -> TriPlaneGenerator:
     if config.start is None:
         generator = TriPlaneGenerator(model)
         if model.backbone.warp_rank and data.has_flows and RunFolder(config.out).load_state() is None:
-            fit_warp(generator, data, steps=config.warp_steps, seed=config.seed)
+            left = fit_warp(generator, data, steps=config.warp_steps, seed=config.seed)
+            if on_progress is not None:
+                on_progress(0.0, f"warp fitted to the flows of meshes, {100.0 * left:.1f} % of their variance left")
         return generator
     generator, _ = load_generator(str(config.start))
     if generator.config != model:

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from geoinv.errors import ShapeError
-from geoinv.metrics.geometry import both_solid, depth_error_units, normal_error_deg, units_to_mm
+from geoinv.metrics.geometry import (
+    both_solid,
+    depth_error_units,
+    normal_error_deg,
+    shape_depth_error_units,
+    units_to_mm,
+)
 
 
 def test_both_solid():
@@ -30,6 +36,16 @@ class TestDepthError:
     def test_rejects_shape(self):
         with pytest.raises(ShapeError):
             depth_error_units(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 4, 4).bool())
+
+    def test_shape_by_hand(self) -> None:
+        """Half a unit too far, with one of four pixels off by 0.3 more, and one that is not known."""
+        target = torch.tensor([[[[2.0, 2.1, 2.2], [2.3, 2.4, 2.5]]]])
+        depth = target + 0.5
+        depth[..., 1, 1] += 0.3
+        depth[..., 1, 2] = math.nan
+        mask = torch.tensor([[[[True, True, True], [True, True, False]]]])
+        assert shape_depth_error_units(depth, target, mask).item() == pytest.approx(0.3 / 5, abs=1e-6)
+        assert shape_depth_error_units(depth, target, torch.zeros_like(mask)).isnan().all()
 
 
 class TestNormalError:
