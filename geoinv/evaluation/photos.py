@@ -33,6 +33,8 @@ IDENTITY_YAW_RAD = math.radians(25.0)
 SMILE = "smile"
 SMILE_GAIN = 0.3
 """A smile edit shows where P(happy) rises by at least this."""
+NEUTRAL = 0.5
+"""Photos up to this P(happy) are asked to smile: whoever laughs already has little to gain."""
 
 _SIDE = 256
 _NAMES = (
@@ -61,9 +63,10 @@ def evaluate_photos(
     Returns:
         ``photos`` and ``skipped``; ``input_psnr_db`` and ``ssim_input`` over the face (the hull of its landmarks);
         ``identity_input`` and ``identity_novel``, distances of the photo to the reconstruction in its own view and in
-        views turned by 25 degrees to each side; ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to
-        P(happy) and the share of photos where that is at least 0.3; ``identity_smile``, the distance of the head
-        before and after that edit in the photo's view (None without such a direction).
+        views turned by 25 degrees to each side; ``neutral``, the number of photos whose P(happy) is at most 0.5, and
+        of these ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to P(happy) and the share where that
+        is at least 0.3; ``identity_smile``, the distance of all heads before and after that edit in the photo's view
+        (None without such a direction).
 
     Raises:
         PhotoError: No photo could be used.
@@ -82,7 +85,9 @@ def evaluate_photos(
             on_photo(index + 1, len(paths))
     if skipped == len(paths):
         raise PhotoError(f"none of the {len(paths)} photos could be used", "each needs a face that can be found")
-    return {"photos": len(paths) - skipped, "skipped": skipped, **{name: means.mean(name) for name in _NAMES}}
+    neutral = len(means.values.get("smile_gain", [])) if has_smile else None
+    figures = {name: means.mean(name) for name in _NAMES}
+    return {"photos": len(paths) - skipped, "skipped": skipped, "neutral": neutral, **figures}
 
 
 @torch.no_grad()
@@ -100,9 +105,10 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool,
     if has_smile:
         edited = session.edit(inversion, {SMILE: 1.0})
         smiling = _picture(session.render(edited, cam2world=inversion.pose.cam2world()))
-        gain = happiness(smiling) - happiness(image)
-        means.add("smile_gain", gain)
-        means.add("smile_gain_share", (gain >= SMILE_GAIN).float())
+        if happiness(small_photo) <= NEUTRAL:
+            gain = happiness(smiling) - happiness(image)
+            means.add("smile_gain", gain)
+            means.add("smile_gain_share", (gain >= SMILE_GAIN).float())
         means.add("identity_smile", (identity_descriptor(smiling) - shown).norm(dim=1))
 
 

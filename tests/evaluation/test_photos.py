@@ -7,6 +7,7 @@ import torch
 from geoinv.camera import CameraPose
 from geoinv.editing import Directions
 from geoinv.errors import PhotoError
+from geoinv.evaluation import photos
 from geoinv.evaluation.photos import evaluate_photos, face_hull
 from geoinv.images import write_image
 from tests.ellipsoid_head import EllipsoidConfig, EllipsoidHead
@@ -74,6 +75,15 @@ class TestEvaluatePhotos:
         assert figures["smile_gain"] == 0.0 and figures["smile_gain_share"] == 0.0
         assert figures["identity_smile"] == 0.0
 
+    def test_who_laughs_already_is_not_asked(self, folder, monkeypatch):
+        session = EllipsoidSession({"smile": torch.zeros(3, 4)})
+        for level, neutral in ((0.5, 1), (0.51, 0)):
+            monkeypatch.setattr(photos, "happiness", lambda image, level=level: torch.full((1,), level))
+            figures = evaluate_photos(session, [folder / "a.png"])
+            assert figures["neutral"] == neutral
+            assert figures["smile_gain_share"] == (0.0 if neutral else None)
+            assert figures["identity_smile"] == 0.0  # of every head
+
     def test_identity_of_another_head_after_the_smile(self, folder, monkeypatch):
         session = EllipsoidSession({"smile": torch.zeros(3, 4)})
         smiled = Head(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
@@ -91,7 +101,7 @@ class TestEvaluatePhotos:
     def test_without_a_smile_direction(self, folder):
         figures = evaluate_photos(EllipsoidSession({}), [folder / "a.png"])
         assert figures["smile_gain"] is None and figures["smile_gain_share"] is None
-        assert figures["identity_smile"] is None
+        assert figures["identity_smile"] is None and figures["neutral"] is None
 
     def test_rejects_when_nothing_is_usable(self, folder):
         with pytest.raises(PhotoError, match="none of the 1 photos"):
