@@ -31,8 +31,10 @@ _OCTAVES = 4
 _GRAZING, _SQUARE = 0.1, 0.4
 """Cosines between the surface and the photo's ray (84 and 66 degrees): up to the first nothing is trusted, from the
 second on all."""
-_KEPT, _CHANGED = 0.04, 0.1
-"""Changes of a colour in [0, 1] by an edit: up to the first the photo's details stay, from the second on they go."""
+_KEPT, _CHANGED = 0.15, 0.35
+"""Changes of a colour in [0, 1] by an edit at the same place of the face: up to the first the photo's details stay,
+from the second on they go. A smile's shading stays below, teeth and hair of another colour lie above; with 0.04 and 0.1
+the whole mouth of a smile was a blur."""
 _NEAR, _FAR = 0.02, 0.05
 """World units (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen, from the second
 on hidden."""

@@ -118,11 +118,11 @@ class HeadShards:
         return all(shard.flow is not None for shard in self._index[0])
 
     def flows(self, most: int) -> tuple[Tensor, Tensor]:
-        """z [N, z_dim] and flows of the planes [N, 6 S S], float16, of the first ``most`` heads."""
-        shards = self._index[0]
-        z = np.concatenate([shard.z for shard in shards])[:most]
-        flows = np.concatenate([shard.flow.reshape(len(shard.flow), -1) for shard in shards if shard.flow is not None])
-        return torch.from_numpy(z), torch.from_numpy(flows[:most])
+        """z [N, z_dim] and flows of the planes [N, 6 S S], float16, of about the first ``most`` heads: whole shards."""
+        shards, ends = self._index
+        enough = shards[: int(np.searchsorted(ends, most)) + 1]
+        flows = [shard.flow.reshape(len(shard.flow), -1) for shard in enough if shard.flow is not None]
+        return torch.from_numpy(np.concatenate([shard.z for shard in enough])), torch.from_numpy(np.concatenate(flows))
 
     def rays(
         self, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int, twin_pairs: int = 0

@@ -161,7 +161,7 @@ def test_details_go_where_an_edit_changed_the_picture(generator: TriPlaneGenerat
     view = generator.render(planes, camera())
     rays = rays_of_view(view, camera())
     assert edited_share(rays, source).max() == 0.0
-    middle = edited_share(dataclasses.replace(rays, color=rays.color + 0.3), source).reshape(16, 16)[6:10, 6:10]
+    middle = edited_share(dataclasses.replace(rays, color=rays.color + 0.4), source).reshape(16, 16)[6:10, 6:10]
     assert middle.min() > 0.9
     slight = edited_share(dataclasses.replace(rays, color=rays.color + 0.02), source)
     assert slight.max() == 0.0
@@ -178,7 +178,7 @@ def test_an_edited_head_keeps_the_tone_of_its_photo_and_loses_details(
         return render_with_details(generator, branch, head, source, camera(), edit=edit).color
 
     assert torch.equal(shown(planes, Edit(code, code)), shown(planes, None))
-    edited = generator.planes(other)
+    edited = 4.0 * generator.planes(other)  # of other colours by far
     assert not torch.equal(shown(edited, Edit(code, other)), shown(edited, None))
 
 
