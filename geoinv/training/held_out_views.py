@@ -18,14 +18,23 @@ def true_view(rgba: np.ndarray) -> tuple[Tensor, Tensor]:
     return straight[..., :3] * alpha + 0.5 * (1.0 - alpha), alpha[..., 0] > 0.5
 
 
-@torch.no_grad()
 def rendered_view(generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor, resolution: int) -> Tensor:
     """planes [1, 3, C, R, R], cam2world [4, 4] -> the view [r, r, 3] in [0, 1] over grey."""
+    return view_and_depth(generator, planes, cam2world, resolution)[0]
+
+
+@torch.no_grad()
+def view_and_depth(
+    generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor, resolution: int
+) -> tuple[Tensor, Tensor]:
+    """The same, and depth [r, r] along the optical axis in world units, nan where alpha is below one half."""
     grid = pixel_centres(resolution).reshape(resolution, resolution, 2)[::2, ::2]
     origins, directions = rays_through(cam2world[None], grid.reshape(-1, 2))
     output = generator.render_rays(planes, origins, directions)
     color = output.features[0, :, :3] + 0.5 * (1.0 - output.alpha[0, :, None])
-    return color.clamp(0.0, 1.0).reshape(*grid.shape[:2], 3)
+    cosine = directions[0] @ cam2world[:3, 2]
+    depth = torch.where(output.alpha[0] > 0.5, output.distance[0] * cosine, torch.nan)
+    return color.clamp(0.0, 1.0).reshape(*grid.shape[:2], 3), depth.reshape(grid.shape[:2])
 
 
 def psnr_over(view: Tensor, truth: Tensor, on_head: Tensor) -> float:

@@ -65,7 +65,7 @@ def test_short_run_ships(discs: Path, generator_file: Path, tmp_path: Path, monk
     )
     best = train_encoder(settings(discs, tmp_path / "run", generator_file))
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert {"heldout_psnr_db", "camera_deg"} <= set(lines[-1])
+    assert {"heldout_psnr_db", "camera_deg", "depth_mm", "score"} <= set(lines[-1])
     (tmp_path / "disc-encoder.safetensors").write_bytes(best.read_bytes())
     loaded, info = load_encoder(str(generator_file))
     assert info.extra["generator_sha256"] == sha256_of(generator_file)
