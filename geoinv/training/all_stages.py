@@ -276,13 +276,14 @@ def _directions(config: AllStages, minutes: float, say: Say) -> None:
 
 STAGES = (
     Stage("heads", 0.0, _heads),  # a fifth of the budget on two CPU cores: 0.02 s of both a view
-    Stage("generator", 0.42, _generator),  # gains from all the time it gets
-    Stage("superresolution", 0.03, _superresolution),  # a few thousand weights
-    Stage("encoder", 0.22, _encoder),  # learns in half of a generator's time
-    Stage("local", 0.12, _local),  # in half of that again
+    Stage("generator", 0.44, _generator),  # bounds all that follows, and gains from all the time it gets
+    Stage("superresolution", 0.02, _superresolution),  # a few thousand weights
+    Stage("encoder", 0.26, _encoder),  # its colours learn fast, its camera and depth slowly
+    Stage("local", 0.08, _local),  # flat after the first minutes
     Stage("directions", 0.0, _directions),  # a minute
 )
-"""In their order. The shares are what two CPU cores showed to be balanced; what they leave is for heads and figures."""
+"""In their order. The shares follow from what held-out figures gained per minute on two CPU cores, see
+``docs/training.md``; what they leave is for heads and figures."""
 
 
 def _measure(config: AllStages, stage: str, generator: Path, say: Say, *others: Path) -> None:
