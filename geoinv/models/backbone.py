@@ -84,5 +84,5 @@ class SynthesisNetwork(nn.Module):
         if self.config.painting == "subpixel":
             planes = F.pixel_shuffle(planes, 2) + self.mean_planes
         if self.config.smooth:
-            planes = upfirdn2d(planes, torch.tensor(_BINOMIAL), padding=(1, 1))
+            planes = upfirdn2d(planes, torch.tensor(_BINOMIAL, device=planes.device), padding=(1, 1))
         return self.warp(planes, w_plus) if self.config.warp_rank else planes

@@ -57,7 +57,7 @@ class _Shard:
     cam2world: np.ndarray  # [N, V, 4, 4]
     landmarks: np.ndarray  # [N, V, 73, 2] normalised, the first 68 in iBUG's order
     z: np.ndarray  # [N, z_dim]
-    flow: np.ndarray | None  # [N, 3, 2, S, S] float16; data sets of version 1 have none
+    flow: np.ndarray | None  # [N, 3, 2, S, S] float16; older data sets have none
 
 
 class HeadShards:
