@@ -87,12 +87,12 @@ def test_stages_follow_one_another_and_ship(stages: list[str], tmp_path: Path) -
         "large-check 24 x 2 at 256 twins",
         "large 2000 x 3 at 256 twins",
         "heads 18000 x 3 at 128 twins",
-        "generator 50.4 from None",
+        "generator 52.8 from None",
         "figures of the generator",
-        "superresolution 3.6",
-        "encoder 26.4 from None",
+        "superresolution 2.4",
+        "encoder 31.2 from None",
         "figures of both",
-        "local 14.4 from None",
+        "local 9.6 from None",
         "figures of all",
         "directions",
     ]
@@ -133,7 +133,7 @@ def test_a_stage_starts_over_when_what_it_builds_on_has_changed(stages: list[str
     torch.save({"base": "0" * 64}, tmp_path / "encoder" / "state.pt")
     stages.clear()
     train_all(AllStages(tmp_path, hours=2.0))
-    assert "encoder 26.4 from earlier.safetensors" in stages
+    assert "encoder 31.2 from earlier.safetensors" in stages
     assert not (tmp_path / "encoder" / "state.pt").exists()
     torch.save({"base": sha256_of(weights / "mini-generator.safetensors")}, tmp_path / "encoder" / "state.pt")
     train_all(AllStages(tmp_path, hours=2.0))
@@ -144,9 +144,9 @@ def test_goes_on_from_earlier_weights(stages: list[str], tmp_path: Path) -> None
     weights = train_all(AllStages(tmp_path / "first", hours=1.0))
     stages.clear()
     train_all(AllStages(tmp_path / "second", hours=1.0, start=weights))
-    assert "generator 25.2 from mini-generator.safetensors" in stages
-    assert "encoder 13.2 from mini-encoder.safetensors" in stages
-    assert "local 7.2 from mini-details.safetensors" in stages
+    assert "generator 26.4 from mini-generator.safetensors" in stages
+    assert "encoder 15.6 from mini-encoder.safetensors" in stages
+    assert "local 4.8 from mini-details.safetensors" in stages
     with pytest.raises(UsageError, match="has no mini-generator"):
         train_all(AllStages(tmp_path / "third", hours=1.0, start=tmp_path))
 
