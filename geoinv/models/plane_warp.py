@@ -87,8 +87,8 @@ class PlaneWarp(nn.Module):
             places.permute(0, 2, 3, 1),
             padding_mode="border",
             align_corners=False,
-        )
-        return moved.reshape(batch, channels, side, side)
+        ).reshape(batch, channels, side, side)
+        return moved.contiguous(memory_format=torch.channels_last)  # as the renderer reads it
 
 
 def _along_axes(flow: Tensor, points: Tensor) -> Tensor:
