@@ -207,7 +207,7 @@ def _start(
 ) -> TriPlaneGenerator:
     if config.start is None:
         generator = TriPlaneGenerator(model)
-        if model.backbone.warp_rank and data.has_flows and RunFolder(config.out).load_state() is None:
+        if model.backbone.warp_rank and data.has_flows and not RunFolder(config.out).is_begun:
             left = fit_warp(generator, data, steps=config.warp_steps, seed=config.seed)
             if on_progress is not None:
                 on_progress(0.0, f"warp fitted to the flows of meshes, {100.0 * left:.1f} % of their variance left")

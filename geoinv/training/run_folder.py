@@ -25,16 +25,24 @@ class RunFolder:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self._state.exists()
+
+    @property
+    def _state(self) -> Path:
+        return self.path / "state.pt"
+
     def load_state(self) -> dict[str, Any] | None:
         """The last checkpoint, or None at the start."""
-        state = self.path / "state.pt"
-        if not state.exists():
+        if not self.is_begun:
             return None
-        return torch.load(state, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        return torch.load(self._state, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint whole, never in part."""
-        with atomic_path(self.path / "state.pt", durable=True) as temporary:
+        with atomic_path(self._state, durable=True) as temporary:
             torch.save(state, temporary)
 
     def log(self, **figures: float) -> None:
@@ -49,7 +57,7 @@ class RunFolder:
         best = self.path / "best.safetensors"
         if best.exists():
             best.replace(self.earlier)
-        (self.path / "state.pt").unlink(missing_ok=True)  # last: a run that is killed here starts over again
+        self._state.unlink(missing_ok=True)  # last: a run that is killed here starts over again
 
     @property
     def earlier(self) -> Path:

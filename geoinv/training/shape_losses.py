@@ -51,7 +51,7 @@ def shape_losses(
         squared error of features in units of their spread.
     """
     hit = (rays.distance > 0) & (rays.alpha > 0.5)
-    near = _surface_points(rays, hit, points, random)
+    near = _surface_points(rays, _chosen(hit, points, random))
     noise = torch.randn(near.shape, generator=random) * _NEAR
     box = generator.config.render.box_side
     anywhere = (torch.rand(near.shape, generator=random) - 0.5) * box
@@ -79,13 +79,8 @@ def _chosen(hit: Tensor, count: int, random: torch.Generator) -> Tensor:
     return torch.multinomial(weights, count, replacement=True, generator=random)
 
 
-def _surface_points(rays: RayBatch, hit: Tensor, count: int, random: torch.Generator) -> Tensor:
+def _surface_points(rays: RayBatch, index: Tensor) -> Tensor:
     """[B, count, 3] of the true surface; where no ray hits, the places where rays start, which are in free space."""
-    index = _chosen(hit, count, random)
-    return _points_of(rays, index)
-
-
-def _points_of(rays: RayBatch, index: Tensor) -> Tensor:
     rows = index[..., None].expand(-1, -1, 3)
     distance = rays.distance.gather(1, index)[..., None]
     return rays.origins.gather(1, rows) + distance * rays.directions.gather(1, rows)
@@ -99,7 +94,7 @@ def _normal_loss(
     index = _chosen(hit, count, random)
     batch = len(planes)
     offsets = _STEP * torch.cat([torch.eye(3), -torch.eye(3)])  # [6, 3]
-    points = _points_of(rays, index)[:, :, None] + offsets
+    points = _surface_points(rays, index)[:, :, None] + offsets
     opacity = _opacity(generator, planes, points.reshape(batch, -1, 3)).reshape(batch, count, 2, 3)
     falls = opacity[:, :, 1] - opacity[:, :, 0]
     normals = rays.normals.gather(1, index[..., None].expand(-1, -1, 3))

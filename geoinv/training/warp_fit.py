@@ -69,5 +69,6 @@ def _components(warp: PlaneWarp, flows: Tensor) -> tuple[Tensor, Tensor]:
     axes = axes[:, :rank]  # [D, K]
     amounts = torch.cat([(part.float() - mean) @ axes for part in flows.split(1000)])
     spread = amounts.std(dim=0)
-    warp.set_fields(mean, axes.T * spread[:, None])
-    return axes.T * spread[:, None], amounts / spread
+    fields = axes.T * spread[:, None]
+    warp.set_fields(mean, fields)
+    return fields, amounts / spread
