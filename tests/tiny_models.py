@@ -85,6 +85,7 @@ def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:
         channels=(8, 8, 8, 8, 8),
         blocks=(1, 1, 1, 1, 1),
         hidden=16,
+        landmark_widths=(16, 16),
     )
     encoder = GlobalEncoder(encoder_config)
     save_model(folder / "mini-encoder.safetensors", encoder, encoder_config, {"generator_sha256": sha256})

@@ -123,13 +123,13 @@ def encoder(
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
     learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,
     no_geometry: Annotated[
-        bool, typer.Option("--no-geometry", help="Without the losses of shape: for `geoinv eval --ablation`.")
+        bool, typer.Option("--no-geometry", help="Without all that tells shapes: for `geoinv eval --ablation`.")
     ] = False,
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Teach the encoder of a generator to find codes and cameras of the heads of a data set."""
+    """Teach the encoder of a generator to find codes and cameras of heads; heads of 256 px tell cameras best."""
     output.set_quiet(quiet)
     start = time.perf_counter()
     check_writable(out)

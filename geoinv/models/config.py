@@ -217,6 +217,7 @@ class EncoderConfig:
     channels: tuple[int, ...] = (32, 64, 128, 256, 256)  # at 64, 32, 16, 8, 4 px after the stem
     blocks: tuple[int, ...] = (1, 2, 3, 3, 2)
     hidden: int = 512
+    landmark_widths: tuple[int, ...] = (32, 64, 96, 128)  # at 64, 32, 16, 8 px
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EncoderConfig:

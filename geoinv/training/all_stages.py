@@ -29,11 +29,13 @@ from .mini_model import mini_for_heads
 from .run_folder import RunFolder
 from .superresolution import SuperresolutionTraining, train_superresolution
 
-HEADS_PER_HOUR = 9000
-"""Heads to render for each hour of the budget, three views each: a sixth of it on two CPU cores."""
+HEADS_PER_HOUR = 7000
+"""Heads to render for each hour of the budget, three views each, for the generator: a tenth of it on two CPU cores."""
 MOST_HEADS = 60_000
-LARGE_HEADS_PER_HOUR = 1000
-"""Likewise at the final resolution, which takes a few minutes of the hour."""
+LARGE_HEADS_PER_HOUR = 2500
+"""Likewise at the final resolution, for encoder and local branch: a fourteenth of the hour."""
+MOST_LARGE_HEADS = 15_000
+"""Of 1.8 MB each."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Sizes:
     heads: int | None = None
     check_heads: int = 60
     large_heads: int | None = None
-    large_check_heads: int = 24
+    large_check_heads: int = 40
     held_out_heads: int = 48
     shard_size: int = 100
     model: GeneratorConfig = field(default_factory=mini_for_heads)
@@ -169,7 +171,8 @@ def _heads_to_render(config: AllStages) -> int:
 def _large_heads_to_render(config: AllStages) -> int:
     if config.sizes.large_heads is not None:
         return config.sizes.large_heads
-    return max(int(LARGE_HEADS_PER_HOUR * config.hours) // 100 * 100, 200)
+    wanted = int(LARGE_HEADS_PER_HOUR * config.hours) // 100 * 100
+    return min(max(wanted, 200), MOST_LARGE_HEADS)
 
 
 def _heads(config: AllStages, minutes: float, say: Say) -> None:
@@ -228,8 +231,8 @@ def _encoder(config: AllStages, minutes: float, say: Say) -> None:
     run = RunFolder(config.out / "encoder")
     _start_over_for(run, sha256_of(config.generator), say)
     settings = EncoderTraining(
-        data=config.out / "heads",
-        validation=config.out / "check",
+        data=config.out / "large",
+        validation=config.out / "large-check",
         out=run.path,
         minutes=minutes,
         start=run.earlier if run.earlier.exists() else _started(config, "encoder"),

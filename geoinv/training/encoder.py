@@ -3,8 +3,8 @@
 As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: image, latent, identity and geometry
 terms, the last as opacity, depth, surface, density, normals and planes. Inputs are renders of the true heads and of the
 generator's own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known
-cameras are used for rendering and teach the camera head. Unlabelled portraits are reconstructed as they are, and are to
-look like the same person.
+cameras are used for rendering and teach the camera head, and so do known landmarks. Unlabelled portraits are
+reconstructed as they are, and are to look like the same person.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from ..metrics.camera import rotation_angle_deg
 from ..metrics.face_square import face_square
 from ..metrics.geometry import units_to_mm
 from ..models.config import EncoderConfig
-from ..models.encoder import GlobalEncoder
+from ..models.encoder import INPUT_SIZE, GlobalEncoder, at_input_size
+from ..models.face_landmarks import heat_loss
 from ..models.generator import TriPlaneGenerator
 from ..models.latent_space import LatentSpace, measure_latent_space
 from ..models.precision import allow_bfloat16, fast_precision
 from ..synth.dataset import sample_cameras
 from .face_photos import FacePhotoBatch, FacePhotos
-from .generator import guided_distances, ray_losses
+from .generator import guided_distances, own_surface, ray_losses
 from .head_shards import HeadShards, RayBatch, in_background
 from .held_out_views import psnr_over, true_view, view_and_depth
 from .likeness import likeness_loss, rendered_faces
@@ -58,19 +59,20 @@ class EncoderTraining:
     photos: Path | None = None  # unlabelled portraits; every fourth is left for testing
     photos_per_step: int = 24
     heads_rendered: int = 6  # of the photos, so many are also compared as pictures and shapes
+    landmark_sets: int = 256  # of random views, without pictures, to learn cameras from
     samples_per_step: int = 1  # of the photos, so many are the generator's own samples
     # Share of a run from random weights with latent and camera terms only: pictures of wrong heads teach little and
     # cost two thirds of a step.
     latent_only_share: float = 0.3
     portraits_per_step: int = 3
     faces_per_step: int = 2  # of the heads rendered, so many are also compared by what face networks see in them
-    rays_per_view: int = 400  # in the input view, and as many in another view
+    rays_per_view: int = 400  # in the input view, and as many in another view (without geometry in the same)
     even_samples: int = 10
     surface_samples: int = 10
     surface_spread: float = 0.02
     shape_points: int = 160  # of each head rendered: near its surface, on it, and anywhere
     learning_rate: float = 1e-3
-    with_geometry: bool = True  # else without the terms of shape, for comparison
+    with_geometry: bool = True  # else with nothing that tells shapes, for comparison: see GEOMETRY
     average_decay: float = 0.998
     validate_every_minutes: float = 5.0
     seed: int = 0
@@ -78,13 +80,20 @@ class EncoderTraining:
 
 
 GREY = 0.5
+LANDMARK_NOISE = 1.0 / INPUT_SIZE
+"""Standard deviation of what is added to true landmarks, normalised: about the error of those that are found."""
 
 GEOMETRY = ("alpha", "surface", "depth", "density", "normals", "planes")
-"""The terms of shape; what is left of it without them is in the code and in the outline of colours."""
+"""The terms of shape. Without them all that tells shapes is left out: another view of the head, and the true surface as
+the place where rays are sampled. What is left is the photo's own view, code and camera, as in the official code's
+``pix_sup_only``."""
 
 LOSS_WEIGHTS = {
     "latent": 0.05,
     "camera": 0.6,
+    "landmark_camera": 0.6,
+    "landmarks": 10.0,
+    "heat": 0.05,
     "color": 1.0,
     "alpha": 0.5,
     "surface": 0.2,
@@ -94,6 +103,7 @@ LOSS_WEIGHTS = {
     "planes": 0.02,
     "portrait": 0.3,
     "portrait_camera": 0.1,
+    "portrait_landmarks": 2.0,
     "likeness": 0.02,
     "portrait_likeness": 0.02,
     # Without it, networks are pleased by codes that make no head: blotches, red where a smile should be.
@@ -112,6 +122,8 @@ class PhotoBatch:
         images: [P, 3, S, S] in [-1, 1].
         z: [P, z_dim].
         camera: [P, 6] true pose vectors.
+        landmarks: [H, 73, 2] of the first photos, normalised.
+        seen: [N, 73, 2] landmarks in many views of which no picture is made, and the cameras that see them, [N, 6].
         rays: Rays of the first heads of the batch, in the input view and another.
         faces: [F, 3, S, S] in [0, 1], the input views of the first of them over grey.
     """
@@ -119,11 +131,13 @@ class PhotoBatch:
     images: Tensor
     z: Tensor
     camera: Tensor
+    landmarks: Tensor
+    seen: tuple[Tensor, Tensor]
     rays: RayBatch
     faces: Tensor
 
     def with_photos(self, images: Tensor, z: Tensor, camera: Tensor) -> PhotoBatch:
-        """The same with more photos at the end, which have no rays."""
+        """The same with more photos at the end, which have no landmarks and no rays."""
         return replace(
             self,
             images=torch.cat([self.images, images]),
@@ -137,7 +151,7 @@ def photo_batch(data: HeadShards, rng: np.random.Generator, config: EncoderTrain
     heads = rng.choice(len(data), size=config.photos_per_step - config.samples_per_step, replace=False)
     views = [rng.choice(data.num_views, size=2, replace=False) for _ in heads]
     faces: list[np.ndarray] = []
-    images, zs, cameras = [], [], []
+    images, zs, cameras, landmarks = [], [], [], []
     for head, (view, _) in zip(heads, views, strict=True):
         rgba, _, cam2world, z = data.view(int(head), int(view))
         straight = np.asarray(rgba, np.float32) / 255.0
@@ -146,12 +160,18 @@ def photo_batch(data: HeadShards, rng: np.random.Generator, config: EncoderTrain
             faces.append(straight[..., :3] * straight[..., 3:] + GREY * (1.0 - straight[..., 3:]))
         zs.append(z)
         cameras.append(cam2world)
-    compared = [(int(head), [int(v) for v in pair]) for head, pair in zip(heads, views, strict=True)]
+        landmarks.append(data.landmarks(int(head), int(view)))
+    shown = [pair if config.with_geometry else pair[[0, 0]] for pair in views]
+    compared = [(int(head), [int(v) for v in pair]) for head, pair in zip(heads, shown, strict=True)]
     rays = data.rays_of(rng, compared[: config.heads_rendered], rays_per_view=config.rays_per_view)
     pose = CameraPose.from_cam2world(torch.from_numpy(np.stack(cameras)).double()).as_vector().float()
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) * 2.0 - 1.0
     over_grey = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
-    return PhotoBatch(pixels, torch.from_numpy(np.stack(zs)), pose, rays, over_grey)
+    marks, seen_by = data.landmarks_and_cameras(rng, config.landmark_sets)
+    noise = torch.from_numpy(rng.normal(0.0, LANDMARK_NOISE, marks.shape).astype(np.float32))
+    seen = marks + noise, CameraPose.from_cam2world(seen_by.double()).as_vector().float()
+    known = torch.from_numpy(np.stack(landmarks))
+    return PhotoBatch(pixels, torch.from_numpy(np.stack(zs)), pose, known, seen, rays, over_grey)
 
 
 def _as_photo(rng: np.random.Generator, rgba: np.ndarray) -> np.ndarray:
@@ -167,9 +187,8 @@ def generator_photos(
     """The generator's own samples as photos: images [count, 3, size, size], z, camera vectors."""
     z = torch.from_numpy(rng.standard_normal((count, generator.config.z_dim)).astype(np.float32))
     cam2world = torch.from_numpy(np.concatenate([sample_cameras(rng, 1) for _ in range(count)]))
-    output = generator.render(
-        generator.planes(generator.mapping(z)), cam2world, resolution=size // 2, superresolution=False
-    )
+    w_plus = generator.mapping(z)
+    output = generator.render(generator.planes(w_plus), cam2world, w_plus=w_plus, resolution=size // 2)
     rgba = F.interpolate(torch.cat([output.color, output.alpha], dim=1), size=(size, size), mode="bilinear")
     photos = []
     for picture in rgba.permute(0, 2, 3, 1).numpy():
@@ -237,10 +256,11 @@ def train_encoder(config: EncoderTraining, on_progress: Tell | None = None) -> P
         save_model(path, averaged.module, model, extra=extra)
 
     with closing(batches):
-        return loop.train(losses, _weights(config), figures, save_best)
+        return loop.train(losses, loss_weights(config), figures, save_best)
 
 
-def _weights(config: EncoderTraining) -> dict[str, float]:
+def loss_weights(config: EncoderTraining) -> dict[str, float]:
+    """Of each term in the sum."""
     return LOSS_WEIGHTS if config.with_geometry else LOSS_WEIGHTS | dict.fromkeys(GEOMETRY, 0.0)
 
 
@@ -265,35 +285,51 @@ def encoder_losses(
 ) -> dict[str, Tensor]:
     """Latent and camera terms in units of their spread, and with ``renders`` those of pictures and shapes."""
     with fast_precision(batch.images.device):
-        predicted = encoder.encode(batch.images)
+        predicted = encoder(at_input_size(batch.images))
     with torch.no_grad():
         target = generator.mapping(batch.z)
     # the mean over codes carries the head; single codes may leave it where the picture asks for it
     latent = ((predicted.w_plus.mean(dim=1) - target[:, 0]) / space.deviations).square().mean()
     spread = _spread(predicted.w_plus, space)
-    camera = F.smooth_l1_loss(
-        predicted.camera.as_vector() / encoder.pose_scale, batch.camera / encoder.pose_scale, beta=0.1
-    )
+    seen, seen_by = batch.seen
+    known = batch.landmarks.shape[0]
+    terms = {
+        "latent": latent + 0.3 * spread,
+        "camera": camera_loss(encoder, predicted.camera, batch.camera),
+        "landmark_camera": camera_loss(encoder, encoder.camera_of(seen), seen_by),
+        "landmarks": landmark_loss(predicted.landmarks[:known], batch.landmarks),
+        "heat": heat_loss(predicted.heat[:known], batch.landmarks),
+    }
     if not renders:
-        return {"latent": latent + 0.3 * spread, "camera": camera}
+        return terms
     heads = batch.rays.z.shape[0]
     planes = generator.planes(predicted.w_plus[:heads])
     rays = batch.rays
+    surface = rays.distance if config.with_geometry else own_surface(generator, planes, rays.origins, rays.directions)
     distances = guided_distances(
-        rays.origins, rays.directions, rays.distance, generator.config.render.box_side, config, random
+        rays.origins, rays.directions, surface, generator.config.render.box_side, config, random
     )
     output = generator.march(planes, rays.origins, rays.directions, distances)
-    terms = {"latent": latent + 0.3 * spread, "camera": camera, **ray_losses(output, rays, distances)}
+    terms |= ray_losses(output, rays, distances)
     if config.with_geometry:
         with torch.no_grad():
             teacher = generator.planes(target[:heads])
-        shift = predicted.camera.shift[:heads, 2] - batch.camera[:heads, 5]
-        terms |= shape_losses(generator, planes, teacher, rays, output, shift, random, points=config.shape_points)
+        terms |= shape_losses(generator, planes, teacher, rays, output, random, points=config.shape_points)
     count = batch.faces.shape[0]
     wanted = face_square(batch.faces)
     cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world()
     seen = rendered_faces(generator, planes[:count], cam2world, torch.full_like(wanted, GREY), config, random)
     return terms | {"likeness": likeness_loss(seen, wanted)}
+
+
+def camera_loss(encoder: GlobalEncoder, told: CameraPose, true: Tensor) -> Tensor:
+    """Error of cameras against pose vectors [B, 6], in units of their spread."""
+    return F.smooth_l1_loss(told.as_vector() / encoder.pose_scale, true / encoder.pose_scale, beta=0.1)
+
+
+def landmark_loss(told: Tensor, true: Tensor) -> Tensor:
+    """Error of landmarks [B, N, 2], normalised: absolute from about a pixel on."""
+    return F.smooth_l1_loss(told, true, beta=1.0 / INPUT_SIZE)
 
 
 def _spread(w_plus: Tensor, space: LatentSpace) -> Tensor:
@@ -322,7 +358,7 @@ def portrait_losses(
     The picture teaches the code only: a camera could hide a wrong face by looking past it.
     """
     with fast_precision(batch.images.device):
-        predicted = encoder.encode(batch.images)
+        predicted = encoder(at_input_size(batch.images))
     cam2world = predicted.camera.cam2world().detach()
     planes = generator.planes(predicted.w_plus)
     output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels))
@@ -334,6 +370,7 @@ def portrait_losses(
         "portrait_camera": F.smooth_l1_loss(
             predicted.camera.as_vector()[:, :5] / scale, batch.camera / scale, beta=0.1
         ),
+        "portrait_landmarks": landmark_loss(predicted.landmarks[:, -5:], batch.landmarks5),
         "portrait_likeness": likeness_loss(seen, wanted),
         "portrait_spread": _spread(predicted.w_plus, space),
         "portrait_prior": space.coordinates(predicted.w_plus.mean(dim=1)).square().mean(),
@@ -353,7 +390,7 @@ def validate(
         rgba, true_depth, cam2world, _ = heads.view(head, 0)
         straight = np.asarray(rgba, np.float32) / 255.0
         photo = straight[..., :3] * straight[..., 3:] + random_background(rng, side) * (1.0 - straight[..., 3:])
-        predicted = encoder.encode(torch.from_numpy(photo).permute(2, 0, 1)[None] * 2.0 - 1.0)
+        predicted = encoder(at_input_size(torch.from_numpy(photo).permute(2, 0, 1)[None] * 2.0 - 1.0))
         pose = predicted.camera.cam2world()
         degrees.append(rotation_angle_deg(pose, torch.from_numpy(np.array(cam2world))[None]).item())
         result, depth = view_and_depth(generator, generator.planes(predicted.w_plus), pose[0], side)

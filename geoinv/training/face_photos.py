@@ -32,6 +32,7 @@ class FacePhotoBatch:
     Args:
         images: [P, 3, S, S] in [-1, 1], made worse at random.
         camera: [P, 5] yaw, pitch, roll (radians) and shift to the right and down: what alignment estimates.
+        landmarks5: [P, 5, 2] normalised: eye centres, nose tip and mouth corners, image left first.
         pixels: [P, N, 2] normalised positions on the face.
         color: [P, N, 3] in [0, 1] of the photo as it is.
         photos: [P, 3, S, S] in [0, 1], as they are.
@@ -41,6 +42,7 @@ class FacePhotoBatch:
 
     images: Tensor
     camera: Tensor
+    landmarks5: Tensor
     pixels: Tensor
     color: Tensor
     photos: Tensor
@@ -62,6 +64,7 @@ class FacePhotos:
         self._faces: list[np.ndarray] = []  # indices of the pixels of the face
         self._persons: list[NDArray[np.float32]] = []
         self._cameras: list[tuple[float, float]] = []
+        self._landmarks: list[NDArray[np.float32]] = []
         for i, path in enumerate(list_images(folder)):
             if i % keep_out_every == 0:
                 self.held_out.append(path.name)
@@ -77,6 +80,7 @@ class FacePhotos:
             self._pictures.append(picture)
             self._persons.append(_person(face, size))
             self._faces.append(np.flatnonzero(mask))
+            self._landmarks.append((face.landmarks5 / face.image.shape[0]).astype(np.float32))
             self._cameras.append((np.radians(face.yaw_deg), np.radians(face.pitch_deg)))
         if not self._pictures:
             raise UsageError(f"no photo with a face in {folder}", "give a folder of portraits")
@@ -88,10 +92,10 @@ class FacePhotos:
     def batch(self, rng: np.random.Generator, *, photos: int, rays_per_photo: int) -> FacePhotoBatch:
         """Random photos, every second one mirrored."""
         size = self.size
-        images, cameras, pixels, colors, photos_as_are, masks, persons = [], [], [], [], [], [], []
+        images, cameras, marks, pixels, colors, photos_as_are, masks, persons = [], [], [], [], [], [], [], []
         for index in rng.choice(len(self), size=photos, replace=photos > len(self)):
             picture, face, person = self._pictures[index], self._faces[index], self._persons[index]
-            yaw, pitch = self._cameras[index]
+            (yaw, pitch), landmarks = self._cameras[index], self._landmarks[index]
             chosen = face[rng.integers(0, len(face), rays_per_photo)]
             rows, columns = chosen // size, chosen % size
             mask = np.zeros((size, size), np.float32)
@@ -99,6 +103,7 @@ class FacePhotos:
             if rng.random() < 0.5:
                 picture, mask, person = picture[:, ::-1], mask[:, ::-1], person[:, ::-1]
                 columns, yaw = size - 1 - columns, -yaw
+                landmarks = (landmarks * [-1.0, 1.0] + [1.0, 0.0])[[1, 0, 2, 4, 3]]
             picture = np.ascontiguousarray(picture)
             images.append(photo_like(rng, picture))
             photos_as_are.append(picture)
@@ -107,9 +112,11 @@ class FacePhotos:
             pixels.append((np.stack([columns, rows], axis=-1) + 0.5) / size)
             colors.append(picture[rows, columns])
             cameras.append((yaw, pitch, 0.0, 0.0, 0.0))
+            marks.append(landmarks)
         return FacePhotoBatch(
             images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) * 2.0 - 1.0,
             camera=torch.tensor(cameras, dtype=torch.float32),
+            landmarks5=torch.from_numpy(np.stack(marks).astype(np.float32)),
             pixels=torch.from_numpy(np.stack(pixels).astype(np.float32)),
             color=torch.from_numpy(np.stack(colors)),
             photos=torch.from_numpy(np.stack(photos_as_are)).permute(0, 3, 1, 2).contiguous(),

@@ -97,6 +97,13 @@ def guided_distances(
     return torch.cat([even, about], dim=-1).sort(dim=-1).values
 
 
+@torch.no_grad()
+def own_surface(generator: TriPlaneGenerator, planes: Tensor, origins: Tensor, directions: Tensor) -> Tensor:
+    """Distances [B, N] at which heads are hit by rays [B, N, 3], 0 where they are not."""
+    found = generator.render_rays(planes, origins, directions)
+    return torch.where(found.alpha > 0.5, found.distance, 0.0)
+
+
 def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[str, Tensor]:
     """Squared error of colour and alpha, and how far from the true surface (world units) the weights lie."""
     hit = (batch.distance > 0) & (batch.alpha > 0.5)

@@ -112,6 +112,19 @@ class HeadShards:
         shard, i = self._locate(head)
         return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
 
+    def landmarks(self, head: int, view: int) -> np.ndarray:
+        """[73, 2] of one view, normalised; the first 68 in iBUG's order, then the five of alignment."""
+        shard, i = self._locate(head)
+        return shard.landmarks[i, view]
+
+    def landmarks_and_cameras(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
+        """Landmarks [count, 73, 2] and cam2world [count, 4, 4] of random views."""
+        heads, views = rng.integers(0, len(self), count), rng.integers(0, self.num_views, count)
+        found = [(*self._locate(int(head)), int(view)) for head, view in zip(heads, views, strict=True)]
+        landmarks = np.stack([shard.landmarks[i, view] for shard, i, view in found])
+        cameras = np.stack([shard.cam2world[i, view] for shard, i, view in found])
+        return torch.from_numpy(landmarks), torch.from_numpy(cameras)
+
     @property
     def has_flows(self) -> bool:
         """Whether every head comes with the flow of its planes."""

@@ -15,7 +15,7 @@ from ..metrics.face_networks import dense_features, face_crops, load_face_weight
 from ..metrics.face_square import FACE_SIDE, crop_about, face_positions
 from ..metrics.identity import identity_descriptor
 from ..models.generator import TriPlaneGenerator
-from .generator import RaySamples, guided_distances
+from .generator import RaySamples, guided_distances, own_surface
 
 
 def likeness_loss(seen: Tensor, wanted: Tensor) -> Tensor:
@@ -49,9 +49,7 @@ def rendered_faces(
     Alpha is a constant here: a head is not to become transparent where the photo behind it is the better likeness.
     """
     origins, directions = rays_through(cam2world, face_positions(planes.device))
-    with torch.no_grad():
-        found = generator.render_rays(planes, origins, directions)
-    surface = torch.where(found.alpha > 0.5, found.distance, 0.0)
+    surface = own_surface(generator, planes, origins, directions)
     distances = guided_distances(origins, directions, surface, generator.config.render.box_side, config, random)
     output = generator.march(planes, origins, directions, distances)
     alpha = output.alpha.detach()[..., None]

@@ -22,7 +22,7 @@ from ..models.details import (
     of_edited,
     rays_of_view,
 )
-from ..models.encoder import INPUT_SIZE, GlobalEncoder
+from ..models.encoder import GlobalEncoder, at_input_size
 from ..models.generator import RenderOutput, TriPlaneGenerator
 from ..models.precision import fast_precision
 from .generator import RaySamples, guided_distances
@@ -54,9 +54,8 @@ class Reconstruction:
 
 @torch.no_grad()
 def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: ViewPairs) -> Reconstruction:
-    photos = F.interpolate(pairs.photos, size=(INPUT_SIZE, INPUT_SIZE), mode="bilinear", antialias=True)
     with fast_precision(pairs.photos.device):
-        estimate = encoder(photos * 2.0 - 1.0)
+        estimate = encoder(at_input_size(pairs.photos) * 2.0 - 1.0)
     planes = generator.planes(estimate.w_plus)
     pose = estimate.camera.as_vector()
     seen_from = CameraPose.from_vector(pose).cam2world()

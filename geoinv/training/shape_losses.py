@@ -28,7 +28,6 @@ def shape_losses(
     teacher: Tensor,
     rays: RayBatch,
     output: RayOutput,
-    shift: Tensor,
     random: torch.Generator,
     *,
     points: int,
@@ -41,14 +40,13 @@ def shape_losses(
         teacher: The same of the true z, without gradient.
         rays: What the true heads show along rays, normals among them.
         output: What the predicted heads show along the same rays.
-        shift: [B] how far the predicted cameras stand too far forward, in world units.
         random: Of the points.
         points: Near the surface of each head, and as many anywhere in its box.
 
     Returns:
-        ``depth``: error of the expected distance, as the predicted camera sees it, in world units; ``density``: squared
-        error of opacities near the surface and in free space; ``normals``: 1 - cosine at the true surface; ``planes``:
-        squared error of features in units of their spread.
+        ``depth``: error of the expected distance, in world units; ``density``: squared error of opacities near the
+        surface and in free space; ``normals``: 1 - cosine at the true surface; ``planes``: squared error of features
+        in units of their spread.
     """
     hit = (rays.distance > 0) & (rays.alpha > 0.5)
     near = _surface_points(rays, _chosen(hit, points, random))
@@ -58,9 +56,8 @@ def shape_losses(
     asked = torch.cat([near + noise, anywhere], dim=1)
     with torch.no_grad():
         wanted = _opacity(generator, teacher, asked)
-    seen = output.distance - shift[:, None]  # rays start at the true camera
     return {
-        "depth": (F.smooth_l1_loss(seen, rays.distance, beta=SLAB, reduction="none") * hit).mean(),
+        "depth": (F.smooth_l1_loss(output.distance, rays.distance, beta=SLAB, reduction="none") * hit).mean(),
         "density": (_opacity(generator, planes, asked) - wanted).square().mean(),
         "normals": _normal_loss(generator, planes, rays, hit, points, random),
         "planes": (planes - teacher).square().mean() / teacher.var(),

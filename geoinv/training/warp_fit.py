@@ -16,7 +16,6 @@ from .head_shards import HeadShards
 _BATCH = 256
 _MOST_HEADS = 12_000  # with flows of 49 KB each
 _COMPONENT_HEADS = 3000  # which the components are found from
-_KEEP_CODES = 0.04  # of the loss: how far codes may move that other parts were trained on
 
 
 def fit_warp(generator: TriPlaneGenerator, data: HeadShards, *, steps: int, seed: int) -> float:
@@ -35,9 +34,6 @@ def fit_warp(generator: TriPlaneGenerator, data: HeadShards, *, steps: int, seed
     z, flows = data.flows(_MOST_HEADS)
     components, amounts = _components(warp, flows)
     random = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        before = torch.cat([generator.mapping(part)[:, 0] for part in z.split(1000)])
-    spread = before.std(dim=0)
     power = components.square().mean(dim=1) / components.square().mean()
     weight = 0.3 + 0.7 * power  # the larger a component the more it counts, but none is left to chance
     optimizer = torch.optim.Adam(
@@ -49,9 +45,8 @@ def fit_warp(generator: TriPlaneGenerator, data: HeadShards, *, steps: int, seed
         index = torch.randint(len(z), (_BATCH,), generator=random)
         w = generator.mapping(z[index])[:, :1]
         error = (warp.amounts(w) - amounts[index]).square()
-        drift = ((w[:, 0] - before[index]) / spread).square().mean()
         optimizer.zero_grad(set_to_none=True)
-        ((error * weight).mean() + _KEEP_CODES * drift).backward()
+        (error * weight).mean().backward()
         optimizer.step()
         schedule.step()
         left.append(((error.detach() * power).sum() / (amounts[index].square() * power).sum()).item())

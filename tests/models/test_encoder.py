@@ -7,15 +7,18 @@ import torch
 
 from geoinv.errors import ShapeError
 from geoinv.models.config import EncoderConfig
-from geoinv.models.encoder import GlobalEncoder
+from geoinv.models.encoder import GlobalEncoder, at_input_size
 
-CONFIG = EncoderConfig("mini", num_ws=3, w_dim=8, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16)
+CONFIG = EncoderConfig(
+    "mini", num_ws=3, w_dim=8, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16, landmark_widths=(16, 16)
+)
 
 
 def test_shapes() -> None:
     output = GlobalEncoder(CONFIG)(torch.zeros(2, 3, 256, 256))
     assert output.w_plus.shape == (2, 3, 8)
     assert output.camera.as_vector().shape == (2, 6)
+    assert output.landmarks.shape == (2, 73, 2)
 
 
 def test_offsets_are_from_the_mean_code() -> None:
@@ -26,11 +29,32 @@ def test_offsets_are_from_the_mean_code() -> None:
     assert torch.allclose(encoder(image).w_plus, before + 1.5, atol=1e-5)
 
 
-def test_averages_to_half_the_side() -> None:
+def test_codes_need_half_the_side_and_cameras_all_of_it() -> None:
+    torch.manual_seed(0)
     encoder = GlobalEncoder(CONFIG)
     small = torch.rand(1, 3, 128, 128)
+    checkered = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(128, 128)
     doubled = small.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-    assert torch.allclose(encoder(doubled).w_plus, encoder.encode(small).w_plus, atol=1e-5)
+    plain, fine = encoder(doubled), encoder(doubled + checkered)
+    assert torch.allclose(plain.w_plus, fine.w_plus, atol=1e-5)
+    assert not torch.allclose(plain.camera.as_vector(), fine.camera.as_vector(), atol=1e-5)
+
+
+def test_cameras_are_told_in_full_precision() -> None:
+    """A bfloat16 position would be half a pixel off."""
+    torch.manual_seed(0)
+    encoder = GlobalEncoder(CONFIG)
+    image = torch.rand(1, 3, 256, 256)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = encoder(image)
+    assert output.landmarks.dtype == output.camera.as_vector().dtype == torch.float32
+    assert output.landmarks.bfloat16().float().ne(output.landmarks).any()
+
+
+def test_other_sides_are_brought_to_that_of_encoders() -> None:
+    image = torch.rand(1, 3, 256, 256)
+    assert at_input_size(image) is image
+    assert at_input_size(torch.full((1, 3, 64, 64), 0.25)).sub(0.25).abs().max() < 1e-6
 
 
 def test_rejects_other_sizes() -> None:

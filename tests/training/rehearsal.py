@@ -61,7 +61,7 @@ def main() -> None:
     )
     all_stages.AllStages = functools.partial(all_stages.AllStages, sizes=sizes)  # type: ignore[assignment,misc]
     encoder.EncoderConfig = functools.partial(  # type: ignore[assignment,misc]
-        EncoderConfig, channels=(8, 8, 16, 16, 16), blocks=(1, 1, 1, 1, 1), hidden=32
+        EncoderConfig, channels=(8, 8, 16, 16, 16), blocks=(1, 1, 1, 1, 1), hidden=32, landmark_widths=(16, 16)
     )
     local.DetailConfig = functools.partial(  # type: ignore[assignment,misc]
         DetailConfig, channels=8, widths=(8, 8), aligner_widths=(8, 8), hidden=8

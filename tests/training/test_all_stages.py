@@ -84,9 +84,9 @@ def test_stages_follow_one_another_and_ship(stages: list[str], tmp_path: Path) -
     weights = train_all(AllStages(tmp_path, hours=2.0))
     assert stages == [
         "check 60 x 2 at 128 twins",
-        "large-check 24 x 2 at 256 twins",
-        "large 2000 x 3 at 256 twins",
-        "heads 18000 x 3 at 128 twins",
+        "large-check 40 x 2 at 256 twins",
+        "large 5000 x 3 at 256 twins",
+        "heads 14000 x 3 at 128 twins",
         "generator 52.8 from None",
         "figures of the generator",
         "superresolution 2.4",

@@ -21,6 +21,8 @@ from geoinv.training.head_shards import HeadShards
 from tests.tiny_models import tiny_config
 from tests.training.conftest import SIDE
 
+SMALL = EncoderConfig("", 0, 0, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16, landmark_widths=(16, 16))
+
 
 @pytest.fixture
 def generator_file(tmp_path: Path) -> Path:
@@ -48,6 +50,7 @@ def test_batch_knows_its_cameras(discs: Path, generator_file: Path) -> None:
     heads = HeadShards(discs)
     batch = photo_batch(heads, np.random.default_rng(0), settings(discs, discs, generator_file))
     assert batch.images.shape == (3, 3, SIDE, SIDE)
+    assert batch.landmarks.shape == (3, 73, 2)
     assert batch.rays.z.shape[0] == 2
     assert torch.equal(batch.rays.z, batch.z[:2])
     true = {tuple(np.round(m.reshape(-1), 3)) for m in np.load(discs / "00000_cam2world.npy").reshape(-1, 4, 4)}
@@ -55,13 +58,36 @@ def test_batch_knows_its_cameras(discs: Path, generator_file: Path) -> None:
     assert all(tuple(np.round(row, 3)) in true for row in again)
 
 
+def test_without_geometry_nothing_tells_shapes(discs: Path, generator_file: Path) -> None:
+    """Rays are of the photo's own view, and are sampled where the predicted head is, wherever the true one may be."""
+    torch.manual_seed(0)
+    generator, _ = load_generator(str(generator_file))
+    encoder = training.GlobalEncoder(dataclasses.replace(SMALL, num_ws=generator.config.num_ws, w_dim=16))
+    config = dataclasses.replace(settings(discs, discs, generator_file), with_geometry=False)
+    batch = photo_batch(HeadShards(discs), np.random.default_rng(0), config)
+    own = training.CameraPose.from_vector(batch.camera[:2]).cam2world()[:, None, :3, 3]
+    assert torch.allclose(batch.rays.origins, own.expand_as(batch.rays.origins), atol=1e-4)
+    elsewhere = dataclasses.replace(batch.rays, distance=batch.rays.distance * 0.9, normals=None)
+    space = measure_latent_space(generator)
+    first, second = (
+        training.encoder_losses(
+            encoder, generator, shown, space, config, torch.Generator().manual_seed(0), renders=True
+        )
+        for shown in (batch, dataclasses.replace(batch, rays=elsewhere))
+    )
+    weights = training.loss_weights(config)
+    assert {name: loss.item() for name, loss in first.items() if weights[name]} == {
+        name: loss.item() for name, loss in second.items() if weights[name]
+    }
+    assert first["surface"] != second["surface"]  # which is told, and weighs nothing
+
+
 def test_short_run_ships(discs: Path, generator_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    small = EncoderConfig("", 0, 0, channels=(8, 8, 8), blocks=(1, 1, 1), hidden=16)
     monkeypatch.setattr(
         training,
         "EncoderConfig",
-        lambda name, num_ws, w_dim: EncoderConfig(name, num_ws, w_dim, small.channels, small.blocks, small.hidden),
+        lambda name, num_ws, w_dim: dataclasses.replace(SMALL, generator=name, num_ws=num_ws, w_dim=w_dim),
     )
     best = train_encoder(settings(discs, tmp_path / "run", generator_file))
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
@@ -79,12 +105,11 @@ def test_short_run_ships(discs: Path, generator_file: Path, tmp_path: Path, monk
 def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: Path) -> None:
     torch.manual_seed(0)
     generator, _ = load_generator(str(generator_file))
-    config = EncoderConfig("", 4, 16, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16)
-    config = dataclasses.replace(config, num_ws=generator.config.num_ws)
-    encoder = training.GlobalEncoder(config)
+    encoder = training.GlobalEncoder(dataclasses.replace(SMALL, num_ws=generator.config.num_ws, w_dim=16))
     batch = FacePhotoBatch(
         images=torch.rand(2, 3, 128, 128),
         camera=torch.zeros(2, 5),
+        landmarks5=torch.full((2, 5, 2), 0.5),
         pixels=torch.rand(2, 9, 2),
         color=torch.rand(2, 9, 3),
         photos=torch.rand(2, 3, 128, 128),
@@ -97,8 +122,12 @@ def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: P
     )
     losses["portrait"].backward(retain_graph=True)
     assert encoder.codes.weight.grad is not None and encoder.codes.weight.grad.abs().sum() > 0
-    assert encoder.pose.weight.grad is None
+    assert not _moves_camera(encoder)
     losses["portrait_likeness"].backward(retain_graph=True)
-    assert encoder.pose.weight.grad is None
-    losses["portrait_camera"].backward()
-    assert encoder.pose.weight.grad is not None
+    assert not _moves_camera(encoder)
+    losses["portrait_camera"].backward(retain_graph=True)
+    assert _moves_camera(encoder)
+
+
+def _moves_camera(encoder: training.GlobalEncoder) -> bool:
+    return any(p.grad is not None for p in [*encoder.pose.parameters(), *encoder.landmarks.parameters()])
