@@ -83,6 +83,11 @@ class CameraPose:
         return cls(yaw, pitch, roll, shift)
 
 
+def pose_vectors(cam2world: Tensor) -> Tensor:
+    """cam2world [B, 4, 4] about a face -> :meth:`CameraPose.as_vector`, [B, 6] float32, by way of float64."""
+    return CameraPose.from_cam2world(cam2world.double()).as_vector().float()
+
+
 def intrinsics(focal: float = FOCAL) -> Tensor:
     """[3, 3] pinhole matrix normalised by image size."""
     return torch.tensor([[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]])

@@ -7,7 +7,16 @@ import math
 import pytest
 import torch
 
-from geoinv.camera import CameraPose, from_label, intrinsics, pixel_centres, project, rays_through, to_label
+from geoinv.camera import (
+    CameraPose,
+    from_label,
+    intrinsics,
+    pixel_centres,
+    pose_vectors,
+    project,
+    rays_through,
+    to_label,
+)
 from geoinv.errors import ShapeError
 
 
@@ -55,6 +64,13 @@ def test_projection_inverts_rays() -> None:
     positions, depth = project(origins + 2.5 * directions, cam2world)
     assert torch.allclose(positions, pixels.expand(2, -1, -1), atol=1e-5)
     assert (depth <= 2.5 + 1e-5).all()
+
+
+def test_pose_vectors_are_those_that_cameras_were_made_of() -> None:
+    vectors = torch.randn(4, 6) * 0.2
+    told = pose_vectors(CameraPose.from_vector(vectors).cam2world())
+    assert told.dtype == torch.float32
+    assert torch.allclose(told, vectors, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(6,), (2, 5)])

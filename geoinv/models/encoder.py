@@ -54,13 +54,6 @@ class _Residual(nn.Module):
         return F.silu(inner + self.shortcut(kept))
 
 
-def at_input_size(images: Tensor) -> Tensor:
-    """Pictures [B, 3, S, S] at the side that encoders read."""
-    if images.shape[-1] == INPUT_SIZE:
-        return images
-    return F.interpolate(images, size=(INPUT_SIZE, INPUT_SIZE), mode="bilinear", antialias=True)
-
-
 class GlobalEncoder(nn.Module):
     """Photo [B, 3, 256, 256] in [-1, 1] -> :class:`EncoderOutput`."""
 

@@ -19,18 +19,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..camera import CameraPose, rays_through
+from ..camera import CameraPose, pose_vectors, rays_through
 from ..checkpoints.store import load_encoder_file, load_generator, save_model
 from ..errors import UsageError
 from ..metrics.camera import rotation_angle_deg
 from ..metrics.face_square import face_square
 from ..metrics.geometry import units_to_mm
 from ..models.config import EncoderConfig
-from ..models.encoder import INPUT_SIZE, GlobalEncoder, at_input_size
+from ..models.encoder import INPUT_SIZE, GlobalEncoder
 from ..models.face_landmarks import heat_loss
 from ..models.generator import TriPlaneGenerator
 from ..models.latent_space import LatentSpace, measure_latent_space
 from ..models.precision import allow_bfloat16, fast_precision
+from ..render.normals import at_side
 from ..synth.dataset import sample_cameras
 from .face_photos import FacePhotoBatch, FacePhotos
 from .generator import guided_distances, own_surface, ray_losses
@@ -164,12 +165,12 @@ def photo_batch(data: HeadShards, rng: np.random.Generator, config: EncoderTrain
     shown = [pair if config.with_geometry else pair[[0, 0]] for pair in views]
     compared = [(int(head), [int(v) for v in pair]) for head, pair in zip(heads, shown, strict=True)]
     rays = data.rays_of(rng, compared[: config.heads_rendered], rays_per_view=config.rays_per_view)
-    pose = CameraPose.from_cam2world(torch.from_numpy(np.stack(cameras)).double()).as_vector().float()
+    pose = pose_vectors(torch.from_numpy(np.stack(cameras)))
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) * 2.0 - 1.0
     over_grey = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
     marks, seen_by = data.landmarks_and_cameras(rng, config.landmark_sets)
     noise = torch.from_numpy(rng.normal(0.0, LANDMARK_NOISE, marks.shape).astype(np.float32))
-    seen = marks + noise, CameraPose.from_cam2world(seen_by.double()).as_vector().float()
+    seen = marks + noise, pose_vectors(seen_by)
     known = torch.from_numpy(np.stack(landmarks))
     return PhotoBatch(pixels, torch.from_numpy(np.stack(zs)), pose, known, seen, rays, over_grey)
 
@@ -195,7 +196,7 @@ def generator_photos(
         background = random_background(rng, size)
         photos.append(photo_like(rng, picture[..., :3] + background * (1.0 - picture[..., 3:])))
     images = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2) * 2.0 - 1.0
-    return images, z, CameraPose.from_cam2world(cam2world.double()).as_vector().float()
+    return images, z, pose_vectors(cam2world)
 
 
 @allow_bfloat16()
@@ -285,7 +286,7 @@ def encoder_losses(
 ) -> dict[str, Tensor]:
     """Latent and camera terms in units of their spread, and with ``renders`` those of pictures and shapes."""
     with fast_precision(batch.images.device):
-        predicted = encoder(at_input_size(batch.images))
+        predicted = encoder(at_side(batch.images, INPUT_SIZE))
     with torch.no_grad():
         target = generator.mapping(batch.z)
     # the mean over codes carries the head; single codes may leave it where the picture asks for it
@@ -323,8 +324,11 @@ def encoder_losses(
 
 
 def camera_loss(encoder: GlobalEncoder, told: CameraPose, true: Tensor) -> Tensor:
-    """Error of cameras against pose vectors [B, 6], in units of their spread."""
-    return F.smooth_l1_loss(told.as_vector() / encoder.pose_scale, true / encoder.pose_scale, beta=0.1)
+    """Error of cameras against pose vectors [B, 6], or as many of their first numbers as are known, in units of their
+    spread."""
+    known = true.shape[1]
+    scale = encoder.pose_scale[:known]
+    return F.smooth_l1_loss(told.as_vector()[:, :known] / scale, true / scale, beta=0.1)
 
 
 def landmark_loss(told: Tensor, true: Tensor) -> Tensor:
@@ -358,18 +362,15 @@ def portrait_losses(
     The picture teaches the code only: a camera could hide a wrong face by looking past it.
     """
     with fast_precision(batch.images.device):
-        predicted = encoder(at_input_size(batch.images))
+        predicted = encoder(at_side(batch.images, INPUT_SIZE))
     cam2world = predicted.camera.cam2world().detach()
     planes = generator.planes(predicted.w_plus)
     output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels))
     wanted = face_square(batch.photos)
     seen = rendered_faces(generator, planes, cam2world, wanted, config, random)
-    scale = encoder.pose_scale[:5]
     return {
         "portrait": (output.features[..., :3] - batch.color).square().mean(),
-        "portrait_camera": F.smooth_l1_loss(
-            predicted.camera.as_vector()[:, :5] / scale, batch.camera / scale, beta=0.1
-        ),
+        "portrait_camera": camera_loss(encoder, predicted.camera, batch.camera),
         "portrait_landmarks": landmark_loss(predicted.landmarks[:, -5:], batch.landmarks5),
         "portrait_likeness": likeness_loss(seen, wanted),
         "portrait_spread": _spread(predicted.w_plus, space),
@@ -390,7 +391,7 @@ def validate(
         rgba, true_depth, cam2world, _ = heads.view(head, 0)
         straight = np.asarray(rgba, np.float32) / 255.0
         photo = straight[..., :3] * straight[..., 3:] + random_background(rng, side) * (1.0 - straight[..., 3:])
-        predicted = encoder(at_input_size(torch.from_numpy(photo).permute(2, 0, 1)[None] * 2.0 - 1.0))
+        predicted = encoder(at_side(torch.from_numpy(photo).permute(2, 0, 1)[None] * 2.0 - 1.0, INPUT_SIZE))
         pose = predicted.camera.cam2world()
         degrees.append(rotation_angle_deg(pose, torch.from_numpy(np.array(cam2world))[None]).item())
         result, depth = view_and_depth(generator, generator.planes(predicted.w_plus), pose[0], side)

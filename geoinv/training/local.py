@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..camera import CameraPose
+from ..camera import pose_vectors
 from ..checkpoints.store import load_details_file, load_encoder, load_generator, save_model
 from ..errors import UsageError
 from ..metrics.image import psnr_db
@@ -224,7 +224,7 @@ def validate(
         views = [painted_view(heads, head, view, _NO_PAINT) for view in (0, 1)]
         photo = views[0][0] * views[0][1] + random_background(rng, heads.resolution) * (1.0 - views[0][1])
         poses = np.stack([cam2world for _, _, cam2world in views])
-        vectors = CameraPose.from_cam2world(torch.from_numpy(poses).double()).as_vector().float()
+        vectors = pose_vectors(torch.from_numpy(poses))
         for name, view in (("input", 0), ("novel", 1)):
             truth = maps_of([views[view][0] * views[view][1]])
             mask = maps_of([views[view][1]]) > 0.5

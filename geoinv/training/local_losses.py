@@ -22,9 +22,10 @@ from ..models.details import (
     of_edited,
     rays_of_view,
 )
-from ..models.encoder import GlobalEncoder, at_input_size
+from ..models.encoder import INPUT_SIZE, GlobalEncoder
 from ..models.generator import RenderOutput, TriPlaneGenerator
 from ..models.precision import fast_precision
+from ..render.normals import at_side
 from .generator import RaySamples, guided_distances
 from .likeness import likeness_loss
 from .patches import Patches, middle_patches, patches_on
@@ -55,7 +56,7 @@ class Reconstruction:
 @torch.no_grad()
 def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: ViewPairs) -> Reconstruction:
     with fast_precision(pairs.photos.device):
-        estimate = encoder(at_input_size(pairs.photos) * 2.0 - 1.0)
+        estimate = encoder(at_side(pairs.photos, INPUT_SIZE) * 2.0 - 1.0)
     planes = generator.planes(estimate.w_plus)
     pose = estimate.camera.as_vector()
     seen_from = CameraPose.from_vector(pose).cam2world()

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..camera import CameraPose
+from ..camera import pose_vectors
 from ..conventions import FOCAL
 from .face_photos import FacePhotos
 from .head_shards import HeadShards
@@ -69,7 +69,7 @@ def head_pairs(
         focuses.append(_changed(data, *shown, views[1]) if twins else masks[-1])
         outside.append(alpha < 0.02)
         poses.append(np.stack([cam2world for _, _, cam2world in painted]))
-    vectors = [CameraPose.from_cam2world(torch.from_numpy(pair).double()).as_vector().float() for pair in poses]
+    vectors = [pose_vectors(torch.from_numpy(pair)) for pair in poses]
     moves = torch.stack([vector[1] - vector[0] for vector in vectors])
     z = torch.from_numpy(np.stack(codes)) if twins else None
     return ViewPairs(

@@ -7,7 +7,7 @@ import torch
 
 from geoinv.errors import ShapeError
 from geoinv.models.config import EncoderConfig
-from geoinv.models.encoder import GlobalEncoder, at_input_size
+from geoinv.models.encoder import GlobalEncoder
 
 CONFIG = EncoderConfig(
     "mini", num_ws=3, w_dim=8, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16, landmark_widths=(16, 16)
@@ -49,12 +49,6 @@ def test_cameras_are_told_in_full_precision() -> None:
         output = encoder(image)
     assert output.landmarks.dtype == output.camera.as_vector().dtype == torch.float32
     assert output.landmarks.bfloat16().float().ne(output.landmarks).any()
-
-
-def test_other_sides_are_brought_to_that_of_encoders() -> None:
-    image = torch.rand(1, 3, 256, 256)
-    assert at_input_size(image) is image
-    assert at_input_size(torch.full((1, 3, 64, 64), 0.25)).sub(0.25).abs().max() < 1e-6
 
 
 def test_rejects_other_sizes() -> None:

@@ -52,3 +52,9 @@ class TestNormalsFromDepth:
 def test_at_side_averages():
     image = torch.arange(16.0).view(1, 1, 4, 4)
     assert at_side(image, 2).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+
+
+def test_at_side_keeps_what_fits_and_fills_evenly():
+    image = torch.rand(1, 3, 256, 256)
+    assert at_side(image, 256) is image
+    assert at_side(torch.full((1, 3, 64, 64), 0.25), 256).sub(0.25).abs().max() < 1e-6

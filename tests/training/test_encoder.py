@@ -129,5 +129,15 @@ def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: P
     assert _moves_camera(encoder)
 
 
+def test_cameras_are_compared_as_far_as_they_are_known() -> None:
+    """Absolute from a tenth of the spread on; distance, the last number, is unknown of photos."""
+    encoder = training.GlobalEncoder(dataclasses.replace(SMALL, num_ws=1, w_dim=1))
+    true = torch.zeros(1, 6)
+    told = true + encoder.pose_scale * torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 2.0])
+    camera = training.CameraPose.from_vector(told)
+    assert training.camera_loss(encoder, camera, true).item() == pytest.approx((0.95 + 1.95) / 6)
+    assert training.camera_loss(encoder, camera, true[:, :5]).item() == pytest.approx(0.95 / 5)
+
+
 def _moves_camera(encoder: training.GlobalEncoder) -> bool:
     return any(p.grad is not None for p in [*encoder.pose.parameters(), *encoder.landmarks.parameters()])
