@@ -31,10 +31,13 @@ _OCTAVES = 4
 _GRAZING, _SQUARE = 0.1, 0.4
 """Cosines between the surface and the photo's ray (84 and 66 degrees): up to the first nothing is trusted, from the
 second on all."""
-_KEPT, _CHANGED = 0.15, 0.35
-"""Changes of a colour in [0, 1] by an edit at the same place of the face: up to the first the photo's details stay,
-from the second on they go. A smile's shading stays below, teeth and hair of another colour lie above; with 0.04 and 0.1
-the whole mouth of a smile was a blur."""
+_DETAILS_GO = (0.15, 0.35)
+"""Changes of a colour in [0, 1] by an edit at the same place of the face: up to the first the photo's details about it
+stay, from the second on they go. A smile's shading stays below, teeth and hair of another colour lie above; with 0.04
+and 0.1 the whole mouth of a smile was a blur."""
+_TONE_GOES = (0.05, 0.15)
+"""By how much all colours of a place get brighter: from the second on nothing of the photo stays there. With the tone
+of the lips before them, teeth were lilac; what gets darker, as folds do, keeps the tone of its skin."""
 _NEAR, _FAR = 0.02, 0.05
 """World units (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen, from the second
 on hidden."""
@@ -101,6 +104,25 @@ class Edit:
         return Edit(self.before.expand(views, -1, -1), self.after.expand(views, -1, -1))
 
 
+@dataclass(frozen=True)
+class EditedShares:
+    """How far an edit changed the colours of rays, [B, N, 1] in [0, 1] each.
+
+    Args:
+        about: Somewhere about a ray: the photo's details go there, and its tone stays.
+        itself: Of the ray itself, to brighter ones: nothing of the photo stays.
+    """
+
+    about: Tensor
+    itself: Tensor
+
+    @classmethod
+    def of(cls, change: Tensor) -> EditedShares:
+        """By changes of colours [B, N, 3], for rays that have no neighbours."""
+        most, least = change.abs().amax(dim=-1, keepdim=True), change.amin(dim=-1, keepdim=True)
+        return cls(_ramp(most, *_DETAILS_GO), _ramp(least, *_TONE_GOES))
+
+
 class LocalBranch(nn.Module):
     """E1, ADA, SFT and the FiLM head: zero at first, so that an untrained branch changes nothing."""
 
@@ -137,7 +159,7 @@ class LocalBranch(nn.Module):
         source: SourceView,
         source_features: Tensor | None,
         query_features: Tensor | None,
-        edited: Tensor | None = None,
+        edited: EditedShares | None = None,
     ) -> Tensor:
         """FiLM [B, N, 2 * decoder_hidden] of rays.
 
@@ -146,7 +168,7 @@ class LocalBranch(nn.Module):
             source: What the photo shows.
             source_features: Of :meth:`source_features`; None to do without.
             query_features: Of :meth:`query_features`; None to do without.
-            edited: [B, N, 1] of :func:`edited_share`; None where the head is not edited.
+            edited: Of :func:`edited_shares`; None where the head is not edited.
         """
         batch, count = rays.alpha.shape
         none = rays.points.new_zeros(batch, count, self.config.channels)
@@ -161,39 +183,44 @@ class LocalBranch(nn.Module):
             aligned_2d = _where_edited(query_features, rays.pixels, edited)
         fused = self.fusion(aligned_3d, aligned_2d, visibility, change)
         told = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(rays.points)], dim=-1)
-        return self.film(told) * rays.alpha[..., None]
+        shown = rays.alpha[..., None] if edited is None else rays.alpha[..., None] * (1.0 - edited.itself)
+        return self.film(told) * shown
 
 
-def edited_share(rays: QueryRays, source: SourceView) -> Tensor:
-    """[B, S * S, 1] in [0, 1]: how far the head was edited about the rays of a view's grid."""
-    share = _changed(rays, source)
-    batch, count, _ = share.shape
+def edited_shares(rays: QueryRays, source: SourceView) -> EditedShares:
+    """How far an edit changed the colours of the rays of a view's whole grid [B, S * S]."""
+    shares = EditedShares.of(_changed(rays, source))
+    batch, count, _ = shares.about.shape
     side = math.isqrt(count)
-    share = share.reshape(batch, 1, side, side)
     reach = 2 * (side // 32) + 1
-    share = F.max_pool2d(share, reach, stride=1, padding=reach // 2)
-    return F.avg_pool2d(share, reach, stride=1, padding=reach // 2).reshape(batch, count, 1)
+    about = F.max_pool2d(shares.about.reshape(batch, 1, side, side), reach, stride=1, padding=reach // 2)
+    about = F.avg_pool2d(about, reach, stride=1, padding=reach // 2)
+    return replace(shares, about=about.reshape(batch, count, 1))
+
+
+def _ramp(value: Tensor, start: float, stop: float) -> Tensor:
+    """0 up to ``start``, 1 from ``stop`` on."""
+    return ((value - start) / (stop - start)).clamp(0.0, 1.0)
 
 
 def _changed(rays: QueryRays, source: SourceView) -> Tensor:
-    """[B, N, 1] in [0, 1]: whether the code's own colour is another than it was before an edit.
+    """[B, N, 3]: by how much the code's own colour is another than it was before an edit.
 
     An edit shows as another colour at the same place of the surface; there the photo's details fit no more.
     """
     positions, distance = project(rays.places, source.cam2world)
     visibility = _visibility(positions, distance, source.depth)
-    change = ((rays.color - _sampled(source.color, positions)) * visibility).abs().amax(dim=-1, keepdim=True)
-    return ((change - _KEPT) / (_CHANGED - _KEPT)).clamp(0.0, 1.0)
+    return (rays.color - _sampled(source.color, positions)) * visibility
 
 
-def _where_edited(maps: Tensor, positions: Tensor, edited: Tensor | None) -> Tensor:
+def _where_edited(maps: Tensor, positions: Tensor, edited: EditedShares | None) -> Tensor:
     """Features [B, N, C] at positions; where the head was edited, what they are about there: its tone, no details."""
     fine = _sampled(maps, positions)
     if edited is None:
         return fine
     size = 2 * (maps.shape[-1] // 16) + 1
     coarse = F.avg_pool2d(maps, size, stride=1, padding=size // 2, count_include_pad=False)
-    return fine + edited * (_sampled(coarse, positions) - fine)
+    return fine + edited.about * (_sampled(coarse, positions) - fine)
 
 
 def _sampled(maps: Tensor, positions: Tensor) -> Tensor:
@@ -217,7 +244,7 @@ def _visibility(positions: Tensor, distance: Tensor, depth: Tensor) -> Tensor:
             near = grid + 2.0 / side * torch.tensor([column, row], dtype=grid.dtype, device=grid.device)
             shown = F.grid_sample(depth, near, mode="nearest", align_corners=False)[:, 0, :, 0]  # 0 beside the photo
             away = (distance - shown).abs()
-            total = total + ((_FAR - away) / (_FAR - _NEAR)).clamp(0.0, 1.0) * (shown > 0.0)
+            total = total + (1.0 - _ramp(away, _NEAR, _FAR)) * (shown > 0.0)
     weight = F.grid_sample(facing, grid, align_corners=False)[:, 0, :, 0]
     return (total / 9.0 * weight)[..., None]
 
@@ -230,7 +257,7 @@ def _facing(depth: Tensor) -> Tensor:
     slope_y = 0.5 * (across[..., 2:, 1:-1] - across[..., :-2, 1:-1])
     pixel = depth.clamp_min(1e-3) / (FOCAL * side)  # world units that a pixel covers
     cosine = torch.rsqrt(1.0 + (slope_x.square() + slope_y.square()) / pixel.square())
-    certain = ((cosine - _GRAZING) / (_SQUARE - _GRAZING)).clamp(0.0, 1.0)
+    certain = _ramp(cosine, _GRAZING, _SQUARE)
     return F.avg_pool2d(certain, 3, stride=1, padding=1, count_include_pad=False)
 
 
@@ -281,7 +308,7 @@ def render_with_details(
         source_features: Of :meth:`LocalBranch.source_features`, where they are known already.
         alignment: Which features to use.
         edit: What was done to the head, where the planes are of an edited one: details move along with the face, and
-            where its colours changed as well, the photo's tone stays and its details go.
+            about what changed its colour as well, the photo's tone stays and its details go.
     """
     views = cam2world.shape[0]
     query = generator.render(planes, cam2world)
@@ -292,11 +319,11 @@ def render_with_details(
         in_3d = features.expand(views, -1, -1, -1)
     if alignment != "3d":
         in_2d, _ = branch.query_features(expanded, query)
-    rays, share = rays_of_view(query, cam2world), None
+    rays, shares = rays_of_view(query, cam2world), None
     if edit is not None:
         rays = of_edited(rays, generator, edit.expanded(views))
-        share = edited_share(rays, expanded)
-    film = branch.modulation(rays, expanded, in_3d, in_2d, share)
+        shares = edited_shares(rays, expanded)
+    film = branch.modulation(rays, expanded, in_3d, in_2d, shares)
     detailed = generator.render(planes, cam2world, film=film)
     # super-resolution reads features for alpha too; the outline is the code's
     return RenderOutput(torch.minimum(detailed.color, query.alpha), query.alpha, query.depth, query.focal)
@@ -344,9 +371,9 @@ class DetailedGenerator:
     def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density [1, N] and RGB [1, N, 3] at world points [1, N, 3], with the details that the photo shows there."""
         density, color = self.plain.query(planes, points)
-        rays, share = QueryRays(points[..., :2], points, points, color, torch.ones_like(density)), None
+        rays, shares = QueryRays(points[..., :2], points, points, color, torch.ones_like(density)), None
         if self._edit is not None:
             rays = of_edited(rays, self.plain, self._edit)
-            share = _changed(rays, self.source)
-        film = self._branch.modulation(rays, self.source, self._features, None, share)
+            shares = EditedShares.of(_changed(rays, self.source))
+        film = self._branch.modulation(rays, self.source, self._features, None, shares)
         return density, self.plain.query(planes, points, film=film)[1]

@@ -15,10 +15,11 @@ from ..metrics.face_square import FACE_SIDE, face_positions, face_square
 from ..models.details import (
     Alignment,
     Edit,
+    EditedShares,
     LocalBranch,
     QueryRays,
     SourceView,
-    edited_share,
+    edited_shares,
     of_edited,
     rays_of_view,
 )
@@ -140,13 +141,14 @@ def _detailed_patch(
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and colour and alpha at twice its side."""
-    every, share = rays_of_view(head.query, head.cam2world), None
+    every, shares = rays_of_view(head.query, head.cam2world), None
     if head.edit is not None:
         every = of_edited(every, generator, head.edit)
-        share = patch.rays(edited_share(every, head.source))
+        whole = edited_shares(every, head.source)
+        shares = EditedShares(patch.rays(whole.about), patch.rays(whole.itself))
     parts = (every.pixels, every.points, every.places, every.color, every.alpha)
     rays = QueryRays(*(patch.rays(part) for part in parts))
-    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, share)
+    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, shares)
     marched = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
     features, alpha = (part.unflatten(2, (patch.side, patch.side)) for part in marched)
     return features, alpha, *generator.superresolution(features, alpha)  # type: ignore[misc]

@@ -17,7 +17,7 @@ from geoinv.models.details import (
     LocalBranch,
     QueryRays,
     SourceView,
-    edited_share,
+    edited_shares,
     of_edited,
     rays_of_view,
     render_with_details,
@@ -160,11 +160,33 @@ def test_details_go_where_an_edit_changed_the_picture(generator: TriPlaneGenerat
     source = source_of(generator, planes)
     view = generator.render(planes, camera())
     rays = rays_of_view(view, camera())
-    assert edited_share(rays, source).max() == 0.0
-    middle = edited_share(dataclasses.replace(rays, color=rays.color + 0.4), source).reshape(16, 16)[6:10, 6:10]
-    assert middle.min() > 0.9
-    slight = edited_share(dataclasses.replace(rays, color=rays.color + 0.02), source)
-    assert slight.max() == 0.0
+    assert edited_shares(rays, source).about.max() == 0.0
+    much = edited_shares(dataclasses.replace(rays, color=rays.color + 0.4), source)
+    for share in (much.about, much.itself):
+        assert share.reshape(16, 16)[6:10, 6:10].min() > 0.9
+    slight = edited_shares(dataclasses.replace(rays, color=rays.color + 0.02), source)
+    assert slight.about.max() == slight.itself.max() == 0.0
+
+
+@pytest.mark.parametrize(("change", "keeps_tone"), [((0.4, 0.4, 0.4), False), ((-0.4, -0.4, -0.4), True)])
+def test_nothing_of_the_photo_stays_where_colours_got_brighter(
+    generator: TriPlaneGenerator, planes: Tensor, change: tuple[float, ...], keeps_tone: bool
+) -> None:
+    """Of two neighbours of which one changed, both lose details, and only that one its tone: if it got brighter."""
+    source, branch = source_of(generator, planes), tiny_details()
+    rays = rays_of_view(generator.render(planes, camera()), camera())
+    features = branch.source_features(source)
+    middle = 8 * 16 + 8
+    color = rays.color.clone()
+    color[:, middle] += torch.tensor(change)
+    rays = dataclasses.replace(rays, color=color)
+    shares = edited_shares(rays, source)
+    assert shares.about[0, middle, 0] > 0.9
+    assert shares.itself[0, middle, 0] == (0.0 if keeps_tone else 1.0)
+    assert shares.itself[0, middle + 1, 0] == 0.0
+    film = branch.modulation(rays, source, features, None, shares)[0].abs().amax(dim=-1)
+    assert (film[middle] > 1e-3) == keeps_tone
+    assert film[middle + 1] > 1e-3
 
 
 def test_an_edited_head_keeps_the_tone_of_its_photo_and_loses_details(
@@ -232,9 +254,9 @@ class TestMovedDetails:
             source.color, positions[:, :, None] * 2.0 - 1.0, align_corners=False
         )[..., 0].transpose(1, 2)
         edited = dataclasses.replace(of_edited(rays, moving, Edit(self.code, self.other)), color=came_along)
-        assert edited_share(edited, source).max() < 0.01
+        assert edited_shares(edited, source).about.max() < 0.01
         in_place = dataclasses.replace(edited, places=rays.points)
-        assert edited_share(in_place, source).max() > 0.1
+        assert edited_shares(in_place, source).about.max() > 0.1
 
 
 def test_an_untrained_aligner_leaves_the_residual_where_it_is() -> None:
