@@ -30,10 +30,10 @@ from .run_folder import RunFolder
 from .superresolution import SuperresolutionTraining, train_superresolution
 
 HEADS_PER_HOUR = 7000
-"""Heads to render for each hour of the budget, three views each, for the generator: a tenth of it on two CPU cores."""
+"""Heads to render for each hour of the budget, three views each, for the generator: a fifteenth of it on two cores."""
 MOST_HEADS = 60_000
 LARGE_HEADS_PER_HOUR = 2500
-"""Likewise at the final resolution, for encoder and local branch: a fourteenth of the hour."""
+"""Likewise at the final resolution, for encoder and local branch: as long again."""
 MOST_LARGE_HEADS = 15_000
 """Of 1.8 MB each."""
 
@@ -278,10 +278,10 @@ def _directions(config: AllStages, minutes: float, say: Say) -> None:
 
 
 STAGES = (
-    Stage("heads", 0.0, _heads),  # a fifth of the budget on two CPU cores: 0.02 s of both a view
-    Stage("generator", 0.44, _generator),  # bounds all that follows, and gains from all the time it gets
+    Stage("heads", 0.0, _heads),  # an eighth of the budget on two CPU cores: 0.012 and 0.028 s of both a view
+    Stage("generator", 0.48, _generator),  # bounds all that follows, and gains from all the time it gets
     Stage("superresolution", 0.02, _superresolution),  # a few thousand weights
-    Stage("encoder", 0.26, _encoder),  # its colours learn fast, its camera and depth slowly
+    Stage("encoder", 0.27, _encoder),  # its colours learn fast, its camera and depth slowly
     Stage("local", 0.08, _local),  # flat after the first minutes
     Stage("directions", 0.0, _directions),  # a minute
 )

@@ -126,6 +126,8 @@ class TestMakeDataset:
         assert len(list(tmp_path.glob("*_z.npy"))) < 6
 
     def test_processes_make_the_same(self, folder: Path, tmp_path: Path) -> None:
+        environment = dict(os.environ)
         assert sorted(_make(tmp_path, workers=2)) == [0, 1]
+        assert dict(os.environ) == environment  # the limit of their threads is theirs alone
         for path in sorted(folder.glob("*.npy")):
             assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
