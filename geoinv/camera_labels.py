@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .camera import CameraPose, from_label, intrinsics, to_label
+from .camera import CameraPose, from_label, intrinsics, pose_vectors, to_label
 from .conventions import FOCAL
 from .errors import UsageError
 from .files import atomic_path
@@ -56,7 +56,7 @@ def pose_from_label(label: Label, name: str) -> CameraPose:
         )
     if abs(float(rotation[1, 2])) > 0.999:
         raise UsageError(f"{name}: its camera looks straight up or down", "labels of faces look from the front")
-    return CameraPose.from_vector(CameraPose.from_cam2world(matrix).as_vector().float())
+    return CameraPose.from_vector(pose_vectors(matrix))
 
 
 def label_of(pose: CameraPose) -> Label:

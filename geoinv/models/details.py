@@ -117,8 +117,9 @@ class EditedShares:
     itself: Tensor
 
     @classmethod
-    def of(cls, change: Tensor) -> EditedShares:
-        """By changes of colours [B, N, 3], for rays that have no neighbours."""
+    def of(cls, rays: QueryRays, source: SourceView) -> EditedShares:
+        """Of rays that have no neighbours."""
+        change = _in_photo(rays, source)[2]
         most, least = change.abs().amax(dim=-1, keepdim=True), change.amin(dim=-1, keepdim=True)
         return cls(_ramp(most, *_DETAILS_GO), _ramp(least, *_TONE_GOES))
 
@@ -175,9 +176,7 @@ class LocalBranch(nn.Module):
         visibility, change = none[..., :1], none[..., :3]
         aligned_3d, aligned_2d = none, none
         if source_features is not None:
-            positions, distance = project(rays.places, source.cam2world)
-            visibility = _visibility(positions, distance, source.depth)
-            change = (rays.color - _sampled(source.color, positions)) * visibility
+            positions, visibility, change = _in_photo(rays, source)
             aligned_3d = _where_edited(source_features, positions, edited) * visibility
         if query_features is not None:
             aligned_2d = _where_edited(query_features, rays.pixels, edited)
@@ -189,7 +188,7 @@ class LocalBranch(nn.Module):
 
 def edited_shares(rays: QueryRays, source: SourceView) -> EditedShares:
     """How far an edit changed the colours of the rays of a view's whole grid [B, S * S]."""
-    shares = EditedShares.of(_changed(rays, source))
+    shares = EditedShares.of(rays, source)
     batch, count, _ = shares.about.shape
     side = math.isqrt(count)
     reach = 2 * (side // 32) + 1
@@ -203,14 +202,15 @@ def _ramp(value: Tensor, start: float, stop: float) -> Tensor:
     return ((value - start) / (stop - start)).clamp(0.0, 1.0)
 
 
-def _changed(rays: QueryRays, source: SourceView) -> Tensor:
-    """[B, N, 3]: by how much the code's own colour is another than it was before an edit.
+def _in_photo(rays: QueryRays, source: SourceView) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions of rays in the photo's view, [B, N, 2], how surely it shows them, [B, N, 1], and by how much the code's
+    own colour is another than there, [B, N, 3].
 
     An edit shows as another colour at the same place of the surface; there the photo's details fit no more.
     """
     positions, distance = project(rays.places, source.cam2world)
     visibility = _visibility(positions, distance, source.depth)
-    return (rays.color - _sampled(source.color, positions)) * visibility
+    return positions, visibility, (rays.color - _sampled(source.color, positions)) * visibility
 
 
 def _where_edited(maps: Tensor, positions: Tensor, edited: EditedShares | None) -> Tensor:
@@ -374,6 +374,6 @@ class DetailedGenerator:
         rays, shares = QueryRays(points[..., :2], points, points, color, torch.ones_like(density)), None
         if self._edit is not None:
             rays = of_edited(rays, self.plain, self._edit)
-            shares = EditedShares.of(_changed(rays, self.source))
+            shares = EditedShares.of(rays, self.source)
         film = self._branch.modulation(rays, self.source, self._features, None, shares)
         return density, self.plain.query(planes, points, film=film)[1]

@@ -279,9 +279,9 @@ def _directions(config: AllStages, minutes: float, say: Say) -> None:
 
 STAGES = (
     Stage("heads", 0.0, _heads),  # an eighth of the budget on two CPU cores: 0.012 and 0.028 s of both a view
-    Stage("generator", 0.48, _generator),  # bounds all that follows, and gains from all the time it gets
+    Stage("generator", 0.47, _generator),  # bounds all that follows, and gains from all the time it gets
     Stage("superresolution", 0.02, _superresolution),  # a few thousand weights
-    Stage("encoder", 0.27, _encoder),  # its colours learn fast, its camera and depth slowly
+    Stage("encoder", 0.26, _encoder),  # its colours learn fast, its camera and depth slowly
     Stage("local", 0.08, _local),  # flat after the first minutes
     Stage("directions", 0.0, _directions),  # a minute
 )

@@ -117,12 +117,13 @@ class TestModulatedConv2d:
         assert relative_error(output, modulated_conv2d_reference(**case)) < 3e-6
         view, before = output[:, :1], output[:, :1].clone()
         del output  # a part of it keeps its memory from being used again
-        others = [modulated_conv2d(**case | {"features": case["features"] * factor}) for factor in (0.0, 2.0)]
+        # more of them than blocks can be kept (384 MB): none that other tests have left is there to be taken next
+        others = [modulated_conv2d(**case | {"features": case["features"] * factor}) for factor in range(45)]
         assert torch.equal(view, before)
-        assert others[0].data_ptr() != others[1].data_ptr()
+        addresses = {other.data_ptr() for other in others}
+        assert len(addresses) == 45
         del others
-        # which block comes first depends on what the process has kept so far: at most 384 MB, which 50 results exceed
-        assert len({modulated_conv2d(**case).data_ptr() for _ in range(50)}) < 50
+        assert modulated_conv2d(**case).data_ptr() in addresses
 
     @pytest.mark.parametrize("without", ["noise", "bias"])
     def test_matches_reference_without(self, always_winograd: None, without: str) -> None:

@@ -87,10 +87,10 @@ def test_stages_follow_one_another_and_ship(stages: list[str], tmp_path: Path) -
         "large-check 40 x 2 at 256 twins",
         "large 5000 x 3 at 256 twins",
         "heads 14000 x 3 at 128 twins",
-        "generator 57.6 from None",
+        "generator 56.4 from None",
         "figures of the generator",
         "superresolution 2.4",
-        "encoder 32.4 from None",
+        "encoder 31.2 from None",
         "figures of both",
         "local 9.6 from None",
         "figures of all",
@@ -103,7 +103,7 @@ def test_stages_follow_one_another_and_ship(stages: list[str], tmp_path: Path) -
 
 
 def test_shares_leave_room_for_heads_and_figures() -> None:
-    assert 0.7 < sum(stage.share for stage in STAGES) < 0.86  # heads take an eighth
+    assert 0.7 < sum(stage.share for stage in STAGES) < 0.84
 
 
 def test_says_what_each_stage_took(stages: list[str], tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_stage_starts_over_when_what_it_builds_on_has_changed(stages: list[str
     torch.save({"base": "0" * 64}, tmp_path / "encoder" / "state.pt")
     stages.clear()
     train_all(AllStages(tmp_path, hours=2.0))
-    assert "encoder 32.4 from earlier.safetensors" in stages
+    assert "encoder 31.2 from earlier.safetensors" in stages
     assert not (tmp_path / "encoder" / "state.pt").exists()
     torch.save({"base": sha256_of(weights / "mini-generator.safetensors")}, tmp_path / "encoder" / "state.pt")
     train_all(AllStages(tmp_path, hours=2.0))
@@ -144,8 +144,8 @@ def test_goes_on_from_earlier_weights(stages: list[str], tmp_path: Path) -> None
     weights = train_all(AllStages(tmp_path / "first", hours=1.0))
     stages.clear()
     train_all(AllStages(tmp_path / "second", hours=1.0, start=weights))
-    assert "generator 28.8 from mini-generator.safetensors" in stages
-    assert "encoder 16.2 from mini-encoder.safetensors" in stages
+    assert "generator 28.2 from mini-generator.safetensors" in stages
+    assert "encoder 15.6 from mini-encoder.safetensors" in stages
     assert "local 4.8 from mini-details.safetensors" in stages
     with pytest.raises(UsageError, match="has no mini-generator"):
         train_all(AllStages(tmp_path / "third", hours=1.0, start=tmp_path))
