@@ -19,6 +19,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
+
 if TYPE_CHECKING:
     from .align import AlignedFace
     from .camera import CameraPose
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from .inversion import Inversion
     from .models.generator import RenderOutput
     from .session import Session, load
-
-__version__ = "0.1.0"
 
 _HOME = {
     "AlignedFace": "align",

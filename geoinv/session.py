@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .align import AlignedFace
     from .editing import IdentityBound
-    from .inversion.refine import OnStep, RefinedHead, Refinement
+    from .inversion.optimise.refine import OnStep, RefinedHead, Refinement
     from .models.details import DetailedGenerator, LocalBranch
     from .models.generator import RenderOutput, TriPlaneGenerator
 
@@ -167,7 +167,7 @@ class Session(LoadedModels):
             CheckpointError: An inversion of another generator, a tuned one in a session with ``shown_with``, or one
                 with details while the generator here has no local branch.
         """
-        from .inversion.tuning import tuned_generator
+        from .heads.tuned import tuned_generator
 
         self.check(inversion)
         if (shown := self._shown_generator_and_info) is not None:
@@ -335,7 +335,7 @@ class Session(LoadedModels):
                 photos lie 0.2 to 0.5 apart, 0.6 is where another person begins.
         """
         from .editing import largest_scale
-        from .metrics.identity import identity_descriptor
+        from .faces.identity import identity_descriptor
 
         def descriptor(head: Inversion) -> Tensor:
             return identity_descriptor((self.render(head).over(0.5) + 1.0) / 2.0)

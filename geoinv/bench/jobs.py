@@ -12,8 +12,8 @@ from ..camera import CameraPose, pixel_centres, rays_through
 from ..models.generator import TriPlaneGenerator
 from ..models.precision import allow_bfloat16
 from ..models.superresolution import HybridSuperresolution
-from ..training.generator import LOSS_WEIGHTS, GeneratorTraining, guided_distances, ray_losses
-from ..training.head_shards import RayBatch
+from ..training.data.head_shards import RayBatch
+from ..training.stages.generator import LOSS_WEIGHTS, GeneratorTraining, guided_distances, ray_losses
 from .timing import Job
 
 VIEWS = 8

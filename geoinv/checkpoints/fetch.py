@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .. import __version__
+from .._version import __version__
 from ..errors import CheckpointError, UsageError
 from .folders import sha256_of
 from .index import Entry

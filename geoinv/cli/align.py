@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
-from .batch import Job, Result, run_photos
+from . import console
 from .options import (
     DEFAULT_OUT,
     FaceOpt,
@@ -21,6 +20,7 @@ from .options import (
     QuietOpt,
     face_index,
 )
+from .photo_runs import Job, Result, run_photos
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
@@ -42,7 +42,7 @@ def align(
 
     Writes NAME_aligned.png and NAME_aligned.json (landmarks, and the crop's transform from the photo).
     """
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
 
     def outputs_of(photo: Path) -> list[Path]:
         names = ["_overlay.png"] * overlay + ["_aligned.png", "_aligned.json"]
@@ -56,12 +56,12 @@ def align(
     def work(aligner: FaceAligner, photo: Path) -> Result:
         from ..align import draw_overlay
         from ..images import read_image, write_image
-        from .outputs import write_json
+        from .targets import write_json
 
         image = read_image(photo)
         aligned = aligner.align(image, face=face_index(face))
         for warning in aligned.warnings:
-            output.warn(f"{photo}: {warning}")
+            console.warn(f"{photo}: {warning}")
         files = outputs_of(photo)
         if overlay:
             write_image(files[0], draw_overlay(image, aligned))

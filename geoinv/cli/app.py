@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
+from .._version import __version__
 from ..errors import GeoinvError, MissingDependencyError
-from . import align, bench, doctor, edit, evaluate, export_mesh, invert, output, render, synth, train, weights
+from . import align, bench, console, doctor, edit, evaluate, export_mesh, invert, render, synth, train, weights
 
 app = typer.Typer(
     name="geoinv",
@@ -42,7 +42,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 def _version(value: bool) -> None:
     if value:
-        output.line(f"geoinv {__version__}")
+        console.line(f"geoinv {__version__}")
         raise typer.Exit
 
 
@@ -70,12 +70,12 @@ def run(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except GeoinvError as error:
-        output.print_error(error.message, error.hint)
+        console.print_error(error.message, error.hint)
         if os.environ.get("GEOINV_DEBUG") == "1":
             raise
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        output.print_error("interrupted", None)
+        console.print_error("interrupted", None)
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read stdout has gone; keep the interpreter from complaining when it flushes at exit.
@@ -84,14 +84,14 @@ def run(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if (error.name or "").startswith("geoinv") or os.environ.get("GEOINV_DEBUG") == "1":
             raise
-        output.print_error(f"a package is missing or broken: {error}", "`geoinv doctor` tells which and what to do")
+        console.print_error(f"a package is missing or broken: {error}", "`geoinv doctor` tells which and what to do")
         return MissingDependencyError.exit_code
     except Exception as error:
         message = _usage_message(error)
         if message is None:
             raise
         if message:
-            output.print_error(message, f"`{_command_path(error)} --help` shows what it takes")
+            console.print_error(message, f"`{_command_path(error)} --help` shows what it takes")
         return int(getattr(error, "exit_code", 2))
 
 
@@ -105,7 +105,7 @@ def _usage_message(error: Exception) -> str | None:
     if describe is None or not hasattr(error, "exit_code"):
         return None
     if type(error).__name__ == "NoArgsIsHelpError":
-        output.talk(str(describe()))
+        console.talk(str(describe()))
         return ""
     message = str(describe()).rstrip(".").replace("Value error, ", "")
     return message[:1].lower() + message[1:] if not message[:2].isupper() else message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import output
+from . import console
 from .options import JsonOpt, QuietOpt
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def bench(json_output: JsonOpt = False, quiet: QuietOpt = False) -> None:
     """Time every operation and whole jobs by the plain torch reference and by the native kernels; takes minutes."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     from ..bench import run_bench
 
-    report = run_bench(lambda what: output.talk(f"measuring {what}"))
+    report = run_bench(lambda what: console.talk(f"measuring {what}"))
     if json_output:
-        output.print_json(report.figures())
+        console.print_json(report.figures())
         return
     _print_table(report)
 

@@ -6,27 +6,27 @@ from dataclasses import asdict
 
 import typer
 
-from . import output
+from . import console
 from .options import JsonOpt, ModelOpt
 
 
 def doctor(model: ModelOpt = "mini", json_output: JsonOpt = False) -> None:
     """Name everything that is missing on this machine and what it costs; exit 1 if `invert` cannot work."""
-    from .. import __version__
+    from .._version import __version__
     from ..doctor import examine, is_usable
 
     checks = examine(model)
     if json_output:
         values = {"geoinv": __version__, "usable": is_usable(checks), "checks": [asdict(check) for check in checks]}
-        output.print_json(values)
+        console.print_json(values)
     else:
-        output.line(f"geoinv {__version__}")
+        console.line(f"geoinv {__version__}")
         for check in checks:
-            output.line(f"{check.state:<8} {check.name}: {check.detail}")
+            console.line(f"{check.state:<8} {check.name}: {check.detail}")
             if check.state != "ok":
-                output.line(f"{'':<8}   costs: {check.cost}")
-                output.line(f"{'':<8}   mend:  {check.fix}")
+                console.line(f"{'':<8}   costs: {check.cost}")
+                console.line(f"{'':<8}   mend:  {check.fix}")
         missing = [check.name for check in checks if check.state != "ok"]
-        output.line("everything is there" if not missing else f"not there: {', '.join(missing)}")
+        console.line("everything is there" if not missing else f"not there: {', '.join(missing)}")
     if not is_usable(checks):
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import output
+from . import console
 from .inputs import load_inversion, parse_attributes
 from .options import (
     DEFAULT_OUT,
@@ -21,7 +21,7 @@ from .options import (
     QuietOpt,
     SeedOpt,
 )
-from .outputs import check_outputs, shown_facts, shown_stem
+from .targets import check_outputs, shown_facts, shown_stem
 
 
 def edit(
@@ -55,7 +55,7 @@ def edit(
     quiet: QuietOpt = False,
 ) -> None:
     """Change attributes of an INVERSION and show it before and after, from several sides."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     if list_attributes:
         _list(model, json_output)
@@ -80,7 +80,7 @@ def edit(
         edited, bound = session.edit_within(loaded, strengths, keep_identity)
         strengths = {name: round(bound.scale * value, 4) for name, value in strengths.items()}
         values = {"identity_distance": round(bound.distance, 4), "identity_scale": bound.scale}
-        output.talk(f"identity distance {bound.distance:.2f} at {100.0 * bound.scale:.0f} % of the edit")
+        console.talk(f"identity distance {bound.distance:.2f} at {100.0 * bound.scale:.0f} % of the edit")
     if strip is None:
         sheet = edit_sheet(session, [("before", loaded), (label.replace("_", " "), edited)], views)
     else:
@@ -97,7 +97,7 @@ def edit(
         "seconds": round(time.perf_counter() - start, 3),
     }
     summary = ", ".join(f"{name} {value:+g}" for name, value in strengths.items())
-    output.print_result(f"{path.name}: {summary}", values, files, as_json=json_output)
+    console.print_result(f"{path.name}: {summary}", values, files, as_json=json_output)
 
 
 def _list(model: str, json_output: bool) -> None:
@@ -106,8 +106,8 @@ def _list(model: str, json_output: bool) -> None:
     directions = load_directions(model)
     described = {name: directions.descriptions.get(name, "") for name in directions.names}
     if json_output:
-        output.print_json({"model": model, "attributes": described})
+        console.print_json({"model": model, "attributes": described})
         return
     width = max((len(name) for name in described), default=0)
     for name, text in described.items():
-        output.line(f"{name:<{width}}  {text}".rstrip())
+        console.line(f"{name:<{width}}  {text}".rstrip())

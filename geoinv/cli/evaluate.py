@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from . import output
+from . import console
 from .options import DeviceOpt, JsonOpt, Method, ModelOpt, QuietOpt, SeedOpt, StepsOpt, TimeBudgetOpt, refinement_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def evaluate(
     quiet: QuietOpt = False,
 ) -> None:
     """Measure a model on held-out heads, whose truth is known, or on photos."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     refinement = refinement_of(method, steps, time_budget, fixed_camera=False, seed=seed)
     if no_geometry is not None and not ablation:
@@ -81,12 +81,12 @@ def evaluate(
     if json_output:
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
         facts["method"] = "hybrid" if with_details else "encoder"
-        output.print_json({**facts, **rounded(figures), "seconds": round(time.perf_counter() - start, 3)})
+        console.print_json({**facts, **rounded(figures), "seconds": round(time.perf_counter() - start, 3)})
         return
     rows = table_rows(figures)
     width = max(len(what) for what, _ in rows)
     for what, value in rows:
-        output.line(f"{what:<{width}}  {value:>8}")
+        console.line(f"{what:<{width}}  {value:>8}")
 
 
 def _photos(folder: Path, limit: int | None) -> list[Path]:
@@ -100,7 +100,7 @@ def _heads(session: Session, limit: int | None, with_details: bool) -> Figures:
 
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
-    with output.progress("measuring", total) as update:
+    with console.progress("measuring", total) as update:
         return evaluate_heads(
             session.generator,
             session.encoder,
@@ -114,7 +114,7 @@ def _heads(session: Session, limit: int | None, with_details: bool) -> Figures:
 def _photo_figures(session: Session, photos: list[Path], with_details: bool) -> Figures:
     from ..evaluation import evaluate_photos
 
-    with output.progress("measuring", len(photos)) as update:
+    with console.progress("measuring", len(photos)) as update:
         return evaluate_photos(
             session,
             photos,
@@ -130,13 +130,13 @@ def _compared(
     from ..evaluation import evaluate_refined_heads, evaluate_refined_photos, load_held_out
 
     if photos is not None:
-        with output.progress("measuring", len(photos)) as update:
+        with console.progress("measuring", len(photos)) as update:
             return evaluate_refined_photos(
                 session, photos, refinement, on_photo=lambda done, _: update(done), on_skip=_tell_skipped
             )
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
-    with output.progress("measuring", total) as update:
+    with console.progress("measuring", total) as update:
         return evaluate_refined_heads(session, refinement, held_out, limit=limit, on_head=lambda done, _: update(done))
 
 
@@ -145,13 +145,13 @@ def _tell_compared(columns: dict[str, Figures], facts: dict[str, str], start: fl
 
     if as_json:
         figures = {name: rounded(values) for name, values in columns.items()}
-        output.print_json({**facts, **figures, "seconds": round(time.perf_counter() - start, 3)})
+        console.print_json({**facts, **figures, "seconds": round(time.perf_counter() - start, 3)})
         return
     rows = compared_rows(columns)
     width = max(len(what) for what, _ in rows)
-    output.line(" ".join([" " * width, *(f"{name:>10}" for name in columns)]))
+    console.line(" ".join([" " * width, *(f"{name:>10}" for name in columns)]))
     for what, values in rows:
-        output.line(" ".join([f"{what:<{width}}", *(f"{value:>10}" for value in values)]))
+        console.line(" ".join([f"{what:<{width}}", *(f"{value:>10}" for value in values)]))
 
 
 def _tell_ablation(
@@ -162,7 +162,7 @@ def _tell_ablation(
     candidates = candidates_of(session, no_geometry)
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
-    with output.progress("measuring", total) as update:
+    with console.progress("measuring", total) as update:
         figures = evaluate_variants(
             session.generator, candidates.variants, held_out, limit=limit, on_head=lambda done, _: update(done)
         )
@@ -171,12 +171,12 @@ def _tell_ablation(
         rows = [{"variant": name, **rounded(values)} for name, values in figures.items()]
         left_out = [{"variant": name, "reason": reason} for name, reason in candidates.left_out.items()]
         seconds = round(time.perf_counter() - start, 3)
-        output.print_json({**facts, "rows": rows, "left_out": left_out, "seconds": seconds})
+        console.print_json({**facts, "rows": rows, "left_out": left_out, "seconds": seconds})
         return
-    output.table([f"{total} held-out heads", *(heading for _, heading, _ in COLUMNS)], ablation_rows(figures))
+    console.table([f"{total} held-out heads", *(heading for _, heading, _ in COLUMNS)], ablation_rows(figures))
     for name, reason in candidates.left_out.items():
-        output.line(f"left out: {name}: {reason}")
+        console.line(f"left out: {name}: {reason}")
 
 
 def _tell_skipped(path: Path, error: PhotoError) -> None:
-    output.warn(f"{path}: {error.message}")
+    console.warn(f"{path}: {error.message}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import output
+from . import console
 from .inputs import load_inversion
 from .options import (
     DEFAULT_OUT,
@@ -21,7 +21,7 @@ from .options import (
     QuietOpt,
     SeedOpt,
 )
-from .outputs import check_outputs, shown_facts, shown_stem
+from .targets import check_outputs, shown_facts, shown_stem
 
 
 def export_mesh(
@@ -50,7 +50,7 @@ def export_mesh(
     quiet: QuietOpt = False,
 ) -> None:
     """Write an INVERSION as one closed, coloured mesh of a life-sized head: millimetres, y up, face to +z."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
 
     from ..mesh import check_mesh_suffix, write_mesh
@@ -79,7 +79,7 @@ def export_mesh(
         "seconds": round(time.perf_counter() - start, 3),
     }
     summary = f"{path.name}: {len(mesh.faces)} triangles, {size[0]:g} x {size[1]:g} x {size[2]:g} mm"
-    output.print_result(summary, values, [target], as_json=json_output)
+    console.print_result(summary, values, [target], as_json=json_output)
 
 
 def _folder_with_inversions(out: Path | None) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from . import output
+from . import console
 
 if TYPE_CHECKING:
     from ..inversion import Inversion
@@ -52,7 +52,7 @@ def load_inversion(path: Path | None, folder: Path) -> tuple[Inversion, Path]:
     chosen = path if path is not None else newest_inversion(folder)
     inversion = Inversion.load(chosen)
     if path is None:
-        output.talk(f"using {chosen}, the newest inversion in {folder}")
+        console.talk(f"using {chosen}, the newest inversion in {folder}")
     return inversion, chosen
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from . import output
-from .batch import Job, Result, run_photos
+from . import console
 from .options import (
     DEFAULT_OUT,
     DeviceOpt,
@@ -31,6 +30,7 @@ from .options import (
     face_index,
     refinement_of,
 )
+from .photo_runs import Job, Result, run_photos
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from ..align import AlignedFace
     from ..camera import CameraPose
     from ..inversion import Inversion, Refinement
-    from ..inversion.refine import RefinedHead
-    from ..inversion.seen import SeenHead
+    from ..inversion.optimise.refine import RefinedHead
     from ..models.generator import RenderOutput
+    from ..present.seen import SeenHead
     from ..session import Session
 
 TURNTABLE_FRAMES = 48
@@ -104,7 +104,7 @@ def invert(
     depth, normals), NAME_seen.png (what the photo did not show, tinted: it is guessed), NAME_turntable.mp4 and
     NAME_report.json. Ctrl-C ends optimise and pti early; the best so far is kept.
     """
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     check_labels(camera_label, save_label, photos, overwrite=overwrite)
     refinement = refinement_of(method, steps, time_budget, fixed_camera or camera_label is not None, seed)
     suffix = "none" if no_turntable else turntable.value
@@ -120,19 +120,19 @@ def invert(
 
         session = Session.load(model, device, seed, landmarks=landmarks.value)
         session.check_crop()
-        output.talk(f"model {session.info.name} on {session.device}")
+        console.talk(f"model {session.info.name} on {session.device}")
         return session
 
     def work(session: Session, photo: Path) -> Result:
         from ..images import read_image, write_image
-        from ..inversion.pictures import inversion_sheet
-        from .outputs import check_same_or_new, write_json
+        from ..present.view_pictures import inversion_sheet
+        from .targets import check_same_or_new, write_json
         from .writing import write_turntable
 
         image = read_image(photo)
         aligned, pose = aligned_and_pose(session, image, photo, face, camera_label)
         for warning in aligned.warnings:
-            output.warn(f"{photo}: {warning}")
+            console.warn(f"{photo}: {warning}")
         crop = out / f"{photo.stem}_aligned.png"
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
         inversion, reconstruction, run = fitted(
@@ -152,7 +152,7 @@ def invert(
             values["details_change"] = seen.details_change
         write_json(files[-2], {**values, "warnings": list(aligned.warnings), "turntable_frames": frames})
         if save_label is not None:
-            from ..camera_labels import label_of, write_label
+            from ..camera.label_files import label_of, write_label
 
             write_label(save_label, crop.name, label_of(inversion.pose))
         inversion.save(files[-1])  # last: an inversion that is there tells that the rest is
@@ -174,7 +174,7 @@ def seen_of(session: Session, inversion: Inversion, reconstruction: RenderOutput
     """What the photo showed of the head; ``reconstruction`` is the head in the photo's view."""
     import torch
 
-    from ..inversion.seen import seen_cameras, seen_head
+    from ..present.seen import seen_cameras, seen_head
 
     cameras, own = seen_cameras(session.orbit), inversion.pose.cam2world(session.orbit)
     views = list(session.iter_render(inversion, cameras))
@@ -208,9 +208,9 @@ def check_labels(camera_label: Path | None, save_label: Path | None, photos: lis
     Raises:
         UsageError: Naming the file.
     """
-    from ..camera_labels import LABEL_SUFFIXES, labels_in
+    from ..camera.label_files import LABEL_SUFFIXES, labels_in
     from .inputs import is_single
-    from .outputs import check_outputs
+    from .targets import check_outputs
 
     if camera_label is not None and not camera_label.is_file():
         raise UsageError(f"no such file: {camera_label}", f"give a camera label: {', '.join(LABEL_SUFFIXES)}")
@@ -233,7 +233,7 @@ def aligned_and_pose(
     if camera_label is None:
         return session.align(image, face=face_index(face)), None
     from ..align.given import given_crop
-    from ..camera_labels import pose_from_label, read_label
+    from ..camera.label_files import pose_from_label, read_label
 
     pose = pose_from_label(read_label(camera_label, photo.name), str(camera_label))
     return given_crop(image, session.aligner), pose
@@ -252,7 +252,7 @@ def fitted(
     if refinement is None:
         inverted = session.invert_and_render(aligned, source=photo.name, pose=pose, with_details=with_details)
         return *inverted, None
-    with output.progress(f"{refinement.method} {photo.name}", 100) as update:
+    with console.progress(f"{refinement.method} {photo.name}", 100) as update:
         inversion, reconstruction, run = session.refine(
             aligned,
             refinement,
@@ -263,7 +263,7 @@ def fitted(
             ),
         )
     if run.is_interrupted:
-        output.warn(f"{photo}: interrupted after {run.steps} steps; the best so far is kept")
+        console.warn(f"{photo}: interrupted after {run.steps} steps; the best so far is kept")
     return inversion, reconstruction, run
 
 

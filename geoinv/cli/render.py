@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
+from . import console
 from .inputs import load_inversion, parse_angles
 from .options import (
     DEFAULT_OUT,
@@ -21,10 +21,10 @@ from .options import (
     QuietOpt,
     SeedOpt,
 )
-from .outputs import check_outputs, shown_facts, shown_stem
+from .targets import check_outputs, shown_facts, shown_stem
 
 if TYPE_CHECKING:
-    from ..inversion.pictures import Kind
+    from ..present.view_pictures import Kind
 
 DEFAULT_VIEWS = 5
 
@@ -60,7 +60,7 @@ def render(
     quiet: QuietOpt = False,
 ) -> None:
     """Render views, pictures at given angles, or a video of an INVERSION."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     yaws, pitches = parse_angles(yaw, "--yaw"), parse_angles(pitch, "--pitch")
     has_angles = yaws is not None or pitches is not None
@@ -99,4 +99,4 @@ def render(
         "device": session.device.type,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    output.print_result(f"{path.name}: rendered", values, files, as_json=json_output)
+    console.print_result(f"{path.name}: rendered", values, files, as_json=json_output)

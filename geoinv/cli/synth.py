@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from . import output
+from . import console
 from .options import AssetsOpt, JsonOpt, OverwriteOpt, QuietOpt, SeedOpt
-from .outputs import check_outputs, check_writable
+from .targets import check_outputs, check_writable
 
 app = typer.Typer(help="Synthetic heads: preview, dataset, held-out.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -27,7 +27,7 @@ def preview(
     quiet: QuietOpt = False,
 ) -> None:
     """Draw a contact sheet of random heads."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_outputs([out], overwrite=overwrite)
 
@@ -38,7 +38,7 @@ def preview(
     out.parent.mkdir(parents=True, exist_ok=True)
     draw_preview(out, heads, resolution=resolution, seed=seed, assets=assets)
     values = {"picture": out, "heads": heads, "seed": seed, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result(f"{heads} heads", values, [out], as_json=json_output)
+    console.print_result(f"{heads} heads", values, [out], as_json=json_output)
 
 
 @app.command("dataset")
@@ -64,7 +64,7 @@ def dataset(
     quiet: QuietOpt = False,
 ) -> None:
     """Render heads into shards for training: colour, depth, normals, landmarks, cameras and codes."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_writable(out)
 
@@ -77,7 +77,7 @@ def dataset(
     find_assets(assets)
 
     def tell(shard: int, shards: int, rate: float) -> None:
-        output.talk(f"shard {shard + 1} of {shards}: {rate:.1f} views a second")
+        console.talk(f"shard {shard + 1} of {shards}: {rate:.1f} views a second")
 
     make_dataset(
         out,
@@ -93,7 +93,7 @@ def dataset(
         on_shard=tell,
     )
     values = {"dataset": out, "heads": heads, "views": views, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result(f"{heads} heads, {views} views each", values, [out], as_json=json_output)
+    console.print_result(f"{heads} heads, {views} views each", values, [out], as_json=json_output)
 
 
 @app.command("held-out")
@@ -108,7 +108,7 @@ def held_out(
     quiet: QuietOpt = False,
 ) -> None:
     """Render the heads that `geoinv eval --set heads` measures on; no data set's seed can draw them."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_outputs([out], overwrite=overwrite)
 
@@ -116,7 +116,7 @@ def held_out(
     from ..synth.assets import find_assets
 
     find_assets(assets)
-    with output.progress("rendering", heads) as update:
+    with console.progress("rendering", heads) as update:
         build_held_out(out, heads, assets=assets, on_head=update)
     values = {"heads": heads, "file": out, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result(f"{heads} held-out heads", values, [out], as_json=json_output)
+    console.print_result(f"{heads} held-out heads", values, [out], as_json=json_output)

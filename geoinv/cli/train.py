@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from . import output
+from . import console
 from .options import AssetsOpt, DeviceOpt, JsonOpt, ModelOpt, OverwriteOpt, QuietOpt, SeedOpt
-from .outputs import check_writable
+from .targets import check_writable
 
 app = typer.Typer(
     help="Train a model of your own: generator, encoder, directions.", no_args_is_help=True, rich_markup_mode=None
@@ -43,19 +43,19 @@ def all_stages(
     quiet: QuietOpt = False,
 ) -> None:
     """Every stage from nothing, heads included; a killed run goes on. Weights and figures go to OUT/weights."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_writable(out)
 
     from ..synth.assets import find_assets
-    from ..training.all_stages import AllStages, train_all
+    from ..training.stages.all_stages import AllStages, train_all
 
     find_assets(assets)
     settings = AllStages(out, hours, assets, photos, start_from, workers, compile_backbone, seed)
-    weights = train_all(settings, output.talk)
+    weights = train_all(settings, console.talk)
     files = sorted(weights.iterdir())
     values = {"weights": weights, "files": files, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result(f"trained every stage in {hours:g} hours", values, files, as_json=json_output)
+    console.print_result(f"trained every stage in {hours:g} hours", values, files, as_json=json_output)
 
 
 @app.command("generator")
@@ -81,13 +81,13 @@ def generator(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the generator the heads of a data set: log, plot, samples and the best weights go to --out."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_writable(out)
 
-    from ..training.generator import GeneratorTraining, train_generator
-    from ..training.mini_model import mini_for_heads
-    from ..training.processes import joined_processes
+    from ..training.engine.processes import joined_processes
+    from ..training.stages.generator import GeneratorTraining, train_generator
+    from ..training.stages.mini_model import mini_for_heads
 
     settings = GeneratorTraining(
         data=data,
@@ -107,7 +107,7 @@ def generator(
     with joined_processes():
         best = train_generator(mini_for_heads(), settings, on_progress=_tell)
     values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result("trained a generator", values, [best], as_json=json_output)
+    console.print_result("trained a generator", values, [best], as_json=json_output)
 
 
 @app.command("encoder")
@@ -130,12 +130,12 @@ def encoder(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the encoder of a generator to find codes and cameras of heads; heads of 256 px tell cameras best."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_writable(out)
 
-    from ..training.encoder import EncoderTraining, train_encoder
-    from ..training.processes import joined_processes
+    from ..training.engine.processes import joined_processes
+    from ..training.stages.encoder import EncoderTraining, train_encoder
 
     settings = EncoderTraining(
         data=data,
@@ -154,7 +154,7 @@ def encoder(
     with joined_processes():
         best = train_encoder(settings, on_progress=_tell)
     values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result("trained an encoder", values, [best], as_json=json_output)
+    console.print_result("trained an encoder", values, [best], as_json=json_output)
 
 
 @app.command("superresolution")
@@ -168,16 +168,16 @@ def superresolution(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the generator's last step, from its ray grid to the final picture; --data at the final resolution."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_writable(out)
 
-    from ..training.superresolution import SuperresolutionTraining, train_superresolution
+    from ..training.stages.superresolution import SuperresolutionTraining, train_superresolution
 
     settings = SuperresolutionTraining(data=data, out=out, minutes=minutes, generator=model, seed=seed)
     best = train_superresolution(settings, on_progress=_tell)
     values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result("trained super-resolution", values, [best], as_json=json_output)
+    console.print_result("trained super-resolution", values, [best], as_json=json_output)
 
 
 @app.command("local")
@@ -196,12 +196,12 @@ def local(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the local branch of a generator and its encoder to add what their heads lack; heads of full resolution."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
     check_writable(out)
 
-    from ..training.local import LocalTraining, train_local
-    from ..training.processes import joined_processes
+    from ..training.engine.processes import joined_processes
+    from ..training.stages.local import LocalTraining, train_local
 
     settings = LocalTraining(
         data=data,
@@ -218,7 +218,7 @@ def local(
     with joined_processes():
         best = train_local(settings, on_progress=_tell)
     values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result("trained a local branch", values, [best], as_json=json_output)
+    console.print_result("trained a local branch", values, [best], as_json=json_output)
 
 
 @app.command("directions")
@@ -249,7 +249,7 @@ def directions(
     quiet: QuietOpt = False,
 ) -> None:
     """Find edit directions: all of a generator of synthetic heads, or with --attr one of any generator of faces."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
 
     from ..editing.directions import directions_path
@@ -270,7 +270,7 @@ def directions(
         values = _known_directions(model, target, seed)
         summary = f"found {len(values['attributes'])} directions that show, {len(values['left_out'])} that do not"
     values["seconds"] = round(time.perf_counter() - start, 3)
-    output.print_result(summary, values, [target], as_json=json_output)
+    console.print_result(summary, values, [target], as_json=json_output)
 
 
 def _known_directions(model: str, target: Path, seed: int) -> dict[str, Any]:
@@ -288,7 +288,7 @@ def _known_directions(model: str, target: Path, seed: int) -> dict[str, Any]:
             f"the heads' has {sampler.z_dim}; give --attr to learn a direction from the generator's samples",
         )
     found = discover_directions(generator, sampler.attributes, generator_sha256=info.sha256, seed=seed)
-    with output.progress("looking at directions", len(found.names)) as update:
+    with console.progress("looking at directions", len(found.names)) as update:
         visible = visible_directions(generator, found, seed=seed, on_direction=update)
     save_directions(target, visible)
     left_out = sorted(set(found.names) - set(visible.names))
@@ -320,16 +320,16 @@ def _learned_direction(
     check_direction_is_new(target, attribute, session.info.sha256, overwrite=overwrite)
 
     def tell(path: Path, error: PhotoError) -> None:
-        output.warn(f"{path}: {error.message}")
+        console.warn(f"{path}: {error.message}")
 
     if score is not None:
-        with output.progress(f"scoring {attribute}", samples) as update:
+        with console.progress(f"scoring {attribute}", samples) as update:
             learned = learn_from_samples(
                 session.generator, score, session.aligner, samples=samples, seed=seed, on_head=update
             )
     else:
         assert labelled is not None
-        with output.progress("inverting", len(labelled)) as update:
+        with console.progress("inverting", len(labelled)) as update:
             learned = learn_from_labels(session, labelled, on_photo=update, on_skip=tell)
     description = score.description if score is not None else "learned from labelled pictures"
     name = add_direction(target, attribute, learned.vector, description, generator_sha256=session.info.sha256)
@@ -344,4 +344,4 @@ def _learned_direction(
 
 
 def _tell(progress: float, text: str) -> None:
-    output.talk(f"{100.0 * progress:5.1f} %  {text}")
+    console.talk(f"{100.0 * progress:5.1f} %  {text}")

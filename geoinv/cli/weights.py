@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from . import output
+from . import console
 from .options import JsonOpt, OverwriteOpt, QuietOpt
-from .outputs import check_outputs
+from .targets import check_outputs
 
 app = typer.Typer(
     help="Weights: list, fetch, verify, look into, and convert EG3D's.", no_args_is_help=True, rich_markup_mode=None
@@ -25,12 +25,12 @@ def list_weights(json_output: JsonOpt = False) -> None:
 
     facts = [entry_facts(entry) for entry in load_index().values()]
     if json_output:
-        output.print_json({"weights": facts})
+        console.print_json({"weights": facts})
         return
     for fact in facts:
         size = "" if fact["size"] is None else f"{fact['size'] / 1e6:.1f} MB"
         terms = f"{fact['licence']}{', non-commercial' if fact['non_commercial'] else ''}"
-        output.line(f"{fact['name']:<22} {fact['state']:<11} {size:>8}  {terms}")
+        console.line(f"{fact['name']:<22} {fact['state']:<11} {size:>8}  {terms}")
 
 
 @app.command("fetch")
@@ -43,7 +43,7 @@ def fetch(
     quiet: QuietOpt = False,
 ) -> None:
     """Download weights into the cache, verify them, and convert EG3D's, so that --model takes their NAME."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
 
     from ..checkpoints.fetch import fetch as fetch_entry
@@ -51,8 +51,8 @@ def fetch(
 
     made: list[Path] = []
     for entry in [entry_named(name) for name in names]:
-        output.talk(f"{entry.name}: {entry.licence}{f', {entry.licence_url}' if entry.licence_url else ''}")
-        with output.progress(f"fetching {entry.name}", 100) as update:
+        console.talk(f"{entry.name}: {entry.licence}{f', {entry.licence_url}' if entry.licence_url else ''}")
+        with console.progress(f"fetching {entry.name}", 100) as update:
             path = fetch_entry(
                 entry,
                 accept_licence=accept_licence,
@@ -62,12 +62,12 @@ def fetch(
         if entry.converted is not None and not entry.converted.is_file():
             from ..checkpoints.eg3d_convert import convert_eg3d
 
-            output.talk(f"converting {path}")
+            console.talk(f"converting {path}")
             convert_eg3d(path, entry.converted, name=entry.name, licence=entry.licence)
         if entry.converted is not None:
             made.append(entry.converted)
     values = {"names": names, "files": made, "seconds": round(time.perf_counter() - start, 3)}
-    output.print_result(f"fetched {', '.join(names)}", values, made, as_json=json_output)
+    console.print_result(f"fetched {', '.join(names)}", values, made, as_json=json_output)
 
 
 @app.command("verify")
@@ -87,10 +87,10 @@ def verify(
         states = {entry.name: states[entry.name] for entry in entries if entry.url is None or entry.path.is_file()}
     bad = [name for name, state in states.items() if state not in ("ok", "unknown hash")]
     if json_output:
-        output.print_json({"weights": states, "bad": bad})
+        console.print_json({"weights": states, "bad": bad})
     else:
         for name, state in states.items():
-            output.line(f"{name:<22} {state}")
+            console.line(f"{name:<22} {state}")
     if bad:
         raise typer.Exit(1)
 
@@ -107,12 +107,12 @@ def info(
 
     facts = weights_facts(weights)
     if json_output:
-        output.print_json(facts)
+        console.print_json(facts)
         return
     facts = {name: value for name, value in facts.items() if value is not None}
     width = max(len(name) for name in facts)
     for name, value in facts.items():
-        output.line(f"{name:<{width}}  {_told(value)}")
+        console.line(f"{name:<{width}}  {_told(value)}")
 
 
 @app.command("convert")
@@ -124,7 +124,7 @@ def convert(
     quiet: QuietOpt = False,
 ) -> None:
     """Turn a network of EG3D into a file of geoinv. No code of the file is run."""
-    output.set_quiet(quiet)
+    console.set_quiet(quiet)
     start = time.perf_counter()
 
     from ..errors import UsageError
@@ -147,7 +147,7 @@ def convert(
         "seconds": round(time.perf_counter() - start, 3),
     }
     summary = f"{network.name}: {converted.parameters / 1e6:.1f} M numbers, {config.resolution} px"
-    output.print_result(summary, values, [out], as_json=json_output)
+    console.print_result(summary, values, [out], as_json=json_output)
 
 
 def _told(value: Any) -> str:

@@ -11,18 +11,18 @@ import torch
 from torch import Tensor
 
 from ..camera import CameraPose
+from ..camera.orbits import sweep, turntable
 from ..errors import UsageError
 from ..images import write_image
-from ..inversion.pictures import shared_depth_range, view_pictures, view_sheet
-from ..render.orbits import sweep, turntable
-from ..render.sheets import row
-from ..render.video import write_video
-from . import output
+from ..present.sheets import row
+from ..present.video import write_video
+from ..present.view_pictures import shared_depth_range, view_pictures, view_sheet
+from . import console
 
 if TYPE_CHECKING:
     from ..inversion import Inversion
-    from ..inversion.pictures import Kind, SourceView
     from ..models.generator import RenderOutput
+    from ..present.view_pictures import Kind, SourceView
     from ..session import Session
 
 
@@ -50,7 +50,7 @@ def sweep_views(session: Session, inversion: Inversion, views: int) -> tuple[lis
     poses = sweep(views)
     cam2world = poses.cam2world(session.orbit)
     rendered = []
-    with output.progress("rendering", views) as update:
+    with console.progress("rendering", views) as update:
         for view in session.iter_render(inversion, cam2world):
             rendered.append(view)
             update(len(rendered))
@@ -102,7 +102,7 @@ def write_videos(
     if "depth" in kinds:  # of four views round the loop, which see every depth that the frames will
         limits = shared_depth_range(list(session.iter_render(inversion, cameras[:: max(frames // 4, 1)])))
     pictures: list[list[np.ndarray]] = []
-    with output.progress("rendering video", frames) as update:
+    with console.progress("rendering video", frames) as update:
         for index, view in enumerate(session.iter_render(inversion, cameras)):
             camera = cameras[index : index + 1]
             pictures.append(list(view_pictures(view, camera, kinds, depth_limits=limits, source=source)))
@@ -119,7 +119,7 @@ def write_turntable(session: Session, inversion: Inversion, path: Path, *, frame
         for index, view in enumerate(session.iter_render(inversion, cameras)):
             yield view_pictures(view, cameras[index : index + 1])[0]
 
-    with output.progress(f"rendering {path.name}", frames) as update:
+    with console.progress(f"rendering {path.name}", frames) as update:
         write_video(path, pictures(), on_frame=update)
 
 
@@ -127,7 +127,7 @@ def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, fl
     """One picture from the front for each of ``count`` factors of the strengths, from -1 to 1."""
     front = CameraPose.from_angles(0.0).cam2world(session.orbit)
     pictures, labels = [], []
-    with output.progress("rendering", count) as update:
+    with console.progress("rendering", count) as update:
         for factor in np.linspace(-1.0, 1.0, count).tolist():
             edited = session.edit(head, {name: factor * strength for name, strength in strengths.items()})
             pictures.append(view_pictures(session.render(edited, cam2world=front), front)[0])
@@ -138,7 +138,7 @@ def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, fl
 
 def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int) -> np.ndarray:
     """A row of views for each head, its name under each picture."""
-    from ..render.sheets import stack
+    from ..present.sheets import stack
 
     rows = []
     for name, head in heads:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..camera import CameraPose
 from ..errors import PhotoError, UsageError
-from ..metrics.identity import identity_distance
+from ..faces.identity import identity_distance
 from ..models.latent_space import measure_latent_space, random_codes
 from .hyperplane import fit_hyperplane
 from .scores import AttributeScore

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..align import Face, FaceAligner
 from ..errors import UsageError
-from ..metrics.expression import EXPRESSIONS, apparent_age_and_gender, expression_probabilities
+from ..faces.expression import EXPRESSIONS, apparent_age_and_gender, expression_probabilities
 from .directions import plain_name
 
 Measure = Callable[[Tensor, FaceAligner], float | None]

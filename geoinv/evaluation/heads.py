@@ -20,6 +20,9 @@ import torch
 from torch import Tensor
 
 from ..camera import CameraPose
+from ..camera.surface import render_normals
+from ..faces.identity import identity_descriptor
+from ..images.tensors import at_side
 from ..metrics.camera import rotation_angle_deg
 from ..metrics.geometry import (
     both_solid,
@@ -28,9 +31,7 @@ from ..metrics.geometry import (
     shape_depth_error_units,
     units_to_mm,
 )
-from ..metrics.identity import identity_descriptor
 from ..metrics.image import psnr_db, ssim
-from ..render.normals import at_side, render_normals
 from .held_out import GREY, HeldOutHead, HeldOutHeads, load_held_out
 from .means import Figures, Means
 from .variants import Invert, Reconstruction, detailed_by, encoded_by

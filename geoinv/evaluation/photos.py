@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ..align.hull import landmark_hull
 from ..camera import CameraPose
+from ..camera.orbits import turned
 from ..errors import CheckpointError, PhotoError
+from ..faces.expression import happiness
+from ..faces.identity import identity_descriptor
 from ..images import list_images, read_image
-from ..metrics.expression import happiness
-from ..metrics.identity import identity_descriptor
+from ..images.tensors import at_side
 from ..metrics.image import psnr_db, ssim
-from ..render.normals import at_side
-from ..render.orbits import turned
 from .means import Figures, Means
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from torch import Tensor
 from ..align.hull import landmark_hull
 from ..camera import CameraPose
 from ..errors import MissingEncoderError, PhotoError
+from ..heads.tuned import tuned_generator
 from ..images import read_image
-from ..inversion.photo_target import PhotoTarget
-from ..inversion.refine import HeadEstimate, Refinement, refine_head
-from ..inversion.tuning import tuned_generator
+from ..inversion.optimise.photo_target import PhotoTarget
+from ..inversion.optimise.refine import HeadEstimate, Refinement, refine_head
 from .heads import head_figures, measure_head, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Figures, Means

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ..camera import CameraPose
-from ..render.normals import at_side
+from ..images.tensors import at_side
 
 if TYPE_CHECKING:
     from torch import nn

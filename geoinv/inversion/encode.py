@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..camera import CameraPose
 from ..errors import CheckpointError
-from .inversion import Inversion, PhotoDetails
+from .saved import Inversion, PhotoDetails
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from geoinv.cli import output
+from geoinv.cli import console
 from geoinv.cli.app import run
 from tests.tiny_models import write_tiny_weights
 
@@ -55,7 +55,7 @@ def workplace(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("GEOINV_WEIGHTS", str(tiny_weights))
     monkeypatch.chdir(tmp_path)
     yield
-    output.set_quiet(False)
+    console.set_quiet(False)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from geoinv.camera import CameraPose
-from geoinv.camera_labels import label_of, read_label, write_label
+from geoinv.camera.label_files import label_of, read_label, write_label
 from geoinv.inversion import Inversion
 
 from .conftest import EXAMPLES, Done
@@ -94,13 +94,13 @@ def test_without_an_encoder(
 
 def test_interrupted(geoinv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C keeps the best so far of the photo at hand and leaves the others alone."""
-    from geoinv.inversion import descent
+    from geoinv.inversion.optimise import descent
 
     def stop(report: object) -> None:
         raise KeyboardInterrupt
 
     plain = descent.descend
-    monkeypatch.setattr("geoinv.inversion.refine.descend", lambda *args: plain(*args[:5], stop))
+    monkeypatch.setattr("geoinv.inversion.optimise.refine.descend", lambda *args: plain(*args[:5], stop))
     Path("in").mkdir()
     for name in ("man", "woman"):
         shutil.copy(EXAMPLES / f"{name}.jpg", "in")

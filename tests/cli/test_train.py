@@ -12,7 +12,7 @@ import torch
 from geoinv.checkpoints.store import save_model, sha256_of
 from geoinv.editing.directions import read_directions
 from geoinv.models.generator import TriPlaneGenerator
-from geoinv.training.mini_model import mini_for_heads
+from geoinv.training.stages.mini_model import mini_for_heads
 from tests.cli.conftest import Done
 from tests.tiny_models import tiny_config
 

@@ -87,8 +87,9 @@ class TestShippedHeads:
 
     def test_depth_and_normals_agree(self):
         """Normals out of the depth map equal the stored ones: axes, camera and scale all fit."""
+        from geoinv.camera.surface import render_normals
+        from geoinv.images.tensors import at_side
         from geoinv.metrics.geometry import normal_error_deg
-        from geoinv.render.normals import at_side, render_normals
 
         head = load_held_out().head(0)
         normals = render_normals(head.depth, head.alpha[:1], head.cam2world[:1])

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from geoinv.camera import CameraPose
-from geoinv.inversion.objective import LossWeights
-from geoinv.inversion.photo_target import GREY, PhotoTarget
-from geoinv.inversion.refine import HeadEstimate, Refinement
+from geoinv.inversion.optimise.objective import LossWeights
+from geoinv.inversion.optimise.photo_target import GREY, PhotoTarget
+from geoinv.inversion.optimise.refine import HeadEstimate, Refinement
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.latent_space import random_codes
 from tests.tiny_models import tiny_config

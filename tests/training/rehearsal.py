@@ -18,9 +18,9 @@ def main() -> None:
 
     from geoinv.cli.app import main as command
     from geoinv.models.config import BackboneConfig, DetailConfig, DiscriminatorConfig, EncoderConfig, RenderConfig
-    from geoinv.training import all_stages, encoder, local
-    from geoinv.training.loop import StepBudget
-    from geoinv.training.mini_model import mini_for_heads
+    from geoinv.training.engine.loop import StepBudget
+    from geoinv.training.stages import all_stages, encoder, local
+    from geoinv.training.stages.mini_model import mini_for_heads
 
     mini = mini_for_heads()
     model = replace(

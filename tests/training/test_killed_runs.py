@@ -28,7 +28,7 @@ from safetensors.torch import load_file
 from geoinv.checkpoints.store import load_details, load_encoder, load_generator
 from geoinv.editing import load_directions
 from geoinv.evaluation import load_held_out
-from geoinv.training.head_shards import HeadShards
+from geoinv.training.data.head_shards import HeadShards
 from tests.training.rehearsal import LOG_EVERY, STEPS
 
 pytestmark = [

@@ -1,0 +1,93 @@
+"""Where commands write: checked before the work, so that nothing is overwritten or lost after it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..files import atomic_path
+from . import console
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..inversion import Inversion
+    from ..session import Session
+
+
+def shown_stem(inversion: Path, generator: str | None) -> str:
+    """What names of results begin with: NAME, or NAME_GENERATOR where another generator shows the head."""
+    if generator is None:
+        return inversion.stem
+    return f"{inversion.stem}_{Path(generator).stem.removesuffix('-generator')}"
+
+
+def shown_facts(session: Session, inversion: Inversion) -> dict[str, str]:
+    """What a result tells of the generators: the model whose code it is, and the one that it is shown with."""
+    facts = {"model": session.info.name}
+    if (shown := session.shown_info) is not None:
+        facts |= {"generator": shown.name, "generator_sha256": shown.sha256}
+        if inversion.details is not None:
+            console.talk(f"the photo's details are left out: {shown.name} was not trained with them")
+    return facts
+
+
+def check_outputs(paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse results that exist, and folders that cannot be written to.
+
+    Raises:
+        UsageError: Naming the first of them.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise UsageError(f"cannot write {path}: it is a folder", "give the name of a file")
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} exists", "give --overwrite to replace it, or another --out")
+        check_writable(path.parent)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, without making it.
+
+    Raises:
+        UsageError: The nearest existing folder above is a file, or is not writable.
+    """
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"cannot write to {folder}: {place} is not a folder", "give another --out")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write to {folder}: permission denied", "give another --out")
+
+
+def check_same_or_new(path: Path, picture: np.ndarray, *, overwrite: bool) -> None:
+    """Let a picture that exists pass if it is the very one to be written, as `align` makes it before `invert`.
+
+    Raises:
+        UsageError: It is another picture.
+    """
+    if overwrite or not path.exists():
+        return
+    import numpy as np
+
+    from ..errors import PhotoError
+    from ..images import read_image
+
+    try:
+        is_same = np.array_equal(read_image(path), picture)
+    except PhotoError:
+        is_same = False
+    if not is_same:
+        raise UsageError(f"{path} exists", "give --overwrite to replace it, or another --out")
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """A JSON file, whole or not at all; the same values give the same bytes."""
+    text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Networks that look at faces: whose face it is, and its expression."""

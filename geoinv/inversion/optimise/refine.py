@@ -1,0 +1,272 @@
+"""Inversion by optimisation: the code, the camera and, with ``pti``, the generator are moved until the photo fits.
+
+``optimise`` moves w or w_plus, the camera, and the noise of backbones that have noise (Karras et al., "Analyzing and
+Improving the Image Quality of StyleGAN", 2020, appendix D; Abdal et al., "Image2StyleGAN", 2019). ``pti`` then holds
+the code as a pivot and moves the last block and the decoder (see ``tuning``), while random heads near the pivot keep
+their looks. Codes are moved in standard deviations of random codes (see ``models.latent_space``).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...errors import UsageError
+from ...heads.tuned import Tuning, difference, noise_maps, painting_parameters, tuned_generator
+from ...models.latent_space import measure_latent_space
+from .descent import Descent, Pace, StepReport, descend
+from .locality import Locality
+from .objective import HeadObjective, LossWeights
+from .photo_target import PhotoTarget
+
+if TYPE_CHECKING:
+    from ...models.generator import TriPlaneGenerator
+
+Method = Literal["encoder", "optimise", "pti"]
+Space = Literal["w", "w_plus"]
+
+DEFAULT_STEPS = 150
+_CAMERA_SCALE = (0.4, 0.2, 0.1, 0.05, 0.05, 0.15)  # typical yaw, pitch, roll (radians) and shift (world units)
+_EVERY = 4  # steps: of the terms that cost as much as all the rest
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How a head is refined.
+
+    Args:
+        method: ``optimise``, or ``pti``, which spends ``tuning_share`` of the budget on the generator.
+        steps: At most so many; ``DEFAULT_STEPS`` where there is no time budget either.
+        time_budget_s: At most so many seconds, over all stages.
+        space: ``w`` moves all layers alike.
+        refine_camera: Whether the camera moves.
+        seed: Of the rays.
+    """
+
+    method: Literal["optimise", "pti"] = "optimise"
+    steps: int | None = None
+    time_budget_s: float | None = None
+    space: Space = "w_plus"
+    refine_camera: bool = True
+    seed: int = 0
+    weights: LossWeights = field(default_factory=LossWeights)
+    code_rate: float = 0.2  # standard deviations a step at the peak
+    camera_rate: float = 0.01  # of the camera's typical size
+    code_prior: float = 2e-4  # on the mean square of the common move, in standard deviations
+    layer_prior: float = 4e-4  # on that of the layers' own moves
+    mean_prior: float = 2e-5  # on the distance from w_avg
+    camera_prior: float = 1e-2
+    noise_rate: float = 0.02
+    noise_prior: float = 1e-3
+    tuning_share: float = 0.5
+    tuning_rate: float = 5e-3
+    locality: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < 1:
+            raise UsageError(f"steps must be at least 1, got {self.steps}")
+        if self.time_budget_s is not None and not self.time_budget_s > 0.0:
+            raise UsageError(f"the time budget must be above 0 seconds, got {self.time_budget_s}")
+
+    def pace(self, share: float) -> Pace:
+        """The budget of a stage that gets a share of the whole."""
+        steps = DEFAULT_STEPS if self.steps is None and self.time_budget_s is None else self.steps
+        seconds = None if self.time_budget_s is None else share * self.time_budget_s
+        return Pace(None if steps is None else max(1, round(share * steps)), seconds)
+
+
+@dataclass(frozen=True)
+class HeadEstimate:
+    """A head and its camera.
+
+    Args:
+        w_plus: [1, num_ws, w_dim].
+        camera: [6] as in :class:`geoinv.CameraPose`.
+        tuning: Differences of the generator's tensors.
+    """
+
+    w_plus: Tensor
+    camera: Tensor
+    tuning: Tuning = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RefinedHead:
+    """The best head of a run.
+
+    Args:
+        estimate: The head.
+        steps: Steps done, over all stages.
+        first_loss: Of the start.
+        loss: Of the head.
+        is_interrupted: Whether Ctrl-C ended the run.
+    """
+
+    estimate: HeadEstimate
+    steps: int
+    first_loss: float
+    loss: float
+    is_interrupted: bool
+
+
+OnStep = Callable[[StepReport], None]
+
+
+def refine_head(
+    generator: TriPlaneGenerator,
+    start: HeadEstimate,
+    target: PhotoTarget,
+    settings: Refinement,
+    on_step: OnStep | None = None,
+) -> RefinedHead:
+    """Fit a head to a photo, from a start.
+
+    Args:
+        generator: In evaluation mode; it is left as it is.
+        start: Of an encoder, or the mean head with the camera that alignment estimates.
+        target: The photo.
+        settings: How.
+        on_step: Told after each step; its progress runs from 0 to 1 over all stages.
+    """
+    share = 1.0 - settings.tuning_share if settings.method == "pti" else 1.0
+    pace = settings.pace(share)
+    with torch.no_grad():
+        objective = HeadObjective(
+            generator,
+            generator.planes(start.w_plus),
+            start.camera,
+            target,
+            settings.weights,
+            seed=settings.seed,
+        )
+    code = _optimise_code(generator, start, objective, settings, pace, _part(on_step, 0.0, share))
+    if settings.method == "optimise" or code.is_interrupted:
+        return RefinedHead(code.best, code.steps, code.first_loss, code.best_loss, code.is_interrupted)
+    pace = settings.pace(1.0 - share)
+    tuned = _tune_generator(generator, code.best, objective, settings, pace, _part(on_step, share, 1.0, code.steps))
+    return RefinedHead(tuned.best, code.steps + tuned.steps, code.first_loss, tuned.best_loss, tuned.is_interrupted)
+
+
+def _part(on_step: OnStep | None, begin: float, end: float, steps_before: int = 0) -> OnStep | None:
+    """``on_step`` for a stage that is a part of the run."""
+    if on_step is None:
+        return None
+    return lambda report: on_step(
+        StepReport(steps_before + report.step, begin + (end - begin) * report.progress, report.loss)
+    )
+
+
+def _optimise_code(
+    generator: TriPlaneGenerator,
+    start: HeadEstimate,
+    objective: HeadObjective,
+    settings: Refinement,
+    pace: Pace,
+    on_step: OnStep | None,
+) -> Descent[HeadEstimate]:
+    space = measure_latent_space(generator, seed=settings.seed)
+    noises = noise_maps(generator)
+    moving = copy.deepcopy(generator) if noises else generator
+    moved_noises = {name: value.requires_grad_() for name, value in noise_maps(moving).items()}
+    device = start.w_plus.device
+    common = torch.zeros(1, 1, generator.config.w_dim, device=device, requires_grad=True)
+    layers = torch.zeros(start.w_plus.shape, device=device, requires_grad=settings.space == "w_plus")
+    turn = torch.zeros(6, device=device, requires_grad=settings.refine_camera)
+    scale = torch.tensor(_CAMERA_SCALE, device=device)
+
+    def head() -> tuple[Tensor, Tensor]:
+        return start.w_plus + space.offset(common + layers), start.camera + scale * turn
+
+    def loss(*, is_check: bool, with_likeness: bool) -> Tensor:
+        w_plus, camera = head()
+        fit = objective.loss(moving, moving.planes(w_plus), camera, is_check=is_check, with_likeness=with_likeness)
+        unusual = space.coordinates(w_plus.mean(dim=1)).square().mean()
+        prior = settings.code_prior * common.square().mean() + settings.layer_prior * layers.square().mean()
+        prior = prior + settings.mean_prior * unusual + settings.camera_prior * turn.square().mean()
+        return fit + prior + settings.noise_prior * _noise_structure(moved_noises.values())
+
+    @torch.no_grad()
+    def checked() -> float:
+        return loss(is_check=True, with_likeness=True).item()
+
+    @torch.no_grad()
+    def snapshot() -> HeadEstimate:
+        w_plus, camera = head()
+        return HeadEstimate(w_plus.clone(), camera.clone(), difference(moving, generator, noises))
+
+    codes = [common, layers] if settings.space == "w_plus" else [common]
+    groups = [(codes, settings.code_rate)]
+    if settings.refine_camera:
+        groups.append(([turn], settings.camera_rate))
+    if noises:
+        groups.append((list(moved_noises.values()), settings.noise_rate))
+    return descend(
+        groups,
+        lambda step: loss(is_check=False, with_likeness=step % _EVERY == 0),
+        checked,
+        snapshot,
+        pace,
+        on_step,
+    )
+
+
+def _noise_structure(noises: Iterable[Tensor]) -> Tensor:
+    """How far noise is from having none: squared correlation with its neighbours at all scales down to 8 px.
+
+    Source: Karras et al., 2020, appendix D.
+    """
+    total = torch.zeros(())
+    for noise in noises:
+        level = noise[None, None]
+        total = total.to(level.device)
+        while level.shape[-1] >= 8:
+            for axis in (2, 3):
+                total = total + (level * level.roll(1, dims=axis)).mean().square()
+            level = functional.avg_pool2d(level, 2) * 2.0  # keeps the variance of white noise
+    return total
+
+
+def _tune_generator(
+    generator: TriPlaneGenerator,
+    pivot: HeadEstimate,
+    objective: HeadObjective,
+    settings: Refinement,
+    pace: Pace,
+    on_step: OnStep | None,
+) -> Descent[HeadEstimate]:
+    base = tuned_generator(generator, pivot.tuning)
+    moving = copy.deepcopy(base)
+    names = painting_parameters(moving)
+    kept = {*names, *pivot.tuning}
+    for value in names.values():
+        value.requires_grad_()
+    locality = Locality(base, pivot.w_plus, pivot.camera, seed=settings.seed)
+
+    def loss(step: int) -> Tensor:
+        planes = moving.planes(pivot.w_plus)
+        fit = objective.loss(moving, planes, pivot.camera, with_likeness=step % _EVERY == 0)
+        near = locality.near_heads(moving) if step % _EVERY == 1 else 0.0
+        return fit + settings.locality * (locality.side_views(moving, planes) + near)
+
+    @torch.no_grad()
+    def checked() -> float:
+        return objective.loss(moving, moving.planes(pivot.w_plus), pivot.camera, is_check=True).item()
+
+    @torch.no_grad()
+    def snapshot() -> HeadEstimate:
+        return HeadEstimate(pivot.w_plus, pivot.camera, difference(moving, generator, kept))
+
+    return descend(
+        [(list(names.values()), settings.tuning_rate)],
+        loss,
+        checked,
+        snapshot,
+        pace,
+        on_step,
+    )

@@ -1,0 +1,260 @@
+"""The result of inverting a photo, and its ``.geoinv`` file: safetensors with one JSON header.
+
+The header sits in a single metadata entry, since safetensors does not keep the order of several: the same inversion
+always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._version import __version__
+from ..camera import CameraPose
+from ..conventions import CROP_SIZE
+from ..errors import CheckpointError, ShapeError, UsageError
+from ..files import atomic_path
+
+FORMAT = "geoinv-inversion"
+FORMAT_VERSION = 1
+TUNED_FORMAT_VERSION = 2
+"""Of files with a tuned generator, which readers of version 1 would render with the wrong one."""
+DETAILED_FORMAT_VERSION = 3
+"""Of files with a photo's details, which earlier readers would leave out."""
+
+SUFFIX = ".geoinv"
+
+_TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
+_DETAILS = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
+_TUNING = "tuning."  # before the names of a tuned generator's tensors
+_REDO = "make it again with `geoinv invert PHOTO`"
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoDetails:
+    """What the local branch reads, of the head before any edit (:class:`geoinv.models.details.SourceView`).
+
+    Args:
+        residual: [3, 2S, 2S] float16, the photo minus the reconstruction, where both show the person.
+        surface: [S, S] float16, its depth along the optical axis in world units, 0 where it is not solid.
+        color: [3, S, S] float16, the reconstruction in [0, 1], premultiplied by alpha.
+    """
+
+    residual: Tensor
+    surface: Tensor
+    color: Tensor
+
+    def __post_init__(self) -> None:
+        side = self.surface.shape[-1]
+        shapes = [tuple(part.shape) for part in (self.residual, self.surface, self.color)]
+        if shapes != [(3, 2 * side, 2 * side), (side, side), (3, side, side)]:
+            raise ShapeError(f"residual [3, 2S, 2S], surface [S, S] and color [3, S, S] do not fit: {shapes}")
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """A head in a generator's latent space, with the camera and the photo it came from.
+
+    Args:
+        w_plus: [1, num_ws, w_dim] float32 on the CPU, one code per layer of the generator.
+        camera: [6] yaw, pitch, roll in radians and shift in world units (see :class:`geoinv.CameraPose`), of the
+            aligned photo.
+        photo: [512, 512, 3] uint8, the aligned photo.
+        crop: [2, 3] from pixels of the photo to pixels of the aligned photo.
+        source: File name of the photo, without its folder.
+        source_size: Width and height of the photo in pixels.
+        removed_roll_deg: The roll that alignment took out of the photo; add it to the camera's for the photo's own.
+        generator: Name of the generator.
+        generator_sha256: Hash of the generator's weights; a code means nothing to any other.
+        metrics: Figures of the inversion by name (``psnr_db``, ...).
+        edits: Strength by name of the edits already in ``w_plus``.
+        method: ``encoder``, ``hybrid``, ``optimise`` or ``pti``.
+        steps: Of optimisation.
+        tuning: Float16 differences of the generator's tensors by name: it is rendered with these added.
+        details: What the photo shows beyond the code, or None.
+        seed: Seed of the run.
+        version: Version of geoinv that made it.
+    """
+
+    w_plus: Tensor
+    camera: Tensor
+    photo: np.ndarray
+    crop: np.ndarray
+    source: str
+    source_size: tuple[int, int]
+    generator: str
+    generator_sha256: str
+    removed_roll_deg: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    edits: dict[str, float] = field(default_factory=dict)
+    method: str = "encoder"
+    steps: int = 0
+    tuning: dict[str, Tensor] = field(default_factory=dict)
+    details: PhotoDetails | None = None
+    seed: int = 0
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
+            raise ShapeError(f"w_plus must be [1, num_ws, w_dim], got {list(self.w_plus.shape)}")
+        if tuple(self.camera.shape) != (6,):
+            raise ShapeError(f"camera must be [6], got {list(self.camera.shape)}")
+        if self.photo.shape != (CROP_SIZE, CROP_SIZE, 3) or self.photo.dtype != np.uint8:
+            raise ShapeError(f"photo must be uint8 [{CROP_SIZE}, {CROP_SIZE}, 3], got {list(self.photo.shape)}")
+        if self.crop.shape != (2, 3):
+            raise ShapeError(f"crop must be [2, 3], got {list(self.crop.shape)}")
+
+    @property
+    def pose(self) -> CameraPose:
+        """The camera of the aligned photo, batch size 1."""
+        return CameraPose.from_vector(self.camera[None])
+
+    @property
+    def angles_deg(self) -> tuple[float, float, float]:
+        """Yaw, pitch and roll of the camera in the photo as it was taken, in degrees.
+
+        Yaw is positive where the face turns to image left, pitch where it is seen from above, roll where the head
+        leans counter-clockwise. The roll that alignment removed is added back.
+        """
+        yaw, pitch, roll = (float(angle) for angle in torch.rad2deg(self.camera[:3]))
+        return yaw, pitch, roll + self.removed_roll_deg
+
+    def edited(self, w_plus: Tensor, edits: dict[str, float]) -> Inversion:
+        """The same photo and camera with another code; ``edits`` are added to those already made."""
+        total = dict(self.edits)
+        for name, strength in edits.items():
+            total[name] = total.get(name, 0.0) + strength
+        return replace(self, w_plus=w_plus.detach().float().cpu(), edits=total)
+
+    @property
+    def _format_version(self) -> int:
+        if self.details is not None:
+            return DETAILED_FORMAT_VERSION
+        return TUNED_FORMAT_VERSION if self.tuning else FORMAT_VERSION
+
+    def to_bytes(self) -> bytes:
+        """The contents of a ``.geoinv`` file; equal inversions give equal bytes."""
+        from safetensors.torch import save
+
+        header = {
+            "format": FORMAT,
+            "format_version": self._format_version,
+            "geoinv_version": self.version,
+            "source": self.source,
+            "source_size": list(self.source_size),
+            "generator": self.generator,
+            "generator_sha256": self.generator_sha256,
+            "removed_roll_deg": self.removed_roll_deg,
+            "metrics": self.metrics,
+            "edits": self.edits,
+            "method": self.method,
+            "steps": self.steps,
+            "seed": self.seed,
+        }
+        tensors = {
+            "w_plus": self.w_plus.detach().float().cpu().contiguous(),
+            "camera": self.camera.detach().float().cpu().contiguous(),
+            "photo": torch.from_numpy(np.ascontiguousarray(self.photo)),
+            "crop": torch.from_numpy(np.ascontiguousarray(self.crop, dtype=np.float64)),
+            **{_TUNING + name: value.to(torch.float16).cpu().contiguous() for name, value in self.tuning.items()},
+        }
+        if self.details is not None:
+            tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in _DETAILS}
+        return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
+
+    def save(self, path: str | Path) -> Path:
+        """Write a ``.geoinv`` file, whole or not at all, replacing an older one; returns its path."""
+        path = Path(path)
+        contents = self.to_bytes()
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(contents)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Inversion:
+        """Read a ``.geoinv`` file.
+
+        Raises:
+            UsageError: No such file.
+            CheckpointError: Cut, damaged, or not an inversion.
+        """
+        path = Path(path)
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "no such file"
+            raise UsageError(f"{what}: {path}", f"give a {SUFFIX} file made by `geoinv invert PHOTO`")
+        tensors, header = _read(path)
+        _check(path, tensors, header)
+        try:
+            return cls(
+                w_plus=tensors["w_plus"],
+                camera=tensors["camera"],
+                photo=tensors["photo"].numpy(),
+                crop=tensors["crop"].numpy(),
+                source=str(header["source"]),
+                source_size=(int(header["source_size"][0]), int(header["source_size"][1])),
+                generator=str(header["generator"]),
+                generator_sha256=str(header["generator_sha256"]),
+                removed_roll_deg=float(header["removed_roll_deg"]),
+                metrics={str(name): float(value) for name, value in header["metrics"].items()},
+                edits={str(name): float(value) for name, value in header["edits"].items()},
+                method=str(header.get("method", "encoder")),
+                steps=int(header.get("steps", 0)),
+                tuning={name[len(_TUNING) :]: value for name, value in tensors.items() if name.startswith(_TUNING)},
+                details=PhotoDetails(**{n: tensors[n] for n in _DETAILS}) if "residual" in tensors else None,
+                seed=int(header["seed"]),
+                version=str(header["geoinv_version"]),
+            )
+        except (ShapeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a file that claims to be an inversion."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if "geoinv" not in metadata:
+                raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
+            header = json.loads(metadata["geoinv"])
+            known = {**_TENSORS, **_DETAILS}
+            names = [name for name in file.keys() if name in known or name.startswith(_TUNING)]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        if path.suffix.lower() == SUFFIX:
+            raise CheckpointError(f"{path} is cut or damaged", _REDO) from error
+        raise CheckpointError(f"{path} is not a geoinv inversion", f"to make one: `geoinv invert {path}`") from error
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is damaged (its header is not JSON)", _REDO) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {path}: {error.strerror or error}", "check the file's permissions"
+        ) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
+    return tensors, header
+
+
+def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Format, names, types and finite numbers; shapes are the dataclass's business."""
+    if header.get("format_version") not in (FORMAT_VERSION, TUNED_FORMAT_VERSION, DETAILED_FORMAT_VERSION):
+        raise CheckpointError(
+            f"{path} has format {header.get('format_version')}, this geoinv reads {DETAILED_FORMAT_VERSION}",
+            "use the geoinv that made it, or make it again",
+        )
+    tuning = {name: torch.float16 for name in tensors if name.startswith(_TUNING)}
+    details = _DETAILS if header["format_version"] == DETAILED_FORMAT_VERSION else {}
+    for name, dtype in {**_TENSORS, **tuning, **details}.items():
+        if name not in tensors:
+            raise CheckpointError(f"{path} is damaged (no {name})", _REDO)
+        if tensors[name].dtype != dtype:
+            raise CheckpointError(f"{path} is damaged ({name} is {tensors[name].dtype})", _REDO)
+        if dtype.is_floating_point and not bool(torch.isfinite(tensors[name]).all()):
+            raise CheckpointError(f"{path} is damaged ({name} is not finite)", _REDO)

@@ -1,0 +1,1 @@
+"""From renders to things to look at: pictures, contact sheets, videos."""

@@ -1,0 +1,131 @@
+"""Pictures of inversions: a view in colour, depth and normals, and the sheet that sets them beside the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..camera.surface import render_normals
+from ..heads.visibility import seen_in_source
+from ..images.tensors import at_side
+from .pictures import color_picture, depth_picture, depth_range, normal_picture, tinted_where
+from .sheets import grid, row
+
+if TYPE_CHECKING:
+    from ..inversion.saved import Inversion
+    from ..models.generator import RenderOutput
+
+Picture = NDArray[np.uint8]
+Kind = Literal["color", "depth", "normals", "seen"]
+"""``seen``: the colour, with what the photo did not show tinted."""
+
+SourceView = tuple["RenderOutput", Tensor]
+"""The head as the photo sees it, and that camera [1, 4, 4]."""
+
+
+def view_pictures(
+    view: RenderOutput,
+    cam2world: Tensor,  # [1, 4, 4]
+    kinds: Sequence[Kind] = ("color",),
+    *,
+    depth_limits: tuple[float, float] | None = None,
+    source: SourceView | None = None,
+) -> list[Picture]:
+    """One view as pictures of the kinds asked for, all of the colour's size.
+
+    Args:
+        view: A single view, batch size 1.
+        cam2world: Its camera.
+        kinds: What to show.
+        depth_limits: Depths drawn brightest and darkest; by default those of the view.
+        source: What ``seen`` compares with.
+    """
+    side = view.color.shape[-1]
+    depth = view.depth.detach().float().cpu()
+    alpha = depth_alpha(view)
+    pictures = []
+    for kind in kinds:
+        if kind == "color":
+            picture = color_picture(view)
+        elif kind == "depth":
+            picture = depth_picture(depth[0], alpha[0], limits=depth_limits)
+        elif kind == "seen":
+            assert source is not None
+            seen = seen_of_view(view, cam2world, source)
+            picture = tinted_where(color_picture(view), at_side((~seen & (alpha > 0.5)).float(), side)[0, 0].numpy())
+        else:
+            normals = render_normals(depth, alpha, cam2world.detach().float().cpu(), focal=view.focal)
+            picture = normal_picture(normals[0], alpha[0])
+        pictures.append(resized(picture, side))
+    return pictures
+
+
+def seen_of_view(view: RenderOutput, cam2world: Tensor, source: SourceView) -> Tensor:
+    """Bool [1, 1, h, h] at the size of the depth: seen in the photo, not guessed."""
+    shown, camera = source
+    return seen_in_source(
+        view.depth.detach().float().cpu(),
+        depth_alpha(view),
+        cam2world.detach().float().cpu(),
+        shown.depth.detach().float().cpu(),
+        depth_alpha(shown),
+        camera.detach().float().cpu(),
+        focal=view.focal,
+    )
+
+
+def depth_alpha(view: RenderOutput) -> Tensor:
+    """[B, 1, h, w] opacity at the size of the depth, which super-resolution leaves smaller than the colour."""
+    return at_side(view.alpha.detach().float().cpu(), view.depth.shape[-1])
+
+
+def shared_depth_range(views: Sequence[RenderOutput]) -> tuple[float, float]:
+    """The nearest and farthest depth of several views, so that one colour means one depth in all of them."""
+    ranges = [depth_range(view.depth.detach().float().cpu(), depth_alpha(view)) for view in views]
+    return min(near for near, _ in ranges), max(far for _, far in ranges)
+
+
+def inversion_sheet(inversion: Inversion, reconstruction: RenderOutput) -> Picture:
+    """Photo, reconstruction, depth and normals side by side."""
+    pictures = view_pictures(reconstruction, inversion.pose.cam2world(), ("color", "depth", "normals"))
+    photo = resized(inversion.photo, pictures[0].shape[0])
+    return row([photo, *pictures], labels=["photo", "reconstruction", "depth", "normals"])
+
+
+def view_sheet(
+    views: Sequence[RenderOutput],
+    cam2world: Tensor,  # [V, 4, 4]
+    kinds: Sequence[Kind],
+    *,
+    labels: Sequence[str] | None = None,
+    source: SourceView | None = None,
+) -> Picture:
+    """Views side by side, a row for each kind; labels stand under the last row."""
+    limits = shared_depth_range(views) if "depth" in kinds else None
+    columns = [
+        view_pictures(view, cam2world[index : index + 1], kinds, depth_limits=limits, source=source)
+        for index, view in enumerate(views)
+    ]
+    rows = [[column[kind] for column in columns] for kind in range(len(kinds))]
+    return labelled_rows(rows, labels)
+
+
+def labelled_rows(rows: Sequence[Sequence[Picture]], labels: Sequence[str] | None) -> Picture:
+    """Rows of equally sized pictures, with a label under each column of the last."""
+    from .sheets import stack
+
+    sheets = [grid(pictures, columns=len(pictures)) for pictures in rows[:-1]]
+    return stack([*sheets, row(rows[-1], labels=labels)])
+
+
+def resized(picture: Picture, side: int) -> Picture:
+    """[H, H, 3] at another side."""
+    if picture.shape[0] == side:
+        return picture
+    interpolation = cv2.INTER_AREA if picture.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=interpolation), dtype=np.uint8)

@@ -1,1 +1,0 @@
-"""From renders to things to look at: camera orbits, normals, pictures, contact sheets and videos."""

@@ -1,0 +1,272 @@
+"""Streaming of rays and pictures from rendered heads on disk (written by ``geoinv synth dataset``).
+
+Shards are memory-mapped, so a batch reads a few hundred pixels of each view and nothing is decoded. Shards that appear
+while training runs are picked up.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...camera import rays_through
+from ...errors import UsageError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RayBatch:
+    """Rays of heads with what they truly see.
+
+    Args:
+        z: [B, z_dim].
+        origins, directions: [B, N, 3].
+        color: [B, N, 3] in [0, 1], premultiplied.
+        alpha: [B, N].
+        distance: [B, N] along the ray, 0 where nothing is hit.
+        normals: [B, N, 3] of the surface in world axes, 0 where nothing is hit.
+        flow: [B, 3, 2, S, S] of the planes (:mod:`geoinv.synth.plane_flow`), where the data set has it.
+    """
+
+    z: Tensor
+    origins: Tensor
+    directions: Tensor
+    color: Tensor
+    alpha: Tensor
+    distance: Tensor
+    normals: Tensor | None = None
+    flow: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Shard:
+    rgba: np.ndarray  # [N, V, R, R, 4] uint8, straight alpha
+    depth: np.ndarray  # [N, V, R, R] float16
+    normals: np.ndarray  # [N, V, R, R, 3] int8, times 127
+    cam2world: np.ndarray  # [N, V, 4, 4]
+    landmarks: np.ndarray  # [N, V, 73, 2] normalised, the first 68 in iBUG's order
+    z: np.ndarray  # [N, z_dim]
+    flow: np.ndarray | None  # [N, 3, 2, S, S] float16; older data sets have none
+
+
+class HeadShards:
+    """The heads in a folder.
+
+    Raises:
+        UsageError: The folder holds no shard.
+    """
+
+    has_twins: bool
+    """Whether heads ``2 i`` and ``2 i + 1`` differ in expression alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        about = folder / "dataset.json"
+        self.has_twins = about.is_file() and json.loads(about.read_text(encoding="utf-8")).get("twins", False)
+        self._shards: dict[str, _Shard] = {}
+        self.refresh()
+        if not self._shards:
+            raise UsageError(f"no rendered heads in {folder}", "make some with `geoinv synth dataset`")
+        first = next(iter(self._shards.values()))
+        self.resolution, self.num_views, self.z_dim = first.rgba.shape[2], first.rgba.shape[1], first.z.shape[1]
+
+    def refresh(self) -> None:
+        """Look for new shards; z is written last, so a shard with z is whole."""
+        for path in sorted(self.folder.glob("*_z.npy")):
+            name = path.name[: -len("_z.npy")]
+            if name in self._shards or name.startswith("."):
+                continue
+            parts = {
+                key: np.load(self.folder / f"{name}_{key}.npy", mmap_mode="r")
+                for key in ("rgba", "depth", "normals", "cam2world", "landmarks")
+            }
+            flow = self.folder / f"{name}_flow.npy"
+            parts["flow"] = np.load(flow, mmap_mode="r") if flow.exists() else None
+            self._shards[name] = _Shard(z=np.load(path), **parts)
+        shards = [self._shards[name] for name in sorted(self._shards)]
+        # one assignment, because the data thread reads while the training thread refreshes
+        self._index = (shards, np.cumsum([len(shard.z) for shard in shards]))
+
+    def __len__(self) -> int:
+        ends = self._index[1]
+        return int(ends[-1]) if len(ends) else 0
+
+    def _locate(self, head: int) -> tuple[_Shard, int]:
+        shards, ends = self._index
+        index = int(np.searchsorted(ends, head, side="right"))
+        return shards[index], head - (int(ends[index - 1]) if index else 0)
+
+    def view(self, head: int, view: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """rgba uint8 [R, R, 4], depth [R, R], cam2world [4, 4], z [z_dim] of one view."""
+        shard, i = self._locate(head)
+        return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
+
+    def landmarks(self, head: int, view: int) -> np.ndarray:
+        """[73, 2] of one view, normalised; the first 68 in iBUG's order, then the five of alignment."""
+        shard, i = self._locate(head)
+        return shard.landmarks[i, view]
+
+    def landmarks_and_cameras(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
+        """Landmarks [count, 73, 2] and cam2world [count, 4, 4] of random views."""
+        heads, views = rng.integers(0, len(self), count), rng.integers(0, self.num_views, count)
+        found = [(*self._locate(int(head)), int(view)) for head, view in zip(heads, views, strict=True)]
+        landmarks = np.stack([shard.landmarks[i, view] for shard, i, view in found])
+        cameras = np.stack([shard.cam2world[i, view] for shard, i, view in found])
+        return torch.from_numpy(landmarks), torch.from_numpy(cameras)
+
+    @property
+    def has_flows(self) -> bool:
+        """Whether every head comes with the flow of its planes."""
+        return all(shard.flow is not None for shard in self._index[0])
+
+    def flows(self, most: int) -> tuple[Tensor, Tensor]:
+        """z [N, z_dim] and flows of the planes [N, 6 S S], float16, of about the first ``most`` heads: whole shards."""
+        shards, ends = self._index
+        enough = shards[: int(np.searchsorted(ends, most)) + 1]
+        flows = [shard.flow.reshape(len(shard.flow), -1) for shard in enough if shard.flow is not None]
+        return torch.from_numpy(np.concatenate([shard.z for shard in enough])), torch.from_numpy(np.concatenate(flows))
+
+    def rays(
+        self, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int, twin_pairs: int = 0
+    ) -> RayBatch:
+        """Random rays of random views of random heads, the first ``2 * twin_pairs`` of them pairs of twins."""
+        chosen = [int(head) for head in rng.choice(len(self), size=heads, replace=False)]
+        for pair in range(twin_pairs):
+            chosen[2 * pair + 1] = chosen[2 * pair] ^ 1
+        views_of = [[int(v) for v in rng.choice(self.num_views, size=views, replace=False)] for _ in chosen]
+        for pair in range(twin_pairs):
+            views_of[2 * pair + 1] = views_of[2 * pair]
+        pairs = list(zip(chosen, views_of, strict=True))
+        return self.rays_of(rng, pairs, rays_per_view=rays_per_view, twin_pairs=twin_pairs)
+
+    def _changed_pixels(self, head: int, twin: int, view: int) -> np.ndarray:
+        """Indices of the pixels where twins differ."""
+        first, second = (self.view(index, view)[0].astype(np.int16) for index in (head, twin))
+        return np.flatnonzero(np.abs(first - second).max(axis=-1) > _VISIBLE_CHANGE)
+
+    def rays_of(
+        self,
+        rng: np.random.Generator,
+        heads_views: list[tuple[int, list[int]]],
+        *,
+        rays_per_view: int,
+        twin_pairs: int = 0,
+    ) -> RayBatch:
+        """Random rays of given views of given heads: a quarter anywhere, the rest on the head, half of it by features.
+
+        Brows, eyes, nose and mouth are a twentieth of a head's pixels, and most of what tells a face: drawn evenly, a
+        generator learns hair and skin, and no smile. Of each of the first ``twin_pairs`` pairs of heads, the second is
+        seen through the rays of the first, so that they can be subtracted; instead of by features, their rays go where
+        the two differ.
+        """
+        size = self.resolution
+        heads, views = len(heads_views), len(heads_views[0][1])
+        zs, pixels, cameras, rgba, depths, normals, flows = [], [], [], [], [], [], []
+        chosen: list[np.ndarray] = []  # pixels of each view of the head before
+        for place, (head, views_of_head) in enumerate(heads_views):
+            shard, i = self._locate(head)
+            zs.append(shard.z[i])
+            if shard.flow is not None:
+                flows.append(shard.flow[i])
+            if place >= 2 * twin_pairs:
+                chosen = [_choose_pixels(rng, shard, i, view, rays_per_view) for view in views_of_head]
+            elif place % 2 == 0:
+                twin = heads_views[place + 1][0]
+                changed = [self._changed_pixels(head, twin, view) for view in views_of_head]
+                views_changed = zip(views_of_head, changed, strict=True)
+                chosen = [_choose_pixels(rng, shard, i, view, rays_per_view, change) for view, change in views_changed]
+            for view, index in zip(views_of_head, chosen, strict=True):
+                picture = shard.rgba[i, view].reshape(-1, 4)
+                pixels.append(np.stack([index % size + 0.5, index // size + 0.5], axis=-1) / size)
+                cameras.append(shard.cam2world[i, view])
+                rgba.append(picture[index])
+                depths.append(shard.depth[i, view].reshape(-1)[index])
+                normals.append(shard.normals[i, view].reshape(-1, 3)[index])
+        cam2world = torch.from_numpy(np.stack(cameras))  # [heads * views, 4, 4]
+        origins, directions = rays_through(cam2world, torch.from_numpy(np.stack(pixels).astype(np.float32)))
+        cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)
+        distance = torch.from_numpy(np.stack(depths).astype(np.float32)) / cosine
+        straight = torch.from_numpy(np.stack(rgba).astype(np.float32) / 255.0)
+        alpha = straight[..., 3]
+        count = views * rays_per_view
+        return RayBatch(
+            z=torch.from_numpy(np.stack(zs).astype(np.float32)),
+            origins=origins.reshape(heads, count, 3).contiguous(),
+            directions=directions.reshape(heads, count, 3),
+            color=(straight[..., :3] * alpha[..., None]).reshape(heads, count, 3),
+            alpha=alpha.reshape(heads, count),
+            distance=distance.reshape(heads, count),
+            normals=torch.from_numpy(np.stack(normals).astype(np.float32) / 127.0).reshape(heads, count, 3),
+            flow=torch.from_numpy(np.stack(flows).astype(np.float32)) if len(flows) == heads else None,
+        )
+
+
+_VISIBLE_CHANGE = 12
+"""Levels of 255 by which a pixel of twins must differ to count as changed."""
+
+
+def _choose_pixels(
+    rng: np.random.Generator, shard: _Shard, head: int, view: int, count: int, wanted: np.ndarray | None = None
+) -> np.ndarray:
+    """Indices of pixels of a view: 3/8 on the head, 3/8 of the ``wanted`` or else by its features, 1/4 anywhere."""
+    size = shard.rgba.shape[2]
+    covered = np.flatnonzero(shard.rgba[head, view, ..., 3])
+    on_head = count * 3 // 8 if len(covered) else 0
+    parts = [
+        covered[rng.integers(0, len(covered), on_head)] if on_head else np.empty(0, np.int64),
+        wanted[rng.integers(0, len(wanted), count * 3 // 8)]
+        if wanted is not None and len(wanted)
+        else _near_features(rng, shard.landmarks[head, view], size, count * 3 // 8),
+    ]
+    anywhere = rng.integers(0, size * size, count - sum(len(part) for part in parts))
+    return np.concatenate([*parts, anywhere])
+
+
+def _near_features(rng: np.random.Generator, landmarks: np.ndarray, size: int, count: int) -> np.ndarray:
+    """Indices of random pixels close to brows, nose, eyes and mouth (landmarks 17 to 67)."""
+    centres = landmarks[rng.integers(17, 68, count)]
+    positions = centres + rng.normal(0.0, 0.015, (count, 2))
+    columns, rows = (positions * size).astype(np.int64).clip(0, size - 1).T
+    return rows * size + columns
+
+
+def in_background(make: Callable[[], T], depth: int = 4) -> Generator[T, None, None]:
+    """Endless results of ``make``, prepared ahead by one thread; an exception in it is raised here.
+
+    To be closed (``contextlib.closing``): the thread then ends, where a process that ends under it may crash.
+    """
+    ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=depth)
+    is_closed = threading.Event()
+
+    def work() -> None:
+        while not is_closed.is_set():
+            try:
+                ready.put(make())
+            except BaseException as error:  # handed over, not swallowed
+                ready.put(error)
+                return
+
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        while True:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        is_closed.set()
+        while thread.is_alive():  # it may wait for room
+            with suppress(queue.Empty):
+                ready.get(timeout=0.05)

@@ -1,0 +1,1 @@
+"""What every training stage runs on: the loop, its run folder, averaged weights, processes, the adversarial game."""

@@ -1,0 +1,141 @@
+"""A training run on disk: resumable checkpoint, log of figures, best weights, sample sheets and a loss plot."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from ...files import atomic_path, only_one_process, remove_leftovers
+
+
+class RunFolder:
+    """Files of one run: ``state.pt`` (resume), ``log.jsonl``, ``plot.png``, ``samples_*.png``, ``best.safetensors``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self._state.exists()
+
+    @property
+    def _state(self) -> Path:
+        return self.path / "state.pt"
+
+    def load_state(self) -> dict[str, Any] | None:
+        """The last checkpoint, or None at the start."""
+        if not self.is_begun:
+            return None
+        return torch.load(self._state, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint whole, never in part."""
+        with atomic_path(self._state, durable=True) as temporary:
+            torch.save(state, temporary)
+
+    def log(self, **figures: float) -> None:
+        """Append one line of figures."""
+        with (self.path / "log.jsonl").open("a") as file:
+            file.write(json.dumps({k: round(float(v), 6) for k, v in figures.items()}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # before the checkpoint, which would not write this line again
+
+    def start_over(self) -> None:
+        """Forget the run, but keep its best weights, as ``earlier.safetensors``, to go on from."""
+        best = self.path / "best.safetensors"
+        if best.exists():
+            best.replace(self.earlier)
+        self._state.unlink(missing_ok=True)  # last: a run that is killed here starts over again
+
+    @property
+    def earlier(self) -> Path:
+        """Best weights of a run that was started over, if there were any."""
+        return self.path / "earlier.safetensors"
+
+    @contextmanager
+    def going_on_from(self, step: int) -> Iterator[None]:
+        """Have the folder alone, without what a killed run left of later steps, which will be made again.
+
+        Raises:
+            UsageError: Another run is at work in it.
+        """
+        with only_one_process(self.path):
+            remove_leftovers(self.path)
+            self.forget_after(step)
+            yield
+
+    def forget_after(self, step: int) -> None:
+        """Drop log lines and sheets of later steps."""
+        path = self.path / "log.jsonl"
+        text = path.read_text() if path.exists() else ""
+        kept = "".join(line + "\n" for line in text.splitlines() if _step_of(line) <= step)
+        if kept != text:
+            with atomic_path(path, durable=True) as temporary:
+                temporary.write_text(kept)
+        for sheet in self.path.glob("samples_*.png"):
+            number = re.fullmatch(r"samples_(\d+)", sheet.stem)
+            if number and int(number[1]) > step:
+                sheet.unlink()
+
+    def sheet(self, step: int) -> Path:
+        """Where the sample sheet of a step belongs."""
+        return self.path / f"samples_{step:06d}.png"
+
+    def pace(self) -> str | None:
+        """How many steps were made and how long each took, for people; None at the start."""
+        path = self.path / "log.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        if not lines:
+            return None
+        last = json.loads(lines[-1])
+        steps, minutes = int(last["step"]), last["minutes"]
+        return f"{steps} steps in {minutes:.1f} minutes, {60.0 * minutes / max(steps, 1):.3f} s a step"
+
+    def plot(self) -> None:
+        """Draw every logged figure over the minutes of training."""
+        log = self.path / "log.jsonl"
+        if not log.exists():  # a run of a few steps
+            return
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        names = sorted({name for line in lines for name in line} - {"step", "minutes"})
+        panels = []
+        for name in names:
+            points = np.array([(line["minutes"], line[name]) for line in lines if name in line])
+            if len(points) >= 2:
+                panels.append(_panel(name, points))
+        if panels:
+            with atomic_path(self.path / "plot.png") as temporary:
+                Image.fromarray(np.concatenate(panels, axis=0)).save(temporary)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # cut when the run was killed
+        return math.inf
+
+
+def _panel(name: str, points: np.ndarray, width: int = 720, height: int = 160) -> np.ndarray:
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    low, high = np.percentile(points[:, 1], [0, 98])
+    span_x = max(points[-1, 0], 1e-6)
+    xs = 60 + points[:, 0] / span_x * (width - 70)
+    ys = height - 20 - (points[:, 1].clip(low, high) - low) / max(high - low, 1e-9) * (height - 45)
+    draw.line(list(zip(xs.tolist(), ys.tolist(), strict=True)), fill=(30, 90, 200), width=2)
+    draw.text((60, 4), f"{name}: last {points[-1, 1]:.4g}, {points[-1, 0]:.0f} minutes", fill="black")
+    draw.text((4, 18), f"{high:.3g}", fill="gray")
+    draw.text((4, height - 30), f"{low:.3g}", fill="gray")
+    return np.asarray(image)

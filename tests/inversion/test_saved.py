@@ -1,0 +1,132 @@
+"""The .geoinv file: what goes in comes out, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.errors import CheckpointError, ShapeError, UsageError
+from geoinv.inversion import Inversion
+from geoinv.inversion.saved import PhotoDetails
+
+
+def make_inversion(**changes: object) -> Inversion:
+    generator = torch.Generator().manual_seed(1)
+    values: dict[str, object] = {
+        "w_plus": torch.randn(1, 3, 8, generator=generator),
+        "camera": torch.tensor([0.1, -0.2, 0.05, 0.01, 0.02, 0.03]),
+        "photo": np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8),
+        "crop": np.array([[0.5, 0.1, 3.25], [-0.1, 0.5, 7.0]]),
+        "source": "für [x].jpg",
+        "source_size": (640, 480),
+        "removed_roll_deg": 4.5,
+        "generator": "mini",
+        "generator_sha256": "ab" * 32,
+        "metrics": {"psnr_db": 17.25, "head_share": 0.4},
+        "edits": {"smile": 0.5},
+        "seed": 3,
+    }
+    return Inversion(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    inversion = make_inversion()
+    again = Inversion.load(inversion.save(tmp_path / "deep" / "a.geoinv"))
+    assert torch.equal(again.w_plus, inversion.w_plus)
+    assert torch.equal(again.camera, inversion.camera)
+    assert np.array_equal(again.photo, inversion.photo)
+    assert np.array_equal(again.crop, inversion.crop)
+    for name in ("source", "source_size", "removed_roll_deg", "generator", "generator_sha256", "metrics", "edits"):
+        assert getattr(again, name) == getattr(inversion, name)
+    assert (again.seed, again.version) == (3, inversion.version)
+
+
+def test_details_travel_and_stay_through_edits(tmp_path: Path) -> None:
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
+    again = Inversion.load(make_inversion(details=details).save(tmp_path / "a.geoinv"))
+    edited = again.edited(again.w_plus + 1.0, {"smile": 0.25})
+    for inversion in (again, edited):
+        assert inversion.details is not None
+        assert torch.equal(inversion.details.residual, details.residual)
+        assert torch.equal(inversion.details.surface, details.surface)
+        assert torch.equal(inversion.details.color, details.color)
+    with pytest.raises(ShapeError, match="do not fit"):
+        PhotoDetails(torch.zeros(3, 8, 8), torch.zeros(8, 8), torch.zeros(3, 4, 4))
+
+
+def test_details_are_whole_or_the_file_is_damaged(tmp_path: Path) -> None:
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
+    data = make_inversion(details=details).to_bytes()
+    (tmp_path / "a.geoinv").write_bytes(data.replace(b'"surface":', b'"sarface":'))
+    with pytest.raises(CheckpointError, match="no surface"):
+        Inversion.load(tmp_path / "a.geoinv")
+
+
+def test_same_inversion_same_bytes() -> None:
+    assert len({make_inversion().to_bytes() for _ in range(5)}) == 1
+
+
+def test_angles_are_those_of_the_photo() -> None:
+    yaw, pitch, roll = make_inversion().angles_deg
+    assert yaw == pytest.approx(np.degrees(0.1))
+    assert pitch == pytest.approx(np.degrees(-0.2))
+    assert roll == pytest.approx(np.degrees(0.05) + 4.5)
+
+
+def test_edits_add_up() -> None:
+    inversion = make_inversion()
+    edited = inversion.edited(inversion.w_plus + 1.0, {"smile": 0.25, "age": -1.0})
+    assert edited.edits == {"smile": 0.75, "age": -1.0}
+    assert inversion.edits == {"smile": 0.5}
+
+
+def test_rejects_wrong_shapes() -> None:
+    with pytest.raises(ShapeError, match="w_plus must be"):
+        make_inversion(w_plus=torch.zeros(3, 8))
+    with pytest.raises(ShapeError, match="photo must be"):
+        make_inversion(photo=np.zeros((256, 256, 3), np.uint8))
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.001, 0.5, 0.9999])
+def test_rejects_cut_files(tmp_path: Path, keep: float) -> None:
+    data = make_inversion().to_bytes()
+    path = tmp_path / "a.geoinv"
+    path.write_bytes(data[: int(keep * len(data))])
+    with pytest.raises(CheckpointError, match="cut or damaged"):
+        Inversion.load(path)
+
+
+def test_rejects_files_of_others(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"w_plus": torch.zeros(1, 3, 8)}, tmp_path / "other.geoinv")
+    with pytest.raises(CheckpointError, match="not a geoinv inversion"):
+        Inversion.load(tmp_path / "other.geoinv")
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 not an inversion at all")
+    with pytest.raises(CheckpointError, match="not a geoinv inversion") as caught:
+        Inversion.load(tmp_path / "photo.jpg")
+    assert "geoinv invert" in str(caught.value.hint)
+
+
+def test_rejects_numbers_that_are_none(tmp_path: Path) -> None:
+    make_inversion(w_plus=torch.full((1, 3, 8), float("nan"))).save(tmp_path / "a.geoinv")
+    with pytest.raises(CheckpointError, match="not finite"):
+        Inversion.load(tmp_path / "a.geoinv")
+
+
+def test_rejects_a_later_format(tmp_path: Path) -> None:
+    data = make_inversion().to_bytes()
+    assert b'\\"format_version\\": 1' in data
+    (tmp_path / "a.geoinv").write_bytes(data.replace(b'\\"format_version\\": 1', b'\\"format_version\\": 7'))
+    with pytest.raises(CheckpointError, match="format 7"):
+        Inversion.load(tmp_path / "a.geoinv")
+
+
+def test_rejects_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        Inversion.load(tmp_path / "a.geoinv")
+    with pytest.raises(UsageError, match="is a folder"):
+        Inversion.load(tmp_path)

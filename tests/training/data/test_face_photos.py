@@ -1,0 +1,56 @@
+"""Unlabelled photos: positions lie on the face, mirrored ones match, some are left for testing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from geoinv.errors import UsageError
+from geoinv.training.data.face_photos import FacePhotos
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> FacePhotos:
+    folder = tmp_path_factory.mktemp("portraits")
+    for name in ("frontal", "turned_left", "turned_right"):
+        shutil.copy(DATA / f"{name}.jpg", folder)
+    return FacePhotos(folder, 64, keep_out_every=3)
+
+
+def test_some_are_left_for_testing(portraits: FacePhotos) -> None:
+    assert portraits.held_out == ["frontal.jpg"]
+    assert len(portraits) == 2
+
+
+def test_batch(portraits: FacePhotos) -> None:
+    batch = portraits.batch(np.random.default_rng(0), photos=8, rays_per_photo=50)
+    assert batch.images.shape == (8, 3, 64, 64)
+    assert batch.images.min() >= -1.0 and batch.images.max() <= 1.0
+    assert batch.pixels.shape == (8, 50, 2)
+    # faces lie about the middle of the crop
+    assert torch.allclose(batch.pixels.mean(dim=(0, 1)), torch.tensor([0.5, 0.5]), atol=0.12)
+    # one looks to the left, one to the right, and mirroring gives all four signs
+    assert (batch.camera[:, 0] > 0.1).any() and (batch.camera[:, 0] < -0.1).any()
+
+
+def test_folder_without_faces(tmp_path: Path) -> None:
+    Image.new("RGB", (200, 200), "gray").save(tmp_path / "wall.png")
+    Image.new("RGB", (200, 200), "gray").save(tmp_path / "floor.png")
+    with pytest.raises(UsageError, match="no photo with a face"):
+        FacePhotos(tmp_path, 64)
+
+
+def test_persons_hold_their_faces(portraits: FacePhotos) -> None:
+    batch = portraits.batch(np.random.default_rng(1), photos=4, rays_per_photo=5)
+    assert batch.persons.shape == batch.faces.shape == (4, 1, *batch.photos.shape[2:])
+    assert ((batch.persons >= 0.0) & (batch.persons <= 1.0)).all()
+    for person, face in zip(batch.persons, batch.faces, strict=True):
+        assert person[face > 0].mean() > 0.98
+        assert 0.4 < person.mean() < 0.95

@@ -1,0 +1,73 @@
+"""Streaming of heads: true values on rays, new shards, errors of the data thread."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.errors import UsageError
+from geoinv.training.data.head_shards import HeadShards, in_background
+from tests.training.conftest import HEADS, write_shard
+
+
+def test_rays_carry_what_their_pixels_show(discs: Path) -> None:
+    batch = HeadShards(discs).rays(np.random.default_rng(0), heads=4, views=2, rays_per_view=64)
+    assert batch.color.shape == (4, 128, 3)
+    expected = torch.from_numpy((127 + 100 * np.tanh(batch.z[:, 1:4].numpy())).astype(np.uint8)) / 255.0
+    hit = batch.alpha > 0.5
+    assert hit.float().mean() > 0.7  # three quarters are on the head
+    assert torch.allclose(batch.color[hit], expected[:, None].expand(-1, 128, -1)[hit], atol=1e-5)
+    assert (batch.distance[hit] >= 2.59).all()  # z-depth 2.6, a little more along slanted rays
+    assert (batch.distance[~hit] == 0).all()
+
+
+def test_twins_are_seen_through_the_same_rays(twins: Path) -> None:
+    heads = HeadShards(twins)
+    assert heads.has_twins
+    batch = heads.rays(np.random.default_rng(0), heads=5, views=2, rays_per_view=32, twin_pairs=2)
+    for first, second in ((0, 1), (2, 3)):
+        assert (batch.directions[first] == batch.directions[second]).all()
+        assert (batch.alpha[first] == batch.alpha[second]).all()  # twins are of one size
+        assert (batch.color[first] != batch.color[second]).any()  # but not of one colour
+    assert (batch.directions[0] != batch.directions[4]).any()
+
+
+def test_new_shards_are_picked_up(discs: Path) -> None:
+    heads = HeadShards(discs)
+    write_shard(discs, "00001", 1)
+    assert len(heads) == HEADS
+    heads.refresh()
+    assert len(heads) == 2 * HEADS
+
+
+def test_shard_under_way_is_left_alone(discs: Path) -> None:
+    write_shard(discs, "00001", 1)
+    (discs / "00001_z.npy").unlink()  # z is written last
+    assert len(HeadShards(discs)) == HEADS
+
+
+def test_empty_folder_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no rendered heads") as caught:
+        HeadShards(tmp_path)
+    assert "geoinv synth dataset" in (caught.value.hint or "")
+
+
+def test_background_raises_in_the_consumer() -> None:
+    def broken() -> int:
+        raise ValueError("bad shard")
+
+    with pytest.raises(ValueError, match="bad shard"):
+        next(in_background(broken))
+
+
+def test_background_ends_when_closed() -> None:
+    before = threading.active_count()
+    with closing(in_background(lambda: 1, depth=2)) as ones:
+        assert [next(ones), next(ones)] == [1, 1]
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
