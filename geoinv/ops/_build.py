@@ -34,7 +34,7 @@ class Operation(NamedTuple):
 
     Args:
         name: It registers ``torch.ops.geoinv.<name>_*``.
-        sources: What is compiled, and headers; headers beside them count in any case.
+        sources: C++ files; the headers beside them and those that all operations share count as well.
         portable: Whether the sources choose instructions at run time instead of being built for this processor.
     """
 
@@ -208,7 +208,7 @@ def _build(operation: Operation) -> None:
         folder.mkdir(parents=True)
         cpp_extension.load(
             name=library.stem,
-            sources=[str(source) for source in operation.sources if source.suffix != ".h"],
+            sources=[str(source) for source in operation.sources],
             extra_cflags=[*compiler_flags(portable=operation.portable), *thread_flags()],
             extra_ldflags=thread_flags(),
             build_directory=str(folder),
@@ -226,7 +226,8 @@ def _build(operation: Operation) -> None:
 def _library(operation: Operation) -> Path:
     """Where the extension lies once built; the folder is named by all that decides what it holds."""
     name, sources, portable = operation
-    headers = {header for source in sources for header in source.parent.glob("*.h")}
+    shared = Path(__file__).parent.glob("*.h")
+    headers = {*shared, *(header for source in sources for header in source.parent.glob("*.h"))}
     parts = [torch.__version__, platform.machine(), _processor(), "threads", *compiler_flags(portable=portable)]
     parts += [path.read_text() for path in sorted({*sources, *headers})]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

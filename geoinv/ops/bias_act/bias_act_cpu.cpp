@@ -1,5 +1,4 @@
 // Scale, noise, bias, leaky ReLU, gain and clamp of channels-last maps [B, P, C] (P pixels) in one pass over memory.
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
@@ -12,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "../parallel.h"
 #include "bias_act.h"
 
 namespace {
@@ -31,7 +31,7 @@ const float* data_or_null(const Optional& tensor) {
 template <typename Body>
 void for_runs(int64_t batch, int64_t pixels, const Body& body) {
   const int64_t runs = (pixels + kPixels - 1) / kPixels;
-  at::parallel_for(0, batch * runs, 8, [&](int64_t begin, int64_t end) {
+  parallel_for(0, batch * runs, 8, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t first = task % runs * kPixels;
       body(task, task / runs, first, std::min(first + kPixels, pixels));

@@ -21,7 +21,7 @@ from ..upfirdn2d import blur_after_transpose
 from .reference import modulated_conv2d_reference
 
 _FOLDER = Path(__file__).parent
-_SOURCES = (_FOLDER / "modulated_conv2d_cpu.cpp", _FOLDER.parent / "large_tensor.h")
+_SOURCES = (_FOLDER / "modulated_conv2d_cpu.cpp",)
 
 _CHANNELS = 32  # the kernel's panels hold so many channels (16 without AVX-512)
 # 4 x 4 tiles of outputs from which on fewer products outweigh the transform of the weights, as measured at 512 channels

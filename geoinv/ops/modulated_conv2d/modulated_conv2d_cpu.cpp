@@ -7,7 +7,6 @@
 //
 // A thread takes a block of tiles at a time: factors [36][tiles][C_in] of its inputs (in its caches), then for each panel
 // of output channels 36 matrix products into [36][tiles][panel] and from there the outputs.
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
 
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "../large_tensor.h"
+#include "../parallel.h"
 #include "modulated_conv2d.h"
 
 namespace {
@@ -46,7 +46,7 @@ at::Tensor transform_weight(const at::Tensor& weight, bool flip) {
   at::Tensor factors = empty_large({panels, kPositions, in_channels, kPanel});
   const float* from = weight.const_data_ptr<float>();
   float* to = factors.mutable_data_ptr<float>();
-  at::parallel_for(0, panels * in_channels, 8, [&](int64_t begin, int64_t end) {
+  parallel_for(0, panels * in_channels, 8, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t panel = task / in_channels, channel = task % in_channels;
       alignas(64) float taps[9][kPanel];
@@ -220,7 +220,7 @@ at::Tensor energy(const at::Tensor& weight) {
   at::Tensor sums = at::empty({weight.size(0), weight.size(1)}, weight.options());
   const float* from = weight.const_data_ptr<float>();
   float* to = sums.mutable_data_ptr<float>();
-  at::parallel_for(0, sums.numel(), 4096, [&](int64_t begin, int64_t end) {
+  parallel_for(0, sums.numel(), 4096, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       float sum = 0.0f;
       for (int64_t k = 0; k < taps; ++k) sum += from[i * taps + k] * from[i * taps + k];
@@ -256,7 +256,7 @@ at::Tensor forward(const at::Tensor& features, const at::Tensor& weight, const a
   const int64_t by_thread = (tiles + threads - 1) / threads, rounds = (by_thread + kMostTiles - 1) / kMostTiles;
   const int64_t capacity = std::max<int64_t>((by_thread + rounds - 1) / std::max<int64_t>(rounds, 1), 1);
   const int64_t blocks = (tiles + capacity - 1) / capacity;
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> inputs(kPositions * (capacity * p.in_channels + kLanes));
     std::vector<float> products(kPositions * (capacity * kPanel + kLanes));
     for (int64_t block = begin; block < end; ++block) {

@@ -12,7 +12,7 @@ from .._build import load_native
 
 _FOLDER = Path(__file__).parent
 _PORTABLE = True
-_SOURCES = (*sorted(_FOLDER.glob("*.cpp")), *sorted(_FOLDER.glob("*.h")), _FOLDER.parent / "large_tensor.h")
+_SOURCES = tuple(sorted(_FOLDER.glob("*.cpp")))
 
 BEST_INSTRUCTIONS = -1  # 0, 1 and 2 are at most generic, AVX2 and AVX-512
 

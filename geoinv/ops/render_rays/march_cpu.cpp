@@ -1,5 +1,4 @@
 // Rays with given samples on CPU: tensors in and out, and torch's own threads.
-#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -9,6 +8,7 @@
 
 #include <algorithm>
 
+#include "../parallel.h"
 #include "render_rays_cpu.h"
 #include "tensors.h"
 
@@ -57,7 +57,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> march_rays_forward(
   const Kernels& kernels = kernels_of(instructions);
   constexpr int64_t kRays = 48;  // of one head, at once
   const int64_t parts = (rays + kRays - 1) / kRays;
-  at::parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
     const Scratch scratch(kernels.march_scratch(task));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i % parts * kRays;
@@ -121,7 +121,7 @@ std::vector<at::Tensor> march_rays_backward(
   if (wants_film) gradients.v_film = v_film.mutable_data_ptr<float>();
   const Kernels& kernels = kernels_of(instructions);
   float* v_plane_data = wants_planes ? v_planes.mutable_data_ptr<float>() : nullptr;
-  at::parallel_for(0, sets, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, sets, 1, [&](int64_t begin, int64_t end) {
     const Scratch scratch(kernels.march_scratch(strided));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t part = i / heads, head = i % heads;
@@ -169,7 +169,7 @@ at::Tensor march_rays_film_backward(const at::Tensor& v_features, const at::Tens
   const Kernels& kernels = kernels_of(instructions);
   constexpr int64_t kRays = 48;  // of one head, at once
   const int64_t parts = (rays + kRays - 1) / kRays;
-  at::parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
     const Scratch scratch(kernels.film_scratch(task));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i % parts * kRays;

@@ -1,11 +1,11 @@
 // Two-pass rendering on CPU: tensors in and out, and torch's own threads.
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <atomic>
 
 #include "../large_tensor.h"
+#include "../parallel.h"
 #include "render_rays_cpu.h"
 #include "tensors.h"
 
@@ -24,10 +24,10 @@ at::Tensor bounds_of(PrepareTask task, const Kernels& kernels, int64_t cells, co
   task.cells = static_cast<int32_t>(cells), task.column_maxima = maxima.mutable_data_ptr<float>();
   task.bounds = bounds.mutable_data_ptr<float>();
   task.coarse = coarse.defined() ? coarse.const_data_ptr<float>() : nullptr;
-  at::parallel_for(0, heads * 3 * cells, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, heads * 3 * cells, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) kernels.prepare_maxima(task, i / cells / 3, i / cells % 3, i % cells);
   });
-  at::parallel_for(0, heads * cells, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, heads * cells, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) kernels.prepare_bounds(task, i / cells, i % cells);
   });
   return bounds;
@@ -55,7 +55,7 @@ std::tuple<at::Tensor, at::Tensor> render_rays_prepare(const at::Tensor& planes,
   const int64_t heads = planes.size(0), side = planes.size(3), hidden = decoder.views.hidden;
   at::Tensor hidden_planes = empty_large({heads, 3, side, side, hidden});
   task.hidden_planes = hidden_planes.mutable_data_ptr<float>();
-  at::parallel_for(0, heads * 3 * side, 4, [&](int64_t begin, int64_t end) {
+  parallel_for(0, heads * 3 * side, 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) kernels.prepare_row(task, i / side / 3, i / side % 3, i % side);
   });
   const at::Tensor none = at::empty({heads, 0, 0, 0}, pixels.options());
@@ -101,7 +101,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
   const int64_t packets = (rays + kPacketRays - 1) / kPacketRays, total = heads * packets;
   // rays differ in cost by where they look: threads take packets as they get free
   std::atomic<int64_t> next{0};
-  at::parallel_for(0, std::min<int64_t>(at::get_num_threads(), total), 1, [&](int64_t, int64_t) {
+  parallel_for(0, std::min<int64_t>(at::get_num_threads(), total), 1, [&](int64_t, int64_t) {
     const Scratch scratch(kernels.render_scratch(task));
     for (int64_t i = next++; i < total; i = next++)
       kernels.render_packet(task, i / packets, i % packets, scratch.aligned);

@@ -1,7 +1,6 @@
 // Bilinear samples of three axis-aligned planes, averaged; planes are stored by pixel, [B, R, R, 3, C] (what a
 // channels-last convolution leaves), so that a sample reads four runs of C floats. The backward pass gives each
 // (head, plane) to one thread: no two write one cell.
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -10,7 +9,11 @@
 #include <cmath>
 #include <cstdint>
 
+#include "../parallel.h"
+
 namespace {
+
+using namespace geoinv;
 
 struct Corners {
   int64_t offset[4];
@@ -54,7 +57,7 @@ at::Tensor forward(const at::Tensor& planes, const at::Tensor& points, double bo
   const float* plane_data = planes.const_data_ptr<float>();
   const float* point_data = points.const_data_ptr<float>();
   float* feature_data = features.mutable_data_ptr<float>();
-  at::parallel_for(0, batch * count, 512, [&](int64_t begin, int64_t end) {
+  parallel_for(0, batch * count, 512, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       float* out = feature_data + i * channels;
       for (int plane = 0; plane < 3; ++plane) {
@@ -80,7 +83,7 @@ at::Tensor backward(const at::Tensor& v_features, const at::Tensor& points, int6
   const float* v_feature_data = v_features.const_data_ptr<float>();
   const float* point_data = points.const_data_ptr<float>();
   float* v_plane_data = v_planes.mutable_data_ptr<float>();
-  at::parallel_for(0, batch * 3, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, batch * 3, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t head = task / 3;
       float* base = v_plane_data + (head * side * side * 3 + task % 3) * channels;

@@ -1,7 +1,6 @@
 // Separable up-filter-down of channels-last maps [B, H, W, C]. For each row of the output the rows of the input are
 // joined first into a buffer of one row, then that along the row; no zero is multiplied and no padded copy is made.
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -10,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../parallel.h"
 #include "upfirdn2d.h"
 
 namespace {
@@ -58,7 +58,7 @@ at::Tensor forward(const at::Tensor& x, const at::Tensor& taps, int64_t up, int6
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "upfirdn2d_forward", [&] {
     const scalar_t* from = x.const_data_ptr<scalar_t>();
     scalar_t* to = y.mutable_data_ptr<scalar_t>();
-    at::parallel_for(0, batch * out_height, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(0, batch * out_height, 1, [&](int64_t begin, int64_t end) {
       std::vector<float> joined(columns.in * channels), sums(channels);
       for (int64_t i = begin; i < end; ++i)
         filter_row(from + i / out_height * rows.in * columns.in * channels, tap_data, rows, columns, channels,
