@@ -38,6 +38,14 @@ class MissingEncoderError(CheckpointError):
     """A generator that has no encoder; optimisation can start from its mean head instead."""
 
 
+class MissingDetailsError(CheckpointError):
+    """No local branch that belongs to a generator and its encoder: none is there, or it was trained for others."""
+
+
+class MissingDirectionsError(CheckpointError):
+    """A generator without edit directions of its own: none are there, or they belong to another."""
+
+
 class NativeBuildError(GeoinvError):
     """A native kernel that was demanded and could not be built."""
 

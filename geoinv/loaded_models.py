@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from .conventions import Orbit
-from .errors import UsageError
+from .errors import MissingDetailsError, UsageError
+from .notices import notify
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from .align import FaceAligner
     from .checkpoints.store import ModelInfo
     from .editing import Directions
     from .models.details import LocalBranch
+    from .models.encoder import GlobalEncoder
     from .models.generator import TriPlaneGenerator
 
 Landmarks = Literal["mediapipe", "face-alignment"]
+
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")  # is there where Linux has loaded it, that is, has such a GPU
 
 
 def pick_device(device: str) -> torch.device:
@@ -30,16 +33,23 @@ def pick_device(device: str) -> torch.device:
         UsageError: An unknown name, or CUDA where torch has none.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if _NVIDIA_DRIVER.exists():
+            notify(f"this machine's GPU is not used, the CPU computes: {_why_no_cuda()}")
+        return torch.device("cpu")
     name, _, index = device.partition(":")
     if name not in ("cpu", "cuda") or (index and not (name == "cuda" and index.isdigit())):
         raise UsageError(f"unknown device {device!r}", "use auto, cpu, cuda or cuda:N")
     if name == "cuda" and not torch.cuda.is_available():
-        reason = "this torch is built without CUDA" if torch.version.cuda is None else "torch sees no CUDA GPU"
-        raise UsageError(f"--device {device}: {reason}", "use --device auto or --device cpu")
+        raise UsageError(f"--device {device}: {_why_no_cuda()}", "use --device auto or --device cpu")
     if index and int(index) >= torch.cuda.device_count():
         raise UsageError(f"--device {device}: there are {torch.cuda.device_count()} GPUs", "count from cuda:0")
     return torch.device(device)
+
+
+def _why_no_cuda() -> str:
+    return "this torch is built without CUDA" if torch.version.cuda is None else "torch sees no CUDA GPU"
 
 
 class LoadedModels:
@@ -108,21 +118,37 @@ class LoadedModels:
         return self.generator.config.orbit
 
     @cached_property
-    def encoder(self) -> nn.Module:
-        """The encoder that belongs to the generator."""
+    def encoder(self) -> GlobalEncoder:
+        """The encoder that belongs to the generator.
+
+        Raises:
+            MissingEncoderError: There is none.
+            CheckpointError: It is damaged, or was trained for another generator.
+        """
         from .checkpoints.store import load_encoder
 
-        loaded = load_encoder(self.model, self.device)
-        encoder: nn.Module = loaded[0] if isinstance(loaded, tuple) else loaded
-        return encoder.eval().requires_grad_(False)
+        return load_encoder(self.model, self.device)[0]
 
     @cached_property
-    def local_branch(self) -> LocalBranch | None:
-        """The local branch that belongs to the generator, which adds a photo's details; None where it has none."""
+    def local_branch(self) -> LocalBranch:
+        """The local branch that belongs to generator and encoder, which adds a photo's details.
+
+        Raises:
+            MissingDetailsError: There is none, or it was trained for others.
+            CheckpointError: It is damaged.
+        """
         from .checkpoints.store import load_details
 
-        loaded = load_details(self.model, self.device)
-        return None if loaded is None else loaded[0]
+        return load_details(self.model, self.device)[0]
+
+    @property
+    def local_branch_or_notice(self) -> LocalBranch | None:
+        """The local branch; None where it cannot be had, which is said: for what uses it by default."""
+        try:
+            return self.local_branch
+        except MissingDetailsError as error:
+            notify(f"heads lack their photo's details (method encoder instead of hybrid): {error.message}")
+            return None
 
     @cached_property
     def directions(self) -> Directions:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from .camera import CameraPose
-from .errors import CheckpointError, MissingEncoderError, ShapeError, UsageError
+from .errors import CheckpointError, MissingDetailsError, MissingEncoderError, ShapeError, UsageError
 from .inversion import Inversion, encode_face
 from .loaded_models import Landmarks, LoadedModels
+from .notices import notify
 
 if TYPE_CHECKING:
     import trimesh
@@ -75,7 +76,7 @@ class Session(LoadedModels):
         source: str | None = None,
         pose: CameraPose | None = None,
         refinement: Refinement | None = None,
-        with_details: bool = True,
+        with_details: bool | None = None,
     ) -> Inversion:
         """The head of a photo, as a code of the generator and a camera.
 
@@ -85,7 +86,13 @@ class Session(LoadedModels):
             source: Name kept in the inversion; the file's name where a path is given.
             pose: The camera, where it is known.
             refinement: Optimise after the encoder, or from the mean head where the generator has no encoder.
-            with_details: Whether the local branch adds what the code does not hold, where the generator has one.
+            with_details: Whether the local branch adds what the code does not hold. By default it does where there is
+                one, else a notice says so and the inversion's method is "encoder".
+
+        Raises:
+            PhotoError: An unreadable photo, or no such face.
+            MissingEncoderError: The generator has no encoder, and there is no refinement.
+            MissingDetailsError: ``with_details=True``, and there is no local branch for generator and encoder.
         """
         return self.invert_and_render(
             photo, face=face, source=source, pose=pose, refinement=refinement, with_details=with_details
@@ -99,7 +106,7 @@ class Session(LoadedModels):
         source: str | None = None,
         pose: CameraPose | None = None,
         refinement: Refinement | None = None,
-        with_details: bool = True,
+        with_details: bool | None = None,
     ) -> tuple[Inversion, RenderOutput]:
         """As :meth:`invert`, with the reconstruction in the photo's view, which inversion renders anyway."""
         self.check_crop()
@@ -110,7 +117,10 @@ class Session(LoadedModels):
         else:
             aligned = photo
         if refinement is None:
-            branch = self.local_branch if with_details else None
+            _ = self.encoder  # first: without it, the local branch does not matter
+            branch = None
+            if with_details is not False:
+                branch = self.local_branch if with_details else self.local_branch_or_notice
             return self._start(aligned, source, pose, needs_encoder=True, branch=branch)
         return self.refine(aligned, refinement, source=source, pose=pose)[:2]
 
@@ -156,6 +166,7 @@ class Session(LoadedModels):
                 raise
             from .inversion import mean_face
 
+            notify("the model has no encoder: optimisation starts from its mean head")
             return mean_face(face, self.generator, seed=self.seed, pose=pose, **facts)
         return encode_face(face, self.generator, encoder, seed=self.seed, pose=pose, branch=branch, **facts)
 
@@ -184,17 +195,19 @@ class Session(LoadedModels):
         from .inversion.encode import source_view
         from .models.details import DetailedGenerator, Edit
 
-        if self.local_branch is None:
-            raise CheckpointError(
-                f"the inversion of {inversion.source} has details, and model {self.info.name} no local branch",
+        try:
+            branch = self.local_branch
+        except MissingDetailsError as error:
+            raise MissingDetailsError(
+                f"the inversion of {inversion.source} has details, which cannot be shown: {error.message}",
                 "put the model's -details.safetensors back beside its generator, or invert with --method encoder",
-            )
+            ) from error
         source = source_view(inversion, self.device)
         edit = None
         if inversion.edits:
             after = inversion.w_plus.to(self.device)
             edit = Edit(self._with(after, {name: -strength for name, strength in inversion.edits.items()}), after)
-        return DetailedGenerator(generator, self.local_branch, source, edit=edit)
+        return DetailedGenerator(generator, branch, source, edit=edit)
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.

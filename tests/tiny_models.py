@@ -90,7 +90,11 @@ def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:
     encoder = GlobalEncoder(encoder_config)
     save_model(folder / "mini-encoder.safetensors", encoder, encoder_config, {"generator_sha256": sha256})
     branch = tiny_details()
-    save_model(folder / "mini-details.safetensors", branch, branch.config, {"generator_sha256": sha256})
+    trained_for = {
+        "generator_sha256": sha256,
+        "encoder_sha256": sha256_of(folder / "mini-encoder.safetensors"),
+    }
+    save_model(folder / "mini-details.safetensors", branch, branch.config, trained_for)
     vectors = {name: torch.randn(config.num_ws, config.w_dim) for name in ("smile", "age", "hair_dark")}
     descriptions = {"smile": "a broad smile", "age": "older", "hair_dark": "darker hair"}
     save_directions(folder / "mini-directions.safetensors", Directions(vectors, descriptions, sha256))

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, MissingEncoderError
+from ..errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from ..files import atomic_path
 from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
 from ..models.details import LocalBranch
@@ -122,16 +122,29 @@ def model_metadata(kind: Kind, config: dict[str, Any], extra: dict[str, Any]) ->
     return {"geoinv": json.dumps(header, sort_keys=True)}
 
 
-def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
+def _read(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
+    """Configuration, extra values and float32 tensors of a file."""
+    config, extra = _read_header(path, kind)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return config, extra, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
+
+
+def _read_header(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and extra values of a file."""
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
-            if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("kind") != kind:
-                raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        return header["config"], header["extra"], tensors
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("kind") != kind:
+        raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
+    config, extra = header.get("config"), header.get("extra")
+    if not isinstance(config, dict) or not isinstance(extra, dict):
+        raise CheckpointError(f"{path} is damaged: its header lacks config or extra", "fetch or train it again")
+    return config, extra
 
 
 def _filled(build: Callable[[], Network], tensors: dict[str, Tensor], path: Path) -> Network:
@@ -164,8 +177,7 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     config, extra, tensors = _read(path, "generator")
     read = GeneratorConfig.from_dict(config)
     generator = _filled(lambda: TriPlaneGenerator(read), tensors, path)
-    generator = generator.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return generator.eval().requires_grad_(False), ModelInfo(model, path, sha256_of(path), extra)
+    return _for_use(generator, device), ModelInfo(model, path, sha256_of(path), extra)
 
 
 def load_sibling(
@@ -197,16 +209,24 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     """The encoder that belongs to a generator ("mini"), or lies beside its file.
 
     Raises:
-        CheckpointError: There is none, it is damaged, or it was trained for other generator weights.
+        MissingEncoderError: There is none.
+        CheckpointError: It is damaged, or was trained for other generator weights.
     """
     generator_path(model)
     path = model_file(model, "encoder")
     if not path.is_file():
-        raise MissingEncoderError(
-            f"no encoder for model {model!r} at {path}",
-            "`geoinv invert --method optimise` works without one; `geoinv train encoder` makes one",
-        )
+        raise MissingEncoderError(f"no encoder for model {model!r} at {path}", _encoder_hint(model))
     return load_encoder_of(model, path, device)
+
+
+def _encoder_hint(model: str) -> str:
+    """What to do without an encoder; only generators of the synthetic heads can be given one by `train encoder`."""
+    hint = "`geoinv invert --method optimise` works without one"
+    if model_file(model, "generator") == weights_dir() / f"mini{_GENERATOR}":
+        return f"{hint}; reinstall geoinv to have the one that ships"
+    config = GeneratorConfig.from_dict(_read_header(generator_path(model), "generator")[0])
+    is_of_heads = config.mapping.label_dim == 0  # EG3D's mapping networks read camera labels
+    return f"{hint}; `geoinv train encoder` makes one" if is_of_heads else hint
 
 
 def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") -> tuple[GlobalEncoder, ModelInfo]:
@@ -216,7 +236,12 @@ def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") 
         CheckpointError: The file is missing or damaged, or was trained for other generator weights.
     """
     encoder, info = load_encoder_file(path)
-    return _ready_for(model, encoder, info, device, "use the pair that shipped")
+    generator = generator_path(model)
+    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
+        raise CheckpointError(
+            f"{info.path} was trained for other weights than {generator}", "use files that were trained together"
+        )
+    return _for_use(encoder, device), replace(info, name=model)
 
 
 def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
@@ -231,28 +256,42 @@ def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
     return encoder, ModelInfo(str(path), path, sha256_of(path), extra)
 
 
-def _ready_for(
-    model: str, network: Network, info: ModelInfo, device: torch.device | str, hint: str
-) -> tuple[Network, ModelInfo]:
-    """A network that belongs to a generator, for use; refused where it was trained for other weights than these."""
-    generator = generator_path(model)
-    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
-        raise CheckpointError(f"{info.path} was trained for other weights than {generator}", hint)
+def _for_use(network: Network, device: torch.device | str) -> Network:
+    """The network on its device, in eval mode without gradients to its parameters."""
     network = network.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network.eval().requires_grad_(False), replace(info, name=model)
+    return network.eval().requires_grad_(False)
 
 
-def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[LocalBranch, ModelInfo] | None:
-    """The local branch that belongs to a generator ("mini") and its encoder; None where there is none.
+def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[LocalBranch, ModelInfo]:
+    """The local branch that belongs to a generator ("mini") and to the encoder beside it.
+
+    Older files do not say which encoder they were trained for; they are taken for the one that is there.
 
     Raises:
-        CheckpointError: It is damaged, or was trained for other weights.
+        MissingDetailsError: There is none, or it was trained for another generator or another encoder.
+        CheckpointError: It is damaged.
     """
-    path = model_file(model, "details")
+    generator, path = generator_path(model), model_file(model, "details")
     if not path.is_file():
-        return None
+        raise MissingDetailsError(
+            f"no local branch for model {model!r} at {path}", _details_hint(model, "`--method encoder` does without")
+        )
     branch, info = load_details_file(path)
-    return _ready_for(model, branch, info, device, "use those that shipped together")
+    encoder = model_file(model, "encoder")
+    for other, key in ((generator, "generator_sha256"), (encoder, "encoder_sha256")):
+        expected = info.extra.get(key)
+        if expected is not None and other.is_file() and expected != sha256_of(other):
+            raise MissingDetailsError(
+                f"{path} was trained for other weights than {other} ({str(expected)[:12]}, not "
+                f"{sha256_of(other)[:12]})",
+                _details_hint(model, "use files that were trained together, or `--method encoder`"),
+            )
+    return _for_use(branch, device), replace(info, name=model)
+
+
+def _details_hint(model: str, otherwise: str) -> str:
+    is_shipped = model_file(model, "details") == weights_dir() / "mini-details.safetensors"
+    return f"{'reinstall geoinv' if is_shipped else '`geoinv train local` makes one'}; {otherwise}"
 
 
 def load_details_file(path: Path) -> tuple[LocalBranch, ModelInfo]:

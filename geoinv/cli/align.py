@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import notices
 from . import console
 from .options import (
     DEFAULT_OUT,
@@ -73,7 +74,7 @@ def align(
             "yaw_deg": round(float(aligned.yaw_deg), 3),
             "pitch_deg": round(float(aligned.pitch_deg), 3),
             "roll_deg": round(float(aligned.roll_deg), 3),
-            "warnings": list(aligned.warnings),
+            "warnings": [*aligned.warnings, *notices.given()],
         }
         geometry = {
             "matrix": aligned.matrix.tolist(),

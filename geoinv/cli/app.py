@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from .. import notices
 from .._version import __version__
 from ..errors import GeoinvError, MissingDependencyError
 from . import align, bench, console, doctor, edit, evaluate, export_mesh, invert, render, synth, train, weights
@@ -64,7 +65,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = int(app(args=arguments, prog_name="geoinv", standalone_mode=False) or 0)
+        with notices.collect(show=console.warn):
+            code = int(app(args=arguments, prog_name="geoinv", standalone_mode=False) or 0)
         if code == _INTERRUPTED:  # which typer makes of Ctrl-C without a word
             raise KeyboardInterrupt
         sys.stdout.flush()

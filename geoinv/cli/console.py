@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from .. import notices
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -73,9 +75,9 @@ def print_json(values: Mapping[str, Any]) -> None:
 
 
 def print_result(summary: str, values: Mapping[str, Any], files: Sequence[Path], *, as_json: bool) -> None:
-    """A result: for people the summary and the files made, a line each; else one JSON object."""
+    """A result: for people the summary and the files made, a line each; else one JSON object, with all notices."""
     if as_json:
-        print_json(values)
+        print_json({**values, "warnings": values.get("warnings", notices.given())})
         return
     line("\n".join([summary, *(f"  {path}" for path in files)]))
 

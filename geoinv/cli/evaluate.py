@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import notices
 from ..errors import UsageError
 from . import console
 from .options import DeviceOpt, JsonOpt, Method, ModelOpt, QuietOpt, SeedOpt, StepsOpt, TimeBudgetOpt, refinement_of
@@ -37,13 +38,14 @@ def evaluate(
     ] = None,
     model: ModelOpt = "mini",
     method: Annotated[
-        Method,
+        Method | None,
         typer.Option(
             "--method",
+            show_default="hybrid",
             help="hybrid is what `geoinv invert` does, encoder leaves the photo's details out; optimise and pti are "
             "set beside the encoder, on the same pixels.",
         ),
-    ] = Method.hybrid,
+    ] = None,
     steps: StepsOpt = None,
     time_budget: TimeBudgetOpt = None,
     device: DeviceOpt = "auto",
@@ -54,7 +56,7 @@ def evaluate(
     """Measure a model on held-out heads, whose truth is known, or on photos."""
     console.set_quiet(quiet)
     start = time.perf_counter()
-    refinement = refinement_of(method, steps, time_budget, fixed_camera=False, seed=seed)
+    refinement = refinement_of(method or Method.hybrid, steps, time_budget, fixed_camera=False, seed=seed)
     if no_geometry is not None and not ablation:
         raise UsageError("--no-geometry goes with --ablation", "it is one of its rows")
     if ablation and (which != "heads" or refinement is not None):
@@ -73,7 +75,10 @@ def evaluate(
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
         _tell_compared(columns, facts, start, as_json=json_output)
         return
-    with_details = method is Method.hybrid and session.local_branch is not None
+    branch = None
+    if method is not Method.encoder:
+        branch = session.local_branch_or_notice if method is None else session.local_branch
+    with_details = branch is not None
     if photos is None:
         figures = _heads(session, limit, with_details)
     else:
@@ -81,7 +86,8 @@ def evaluate(
     if json_output:
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
         facts["method"] = "hybrid" if with_details else "encoder"
-        console.print_json({**facts, **rounded(figures), "seconds": round(time.perf_counter() - start, 3)})
+        seconds = round(time.perf_counter() - start, 3)
+        console.print_json({**facts, **rounded(figures), "warnings": notices.given(), "seconds": seconds})
         return
     rows = table_rows(figures)
     width = max(len(what) for what, _ in rows)
@@ -145,7 +151,8 @@ def _tell_compared(columns: dict[str, Figures], facts: dict[str, str], start: fl
 
     if as_json:
         figures = {name: rounded(values) for name, values in columns.items()}
-        console.print_json({**facts, **figures, "seconds": round(time.perf_counter() - start, 3)})
+        seconds = round(time.perf_counter() - start, 3)
+        console.print_json({**facts, **figures, "warnings": notices.given(), "seconds": seconds})
         return
     rows = compared_rows(columns)
     width = max(len(what) for what, _ in rows)
@@ -171,7 +178,8 @@ def _tell_ablation(
         rows = [{"variant": name, **rounded(values)} for name, values in figures.items()]
         left_out = [{"variant": name, "reason": reason} for name, reason in candidates.left_out.items()]
         seconds = round(time.perf_counter() - start, 3)
-        console.print_json({**facts, "rows": rows, "left_out": left_out, "seconds": seconds})
+        values = {"rows": rows, "left_out": left_out, "warnings": notices.given(), "seconds": seconds}
+        console.print_json({**facts, **values})
         return
     console.table([f"{total} held-out heads", *(heading for _, heading, _ in COLUMNS)], ablation_rows(figures))
     for name, reason in candidates.left_out.items():

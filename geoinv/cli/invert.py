@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .. import notices
 from ..errors import UsageError
 from . import console
 from .options import (
@@ -59,13 +60,14 @@ def invert(
     out: OutOpt = DEFAULT_OUT,
     model: ModelOpt = "mini",
     method: Annotated[
-        Method,
+        Method | None,
         typer.Option(
             "--method",
+            show_default="hybrid",
             help="hybrid adds the photo's details to the encoder's code; optimise refines code and camera; pti also "
             "tunes the generator.",
         ),
-    ] = Method.hybrid,
+    ] = None,
     steps: StepsOpt = None,
     time_budget: TimeBudgetOpt = None,
     fixed_camera: Annotated[bool, typer.Option("--fixed-camera", help="Leave the camera where it starts.")] = False,
@@ -106,7 +108,9 @@ def invert(
     """
     console.set_quiet(quiet)
     check_labels(camera_label, save_label, photos, overwrite=overwrite)
-    refinement = refinement_of(method, steps, time_budget, fixed_camera or camera_label is not None, seed)
+    refinement = refinement_of(
+        method or Method.hybrid, steps, time_budget, fixed_camera or camera_label is not None, seed
+    )
     suffix = "none" if no_turntable else turntable.value
 
     def outputs_of(photo: Path) -> list[Path]:
@@ -120,6 +124,8 @@ def invert(
 
         session = Session.load(model, device, seed, landmarks=landmarks.value)
         session.check_crop()
+        if method is Method.hybrid:
+            _ = session.local_branch  # what was asked for by name is an error where it is missing, for all photos
         console.talk(f"model {session.info.name} on {session.device}")
         return session
 
@@ -136,7 +142,7 @@ def invert(
         crop = out / f"{photo.stem}_aligned.png"
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
         inversion, reconstruction, run = fitted(
-            session, aligned, photo, pose, refinement, with_details=method is Method.hybrid
+            session, aligned, photo, pose, refinement, with_details=None if method is None else method is Method.hybrid
         )
         files = outputs_of(photo)
         sheet, seen = inversion_sheet(inversion, reconstruction), seen_of(session, inversion, reconstruction)
@@ -150,7 +156,8 @@ def invert(
         values = {**report(inversion), "seen_share": seen.share}
         if seen.details_change is not None:
             values["details_change"] = seen.details_change
-        write_json(files[-2], {**values, "warnings": list(aligned.warnings), "turntable_frames": frames})
+        values["warnings"] = [*aligned.warnings, *notices.given()]
+        write_json(files[-2], {**values, "turntable_frames": frames})
         if save_label is not None:
             from ..camera.label_files import label_of, write_label
 
@@ -162,7 +169,7 @@ def invert(
             f"pitch {values['pitch_deg']:+.1f}, roll {values['roll_deg']:+.1f} degrees"
         )
         made = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [*files[:2], *files[3:-1]])]
-        facts = {"inversion": files[-1], **values, "device": session.device.type, "warnings": list(aligned.warnings)}
+        facts = {"inversion": files[-1], **values, "device": session.device.type}
         if run is not None:
             facts["interrupted"] = is_interrupted
         return Result(summary, {**facts, "files": made}, made, ends_run=is_interrupted)
@@ -246,7 +253,7 @@ def fitted(
     pose: CameraPose | None,
     refinement: Refinement | None,
     *,
-    with_details: bool,
+    with_details: bool | None,
 ) -> tuple[Inversion, RenderOutput, RefinedHead | None]:
     """The inversion, its reconstruction, and the run of optimisation where there was one."""
     if refinement is None:

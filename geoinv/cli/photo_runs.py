@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import typer
 
+from .. import notices
 from ..errors import GeoinvError, PhotoError, UsageError
 from . import console
 from .inputs import expand_photos, is_single
@@ -144,7 +145,8 @@ def _seconds_since(start: float) -> float:
 
 def _close(tally: _Tally, as_json: bool) -> None:
     if as_json:
-        console.print_json({"results": tally.results, "skipped": tally.skipped, "failed": tally.failed})
+        values = {"results": tally.results, "skipped": tally.skipped, "failed": tally.failed}
+        console.print_json({**values, "warnings": notices.given()})
     if tally.skipped:
         console.talk(f"skipped {len(tally.skipped)} that are done; --overwrite does them again")
     for failure in tally.failed:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..errors import CheckpointError, UsageError
+from ..errors import CheckpointError, MissingDirectionsError, UsageError
 from ..files import atomic_path
 
 FORMAT = "geoinv directions 1"
@@ -56,16 +56,17 @@ def load_directions(model: str | os.PathLike[str] = "mini", *, generator_sha256:
         generator_sha256: Of the generator in use; directions of another one are refused.
 
     Raises:
-        CheckpointError: No such file, a damaged one, or one of another generator.
+        MissingDirectionsError: No such file, or one of another generator.
+        CheckpointError: A damaged file.
     """
     path = directions_path(model)
     if not path.is_file():
-        raise CheckpointError(
+        raise MissingDirectionsError(
             f"no edit directions for {os.fspath(model)}: {path} is missing", "make them: geoinv train directions"
         )
     directions = read_directions(path)
     if generator_sha256 is not None and directions.generator_sha256 != generator_sha256:
-        raise CheckpointError(
+        raise MissingDirectionsError(
             f"{path} belongs to another generator ({directions.generator_sha256[:12]}, not {generator_sha256[:12]})",
             "make them anew: geoinv train directions",
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..errors import MissingDetailsError
 from .heads import inversion_figures, measure_inversion, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Figures, Means
@@ -72,11 +73,12 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     else:
         encoder = load_encoder_of(session.model, path, session.device)[0]
         found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder)))
-    for name, alignment in ALIGNMENTS:
-        if session.local_branch is None:
-            found.left_out[name] = f"there is no local branch at {model_file(session.model, 'details')}"
-        else:
-            found.variants.append(Variant(name, detailed_by(session.encoder, session.local_branch, alignment)))
+    try:
+        branch = session.local_branch
+    except MissingDetailsError as error:
+        found.left_out.update({name: error.message for name, _ in ALIGNMENTS})
+        return found
+    found.variants += [Variant(name, detailed_by(session.encoder, branch, alignment)) for name, alignment in ALIGNMENTS]
     return found
 
 

@@ -15,12 +15,13 @@ from torch import Tensor
 from ..align.hull import landmark_hull
 from ..camera import CameraPose
 from ..camera.orbits import turned
-from ..errors import CheckpointError, PhotoError
+from ..errors import MissingDirectionsError, PhotoError
 from ..faces.expression import happiness
 from ..faces.identity import identity_descriptor
 from ..images import list_images, read_image
 from ..images.tensors import at_side
 from ..metrics.image import psnr_db, ssim
+from ..notices import notify
 from .means import Figures, Means
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def evaluate_photos(
     session: Session,
     photos: Path | Sequence[Path],
     *,
-    with_details: bool = True,
+    with_details: bool | None = None,
     on_photo: Callable[[int, int], None] | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> Figures:
@@ -56,7 +57,7 @@ def evaluate_photos(
     Args:
         session: The models to measure.
         photos: A folder, or the photos themselves.
-        with_details: Whether heads have their photo's details, where the model has a local branch.
+        with_details: Whether heads have their photo's details; by default where the model has a local branch.
         on_photo: Called with the number of photos done and of all.
         on_skip: Called with each photo that cannot be used.
 
@@ -91,7 +92,7 @@ def evaluate_photos(
 
 
 @torch.no_grad()
-def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, with_details: bool) -> None:
+def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, with_details: bool | None) -> None:
     inversion, render = session.invert_and_render(face, with_details=with_details)
     photo = torch.from_numpy(np.ascontiguousarray(face.image)).permute(2, 0, 1)[None].float() / 255.0
     small_photo, image = at_side(photo, _SIDE), _picture(render)
@@ -113,11 +114,15 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool,
 
 
 def _has_smile(session: Session) -> bool:
-    """A model without any directions can still be measured."""
+    """A model without any directions can still be measured; what is left out is said."""
     try:
-        return SMILE in session.directions.vectors
-    except CheckpointError:
-        return False
+        if SMILE in session.directions.vectors:
+            return True
+        reason = f"the model has no direction {SMILE!r}"
+    except MissingDirectionsError as error:
+        reason = error.message
+    notify(f"smiles are not measured: {reason}")
+    return False
 
 
 def _side_views(session: Session, inversion: Inversion) -> list[RenderOutput]:

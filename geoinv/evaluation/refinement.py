@@ -23,6 +23,7 @@ from ..heads.tuned import tuned_generator
 from ..images import read_image
 from ..inversion.optimise.photo_target import PhotoTarget
 from ..inversion.optimise.refine import HeadEstimate, Refinement, refine_head
+from ..notices import notify
 from .heads import head_figures, measure_head, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Figures, Means
@@ -84,6 +85,7 @@ def _start(session: Session, photo: Tensor) -> tuple[HeadEstimate, str]:
     try:
         encoder = session.encoder
     except MissingEncoderError:
+        notify("the model has no encoder: optimisation starts from its mean head")
         codes = session.generator.w_avg.detach()[None, None].repeat(1, session.generator.config.num_ws, 1)
         return HeadEstimate(codes, torch.zeros(6, device=session.device)), "mean"
     estimate = encoder(photo)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from ..notices import notify
+
 _enabled = False
 
 
@@ -30,6 +32,8 @@ def allow_bfloat16() -> Iterator[None]:
     should not depend on the CPU.
     """
     global _enabled
+    if not cpu_has_bfloat16():
+        notify("this processor has no bfloat16: on it, training computes in float32, two to three times as slow")
     before, _enabled = _enabled, cpu_has_bfloat16()
     try:
         yield

@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple, cast, get_args
 import torch
 
 from ..errors import NativeBuildError, UsageError
+from ..notices import notify
 
 Backend = Literal["auto", "reference", "native"]
 Sources = tuple[Path, ...]
@@ -95,7 +96,7 @@ def thread_flags() -> list[str]:
     probe = subprocess.run(command, input="#include <omp.h>\n", capture_output=True, text=True)
     if probe.returncode == 0:
         return [flag]
-    print("geoinv: the compiler has no OpenMP, native operations will use one thread", file=sys.stderr)
+    notify("the compiler has no OpenMP: native operations use one thread")
     return []
 
 
@@ -117,7 +118,12 @@ def load_native(name: str, sources: Sources, *, portable: bool = False) -> bool:
     if torch.compiler.is_compiling():  # torch.compile fuses the reference, and cannot look into kernels
         return False
     choice = backend_choice()
-    return choice != "reference" and _loaded(Operation(name, sources, portable), choice)
+    if choice == "reference":
+        return False
+    if not _loaded(Operation(name, sources, portable), choice):
+        notify(f"{name} runs as plain torch (slower, same results): {_failures[name]}")
+        return False
+    return True
 
 
 class NativeState(NamedTuple):
@@ -172,7 +178,6 @@ def _loaded(operation: Operation, choice: Backend) -> bool:
             raise NativeBuildError(
                 f"native {name} cannot be built: {cause}", "install a C++ compiler, or set GEOINV_BACKEND=reference"
             ) from error
-        print(f"geoinv: {name} runs as plain torch (slower, same results): {cause}", file=sys.stderr)
         return False
     return True
 

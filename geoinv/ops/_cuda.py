@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NativeBuildError
+from ..notices import notify
 from ._build import backend_choice, cache_folder
 
 
@@ -48,7 +49,7 @@ def load_cuda(source: Path, device: torch.device) -> ctypes.CDLL | None:
             raise NativeBuildError(
                 f"{source.name}: {cause}", "install the CUDA toolkit, or set GEOINV_BACKEND"
             ) from error
-        tell_once(f"geoinv: {source.stem} runs as plain torch on this GPU (same results): {cause}")
+        notify(f"{source.stem} runs as plain torch on this GPU (same results): {cause}")
         return None
 
 
@@ -80,12 +81,6 @@ def _built(source: Path, architecture: str) -> ctypes.CDLL:
         library.parent.mkdir(parents=True, exist_ok=True)
         compile_cuda(source, architecture, library)
     return ctypes.CDLL(str(library))
-
-
-@cache
-def tell_once(message: str) -> None:
-    """Say on stderr what a person should know, but not for every call."""
-    print(message, file=sys.stderr)
 
 
 def _why(error: Exception) -> str:

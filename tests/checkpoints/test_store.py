@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from geoinv.checkpoints import store
-from geoinv.checkpoints.store import load_encoder, load_generator, save_model, sha256_of
-from geoinv.errors import CheckpointError
+from geoinv.checkpoints.store import load_details, load_encoder, load_generator, save_model, sha256_of
+from geoinv.errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from geoinv.models.config import GeneratorConfig
 from geoinv.models.generator import TriPlaneGenerator
 from tests.tiny_models import tiny_config, write_tiny_weights
@@ -59,6 +60,54 @@ def test_encoder_of_other_weights_is_refused(weights: Path) -> None:
     save_model(weights / "mini-generator.safetensors", TriPlaneGenerator(tiny_config()), tiny_config())
     with pytest.raises(CheckpointError, match="trained for other weights"):
         load_encoder("mini")
+
+
+def test_missing_details(weights: Path) -> None:
+    (weights / "mini-details.safetensors").unlink()
+    with pytest.raises(MissingDetailsError, match="no local branch for model 'mini'") as caught:
+        load_details("mini")
+    assert (caught.value.exit_code, caught.value.hint) == (3, "reinstall geoinv; `--method encoder` does without")
+    with pytest.raises(MissingDetailsError) as caught:
+        load_details(str(weights / "mini-generator.safetensors"))
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("part", ["generator", "encoder"])
+def test_details_of_other_weights_are_refused(weights: Path, tmp_path: Path, part: str) -> None:
+    other = write_tiny_weights(tmp_path / "other", seed=1)
+    name = f"mini-{part}.safetensors"
+    (weights / name).write_bytes((other / name).read_bytes())
+    with pytest.raises(MissingDetailsError, match=f"other weights than .*mini-{part}"):
+        load_details("mini")
+
+
+def test_older_details_that_name_no_encoder_are_taken(weights: Path) -> None:
+    path = weights / "mini-details.safetensors"
+    branch, info = load_details("mini")
+    save_model(path, branch, branch.config, {"generator_sha256": info.extra["generator_sha256"]})
+    assert load_details("mini")[1].extra.keys() == {"generator_sha256"}
+
+
+def test_damaged_details_are_no_missing_ones(weights: Path) -> None:
+    path = weights / "mini-details.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="damaged") as caught:
+        load_details("mini")
+    assert not isinstance(caught.value, MissingDetailsError)
+
+
+def test_a_missing_encoders_hint_is_true(weights: Path) -> None:
+    """`train encoder` is for generators of the synthetic heads: not for EG3D's, whose mapping reads camera labels."""
+    config = tiny_config()
+    of_eg3d = replace(config, mapping=replace(config.mapping, label_dim=25))
+    hints = []
+    for name, own in (("heads", config), ("eg3d", of_eg3d)):
+        save_model(weights / f"{name}-generator.safetensors", TriPlaneGenerator(own), own)
+        with pytest.raises(MissingEncoderError) as caught:
+            load_encoder(name)
+        hints.append(caught.value.hint)
+    without = "`geoinv invert --method optimise` works without one"
+    assert hints == [f"{without}; `geoinv train encoder` makes one", without]
 
 
 def test_cut_file(weights: Path) -> None:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._cuda import call, load_cuda, tell_once
+from ...notices import notify
+from .._cuda import call, load_cuda
 from ..sample_planes import ThirdPlane
 from .reference import DecoderWeights, RaySampling
 
@@ -41,9 +42,7 @@ def cuda_kernels(planes: Tensor, origins: Tensor, directions: Tensor, *others: T
     hidden, outputs = others[-4].shape[0], others[-2].shape[0]
     if not fits(library, planes.shape[2], hidden, outputs - 1, samples):
         sizes = f"{planes.shape[2]} channels, {hidden} hidden units, {outputs - 1} features, {samples} samples a ray"
-        tell_once(
-            f"geoinv: render_rays runs as plain torch on this GPU (same results): its kernel is too small: {sizes}"
-        )
+        notify(f"render_rays runs as plain torch on this GPU (same results): its kernel is too small: {sizes}")
         return None
     return library
 

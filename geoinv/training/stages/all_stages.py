@@ -299,12 +299,12 @@ def _measure(config: AllStages, stage: str, generator: Path, say: Say, *others: 
     if not known.exists() or json.loads(known.read_text(encoding="utf-8"))["sha256"] != models:
         say("measuring on held-out heads")
         encoder = load_encoder(str(generator))[0] if config.encoder in others else None
-        details = load_details(str(generator)) if config.details in others else None
+        branch = load_details(str(generator))[0] if config.details in others else None
         figures = evaluate_heads(
             load_generator(str(generator))[0],
             encoder,
             load_held_out(config.held_out),
-            branch=None if details is None else details[0],
+            branch=branch,
         )
         with atomic_path(known) as temporary:
             temporary.write_text(json.dumps({**figures, "sha256": models}, indent=2) + "\n", encoding="utf-8")
