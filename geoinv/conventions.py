@@ -5,7 +5,15 @@ intrinsics are normalised by image size; the world has y up and the face looks t
 ``[[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 2.7], [0, 0, 0, 1]]`` about the origin. ``yaw_rad = +0.3`` moves the camera
 to world +x, which turns the face to image left. ``pitch_rad > 0`` looks from above.
 
-Images: RGB float32 in [-1, 1], ``[B, 3, H, W]``; pixel centres lie at half integers.
+Images: photos in files and at the public interface are RGB uint8 ``[H, W, 3]``. Inside, colours are RGB float32 in [0,
+1], ``[B, 3, H, W]``; those of rendered heads are premultiplied by alpha, ``[B, 1, H, W]`` in [0, 1]. Values in [-1, 1]
+are found only where a network was trained with it: the encoder's photo, the super-resolution, the discriminator. Pixel
+centres lie at half integers: the first pixel covers 0 to 1 and has its centre at 0.5.
+
+Depth is measured along the optical axis, distance along a ray; both are in world units.
+
+Angles are radians in the library and degrees at the command line and in names that end in ``_deg``. Exported meshes are
+in millimetres, y up.
 """
 
 from __future__ import annotations
@@ -13,13 +21,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FOCAL = 4.2647
-"""Focal length divided by image width: 2985.29 / 700 of EG3D's FFHQ crop, a field of view of 13.4 degrees."""
+"""Focal length divided by image width: 2985.29 / 700 as in EG3D's FFHQ crop, a field of view of 13.4 degrees."""
 
 RADIUS = 2.7
 """Distance from camera to pivot in world units."""
 
 PIVOT = (0.0, 0.0, 0.2)
-"""The point that cameras look at, in world units."""
+"""Point in world units that cameras look at."""
 
 BOX_SIDE = 1.0
 """Side of the cube, centred at the origin, in which the head is modelled."""
@@ -33,11 +41,11 @@ CROP_SIZE = 512
 
 @dataclass(frozen=True)
 class Orbit:
-    """Where the cameras of a generator stand and what their lens is; the default is that of every head.
+    """Position and lens of a generator's cameras; the default is that of every generator of heads.
 
     Args:
         radius: Distance from camera to pivot in world units.
-        pivot: The point that cameras look at.
+        pivot: Point in world units that cameras look at.
         focal: Focal length divided by image width.
     """
 
@@ -47,3 +55,4 @@ class Orbit:
 
 
 FACE_ORBIT = Orbit()
+"""Cameras of every generator of heads."""

@@ -31,14 +31,20 @@ IntArray = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class ObjMesh:
-    """A triangulated .obj: ``corners`` of each group are [F, 3, 2] pairs of vertex and uv index."""
+    """A triangulated .obj file.
+
+    Args:
+        vertices: [V, 3].
+        uvs: [T, 2] texture coordinates.
+        groups: [F, 3, 2] by name of the group: vertex index and uv index of each corner of a triangle.
+    """
 
     vertices: FloatArray
     uvs: FloatArray
     groups: dict[str, IntArray]
 
     def all_corners(self) -> IntArray:
-        """[F, 3, 2] over all groups."""
+        """Corners of all groups together, [F, 3, 2]."""
         return np.concatenate(list(self.groups.values()))
 
 
@@ -48,9 +54,9 @@ class ProxyBinding:
 
     Args:
         references: [N, 3] base-mesh vertices.
-        weights: [N, 3].
-        offsets: [N, 3] in units of the scales.
-        scales: For each axis two base-mesh vertices and their distance at scale 1, or None.
+        weights: [N, 3] weights of these vertices; they sum to 1.
+        offsets: [N, 3] displacements in units of the scales.
+        scales: Two base-mesh vertices and their distance at scale 1, for each axis, or None.
     """
 
     references: IntArray
@@ -91,7 +97,11 @@ def find_base_data() -> Path:
 
 
 def asset_file(root: Path, *names: str) -> Path:
-    """A file or texture below the assets, checked to be there; skins may be flat or in folders of their own."""
+    """Path of a file of the assets, which exists; skins may lie flat or in folders of their own.
+
+    Raises:
+        MissingDependencyError: The assets lack the file.
+    """
     path = root.joinpath(*names)
     if path.is_file():
         return path

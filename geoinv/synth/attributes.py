@@ -1,4 +1,4 @@
-"""The edits that z knows: a table of attributes, each as the places in z to set for without and with."""
+"""The table of edits that z can describe: for each attribute, the entries of z of a head without it and with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from .traits import SHAPE_TRAITS
 
 @dataclass(frozen=True)
 class Attribute:
-    """An edit that z knows: set the entries of ``low`` for without, of ``high`` for with."""
+    """An edit that z can describe.
+
+    Args:
+        name: Name of the edit, as ``geoinv edit --attr`` takes it.
+        low: Value by index in z of a head without the attribute.
+        high: Value by index in z of a head with the attribute.
+        description: What changes, in a few words.
+    """
 
     name: str
     low: dict[int, float]
@@ -19,7 +26,11 @@ class Attribute:
 
 
 def build_attributes(index: Callable[[str], int]) -> dict[str, Attribute]:
-    """All attributes by name; ``index`` gives the first place in z of a parameter."""
+    """All attributes by name.
+
+    Args:
+        index: Function from the name of a parameter to its first index in z.
+    """
 
     def axis(name: str, source: str, text: str, size: float = 1.5, low: float | None = None) -> Attribute:
         place = index(source)

@@ -1,13 +1,10 @@
-"""Data sets of synthetic heads in shards of raw arrays that training streams through memory maps.
+"""Data sets of synthetic heads: shards of raw arrays that training reads through memory maps.
 
-A folder holds ``dataset.json`` and for each shard ``NNNNN_rgba.npy`` uint8 [N, V, R, R, 4] (straight alpha),
-``_depth`` float16 [N, V, R, R], ``_normals`` int8 [N, V, R, R, 3] (times 127), ``_cam2world`` float32 [N, V, 4, 4],
-``_landmarks`` float32 [N, V, 73, 2] (68 + 5 points, normalised), ``_flow`` float16 [N, 3, 2, S, S] (see
-:mod:`.plane_flow`) and ``_z`` float32 [N, z_dim]. ``_z`` is written last: a shard is complete when it is there. Head
-``i`` depends on the seed and ``i`` alone.
+The files and their arrays are described in ``docs/formats.md``. ``NNNNN_z.npy`` is written last: a shard is complete
+when it is there. Head ``i`` depends on the seed and on ``i`` alone.
 
 With twins, heads ``2 i`` and ``2 i + 1`` are one person in the same views who makes two faces: their difference shows
-what an expression does, free of everything else.
+what an expression does, and nothing else.
 """
 
 from __future__ import annotations
@@ -33,16 +30,19 @@ from .sampler import SAMPLER_VERSION, HeadSampler
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What a data set holds.
+    """The contents of a data set.
 
     Args:
         heads: Number of heads.
-        views: Views of each head.
-        resolution: Side of the pictures.
+        views: Number of views of each head.
+        resolution: Side of the pictures in pixels.
         seed: Seed of heads and cameras.
         supersample: Samples a pixel along each axis.
-        shard_size: Heads in a shard.
-        twins: Heads come in pairs that differ in expression and gaze alone.
+        shard_size: Number of heads in a shard.
+        twins: Whether heads come in pairs that differ in expression and gaze alone.
+
+    Raises:
+        UsageError: Twins with an odd number of heads, in all or in a shard.
     """
 
     heads: int
@@ -79,7 +79,7 @@ class DatasetSpec:
 
 
 def draw_latent(sampler: HeadSampler, rng: np.random.Generator) -> NDArray[np.float32]:
-    """z ~ N(0, I), [z_dim]."""
+    """A random z ~ N(0, I), [z_dim]."""
     return rng.standard_normal(sampler.z_dim).astype(np.float32)
 
 
@@ -88,7 +88,7 @@ TWIN_EXPRESSION = 1.5
 
 
 def draw_head(sampler: HeadSampler, spec: DatasetSpec, head: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """z [z_dim] and cam2world [V, 4, 4] of a head of a data set."""
+    """z [z_dim] and cam2world [V, 4, 4] of the head with index ``head`` of a data set."""
     second = spec.twins and head % 2 == 1
     rng = np.random.default_rng([spec.seed, head - 1 if second else head])
     z, cameras = draw_latent(sampler, rng), sample_cameras(rng, spec.views)
@@ -100,7 +100,7 @@ def draw_head(sampler: HeadSampler, spec: DatasetSpec, head: int) -> tuple[NDArr
 
 
 def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
-    """[V, 4, 4] random cameras about the head; the first has a yaw within 0.5 rad."""
+    """Random cameras about the head, cam2world [V, 4, 4]; the first has a yaw within 0.5 rad."""
     import torch
 
     from ..camera import CameraPose
@@ -132,22 +132,26 @@ def make_dataset(
     workers: int = 1,
     on_shard: Callable[[int, int, float], None] | None = None,
 ) -> Path:
-    """Render a data set into ``out``; shards that are there already are kept, so it resumes.
+    """Render a data set into ``out`` and return the folder; complete shards are kept, so an interrupted call resumes.
 
     Args:
-        out: The folder.
+        out: Folder of the data set; it is made where it is missing.
         heads: Number of heads.
-        views: Views of each head.
-        resolution: Side of the pictures.
+        views: Number of views of each head.
+        resolution: Side of the pictures in pixels.
         seed: Seed of heads and cameras.
-        assets: Folder of the MakeHuman assets.
+        assets: Folder of the MakeHuman assets; None takes the environment variable GEOINV_ASSETS.
         supersample: Samples a pixel along each axis.
-        shard_size: Heads in a shard.
-        twins: Heads come in pairs that differ in expression and gaze alone.
-        worker: Which of ``workers`` processes this is; it makes every ``workers``-th shard. None makes all of them.
-        workers: Number of processes that share the work; without ``worker`` they are started here (the caller's
-            script then needs the ``if __name__ == "__main__"`` guard).
-        on_shard: Called with shard, shards and views a second after each shard.
+        shard_size: Number of heads in a shard.
+        twins: Whether heads come in pairs that differ in expression and gaze alone.
+        worker: Number of this process among ``workers``; it makes every ``workers``-th shard. None makes all shards.
+        workers: Number of processes; without ``worker`` they are started here (the caller's script then needs the
+            ``if __name__ == "__main__"`` guard).
+        on_shard: Function that is called after each shard with its number, the number of shards, and views a second.
+
+    Raises:
+        UsageError: The folder holds another data set, or another process writes to it.
+        MissingDependencyError: The assets, the base mesh, moderngl or EGL is missing.
     """
     spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size, twins)
     folder = Path(out)
@@ -170,7 +174,7 @@ def make_dataset(
 def _in_this_process(
     folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
 ) -> Generator[tuple[int, float], None, None]:
-    """Make the shards ``todo``; yields each with its views a second."""
+    """Make the shards ``todo`` one after the other; yields the number of each and its views a second."""
     if todo:
         worker = _Worker(folder, spec, assets)
         for shard in todo:
@@ -180,7 +184,7 @@ def _in_this_process(
 def _in_processes(
     folder: Path, spec: DatasetSpec, assets: Path | str | None, todo: list[int], processes: int
 ) -> Generator[tuple[int, float], None, None]:
-    """Likewise in ``processes`` processes, in the order in which shards are finished."""
+    """Make the shards ``todo`` in several processes; yields the number of each finished one and its views a second."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -207,7 +211,7 @@ def _in_processes(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes started meanwhile multiply their small matrices with one thread, unless the user says otherwise.
+    """Let processes that start meanwhile multiply their small matrices with one thread, unless the user says otherwise.
 
     With one for each core, as is the default, two processes on two cores took 1.5 times as long.
     """
@@ -223,7 +227,7 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ignore Ctrl-C meanwhile, here and for good in the processes started."""
+    """Ignore Ctrl-C meanwhile in this process, and for good in the processes that are started."""
     if threading.current_thread() is not threading.main_thread():  # where signals cannot be set
         yield
         return
@@ -244,11 +248,12 @@ class _Worker:
         self._sampler, self._renderer = HeadSampler(), HeadRenderer(assets, spec.resolution, spec.supersample)
 
     def make(self, shard: int) -> float:
-        """Write one shard; returns views a second."""
+        """Render and write one shard; returns views a second."""
         start = time.perf_counter()
         arrays = render_shard(self._spec, shard, self._sampler, self._renderer)
         _write_shard(self._folder, shard, arrays)
-        return arrays["rgba"].shape[0] * self._spec.views / (time.perf_counter() - start)
+        heads = int(arrays["rgba"].shape[0])
+        return heads * self._spec.views / (time.perf_counter() - start)
 
 
 _worker: _Worker | None = None  # of this process, where it is one of a pool
@@ -261,7 +266,8 @@ def _start_worker(folder: Path, spec: DatasetSpec, assets: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """A pool's processes outlive a parent that is killed, and would go on rendering, or wait, for ever."""
+    """End this process when its parent ends: a pool's processes outlive a parent that is killed, and would render, or
+    wait, for ever."""
     import multiprocessing
 
     parent = multiprocessing.parent_process()
@@ -278,7 +284,7 @@ def _make_in_worker(shard: int) -> float:
 def render_shard(
     spec: DatasetSpec, shard: int, sampler: HeadSampler, renderer: object
 ) -> dict[str, NDArray[np.generic]]:
-    """All arrays of one shard."""
+    """Render all arrays of one shard, by name (see ``docs/formats.md``)."""
     from .heads import HeadRenderer
 
     assert isinstance(renderer, HeadRenderer)

@@ -17,26 +17,26 @@ from .palettes import RACES
 from .traits import ASYMMETRY_TRAITS, EXPRESSION_TRAITS, SHAPE_TRAITS
 
 EYE_CENTRE = np.array([0.0, 0.08, 0.20], np.float32)
-"""Where the midpoint of the eyes lies, in world units."""
+"""Midpoint of the eyes in world units."""
 
 EYE_TO_CHIN = 0.3208
-"""Height from chin to eyes of the neutral head in world units (119 mm), before it is balanced with the pupils."""
+"""Wanted height from chin to eyes of the neutral head in world units (119 mm); see ``PUPIL_DISTANCE``."""
 
 PUPIL_DISTANCE = 0.1703
-"""Distance of the pupils in world units (63 mm), likewise."""
+"""Wanted distance of the pupils in world units (63 mm); a head's scale is the geometric mean of what the two ask."""
 
 BOX_LIMIT = 0.495
-"""Vertices beyond the box are flattened onto it, so that shoulders end in a plane and not in a hole."""
+"""Largest coordinate: vertices beyond are flattened onto the box, so that shoulders end in a plane, not in a hole."""
 
 SOLID_GROUPS = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
 
 
 class Surface:
-    """Triangles with one corner for each distinct (vertex, uv), and fast smooth normals.
+    """Triangles with one corner for each distinct (vertex, uv) pair, and fast smooth normals.
 
     Args:
-        corners: [F, 3, 2] vertex and uv indices.
-        uvs: [T, 2].
+        corners: [F, 3, 2] vertex index and uv index of each corner.
+        uvs: [T, 2] texture coordinates.
     """
 
     def __init__(self, corners: IntArray, uvs: FloatArray) -> None:
@@ -52,7 +52,11 @@ class Surface:
         self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
 
     def normals(self, vertices: FloatArray) -> FloatArray:
-        """Unit normals [M, 3] at the corners, smooth over uv seams; ``vertices`` [V, 3] are those of the mesh."""
+        """Unit normals [M, 3] at the corners, smooth over uv seams.
+
+        Args:
+            vertices: [V, 3] positions of the mesh's vertices.
+        """
         used = vertices[self._vertices]
         a, b, c = (used[self._faces[:, k]] for k in range(3))
         u, v = b - a, c - a
@@ -60,27 +64,37 @@ class Surface:
         for k in range(3):
             i, j = (k + 1) % 3, (k + 2) % 3
             face_normals[:, k] = u[:, i] * v[:, j] - u[:, j] * v[:, i]
-        summed = np.add.reduceat(face_normals[self._order], self._starts, axis=0)
+        summed: FloatArray = np.add.reduceat(face_normals[self._order], self._starts, axis=0)
         summed /= np.sqrt((summed * summed).sum(1, keepdims=True)) + 1e-12
-        return summed[self._welded]
+        corner_normals: FloatArray = summed[self._welded]
+        return corner_normals
 
 
 class Proxy:
-    """A mesh that hangs on the base mesh: hair, brows, lashes."""
+    """A mesh that hangs on the base mesh: hair, brows or lashes.
 
-    def __init__(self, folder: Path, remap: IntArray | None = None) -> None:
+    Args:
+        folder: Folder of the asset, with ``NAME.obj`` and ``NAME.mhclo``.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.name = folder.name
         mesh = read_obj(folder / f"{self.name}.obj")
         self.binding: ProxyBinding = read_binding(folder / f"{self.name}.mhclo")
         self.surface = Surface(mesh.all_corners(), mesh.uvs)
 
     def base_vertices(self) -> IntArray:
-        """All base-mesh vertices that it needs."""
+        """Indices of all base-mesh vertices that the proxy refers to, sorted."""
         ends = [end for scale in self.binding.scales if scale for end in scale[:2]]
         return np.unique(np.concatenate([self.binding.references.ravel(), np.asarray(ends, np.int32)]))
 
     def fit(self, base: FloatArray, index: IntArray) -> FloatArray:
-        """Vertices [N, 3] on the restricted base mesh ``base``; ``index`` maps base-mesh vertices to its rows."""
+        """Vertices [N, 3] of the proxy on a head.
+
+        Args:
+            base: [n, 3] vertices of the restricted base mesh.
+            index: [V] row in ``base`` of each base-mesh vertex.
+        """
         size = np.ones(3, np.float32)
         for axis, scale in enumerate(self.binding.scales):
             if scale:
@@ -92,18 +106,28 @@ class Proxy:
 
 @dataclass(frozen=True)
 class HeadShape:
-    """One head in world units: ``vertices`` [n, 3] are rows of the restricted base mesh, ``scale`` is units a dm."""
+    """The shape of one head.
+
+    Args:
+        vertices: [n, 3] vertices of the restricted base mesh in world units, with expression.
+        neutral: [n, 3] vertices without expression, in world units.
+        base: [n, 3] vertices with expression in decimetres, the unit of the base mesh.
+        origin: [3] base-mesh point that lies at the world's origin.
+        scale: World units in a decimetre.
+        landmarks: [68, 3] landmarks in world units, in iBUG's order.
+    """
 
     vertices: FloatArray
     neutral: FloatArray
     base: FloatArray
     origin: FloatArray
     scale: float
-    landmarks: FloatArray  # [68, 3]
+    landmarks: FloatArray
 
     def world(self, points: FloatArray) -> FloatArray:
-        """Base-mesh coordinates to world units, kept within the box."""
-        return np.clip((points - self.origin) * np.float32(self.scale), -BOX_LIMIT, BOX_LIMIT)
+        """Base-mesh points [N, 3] in world units, kept within the box."""
+        placed: FloatArray = np.clip((points - self.origin) * np.float32(self.scale), -BOX_LIMIT, BOX_LIMIT)
+        return placed
 
 
 def _target_names() -> tuple[list[str], list[str], list[str]]:
@@ -128,7 +152,7 @@ class _TargetBlock:
         self.rows = {name: row for row, name in enumerate(names)}
         targets = [read_target(target_path(data, name)) for name in names]
         moved = np.unique(np.concatenate([index[vertices] for vertices, _ in targets]))
-        self.vertices = moved[moved >= 0]
+        self.vertices: IntArray = moved[moved >= 0]
         place = np.full(index.max() + 2, -1, np.int32)
         place[self.vertices] = np.arange(len(self.vertices))
         offsets_of = np.zeros((len(names), len(self.vertices), 3), np.float32)
@@ -138,6 +162,7 @@ class _TargetBlock:
         self.matrix: FloatArray = offsets_of.reshape(len(names), -1)
 
     def add(self, base: FloatArray, weights: dict[str, float]) -> None:
+        """Move the vertices ``base`` [n, 3] in place by the weighted targets; names of other blocks are ignored."""
         vector = np.zeros(len(self.rows), np.float32)
         for name, weight in weights.items():
             if name in self.rows:
@@ -181,10 +206,17 @@ class HeadGeometry:
     def _visible_body(mesh: ObjMesh) -> IntArray:
         corners = mesh.groups["body"]
         points = mesh.vertices[corners[:, :, 0]]  # [F, 3, 3]
-        return corners[(points[:, :, 1].max(1) > 4.7) & (np.abs(points[:, :, 0]).min(1) < 2.2)]
+        is_visible = (points[:, :, 1].max(1) > 4.7) & (np.abs(points[:, :, 0]).min(1) < 2.2)
+        visible: IntArray = corners[is_visible]
+        return visible
 
     def shape(self, targets: dict[str, float], expression: dict[str, float]) -> HeadShape:
-        """The head of these weights; its place and scale come from the neutral shape alone."""
+        """Shape of a head; its place and scale come from the neutral shape alone.
+
+        Args:
+            targets: Weight by name of each shape target.
+            expression: Weight by name of each face unit.
+        """
         neutral = self._base.copy()
         self._macro.add(neutral, targets)
         self._detail.add(neutral, targets)
@@ -202,7 +234,7 @@ class HeadGeometry:
         return HeadShape(vertices, placed_neutral, base, origin, scale, vertices[self._landmarks])
 
     def eye_frames(self, shape: HeadShape) -> list[tuple[FloatArray, float]]:
-        """Centre and radius of the (image left, image right) eyeballs."""
+        """Centre [3] and radius of both eyeballs in world units, the one at image left first."""
         frames = []
         for eye in self._eyes:
             points = shape.vertices[eye]
@@ -211,7 +243,7 @@ class HeadGeometry:
         return frames
 
     def average(self) -> HeadShape:
-        """A neutral head halfway between the sexes, on which masks and occlusion are made."""
+        """Shape of a neutral head halfway between the sexes, on which masks and occlusion are made."""
         targets: dict[str, float] = {}
         for sex in ("male", "female"):
             for race in RACES:

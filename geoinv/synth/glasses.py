@@ -14,7 +14,15 @@ RIM_POINTS = 40
 
 @dataclass(frozen=True)
 class FrameStyle:
-    """Half width and half height of a rim in world units, its superellipse exponent, tube radii above and below."""
+    """The form of a spectacle frame.
+
+    Args:
+        half_width: Half the width of a rim in world units.
+        half_height: Half the height of a rim in world units.
+        exponent: Exponent of the rim's superellipse; 2 is an ellipse, larger is nearer to a rectangle.
+        top_radius: Radius of the tube at the top of a rim in world units.
+        bottom_radius: Radius of the tube at the bottom of a rim in world units.
+    """
 
     half_width: float
     half_height: float

@@ -36,12 +36,15 @@ class Head:
 
 
 class HeadRenderer:
-    """Draws heads with moderngl on EGL; not safe to share between threads.
+    """A renderer of heads with moderngl on EGL; one thread alone may use it.
 
     Args:
         assets: Folder of the MakeHuman system assets; None takes the environment variable GEOINV_ASSETS.
         resolution: Side of the pictures in pixels.
         supersample: Samples a pixel along each axis.
+
+    Raises:
+        MissingDependencyError: The assets, the base mesh, moderngl or EGL is missing.
     """
 
     def __init__(self, assets: Path | str | None = None, resolution: int = 256, supersample: int = 2) -> None:
@@ -62,11 +65,16 @@ class HeadRenderer:
         self._current: Head | None = None
 
     def build(self, parameters: HeadParameters) -> Head:
-        """The shape of the head of ``parameters``."""
+        """Build the shape of a head from its parameters."""
         return Head(parameters, self.geometry.shape(parameters.targets, parameters.expression))
 
     def render(self, head: Head, cam2world: NDArray[np.floating]) -> HeadView:
-        """Draw ``head`` through the camera ``cam2world`` [4, 4], OpenCV axes."""
+        """Draw a head.
+
+        Args:
+            head: What :meth:`build` returned.
+            cam2world: [4, 4] camera in OpenCV axes.
+        """
         if head is not self._current:
             self._upload(head)
             self._current = head
@@ -88,13 +96,18 @@ class HeadRenderer:
 
     @staticmethod
     def project(points: NDArray[np.floating], cam2world: NDArray[np.floating]) -> FloatArray:
-        """World points [N, 3] to normalised image (x, y) [N, 2]."""
+        """Image positions [N, 2] of world points: x and y in [0, 1], y down.
+
+        Args:
+            points: [N, 3] in world units.
+            cam2world: [4, 4] camera in OpenCV axes.
+        """
         pose = np.asarray(cam2world, np.float64)
         local = (points - pose[:3, 3]) @ pose[:3, :3]
         return (local[:, :2] / local[:, 2:] * FOCAL + 0.5).astype(np.float32)
 
     def _bake(self, average: HeadShape) -> None:
-        """Openness of the skin, eyes and hair under each hair style (None is bald)."""
+        """Measure how open skin, eyes and hair are to the sky under each hair style (None is bald)."""
         baker = OcclusionBaker(self._raster.context)
         skin = self.geometry.surfaces["skin"]
         points = average.vertices[skin.source]

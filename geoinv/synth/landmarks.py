@@ -21,6 +21,10 @@ CHIN_VERTEX = 991
 
 
 def five_points(landmarks68: NDArray[np.floating]) -> NDArray[np.floating]:
-    """[68, D] -> [5, D]: eye centres (image left first), nose tip, mouth corners (image left first)."""
+    """Eye centres (image left first), nose tip and mouth corners (image left first), [5, D].
+
+    Args:
+        landmarks68: [68, D] landmarks in iBUG's order.
+    """
     eyes = [landmarks68[36:42].mean(0), landmarks68[42:48].mean(0)]
     return np.stack([*eyes, landmarks68[30], landmarks68[48], landmarks68[54]])

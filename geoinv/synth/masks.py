@@ -8,12 +8,14 @@ from .assets import FloatArray, IntArray
 
 
 def _step(low: float, high: float, value: FloatArray) -> FloatArray:
+    """Smooth step from 0 at ``low`` to 1 at ``high``."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    smooth: FloatArray = t * t * (3.0 - 2.0 * t)
+    return smooth
 
 
 def _polygon_distance(points: FloatArray, polygon: FloatArray) -> FloatArray:
-    """Signed distance of points [N, 2] to a closed polygon [P, 2]; negative inside."""
+    """Signed distance [N] of points [N, 2] to a closed polygon [P, 2]; negative inside."""
     a, b = polygon, np.roll(polygon, -1, 0)
     edge = b - a
     away = points[:, None] - a[None]
@@ -23,15 +25,16 @@ def _polygon_distance(points: FloatArray, polygon: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         at_x = a[:, 0] + (points[:, None, 1] - a[:, 1]) / edge[:, 1] * edge[:, 0]
     inside = (crosses & (points[:, None, 0] < at_x)).sum(1) % 2 == 1
-    return np.where(inside, -distance, distance)
+    signed: FloatArray = np.where(inside, -distance, distance)
+    return signed
 
 
 def beard_masks(points: FloatArray, landmarks: FloatArray) -> FloatArray:
-    """[N, 4] weights over moustache, chin, jaw line and cheeks.
+    """Weights [N, 4] in [0, 1] of moustache, chin, jaw line and cheeks at points of the skin.
 
     Args:
-        points: [N, 3] skin vertices of the average head.
-        landmarks: [68, 3] its landmarks.
+        points: [N, 3] skin vertices of the average head in world units.
+        landmarks: [68, 3] landmarks of the average head in world units.
     """
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     lips = landmarks[48:60, :2]
@@ -52,18 +55,19 @@ def beard_masks(points: FloatArray, landmarks: FloatArray) -> FloatArray:
     jaw = below_line * low_jaw * (1.0 - chin)
     cheek = below_line * (1.0 - low_jaw) * (1.0 - chin)
     masks = np.stack([moustache, chin * under, jaw * under, cheek], -1) * (off_lips * front)[:, None]
-    return masks.astype(np.float32)
+    weights: FloatArray = masks.astype(np.float32)
+    return weights
 
 
 def scalp_mask(
     points: FloatArray, hair_points: FloatArray, triangles: IntArray, source: IntArray, ears: IntArray
 ) -> FloatArray:
-    """[N] weights of the scalp: 1 under short hair, falling off smoothly at the hair line.
+    """Weights [N] of the scalp in [0, 1]: 1 under short hair, falling off smoothly at the hair line.
 
     Args:
         points: [N, 3] skin corners of the average head.
         hair_points: [M, 3] vertices of a short hair style on it.
-        triangles: [F, 3] into ``points``.
+        triangles: [F, 3] indices into ``points``.
         source: [N] vertex of each corner, so that seams stay closed.
         ears: Vertices that stay bare.
     """
@@ -77,8 +81,7 @@ def scalp_mask(
     vertices = source[triangles]
     count = int(source.max()) + 1
     smooth = np.bincount(source, mask, count) / np.maximum(np.bincount(source, minlength=count), 1)
-    for _ in range(1):
-        face = smooth[vertices].mean(1)
-        total = sum(np.bincount(vertices[:, k], face, count) for k in range(3))
-        smooth = total / np.maximum(np.bincount(vertices.ravel(), minlength=count), 1)
+    face = smooth[vertices].mean(1)
+    total = sum(np.bincount(vertices[:, k], face, count) for k in range(3))
+    smooth = total / np.maximum(np.bincount(vertices.ravel(), minlength=count), 1)
     return smooth[source].astype(np.float32)

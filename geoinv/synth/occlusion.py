@@ -14,7 +14,7 @@ HALF_EXTENT = 0.75
 
 
 def sphere_directions(count: int) -> FloatArray:
-    """[count, 3] unit vectors spread evenly over the sphere (Fibonacci spiral)."""
+    """Unit vectors [count, 3] spread evenly over the sphere (Fibonacci spiral)."""
     k = np.arange(count) + 0.5
     height = 1.0 - 2.0 * k / count
     angle = np.pi * (1.0 + 5.0**0.5) * k
@@ -23,11 +23,11 @@ def sphere_directions(count: int) -> FloatArray:
 
 
 class OcclusionBaker:
-    """Measures how open points are to the sky around them.
+    """A measurement of how open points are to the sky around them.
 
     Args:
         context: A moderngl context.
-        directions: Number of directions looked from.
+        directions: Number of directions from which the head is looked at.
     """
 
     def __init__(self, context: Any, directions: int = 48) -> None:
@@ -43,12 +43,13 @@ class OcclusionBaker:
         queries: list[tuple[FloatArray, FloatArray | None]],
         bias: float = 0.008,
     ) -> list[FloatArray]:
-        """Openness in [0, 1] of each query's points.
+        """Openness in [0, 1] of each query's points, [M] each.
 
         Args:
-            occluders: Vertices [N, 3], uvs [N, 2], triangles [F, 3], and a texture with alpha or None.
+            occluders: Surfaces that hide the sky: vertices [N, 3], uvs [N, 2], triangles [F, 3], and a texture with
+                alpha or None.
             queries: Points [M, 3] with normals [M, 3] (cosine-weighted hemisphere) or None (the whole sphere).
-            bias: How far a point may lie behind the surface and still be seen, in world units.
+            bias: Distance in world units that a point may lie behind the surface and still be seen.
         """
         import moderngl
 

@@ -1,4 +1,4 @@
-"""What the renderer needs to know of a head."""
+"""The parameters of a synthetic head: all that the renderer needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Light:
-    """Key light, sky and ground in linear RGB; ``direction`` points from the head to the key light."""
+    """Light on a head. Colours are linear RGB.
+
+    Args:
+        direction: [3] unit vector from the head to the key light, in world axes.
+        key: [3] colour of the key light.
+        sky: [3] colour of light from above.
+        ground: [3] colour of light from below.
+    """
 
     direction: Vector
     key: Vector
@@ -22,7 +29,38 @@ class Light:
 
 @dataclass(frozen=True)
 class HeadParameters:
-    """Everything that the renderer needs to know of a head. Colours are linear RGB in [0, 1]."""
+    """All that the renderer needs to draw a head. Colours are linear RGB in [0, 1].
+
+    Args:
+        targets: Weight by name of each MakeHuman shape target.
+        expression: Weight by name of each face unit.
+        gaze: Offsets of the irises to image right and up, in radii of the eyeball.
+        smile: Size of the smile, at most 1.1.
+        mouth_open: Opening of the mouth; 0 is closed.
+        male: Blend from feminine (0) to masculine (1).
+        age: Blend from young (0) to old (1).
+        dark: Weight of the dark skin textures in [0, 1].
+        asian: Weight of MakeHuman's Asian shapes in [0, 1].
+        skin_variant: Index of the skin texture among three.
+        skin_tint: [3] factor on the skin's colour.
+        gloss: Strength of highlights on skin.
+        eye_color: [3] colour of the iris.
+        hair: Name of the hair style, or None for a shaved or cropped head.
+        hair_color: [3] colour of hair, brows and beard.
+        buzz: Density of cropped hair on the scalp in [0, 1].
+        brows: Name of the brows' style.
+        brow_strength: Opacity of the brows in [0.3, 1].
+        lash_strength: Strength of the lashes in [0, 1].
+        beard: [4] density over moustache, chin, jaw and cheek in [0, 1].
+        beard_length: Length of the beard in [0, 1].
+        glasses: Style of the glasses, or None.
+        glasses_size: Scale of the glasses.
+        glasses_color: [3] colour of their frame.
+        cloth_color: [3] colour of the clothes.
+        collar_height: Height of the collar in world units, from its mean.
+        v_neck: Depth of the neckline in [0, 1].
+        light: Light on the head.
+    """
 
     targets: dict[str, float]
     expression: dict[str, float]
@@ -43,7 +81,7 @@ class HeadParameters:
     brows: str
     brow_strength: float
     lash_strength: float
-    beard: Vector  # [4] strength over moustache, chin, jaw and cheek
+    beard: Vector
     beard_length: float
     glasses: str | None
     glasses_size: float

@@ -15,14 +15,14 @@ BACKGROUND = (205, 208, 212)
 
 
 def over_background(view: HeadView, color: tuple[int, int, int] = BACKGROUND) -> NDArray[np.uint8]:
-    """[H, W, 3] picture of ``view`` over a plain colour."""
+    """Picture [H, W, 3] of a view over a plain colour."""
     alpha = view.rgba[..., 3:].astype(np.float32) / 255.0
     mixed = view.rgba[..., :3] * alpha + np.asarray(color, np.float32) * (1.0 - alpha)
     return (mixed + 0.5).astype(np.uint8)
 
 
 def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
-    """Equal pictures [H, W, 3] in rows of ``columns``; the last row is filled up with white."""
+    """One picture of all ``pictures`` [H, W, 3], which are equally large; the last row is filled up with white."""
     missing = -len(pictures) % columns
     tiles = [*pictures, *[np.full_like(pictures[0], 255)] * missing]
     rows = [np.concatenate(tiles[i : i + columns], 1) for i in range(0, len(tiles), columns)]
@@ -39,7 +39,7 @@ def preview(
     supersample: int = 3,
     landmarks: bool = False,
 ) -> Path:
-    """Write a contact sheet of ``heads`` random heads from random views to ``out``.
+    """Write a contact sheet of random heads from random views; returns its path.
 
     Args:
         out: The picture to write.
@@ -48,7 +48,7 @@ def preview(
         seed: Seed of heads and views.
         assets: Folder of the MakeHuman assets.
         supersample: Samples a pixel along each axis.
-        landmarks: Draw the 68 landmarks.
+        landmarks: Whether the 68 landmarks are drawn.
     """
     from PIL import Image
 

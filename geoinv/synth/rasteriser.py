@@ -30,8 +30,8 @@ class HeadView:
         rgba: [H, W, 4] uint8, straight alpha.
         depth: [H, W] float32 distance along the optical axis in world units; 0 outside.
         normals: [H, W, 3] float32 unit normals in world axes; 0 outside.
-        landmarks5: [5, 2] normalised image (x, y).
-        landmarks68: [68, 2] likewise, iBUG order.
+        landmarks5: [5, 2] image positions of eyes, nose and mouth corners: x and y in [0, 1], y down.
+        landmarks68: [68, 2] image positions of the iBUG landmarks: x and y in [0, 1], y down.
     """
 
     rgba: NDArray[np.uint8]
@@ -42,7 +42,7 @@ class HeadView:
 
 
 def create_context() -> Any:
-    """A stand-alone OpenGL 3.3 context.
+    """Create a stand-alone OpenGL 3.3 context.
 
     Raises:
         MissingDependencyError: moderngl, Pillow or EGL is missing.
@@ -67,7 +67,17 @@ class Part:
     def __init__(
         self, context: Any, program: Any, triangles: IntArray, count: int, dynamic: str, static: dict[str, FloatArray]
     ) -> None:
-        """``dynamic`` is moderngl's ``format name name``, such as ``3f 3f 1f in_position in_normal in_open``."""
+        """Upload the fixed parts of a mesh.
+
+        Args:
+            context: A moderngl context.
+            program: A moderngl program.
+            triangles: [F, 3] vertex indices.
+            count: Number of vertices.
+            dynamic: Formats, then names of the attributes that :meth:`write` sets, as moderngl spells them:
+                ``3f 3f 1f in_position in_normal in_open``.
+            static: [count] or [count, k] values by name of each fixed attribute.
+        """
         fields = dynamic.split()
         half = len(fields) // 2
         floats = sum(int(field[:-1]) for field in fields[:half])
@@ -103,7 +113,7 @@ def set_uniforms(program: Any, uniforms: dict[str, Any]) -> None:
 
 
 def projection(cam2world: NDArray[np.floating]) -> FloatArray:
-    """World to OpenGL clip space, [4, 4]; y is kept down so that rows come out of the read-back top first."""
+    """Matrix [4, 4] from world to OpenGL clip space; y is kept down, so that the top row is read back first."""
     scale = 2.0 * FOCAL
     matrix = np.array(
         [
@@ -117,7 +127,12 @@ def projection(cam2world: NDArray[np.floating]) -> FloatArray:
 
 
 class Rasteriser:
-    """Programs and a supersampled framebuffer with colour, normal and depth."""
+    """Programs and a supersampled framebuffer with colour, normal and depth.
+
+    Args:
+        resolution: Side of the pictures in pixels.
+        supersample: Samples a pixel along each axis.
+    """
 
     def __init__(self, resolution: int, supersample: int) -> None:
         import moderngl
@@ -139,7 +154,7 @@ class Rasteriser:
         self._flags = moderngl.DEPTH_TEST
 
     def begin(self, cam2world: NDArray[np.floating], uniforms: dict[str, Any]) -> None:
-        """Clear, and set what all programs share."""
+        """Clear the framebuffer, and set the uniforms that all programs have in common."""
         self._target.use()
         self._target.depth_mask = True
         self.context.enable_only(self._flags)
@@ -151,7 +166,7 @@ class Rasteriser:
 
     @contextmanager
     def culling(self) -> Iterator[None]:
-        """Draw only faces that look to the camera; for closed surfaces."""
+        """Draw only triangles that face the camera, for closed surfaces."""
         import moderngl
 
         self.context.enable(moderngl.CULL_FACE)
@@ -159,7 +174,7 @@ class Rasteriser:
         self.context.disable(moderngl.CULL_FACE)
 
     def blending(self) -> None:
-        """From here on premultiplied colours are blended and depth is not written."""
+        """From here on, blend premultiplied colours and write no depth."""
         import moderngl
 
         self.context.enable_only(self._flags | moderngl.BLEND)
@@ -167,7 +182,7 @@ class Rasteriser:
         self._target.depth_mask = False
 
     def read(self) -> tuple[NDArray[np.uint8], FloatArray, FloatArray]:
-        """Averaged straight-alpha rgba [H, W, 4], nearest depth [H, W], unit normals [H, W, 3]."""
+        """Averaged straight-alpha rgba [H, W, 4], nearest depth [H, W] and unit normals [H, W, 3] of the picture."""
         self._target.depth_mask = True
         color = self._average(self._color.read())
         normal = self._average(self._normal.read())
@@ -214,7 +229,13 @@ class Rasteriser:
 
 
 def load_strands(context: Any, path: Path, size: int = 512) -> tuple[Any, float]:
-    """A hair texture and the factor that brings its mean linear luminance to 1."""
+    """A hair texture, and the factor that brings its mean linear luminance to 1.
+
+    Args:
+        context: A moderngl context.
+        path: Picture with alpha.
+        size: Side of the texture in pixels.
+    """
     import moderngl
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""From a Gaussian vector to every parameter of a synthetic head.
+"""The sampler: turns a Gaussian vector into every parameter of a synthetic head.
 
 ``HeadSampler`` is a deterministic function of ``z ~ N(0, I)``. Continuous parameters are smooth functions of z; each
 discrete choice is either a *category*, ``argmax(z[start:stop] + bias)``, or a *switch*, ``z[index] > threshold``, so
@@ -42,7 +42,14 @@ SAMPLER_VERSION = 2
 
 @dataclass(frozen=True)
 class Category:
-    """A choice among ``stop - start`` options: ``argmax(z[start:stop] + bias)``."""
+    """A choice among ``stop - start`` options: ``argmax(z[start:stop] + bias)``.
+
+    Args:
+        name: Name of the choice.
+        start: First index in z.
+        stop: Index after the last.
+        bias: Number added to each entry; a larger one makes its option more frequent.
+    """
 
     name: str
     start: int
@@ -52,7 +59,13 @@ class Category:
 
 @dataclass(frozen=True)
 class Switch:
-    """A choice that is on when ``z[index] > threshold``."""
+    """A choice that is on when ``z[index] > threshold``.
+
+    Args:
+        name: Name of the choice.
+        index: Index in z.
+        threshold: Value above which the choice is on.
+    """
 
     name: str
     index: int
@@ -69,12 +82,12 @@ def _softplus(value: float, sharpness: float) -> float:
 
 
 def _soft_limit(value: float, limit: float) -> float:
-    """Odd, monotone, slope 1 at 0, bounded by ``limit``."""
+    """Value bounded by ``limit``: odd and monotone, with slope 1 at 0."""
     return limit * math.tanh(value / limit)
 
 
 class _Layout:
-    """Hands out places in z by name."""
+    """The indices in z of each parameter, given out one after the other."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -123,11 +136,11 @@ class HeadSampler:
             Switch("male-hair", self._index("sex"), 0.0),
         )
         self.z_dim: int = layout.size
-        # where z holds what a face does rather than what it is
+        # entries of z that say what a face does rather than what it is
         self.expression_entries: tuple[int, ...] = tuple(
             self._index(name) for name in (*(e.name for e in EXPRESSION_TRAITS), "gaze-x", "gaze-y")
         )
-        # (index, threshold): nothing below, growth above, a corner that a network need not find when it is given
+        # (index, threshold): no effect below, growth above; a network that is given this corner need not find it
         self.ramps: tuple[tuple[int, float], ...] = tuple(
             (self._index(e.name), -e.offset / e.scale) for e in EXPRESSION_TRAITS
         ) + ((self._index("smile"), self._broad_smile()),)
@@ -143,18 +156,23 @@ class HeadSampler:
         return (smile.limit * math.atanh(BROAD_SMILE / smile.limit) - smile.offset) / smile.scale
 
     def _index(self, name: str) -> int:
-        return self._layout.slices[name].start
+        start: int = self._layout.slices[name].start
+        return start
 
     def index(self, name: str) -> int:
-        """First place in z of the parameter ``name``."""
+        """First index in z of the parameter ``name``."""
         return self._index(name)
 
     def choices(self, z: NDArray[np.floating]) -> dict[str, int]:
-        """Index chosen in every category, by its name."""
+        """Index of the chosen option by name of each category."""
         return {c.name: int(np.argmax(z[c.start : c.stop] + np.asarray(c.bias))) for c in self.categories}
 
     def __call__(self, z: NDArray[np.floating]) -> HeadParameters:
-        """The head of ``z`` [z_dim]."""
+        """Parameters of the head that ``z`` [z_dim] describes.
+
+        Raises:
+            ValueError: z has another length.
+        """
         z = np.asarray(z, np.float64)
         if z.shape != (self.z_dim,):
             raise ValueError(f"z must be [{self.z_dim}], got {list(z.shape)}")
@@ -211,14 +229,14 @@ class HeadSampler:
     def _shape(self, value: dict[str, float], race: Vector, male: float, old: float) -> dict[str, float]:
         targets: dict[str, float] = {}
         weight = _soft_limit(0.45 * value["weight"], 1.0)
-        for sex, sex_share in (("male", male), ("female", 1.0 - male)):
-            for age, age_share in (("young", 1.0 - old), ("old", old)):
-                share = sex_share * age_share
-                for name, race_share in zip(RACES, race, strict=True):
-                    targets[f"macrodetails/{name}-{sex}-{age}"] = share * float(race_share)
+        for sex, sex_weight in (("male", male), ("female", 1.0 - male)):
+            for age, age_weight in (("young", 1.0 - old), ("old", old)):
+                blend = sex_weight * age_weight
+                for name, race_weight in zip(RACES, race, strict=True):
+                    targets[f"macrodetails/{name}-{sex}-{age}"] = blend * float(race_weight)
                 stem = f"macrodetails/universal-{sex}-{age}-averagemuscle"
-                targets[f"{stem}-averageweight"] = share * (1.0 - abs(weight))
-                targets[f"{stem}-{'max' if weight > 0 else 'min'}weight"] = share * abs(weight)
+                targets[f"{stem}-averageweight"] = blend * (1.0 - abs(weight))
+                targets[f"{stem}-{'max' if weight > 0 else 'min'}weight"] = blend * abs(weight)
         for trait in (*SHAPE_TRAITS, *ASYMMETRY_TRAITS):
             self._add_trait(targets, trait, value[trait.name])
         return targets
@@ -250,13 +268,14 @@ class HeadSampler:
 
     @staticmethod
     def _hair_color(value: dict[str, float], color: int, old: float, race: Vector) -> Vector:
-        dark_share = _sigmoid(10.0 * (float(race[1] + race[2]) - 0.5))
+        dark_hair = _sigmoid(10.0 * (float(race[1] + race[2]) - 0.5))
         natural = np.asarray(HAIR_COLORS[color])
-        natural = natural + 0.85 * dark_share * (np.asarray(HAIR_COLORS[color % 2]) - natural)
+        natural = natural + 0.85 * dark_hair * (np.asarray(HAIR_COLORS[color % 2]) - natural)
         natural = natural * math.exp(0.25 * value["hair-brightness"])
         grey = _sigmoid(2.0 * value["grey"] + 9.0 * (old - 0.62) - 1.8)
         silver = np.array([0.33, 0.32, 0.31]) * math.exp(0.3 * value["hair-brightness"])
-        return natural + grey * (silver - natural)
+        color_with_grey: Vector = natural + grey * (silver - natural)
+        return color_with_grey
 
     @staticmethod
     def _cloth(value: dict[str, float]) -> Vector:

@@ -22,11 +22,11 @@ def _file_name(age: str, tone: str, sex: str, variant: int) -> str:
 
 
 class SkinLibrary:
-    """All skins as one texture array.
+    """All skins, as one texture array on the GPU.
 
     Args:
         context: A moderngl context.
-        assets: The assets folder.
+        assets: Folder of the MakeHuman system assets.
         size: Side of a layer in pixels.
     """
 
@@ -51,26 +51,26 @@ class SkinLibrary:
         self.texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
 
     def blend(self, head: HeadParameters) -> dict[str, Any]:
-        """Uniforms of the skin program: up to 8 layers with weights that sum to 1, and the tint."""
+        """Uniforms of the skin program for a head: up to 8 layers with weights that sum to 1, and the tint."""
         place = float(np.clip(2.0 * head.age, 0.0, 2.0))
         older = min(int(place), 1)
         ages = {AGES[older]: 1.0 - (place - older), AGES[older + 1]: place - older}
         weights: dict[int, float] = {}
-        for age, age_share in ages.items():
-            for tone, tone_share in (("light", 1.0 - head.dark), ("dark", head.dark)):
-                for sex, sex_share in (("male", head.male), ("female", 1.0 - head.male)):
-                    share = age_share * tone_share * sex_share
-                    if share > 0.01:
+        for age, age_weight in ages.items():
+            for tone, tone_weight in (("light", 1.0 - head.dark), ("dark", head.dark)):
+                for sex, sex_weight in (("male", head.male), ("female", 1.0 - head.male)):
+                    weight = age_weight * tone_weight * sex_weight
+                    if weight > 0.01:
                         layer = self._layers[_file_name(age, tone, sex, head.skin_variant)]
-                        weights[layer] = weights.get(layer, 0.0) + share
+                        weights[layer] = weights.get(layer, 0.0) + weight
         total = sum(weights.values())
         layers = (list(weights) + [0] * 8)[:8]
-        shares = ([weight / total for weight in weights.values()] + [0.0] * 8)[:8]
+        normalised = ([weight / total for weight in weights.values()] + [0.0] * 8)[:8]
         tint = head.skin_tint * (1.0 + (_DARK_GAIN - 1.0) * head.dark)
         return {
             "layer_count": len(weights),
             "layers": layers,
-            "weights": shares,
+            "weights": normalised,
             "skin_tint": tint,
             "dark": head.dark,
         }

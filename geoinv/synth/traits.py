@@ -1,4 +1,4 @@
-"""The face-shape and expression dimensions of a synthetic head, as signed pairs of MakeHuman targets.
+"""Tables of the shape and expression dimensions of a synthetic head, made of MakeHuman targets.
 
 Target names are ``folder/name`` below MakeHuman's ``targets`` folder, or ``expression/name`` for the ARKit face units.
 A name with ``{s}`` stands for the same target on both sides.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class ShapeTrait(NamedTuple):
-    """One signed shape dimension: ``low`` grows with negative z, ``high`` with positive z.
+    """A signed shape dimension: ``low`` grows with negative z, ``high`` with positive z.
 
     Args:
         name: Name of the dimension.
@@ -99,11 +99,11 @@ ASYMMETRY_TRAITS: tuple[ShapeTrait, ...] = (
     _pair("asymmetric-mouth", "asym/asym-mouth-1", 0.12, "l/r"),
     _pair("asymmetric-nose", "asym/asym-nose-1", 0.12, "l/r"),
 )
-"""Small differences between the sides."""
+"""Small differences between the sides of the face, in the order of their places in z."""
 
 
 class ExpressionTrait(NamedTuple):
-    """One expression of size ``clip(offset + scale * z, 0, limit)``, softened at 0.
+    """An expression of size ``clip(offset + scale * z, 0, limit)``, softened at both ends.
 
     Args:
         name: Name of the expression.
