@@ -13,7 +13,8 @@ from ..models.generator import TriPlaneGenerator
 from ..models.precision import allow_bfloat16
 from ..models.superresolution import HybridSuperresolution
 from ..training.data.head_shards import RayBatch
-from ..training.stages.generator import LOSS_WEIGHTS, GeneratorTraining, guided_distances, ray_losses
+from ..training.losses.rays import guided_distances, ray_losses
+from ..training.stages.generator import LOSS_WEIGHTS, GeneratorTraining
 from .timing import Job
 
 VIEWS = 8
@@ -91,7 +92,7 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
     batch = _random_rays(generator, settings)
     random = torch.Generator().manual_seed(0)
     box_side = generator.config.render.box_side
-    distances = guided_distances(batch.origins, batch.directions, batch.distance, box_side, settings, random)
+    distances = guided_distances(batch.origins, batch.directions, batch.distance, box_side, settings.samples, random)
     with torch.no_grad():
         planes = generator.planes(generator.mapping(batch.z)).requires_grad_()
     optimizer = torch.optim.Adam(generator.parameters(), lr=0.0, fused=True)

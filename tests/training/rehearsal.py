@@ -19,6 +19,7 @@ def main() -> None:
     from geoinv.cli.app import main as command
     from geoinv.models.config import BackboneConfig, DetailConfig, DiscriminatorConfig, EncoderConfig, RenderConfig
     from geoinv.training.engine.loop import StepBudget
+    from geoinv.training.losses.local import PatchSampling
     from geoinv.training.stages import all_stages, encoder, local
     from geoinv.training.stages.mini_model import mini_for_heads
 
@@ -56,7 +57,7 @@ def main() -> None:
             "superresolution": counted["superresolution"] | {"patches_per_step": 2},
             "encoder": counted["encoder"]
             | {"photos_per_step": 5, "heads_rendered": 2, "faces_per_step": 1, "rays_per_view": 64},
-            "local": counted["local"] | {"heads_per_step": 2, "patch": 16, "adversarial_from": 0.5},
+            "local": counted["local"] | {"heads_per_step": 2, "patch": PatchSampling(16), "adversarial_from": 0.5},
         },
     )
     all_stages.AllStages = functools.partial(all_stages.AllStages, sizes=sizes)  # type: ignore[assignment,misc]

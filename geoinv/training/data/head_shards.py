@@ -7,13 +7,8 @@ while training runs are picked up.
 from __future__ import annotations
 
 import json
-import queue
-import threading
-from collections.abc import Callable, Generator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,8 +16,6 @@ from torch import Tensor
 
 from ...camera import rays_through
 from ...errors import UsageError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -239,34 +232,3 @@ def _near_features(rng: np.random.Generator, landmarks: np.ndarray, size: int, c
     positions = centres + rng.normal(0.0, 0.015, (count, 2))
     columns, rows = (positions * size).astype(np.int64).clip(0, size - 1).T
     return rows * size + columns
-
-
-def in_background(make: Callable[[], T], depth: int = 4) -> Generator[T, None, None]:
-    """Endless results of ``make``, prepared ahead by one thread; an exception in it is raised here.
-
-    To be closed (``contextlib.closing``): the thread then ends, where a process that ends under it may crash.
-    """
-    ready: queue.Queue[T | BaseException] = queue.Queue(maxsize=depth)
-    is_closed = threading.Event()
-
-    def work() -> None:
-        while not is_closed.is_set():
-            try:
-                ready.put(make())
-            except BaseException as error:  # handed over, not swallowed
-                ready.put(error)
-                return
-
-    thread = threading.Thread(target=work, daemon=True)
-    try:
-        thread.start()
-        while True:
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        is_closed.set()
-        while thread.is_alive():  # it may wait for room
-            with suppress(queue.Empty):
-                ready.get(timeout=0.05)

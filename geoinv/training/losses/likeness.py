@@ -15,7 +15,7 @@ from ...faces.identity import identity_descriptor
 from ...faces.networks import dense_features, face_crops, load_face_weights, xception_features
 from ...faces.square import FACE_SIDE, crop_about, face_positions
 from ...models.generator import TriPlaneGenerator
-from ..stages.generator import RaySamples, guided_distances, own_surface
+from .rays import SampleCounts, guided_distances, own_surface
 
 
 def likeness_loss(seen: Tensor, wanted: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def rendered_faces(
     planes: Tensor,  # [B, 3, C, R, R]
     cam2world: Tensor,  # [B, 4, 4]
     background: Tensor,  # [B, 3, F, F] in [0, 1]
-    config: RaySamples,
+    samples: SampleCounts,
     random: torch.Generator,
 ) -> Tensor:
     """Face squares [B, 3, F, F] in front of ``background``, with samples about the surface that is there already.
@@ -50,7 +50,7 @@ def rendered_faces(
     """
     origins, directions = rays_through(cam2world, face_positions(planes.device))
     surface = own_surface(generator, planes, origins, directions)
-    distances = guided_distances(origins, directions, surface, generator.config.render.box_side, config, random)
+    distances = guided_distances(origins, directions, surface, generator.config.render.box_side, samples, random)
     output = generator.march(planes, origins, directions, distances)
     alpha = output.alpha.detach()[..., None]
     behind = background.flatten(2).transpose(1, 2)

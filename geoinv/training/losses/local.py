@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,17 +28,23 @@ from ...models.generator import RenderOutput, TriPlaneGenerator
 from ...models.precision import fast_precision
 from ..data.patches import Patches, middle_patches, patches_on
 from ..data.view_pairs import ViewPairs
-from ..stages.generator import RaySamples, guided_distances
 from .likeness import likeness_loss
+from .rays import SampleCounts, guided_distances
 
 _BORDER = 4  # pixels of a patch whose super-resolution misses its neighbours
 
 
-class PatchSamples(RaySamples, Protocol):
-    """The part of a training's settings that places rays and samples."""
+@dataclass(frozen=True)
+class PatchSampling:
+    """Rays and samples of a training step of the local branch.
 
-    @property
-    def patch(self) -> int: ...
+    Args:
+        side: Rays along each side of the patch that is compared.
+        samples: Samples on each ray.
+    """
+
+    side: int = 64
+    samples: SampleCounts = SampleCounts(even=4, surface=12, spread=0.015)
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,12 @@ def local_losses(
     pairs: ViewPairs,
     head: Reconstruction,
     aligned: AlignedFeatures,
-    config: PatchSamples,
+    sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     """Error of a patch of the query view, and of the residual as brought to it."""
-    patch = patches_on(pairs.focus, config.patch, rng)
-    features, alpha, color, fine_alpha = _detailed_patch(branch, generator, head, aligned, patch, config, rng)
+    patch = patches_on(pairs.focus, sampling.side, rng)
+    features, alpha, color, fine_alpha = _detailed_patch(branch, generator, head, aligned, patch, sampling, rng)
     inner = slice(_BORDER, -_BORDER)
     true_color, mask, focus, outside, whole_alpha, without = (
         patch.pixels(part)[..., inner, inner]
@@ -137,7 +142,7 @@ def _detailed_patch(
     head: Reconstruction,
     aligned: AlignedFeatures,
     patch: Patches,
-    config: PatchSamples,
+    sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and colour and alpha at twice its side."""
@@ -149,7 +154,7 @@ def _detailed_patch(
     parts = (every.pixels, every.points, every.places, every.color, every.alpha)
     rays = QueryRays(*(patch.rays(part) for part in parts))
     film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, shares)
-    marched = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
+    marched = _marched(generator, head.planes, head.cam2world, rays, film, sampling, rng)
     features, alpha = (part.unflatten(2, (patch.side, patch.side)) for part in marched)
     return features, alpha, *generator.superresolution(features, alpha)  # type: ignore[misc]
 
@@ -160,14 +165,16 @@ def _marched(
     cam2world: Tensor,
     rays: QueryRays,
     film: Tensor,
-    config: PatchSamples,
+    sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Features [B, F, N] and alpha [B, 1, N] of rays, with samples about the surface that is there."""
     origins, directions = rays_through(cam2world, rays.pixels)
     surface = torch.where(rays.alpha > 0.5, (rays.points - origins).norm(dim=-1), 0.0)
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    distances = guided_distances(origins, directions, surface, generator.config.render.box_side, config, random)
+    distances = guided_distances(
+        origins, directions, surface, generator.config.render.box_side, sampling.samples, random
+    )
     output = generator.march(planes, origins, directions, distances, film=film)
     return output.features.transpose(1, 2), output.alpha[:, None]
 
@@ -178,7 +185,7 @@ def portrait_likeness(
     pairs: ViewPairs,
     head: Reconstruction,
     aligned: AlignedFeatures,
-    config: PatchSamples,
+    sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> Tensor:
     """Likeness of the query views' faces to the photos."""
@@ -189,7 +196,7 @@ def portrait_likeness(
     points = origins + directions * seen.distance[..., None]
     rays = QueryRays(pixels, points, points, seen.features[..., :3], seen.alpha)
     film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
-    features, _ = _marched(generator, head.planes, head.cam2world, rays, film, config, rng)
+    features, _ = _marched(generator, head.planes, head.cam2world, rays, film, sampling, rng)
     photo = face_square(pairs.photos)
     faces = features[:, :3].unflatten(2, (FACE_SIDE, FACE_SIDE))
     alpha = seen.alpha.reshape(-1, 1, FACE_SIDE, FACE_SIDE)
@@ -201,30 +208,30 @@ def middle_pictures(
     generator: TriPlaneGenerator,
     head: Reconstruction,
     aligned: AlignedFeatures,
-    config: PatchSamples,
+    sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     """What a discriminator compares: the middle of the query views with details [B, 3, P, P] in [-1, 1] over grey, and
     their camera labels [B, 25]."""
-    patch = _middle(head, config)
-    _, _, color, _ = _detailed_patch(branch, generator, head, aligned, patch, config, rng)
+    patch = _middle(head, sampling)
+    _, _, color, _ = _detailed_patch(branch, generator, head, aligned, patch, sampling, rng)
     alpha = patch.pixels(head.query.alpha)
     return _over_grey(torch.minimum(color, alpha), alpha), _labels(head.cam2world)
 
 
 def true_middles(
-    pairs: ViewPairs, head: Reconstruction, config: PatchSamples, *, own_view: bool
+    pairs: ViewPairs, head: Reconstruction, sampling: PatchSampling, *, own_view: bool
 ) -> tuple[Tensor, Tensor]:
     """The same of the truth: of the query view, or of the photo itself, within the reconstruction's outline."""
-    patch = _middle(head, config)
+    patch = _middle(head, sampling)
     color, view = (pairs.photos, head.seen) if own_view else (pairs.color, head.query)
     alpha = view.alpha if own_view else view.alpha * (1.0 - pairs.outside)
     cam2world = head.source.cam2world if own_view else head.cam2world
     return _over_grey(patch.pixels(color * alpha), patch.pixels(alpha)), _labels(cam2world)
 
 
-def _middle(head: Reconstruction, config: PatchSamples) -> Patches:
-    return middle_patches(len(head.cam2world), config.patch, head.query.depth.shape[-1])
+def _middle(head: Reconstruction, sampling: PatchSampling) -> Patches:
+    return middle_patches(len(head.cam2world), sampling.side, head.query.depth.shape[-1])
 
 
 def _over_grey(color: Tensor, alpha: Tensor) -> Tensor:

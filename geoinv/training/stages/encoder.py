@@ -34,17 +34,18 @@ from ...models.latent_space import LatentSpace, measure_latent_space
 from ...models.precision import allow_bfloat16, fast_precision
 from ...synth.dataset import sample_cameras
 from ..data.face_photos import FacePhotoBatch, FacePhotos
-from ..data.head_shards import HeadShards, RayBatch, in_background
+from ..data.head_shards import HeadShards, RayBatch
 from ..data.held_out_views import psnr_over, true_view, view_and_depth
 from ..data.photo_augment import photo_like, random_background
+from ..engine.background import in_background
 from ..engine.loop import Schedule, StepBudget, Tell, TrainingLoop
 from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run_folder import RunFolder
 from ..losses.likeness import likeness_loss, rendered_faces
+from ..losses.rays import SampleCounts, guided_distances, own_surface, ray_losses
 from ..losses.shape import shape_losses
 from ..sheets import save_comparison
-from .generator import guided_distances, own_surface, ray_losses
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,7 @@ class EncoderTraining:
     portraits_per_step: int = 3
     faces_per_step: int = 2  # of the heads rendered, so many are also compared by what face networks see in them
     rays_per_view: int = 400  # in the input view, and as many in another view (without geometry in the same)
-    even_samples: int = 10
-    surface_samples: int = 10
-    surface_spread: float = 0.02
+    samples: SampleCounts = SampleCounts()
     shape_points: int = 160  # of each head rendered: near its surface, on it, and anywhere
     learning_rate: float = 1e-3
     with_geometry: bool = True  # else with nothing that tells shapes, for comparison: see GEOMETRY
@@ -308,7 +307,7 @@ def encoder_losses(
     rays = batch.rays
     surface = rays.distance if config.with_geometry else own_surface(generator, planes, rays.origins, rays.directions)
     distances = guided_distances(
-        rays.origins, rays.directions, surface, generator.config.render.box_side, config, random
+        rays.origins, rays.directions, surface, generator.config.render.box_side, config.samples, random
     )
     output = generator.march(planes, rays.origins, rays.directions, distances)
     terms |= ray_losses(output, rays, distances)
@@ -319,7 +318,7 @@ def encoder_losses(
     count = batch.faces.shape[0]
     wanted = face_square(batch.faces)
     cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world()
-    seen = rendered_faces(generator, planes[:count], cam2world, torch.full_like(wanted, GREY), config, random)
+    seen = rendered_faces(generator, planes[:count], cam2world, torch.full_like(wanted, GREY), config.samples, random)
     return terms | {"likeness": likeness_loss(seen, wanted)}
 
 
@@ -367,7 +366,7 @@ def portrait_losses(
     planes = generator.planes(predicted.w_plus)
     output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels))
     wanted = face_square(batch.photos)
-    seen = rendered_faces(generator, planes, cam2world, wanted, config, random)
+    seen = rendered_faces(generator, planes, cam2world, wanted, config.samples, random)
     return {
         "portrait": (output.features[..., :3] - batch.color).square().mean(),
         "portrait_camera": camera_loss(encoder, predicted.camera, batch.camera),

@@ -11,7 +11,6 @@ import itertools
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,15 +19,17 @@ from torch import Tensor
 from ...checkpoints.store import load_generator, save_model
 from ...errors import UsageError
 from ...models.config import GeneratorConfig, MappingConfig
-from ...models.generator import RayOutput, TriPlaneGenerator
+from ...models.generator import TriPlaneGenerator
 from ...models.precision import allow_bfloat16
-from ...ops.render_rays import volume
-from ..data.head_shards import HeadShards, RayBatch, in_background
+from ...ops.render_rays import RayOutput
+from ..data.head_shards import HeadShards, RayBatch
 from ..data.held_out_views import psnr_over, rendered_view, true_view
+from ..engine.background import in_background
 from ..engine.loop import Schedule, StepBudget, Tell, TrainingLoop
 from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run_folder import RunFolder
+from ..losses.rays import SampleCounts, guided_distances, ray_losses
 from ..sheets import save_comparison
 from .warp_fit import fit_warp
 
@@ -48,9 +49,7 @@ class GeneratorTraining:
     twin_pairs_per_step: int = 2  # among the heads of a step, where the data set has twins
     views_per_head: int = 3
     rays_per_view: int = 400
-    even_samples: int = 10
-    surface_samples: int = 10
-    surface_spread: float = 0.02  # world units about the true surface
+    samples: SampleCounts = SampleCounts()
     # Noise on the continuous entries of z, against learning heads by heart: after 2450 steps on 5000 heads those were
     # at 21.1 dB and unseen ones at 19.4 dB.
     latent_jitter: float = 0.15
@@ -60,60 +59,6 @@ class GeneratorTraining:
     compile: bool = False
     seed: int = 0
     counted: StepBudget | None = None  # in place of the minutes
-
-
-class RaySamples(Protocol):
-    """The part of a training's settings that places samples."""
-
-    @property
-    def even_samples(self) -> int: ...
-
-    @property
-    def surface_samples(self) -> int: ...
-
-    @property
-    def surface_spread(self) -> float: ...
-
-
-def guided_distances(
-    origins: Tensor,  # [B, N, 3]
-    directions: Tensor,  # [B, N, 3]
-    surface: Tensor,  # [B, N] distance, 0 where nothing is hit
-    box_side: float,
-    config: RaySamples,
-    random: torch.Generator,
-) -> Tensor:
-    """Ascending sample distances [B, N, S]: even with jitter through the box, and close to a surface that is known."""
-    near, far = volume.box_limits(origins, directions, box_side=box_side)
-    shape = surface.shape
-    jitter = torch.rand(*shape, config.even_samples, generator=random)
-    slices = (torch.arange(config.even_samples) + jitter) / config.even_samples
-    even = near + (far - near) * slices
-    spread = torch.randn(*shape, config.surface_samples, generator=random) * config.surface_spread
-    hit = surface > 0
-    # rays that hit nothing have no surface: there the second half is even, too
-    fallback = near + (far - near) * torch.rand(*shape, config.surface_samples, generator=random)
-    about = torch.where(hit[..., None], surface[..., None] + spread, fallback)
-    return torch.cat([even, about], dim=-1).sort(dim=-1).values
-
-
-@torch.no_grad()
-def own_surface(generator: TriPlaneGenerator, planes: Tensor, origins: Tensor, directions: Tensor) -> Tensor:
-    """Distances [B, N] at which heads are hit by rays [B, N, 3], 0 where they are not."""
-    found = generator.render_rays(planes, origins, directions)
-    return torch.where(found.alpha > 0.5, found.distance, 0.0)
-
-
-def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[str, Tensor]:
-    """Squared error of colour and alpha, and how far from the true surface (world units) the weights lie."""
-    hit = (batch.distance > 0) & (batch.alpha > 0.5)
-    middle = 0.5 * (distances[..., 1:] + distances[..., :-1])
-    away = (middle - batch.distance[..., None]).abs().clamp_max(0.2)
-    return {
-        "color": (output.features[..., :3] - batch.color).square().mean(),
-        "alpha": (output.alpha - batch.alpha).square().mean(),
-        "surface": ((output.weights * away).sum(dim=-1) * hit).mean(),
-    }
 
 
 def twin_loss(output: RayOutput, batch: RayBatch, pairs: int) -> Tensor:
@@ -187,7 +132,7 @@ def train_generator(model: GeneratorConfig, config: GeneratorTraining, on_progre
         w_plus = generator.mapping(batch.z + jitter * is_continuous)
         planes = generator.planes(w_plus)
         distances = guided_distances(
-            batch.origins, batch.directions, batch.distance, model.render.box_side, config, random
+            batch.origins, batch.directions, batch.distance, model.render.box_side, config.samples, random
         )
         output = generator.march(planes, batch.origins, batch.directions, distances)
         terms = ray_losses(output, batch, distances)

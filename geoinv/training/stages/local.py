@@ -29,17 +29,19 @@ from ...models.encoder import GlobalEncoder
 from ...models.generator import TriPlaneGenerator
 from ...models.precision import allow_bfloat16
 from ..data.face_photos import FacePhotos
-from ..data.head_shards import HeadShards, in_background
+from ..data.head_shards import HeadShards
 from ..data.paint import Paint
 from ..data.photo_augment import random_background
 from ..data.view_pairs import ViewPairs, head_pairs, maps_of, painted_view, portrait_pairs
 from ..engine.adversarial import AdversarialTraining, Adversary
+from ..engine.background import in_background
 from ..engine.loop import Schedule, StepBudget, Tell, TrainingLoop
 from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run_folder import RunFolder
 from ..losses.local import (
     AlignedFeatures,
+    PatchSampling,
     Reconstruction,
     local_losses,
     middle_pictures,
@@ -66,10 +68,7 @@ class LocalTraining:
     same_view_share: float = 0.3  # of the steps whose query view is the photo's own
     twin_share: float = 0.4  # of the steps whose query view is the twin's, where the data set has twins
     single_share: float = 0.15  # of the steps with features aligned in 3D alone, and as many in 2D alone
-    patch: int = 64  # rays along a side
-    even_samples: int = 4
-    surface_samples: int = 12
-    surface_spread: float = 0.015
+    patch: PatchSampling = PatchSampling()
     learning_rate: float = 1e-3
     average_decay: float = 0.998
     adversarial_from: float = 0.6  # share of the run after which a discriminator joins; 1 for none
@@ -124,7 +123,7 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         counted=config.counted,
     )
     judge = AdversarialTraining(learning_rate=1e-3, r1_gamma=1.0)
-    adversary = Adversary(small_discriminator(2 * config.patch), judge, seed=config.seed)
+    adversary = Adversary(small_discriminator(2 * config.patch.side), judge, seed=config.seed)
     loop = TrainingLoop(
         RunFolder(config.out),
         schedule,
@@ -163,15 +162,15 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
             if batch is not None:
                 head = reconstruct(encoder, generator, batch)
                 shown.append((batch, head, AlignedFeatures.of(branch, head, alignment)))
-        terms = local_losses(branch, generator, *shown[0], config, rng)
+        terms = local_losses(branch, generator, *shown[0], config.patch, rng)
         if faces is not None and faces.mask.any():
-            own = local_losses(branch, generator, *shown[1], config, rng)
+            own = local_losses(branch, generator, *shown[1], config.patch, rng)
             terms["portrait"] = own["color"] + 0.5 * (own["rays"] + own["edges"])
         elif faces is not None:
-            terms["likeness"] = portrait_likeness(branch, generator, *shown[1], config, rng)
+            terms["likeness"] = portrait_likeness(branch, generator, *shown[1], config.patch, rng)
         if progress >= config.adversarial_from:
-            made = [middle_pictures(branch, generator, head, aligned, config, rng) for _, head, aligned in shown]
-            real = [true_middles(batch, head, config, own_view=batch is faces) for batch, head, _ in shown]
+            made = [middle_pictures(branch, generator, head, aligned, config.patch, rng) for _, head, aligned in shown]
+            real = [true_middles(batch, head, config.patch, own_view=batch is faces) for batch, head, _ in shown]
             fake, fake_label = (torch.cat(parts) for parts in zip(*made, strict=True))
             true, true_label = (torch.cat(parts) for parts in zip(*real, strict=True))
             terms |= adversary.discriminator_step(true, true_label, fake, fake_label)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from geoinv.errors import UsageError
-from geoinv.training.data.head_shards import HeadShards, in_background
+from geoinv.training.data.head_shards import HeadShards
+from geoinv.training.engine.background import in_background
 from tests.training.conftest import HEADS, write_shard
 
 

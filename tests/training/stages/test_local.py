@@ -16,7 +16,15 @@ from geoinv.errors import MissingDetailsError, UsageError
 from geoinv.models.details import LocalBranch
 from geoinv.training.data.head_shards import HeadShards
 from geoinv.training.data.view_pairs import ViewPairs, head_pairs
-from geoinv.training.losses.local import AlignedFeatures, local_losses, middle_pictures, reconstruct, true_middles
+from geoinv.training.losses.local import (
+    AlignedFeatures,
+    PatchSampling,
+    local_losses,
+    middle_pictures,
+    reconstruct,
+    true_middles,
+)
+from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages import local as training
 from geoinv.training.stages.local import LocalTraining, train_local
 from tests.tiny_models import tiny_details, write_tiny_weights
@@ -37,7 +45,7 @@ def settings(discs: Path, out: Path, model: Path) -> LocalTraining:
         minutes=0.03,
         model=str(model),
         heads_per_step=2,
-        patch=16,
+        patch=PatchSampling(16),
         adversarial_from=0.0,
     )
 
@@ -86,7 +94,7 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
 
     def losses(changed: ViewPairs) -> dict[str, torch.Tensor]:
         aligned = AlignedFeatures.of(branch, head, "hybrid")
-        return local_losses(branch, generator, changed, head, aligned, config, np.random.default_rng(1))
+        return local_losses(branch, generator, changed, head, aligned, config.patch, np.random.default_rng(1))
 
     unknown = torch.where(pairs.mask.bool(), pairs.color, torch.rand_like(pairs.color))
     plain = losses(pairs)
@@ -103,17 +111,17 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
 
 def test_the_discriminator_sees_pictures_that_can_be_compared(discs: Path, model: Path) -> None:
     """Where the truth is what the reconstruction shows already, real and made pictures are the same."""
-    config = dataclasses.replace(settings(discs, discs, model), even_samples=24, surface_samples=24)
+    config = dataclasses.replace(settings(discs, discs, model), patch=PatchSampling(16, SampleCounts(24, 24, 0.015)))
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
     pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), 2, same_view=True)
     head = reconstruct(encoder, generator, pairs)
     branch = LocalBranch(tiny_details().config)  # paints nothing
     aligned = AlignedFeatures.of(branch, head, "hybrid")
-    made, label = middle_pictures(branch, generator, head, aligned, config, np.random.default_rng(1))
+    made, label = middle_pictures(branch, generator, head, aligned, config.patch, np.random.default_rng(1))
     shown = head.query.color / head.query.alpha.clamp_min(1e-3)
     truth = dataclasses.replace(pairs, color=shown, photos=shown, outside=torch.zeros_like(pairs.mask))
     for own_view in (True, False):
-        real, real_label = true_middles(truth, head, config, own_view=own_view)
+        real, real_label = true_middles(truth, head, config.patch, own_view=own_view)
         assert real.shape == made.shape == (2, 3, 32, 32)
         assert (real - made).abs().max() < 0.1
         assert torch.equal(real_label, label)
