@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .camera import CameraPose
 from .errors import CheckpointError, MissingDetailsError, MissingEncoderError, ShapeError, UsageError
+from .images import Photo as ReadPhoto
 from .inversion import Inversion, encode_face
 from .loaded_models import Landmarks, LoadedModels
 from .notices import notify
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .models.details import DetailedGenerator, LocalBranch
     from .models.generator import RenderOutput, TriPlaneGenerator
 
-Photo = str | os.PathLike[str] | np.ndarray
+Photo = str | os.PathLike[str] | np.ndarray | ReadPhoto
 Angles = float | Sequence[float]
 
 
@@ -60,13 +61,13 @@ class Session(LoadedModels):
         """Find a face and crop it the way that every generator expects.
 
         Args:
-            photo: A path, or RGB uint8 [H, W, 3].
+            photo: A path, RGB uint8 [H, W, 3], or what :func:`geoinv.images.read_photo` gave.
             face: Which face, counted from 0 by size; the largest if None.
 
         Raises:
             PhotoError: An unreadable photo, or no such face.
         """
-        return self.aligner.align(_as_array(photo), face=face)
+        return self.aligner.align(_as_photo(photo), face=face)
 
     def invert(
         self,
@@ -110,8 +111,8 @@ class Session(LoadedModels):
     ) -> tuple[Inversion, RenderOutput]:
         """As :meth:`invert`, with the reconstruction in the photo's view, which inversion renders anyway."""
         self.check_crop()
-        if isinstance(photo, str | os.PathLike | np.ndarray):
-            if source is None and not isinstance(photo, np.ndarray):
+        if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto):
+            if source is None and isinstance(photo, str | os.PathLike):
                 source = Path(photo).name
             aligned = self.align(photo, face=face)
         else:
@@ -390,12 +391,12 @@ def load(
     return Session.load(model, device, seed, landmarks=landmarks, shown_with=shown_with)
 
 
-def _as_array(photo: Photo) -> np.ndarray:
-    if not isinstance(photo, np.ndarray):
-        from .images import read_image
+def _as_photo(photo: Photo) -> np.ndarray | ReadPhoto:
+    if isinstance(photo, str | os.PathLike):
+        from .images import read_photo
 
-        return read_image(Path(photo))
-    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
+        return read_photo(photo)
+    if isinstance(photo, np.ndarray) and (photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8):
         raise ShapeError(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
     return photo
 

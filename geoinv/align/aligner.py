@@ -8,6 +8,7 @@ import numpy as np
 
 from ..conventions import CROP_SIZE
 from ..errors import PhotoError, ShapeError, UsageError
+from ..images import Photo
 from .crop import apply_affine, crop_with_soft_border
 from .face import AlignedFace, Face, FloatArray, ImageArray, five_points
 from .pose import HeadPose, fit_pose
@@ -45,19 +46,21 @@ class FaceAligner:
             raise ShapeError(f"image must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
         return self._backend.detect(image)
 
-    def align(self, image: ImageArray, *, face: int | None = None) -> AlignedFace:
+    def align(self, photo: ImageArray | Photo, *, face: int | None = None) -> AlignedFace:
         """Cut the crop about one face.
 
         Args:
-            image: [H, W, 3] uint8 RGB, upright.
+            photo: [H, W, 3] uint8 RGB, upright; or a photo that was read, whose warnings come first.
             face: Which face, 0 being the largest; None takes the largest.
 
         Raises:
             PhotoError: No face was found.
             UsageError: There are fewer faces than ``face`` asks for.
         """
+        image, odd = (photo.pixels, photo.warnings) if isinstance(photo, Photo) else (photo, ())
         faces = self.detect(image)
         index = _choose(len(faces), face)
+        several = (_several_faces(len(faces)),) if len(faces) > 1 and face is None else ()
         pose = _pose_of(faces[index])
         matrix = pose.to_crop * CROP_SIZE
         crop = crop_with_soft_border(image, matrix, CROP_SIZE)
@@ -83,7 +86,7 @@ class FaceAligner:
             pitch_deg=pitch_deg,
             face_index=index,
             face_count=len(faces),
-            warnings=warnings,
+            warnings=(*odd, *several, *warnings),
         )
 
 
@@ -107,8 +110,15 @@ def _choose(count: int, face: int | None) -> int:
     index = 0 if face is None else face
     if not 0 <= index < count:
         holds = "1 face" if count == 1 else f"{count} faces"
-        raise UsageError(f"there is no face {index + 1}: the photo holds {holds}", hint=f"use --face 1 to {count}")
+        raise UsageError(
+            f"there is no face {index + 1}: the photo holds {holds}",
+            hint="leave --face out" if count == 1 else f"use --face 1 to {count}",
+        )
     return index
+
+
+def _several_faces(count: int) -> str:
+    return f"{count} faces in the photo: the largest is taken, --face N takes another"
 
 
 def _pose_of(face: Face) -> HeadPose:

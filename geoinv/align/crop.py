@@ -73,7 +73,7 @@ def outside_mask(width: int, height: int, matrix: FloatArray, size: int) -> np.n
     ticks = np.arange(size) + 0.5
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # (x, y), row by row
     x, y = apply_affine(invert_affine(matrix), grid).T
-    return ((x < 0) | (x > width) | (y < 0) | (y > height)).reshape(size, size)
+    return np.asarray((x < 0) | (x > width) | (y < 0) | (y > height)).reshape(size, size)
 
 
 def _shrink_for(image: ImageArray, matrix: FloatArray) -> tuple[ImageArray, FloatArray]:

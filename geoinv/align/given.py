@@ -6,23 +6,25 @@ import numpy as np
 
 from ..conventions import CROP_SIZE
 from ..errors import PhotoError
+from ..images import Photo
 from .aligner import FaceAligner
 from .crop import apply_affine
 from .face import AlignedFace, ImageArray, five_points
 
 
-def given_crop(image: ImageArray, aligner: FaceAligner) -> AlignedFace:
+def given_crop(photo: ImageArray | Photo, aligner: FaceAligner) -> AlignedFace:
     """The face of a square crop, resized to 512 pixels; alignment would move it away from its label.
 
     Args:
-        image: [H, H, 3] uint8 RGB.
-        aligner: Finds the face, whose landmarks tell where it is.
+        photo: [H, H, 3] uint8 RGB, or a photo that was read.
+        aligner: Finds the face in it.
 
     Raises:
         PhotoError: Not square, or no face in it.
     """
     import cv2
 
+    image, odd = (photo.pixels, photo.warnings) if isinstance(photo, Photo) else (photo, ())
     height, width = image.shape[:2]
     if height != width:
         raise PhotoError(
@@ -47,5 +49,5 @@ def given_crop(image: ImageArray, aligner: FaceAligner) -> AlignedFace:
         pitch_deg=0.0,
         face_index=0,
         face_count=len(faces),
-        warnings=(),
+        warnings=odd,
     )

@@ -56,7 +56,8 @@ def project_standard(points: FloatArray, yaw_rad: float, pitch_rad: float) -> Fl
     down = np.cross(-direction, right)
     offset = points - np.array(PIVOT)
     depth = RADIUS - offset @ direction
-    return np.stack([offset @ right, offset @ down], axis=1) / depth[:, None] * FOCAL + 0.5
+    projected: FloatArray = np.stack([offset @ right, offset @ down], axis=1) / depth[:, None] * FOCAL + 0.5
+    return projected
 
 
 def fit_pose(landmarks: FloatArray, standard: FloatArray) -> HeadPose:
@@ -71,7 +72,7 @@ def fit_pose(landmarks: FloatArray, standard: FloatArray) -> HeadPose:
 
     def residuals(angles: FloatArray) -> FloatArray:
         projected = project_standard(standard, angles[0], angles[1])
-        return (apply_affine(_similarity(projected, target), projected) - target).ravel()
+        return np.asarray(apply_affine(_similarity(projected, target), projected) - target).ravel()
 
     angles = _minimise(residuals, np.zeros(2))
     from_crop = _similarity(project_standard(standard, angles[0], angles[1]), target)

@@ -56,16 +56,16 @@ def align(
 
     def work(aligner: FaceAligner, photo: Path) -> Result:
         from ..align import draw_overlay
-        from ..images import read_image, write_image
+        from ..images import read_photo, write_image
         from .targets import write_json
 
-        image = read_image(photo)
-        aligned = aligner.align(image, face=face_index(face))
+        read = read_photo(photo)
+        aligned = aligner.align(read, face=face_index(face))
         for warning in aligned.warnings:
             console.warn(f"{photo}: {warning}")
         files = outputs_of(photo)
         if overlay:
-            write_image(files[0], draw_overlay(image, aligned))
+            write_image(files[0], draw_overlay(read.pixels, aligned))
         write_image(files[-2], aligned.image)
         facts = {
             "photo": photo.name,

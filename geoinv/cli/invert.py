@@ -34,10 +34,9 @@ from .options import (
 from .photo_runs import Job, Result, run_photos
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..align import AlignedFace
     from ..camera import CameraPose
+    from ..images import Photo
     from ..inversion import Inversion, Refinement
     from ..inversion.optimise.refine import RefinedHead
     from ..models.generator import RenderOutput
@@ -130,13 +129,12 @@ def invert(
         return session
 
     def work(session: Session, photo: Path) -> Result:
-        from ..images import read_image, write_image
+        from ..images import read_photo, write_image
         from ..present.view_pictures import inversion_sheet
         from .targets import check_same_or_new, write_json
         from .writing import write_turntable
 
-        image = read_image(photo)
-        aligned, pose = aligned_and_pose(session, image, photo, face, camera_label)
+        aligned, pose = aligned_and_pose(session, read_photo(photo), photo, face, camera_label)
         for warning in aligned.warnings:
             console.warn(f"{photo}: {warning}")
         crop = out / f"{photo.stem}_aligned.png"
@@ -234,16 +232,16 @@ def check_labels(camera_label: Path | None, save_label: Path | None, photos: lis
 
 
 def aligned_and_pose(
-    session: Session, image: np.ndarray, photo: Path, face: int | None, camera_label: Path | None
+    session: Session, read: Photo, photo: Path, face: int | None, camera_label: Path | None
 ) -> tuple[AlignedFace, CameraPose | None]:
     """The aligned face, and its camera where a label tells it."""
     if camera_label is None:
-        return session.align(image, face=face_index(face)), None
+        return session.align(read, face=face_index(face)), None
     from ..align.given import given_crop
     from ..camera.label_files import pose_from_label, read_label
 
     pose = pose_from_label(read_label(camera_label, photo.name), str(camera_label))
-    return given_crop(image, session.aligner), pose
+    return given_crop(read, session.aligner), pose
 
 
 def fitted(

@@ -1,14 +1,16 @@
 """Pictures: read from files and written to them, and as tensors."""
 
-from .photos import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, list_images, read_image, to_array, to_tensor, write_image
+from .photos import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, Photo, list_images, photo_from_bytes, read_image, read_photo
+from .writing import write_image
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "MIN_SIDE",
+    "Photo",
     "list_images",
+    "photo_from_bytes",
     "read_image",
-    "to_array",
-    "to_tensor",
+    "read_photo",
     "write_image",
 ]

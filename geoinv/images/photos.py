@@ -1,100 +1,108 @@
-"""Reading and writing pictures, and their way to tensors and back.
+"""Reading photos from files and bytes.
 
-Whatever a camera, a scanner or a web page makes comes out as upright 8-bit RGB; whatever cannot be used ends in one
-:class:`~geoinv.errors.PhotoError` that says why.
+Whatever a camera, a scanner or a web page makes comes out as upright 8-bit RGB; what was odd about it is kept as
+warnings; whatever cannot be used ends in one :class:`~geoinv.errors.PhotoError` that says why.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import struct
+import threading
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from ..errors import PhotoError, ShapeError, UsageError
-from ..files import atomic_path
+from ..errors import PhotoError
+from .file_kinds import CONVERT, HEAD_BYTES, HEIC_WITHOUT_READER, RAW, FileKind, is_heic, kind_of
+from .pixels import DECODING_ERRORS, in_8_bits, in_srgb, is_deep, to_rgb, upright
 
-if TYPE_CHECKING:
-    from torch import Tensor
+MAX_PIXELS = 250_000_000
+"""Larger photos are refused from their header, before any pixel is decoded: Pillow needs 4 bytes for each, 1 GB."""
 
-MAX_PIXELS = 100_000_000
-"""Larger photos are refused from their header, before any pixel is decoded (RGB of this size is 300 MB)."""
+KEPT_PIXELS = 100_000_000
+"""Larger photos, of 108 or 200 megapixels, are reduced by a power of two while they are read."""
 
 MIN_SIDE = 64
 """Smaller pictures cannot hold a face worth reconstructing."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".avif", ".jp2"})
-"""What :func:`list_images` takes for a picture; :func:`read_image` looks at the content instead."""
+IMAGE_SUFFIXES = frozenset(
+    (*(".jpg", ".jpeg", ".jfif", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"),)
+    + (".avif", ".jp2", ".heic", ".heif", ".hif")
+)
+"""What :func:`list_images` takes for a picture; :func:`read_photo` looks at the content instead."""
 
 # Photo formats only: Pillow would also open EPS and PDF-like files, which start other programs.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
-_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    ".png": {"format": "PNG", "compress_level": 6},
-    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".webp": {"format": "WEBP", "quality": 92, "method": 4},
-}
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+_MIN_BYTES_PER_PIXEL = 0.01  # of photos above KEPT_PIXELS; even a blank sky needs more, so less is a decompression bomb
+_DARK_UPPER_BYTE = 64  # of 16-bit colours: all below it use 14 bits or fewer
+_JPEG_END = b"\xff\xd9"
+_JPEG_FILLER = bytes([0x5A, 0xC3]) * 512  # any bits that are no marker
+_NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706  # TIFF tags
+
+# Pillow warns of odd metadata on stderr. Silencing it changes the whole process, so one thread does so at a time.
+_silenced = threading.Lock()
 
 
-def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo that was read.
+
+    Args:
+        pixels: [H, W, 3] uint8 RGB, upright.
+        warnings: What was odd about the file, each a line for the user.
+    """
+
+    pixels: NDArray[np.uint8]
+    warnings: tuple[str, ...] = ()
+
+
+def read_photo(path: str | os.PathLike[str]) -> Photo:
     """Read a photo as upright 8-bit RGB.
 
     EXIF orientation is applied, an embedded colour profile is converted to sRGB, grey becomes RGB, 16-bit is scaled to
-    8, CMYK is converted, transparency is laid over white, and of an animation the first frame is taken.
+    8, CMYK is converted, transparency is laid over white, and of an animation the first frame is taken. Photos above
+    ``KEPT_PIXELS`` are reduced, and a JPEG that lacks only its end marker is taken; both are warnings.
 
     Args:
-        path: The picture; its format is told by content, not by name.
-
-    Returns:
-        [H, W, 3] uint8.
+        path: The picture; its format is recognised by content, not by name.
 
     Raises:
         PhotoError: No such file, a folder, empty, not a picture, damaged, too small, or too large.
     """
     source = Path(path)
     _require_readable_file(source)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of bombs and odd metadata on stderr; MAX_PIXELS decides here
-            with _open(source) as image:
-                _require_sensible_size(source, image.size)
-                return _decode(source, image)
-    except Image.DecompressionBombError:
-        raise PhotoError(
-            f"{source} is larger than {MAX_PIXELS // 1_000_000} megapixels", hint="scale it down first"
-        ) from None
+    with source.open("rb") as stream:
+        return _read(stream, str(source))
 
 
-def write_image(path: str | os.PathLike[str], array: NDArray[np.uint8]) -> None:
-    """Write a picture whole or not at all; the suffix (.png, .jpg, .jpeg, .webp) chooses the format.
+def photo_from_bytes(data: bytes, name: str) -> Photo:
+    """The photo in the bytes of a picture file, as :func:`read_photo` reads it.
 
     Args:
-        path: An existing file is replaced; missing folders are made.
-        array: uint8, [H, W, 3] RGB, [H, W, 4] RGBA or [H, W] grey.
+        data: The contents of a picture file.
+        name: How errors name it.
 
     Raises:
-        UsageError: Unknown suffix, or a place that cannot be written to.
-        ShapeError: Not a picture.
+        PhotoError: Empty, not a picture, damaged, too small, or too large.
     """
-    target = Path(path)
-    options = _SAVE_OPTIONS.get(target.suffix.lower())
-    if options is None:
-        known = ", ".join(sorted(_SAVE_OPTIONS))
-        raise UsageError(f"cannot write {target}: unknown picture type {target.suffix!r}", hint=f"use one of {known}")
-    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
-        raise ShapeError(f"array must be uint8 [H, W], [H, W, 3] or [H, W, 4], got {array.dtype} {list(array.shape)}")
-    image = Image.fromarray(np.ascontiguousarray(array))
-    if options["format"] == "JPEG" and image.mode == "RGBA":
-        image = _over_white(image)
-    with atomic_path(target) as temporary:
-        image.save(temporary, **options)
+    if not data:
+        raise PhotoError(f"{name} is empty (0 bytes)", hint="check what writes it")
+    return _read(io.BytesIO(data), name)
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The pixels [H, W, 3] of :func:`read_photo`, for callers who do not ask what was odd about the file.
+
+    Raises:
+        PhotoError: No such file, a folder, empty, not a picture, damaged, too small, or too large.
+    """
+    return read_photo(path).pixels
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -113,28 +121,6 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     return images
 
 
-def to_tensor(array: NDArray[np.uint8]) -> Tensor:
-    """[H, W, 3] uint8 to [1, 3, H, W] float32 in [-1, 1]."""
-    import torch
-
-    if array.ndim != 3 or array.shape[2] != 3:
-        raise ShapeError(f"array must be [H, W, 3], got {list(array.shape)}")
-    planar = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
-    return planar[None].float() / 127.5 - 1.0
-
-
-def to_array(tensor: Tensor) -> NDArray[np.uint8]:
-    """[3, H, W] or [1, 3, H, W] in [-1, 1] to [H, W, 3] uint8; values outside are clipped."""
-    image = tensor.detach()
-    if image.ndim == 4 and image.shape[0] == 1:
-        image = image[0]
-    if image.ndim != 3 or image.shape[0] != 3:
-        raise ShapeError(f"tensor must be [3, H, W] or [1, 3, H, W], got {list(tensor.shape)}")
-    scaled = ((image.float() + 1.0) * 127.5).round().clamp(0.0, 255.0)
-    array: NDArray[np.uint8] = scaled.permute(1, 2, 0).cpu().numpy().astype(np.uint8)
-    return np.ascontiguousarray(array)
-
-
 def _require_readable_file(source: Path) -> None:
     try:
         if source.is_dir():
@@ -150,86 +136,161 @@ def _require_readable_file(source: Path) -> None:
         raise PhotoError(f"cannot read {source}: {reason}", hint="check the path and its permissions") from error
 
 
-def _open(source: Path) -> Image.Image:
-    Image.init()
-    formats = [name for name in _FORMATS if name in Image.OPEN]  # AVIF and JPEG 2000 are optional in Pillow
+def _read(stream: BinaryIO, name: str) -> Photo:
     try:
-        return Image.open(source, formats=formats)
-    except UnidentifiedImageError:
-        hint = "convert it to JPEG or PNG first" if source.suffix else "give a JPEG, PNG, WebP, TIFF, BMP or GIF"
-        raise PhotoError(f"{source} is not a picture that geoinv can read", hint=hint) from None
-    except _DECODING_ERRORS as error:
-        raise _damaged(source, error) from error
+        with _silenced, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decode(stream, name)
+    except DECODING_ERRORS as error:
+        raise _damaged(name, error) from error
 
 
-def _require_sensible_size(source: Path, size: tuple[int, int]) -> None:
+def _decode(stream: BinaryIO, name: str) -> Photo:
+    file_bytes = stream.seek(0, os.SEEK_END)
+    image = _open(stream, name)
+    width, height = image.size
+    factor = _reduction(name, image.size, file_bytes)
+    has_16_bit_colour = _has_16_bit_colour(image)
+    found = []
+    try:
+        decoded = _loaded(image, factor)
+    except OSError:
+        completed = _without_end_marker(stream, factor) if image.format in ("JPEG", "MPO") else None
+        if completed is None:
+            raise
+        decoded = completed
+        found.append("the file lacks its last bytes, but its picture is whole")
+    if is_deep(decoded):
+        decoded, bits = in_8_bits(decoded, np.asarray(decoded))
+    elif has_16_bit_colour and factor == 1 and np.asarray(decoded)[..., :3].max() < _DARK_UPPER_BYTE:
+        decoded, bits = in_8_bits(decoded, _colour_of_16_bits(stream))
+    else:
+        bits = None
+    if bits is not None and bits < 16:
+        found.append(f"a 16-bit picture that uses {bits} bits: scaled by these, so its brightness is a guess")
+    if factor > 1:
+        found.append(f"{width * height // 1_000_000} megapixels: read at 1/{factor} of its width and height")
+    return Photo(np.array(to_rgb(in_srgb(upright(decoded))), dtype=np.uint8), tuple(found))
+
+
+def _open(stream: BinaryIO, name: str) -> Image.Image:
+    """A picture whose header is read; like ``Image.open`` but for its limit of pixels, which here is on memory."""
+    stream.seek(0)
+    head = stream.read(HEAD_BYTES)
+    if is_heic(head):
+        return _open_heic(stream, name)
+    kind = kind_of(head)
+    if kind is RAW:
+        raise _not_a_photo(name, RAW)
+    Image.init()
+    for image_format in _FORMATS:
+        factory, accepts = Image.OPEN.get(image_format, (None, None))  # AVIF and JPEG 2000 are optional in Pillow
+        if factory is None or accepts is None or accepts(head[:16]) is not True:
+            continue
+        stream.seek(0)
+        try:
+            image: Image.Image = factory(stream, "")
+        except DECODING_ERRORS:
+            if kind is None:
+                raise
+            break  # words that begin like a picture: "BM", "P5"
+        if _is_raw(image):
+            raise _not_a_photo(name, RAW)
+        return image
+    if kind is not None:
+        raise _not_a_photo(name, kind)
+    raise PhotoError(f"{name} is not a picture that geoinv can read", hint=CONVERT)
+
+
+def _not_a_photo(name: str, kind: FileKind) -> PhotoError:
+    return PhotoError(f"{name} is {kind.description}", hint=kind.hint)
+
+
+def _is_raw(image: Image.Image) -> bool:
+    """Whether a TIFF is a camera's raw file, whose first picture is but a thumbnail."""
+    tags = getattr(image, "tag_v2", {})
+    return _DNG_VERSION in tags or tags.get(_NEW_SUBFILE_TYPE) == 1
+
+
+def _open_heic(stream: BinaryIO, name: str) -> Image.Image:
+    try:
+        import pi_heif
+    except ImportError:
+        raise _not_a_photo(name, HEIC_WITHOUT_READER) from None
+    stream.seek(0)
+    try:
+        opened = pi_heif.open_heif(stream)
+        _reduction(name, opened.size, stream.seek(0, os.SEEK_END))
+        image: Image.Image = opened.to_pillow()  # upright already, its EXIF says so
+    except (RuntimeError, *DECODING_ERRORS) as error:
+        raise _damaged(name, error) from error
+    return image
+
+
+def _reduction(name: str, size: tuple[int, int], file_bytes: int) -> int:
+    """The factor by which a picture is to be reduced, 1, 2, 4 or 8; refuses sizes that cannot be used."""
     width, height = size
-    if width * height > MAX_PIXELS:
-        limit = MAX_PIXELS // 1_000_000
-        raise PhotoError(f"{source} is {width}x{height}, above {limit} megapixels", hint="scale it down first")
+    pixels, hint = width * height, "scale it down first"
+    if pixels > MAX_PIXELS:
+        raise PhotoError(f"{name} is {width}x{height}, above {MAX_PIXELS // 1_000_000} megapixels", hint=hint)
+    if pixels > KEPT_PIXELS and file_bytes < _MIN_BYTES_PER_PIXEL * pixels:
+        raise PhotoError(f"{name} claims {width}x{height} pixels in {file_bytes} bytes, as no photo does", hint=hint)
     if min(width, height) < MIN_SIDE:
         raise PhotoError(
-            f"{source} is only {width}x{height} pixels", hint=f"use a photo of at least {MIN_SIDE} pixels a side"
+            f"{name} is only {width}x{height} pixels", hint=f"use a photo of at least {MIN_SIDE} pixels a side"
         )
+    factor = 1
+    while pixels > KEPT_PIXELS * factor**2:
+        factor *= 2
+    return factor
 
 
-def _decode(source: Path, image: Image.Image) -> NDArray[np.uint8]:
+def _loaded(image: Image.Image, factor: int) -> Image.Image:
+    """The decoded picture, reduced by a factor: in a JPEG's decoder, which saves memory, else afterwards."""
+    is_jpeg = image.format in ("JPEG", "MPO")
+    if is_jpeg:
+        image.draft(image.mode, (image.width // factor, image.height // factor))
+    image.load()
+    if factor == 1 or is_jpeg:
+        return image
+    turned = upright(image)
+    return (turned if turned.mode in ("L", "RGB", "RGBA") else to_rgb(turned)).reduce(factor)
+
+
+def _without_end_marker(stream: BinaryIO, factor: int) -> Image.Image | None:
+    """The picture of a JPEG that lacks its end marker and nothing else; None where more is missing.
+
+    The decoder fills what is missing without a word. So the picture is decoded twice, with nothing and with filler
+    before the end marker: only where its own data are complete does the filler change nothing.
+    """
+    stream.seek(0)
+    data = stream.read().removesuffix(_JPEG_END[:1])
+    endings = (_JPEG_END, _JPEG_FILLER + _JPEG_END)
     try:
-        image.load()
-        rgb = _to_rgb(_in_srgb(_upright(image)))
-        return np.array(rgb, dtype=np.uint8)
-    except _DECODING_ERRORS as error:
-        raise _damaged(source, error) from error
+        bare, filled = (_loaded(Image.OPEN["JPEG"][0](io.BytesIO(data + end), ""), factor) for end in endings)
+    except DECODING_ERRORS:
+        return None
+    return bare if np.array_equal(np.asarray(bare), np.asarray(filled)) else None
 
 
-def _damaged(source: Path, error: Exception) -> PhotoError:
+def _has_16_bit_colour(image: Image.Image) -> bool:
+    """Whether a picture has 16 bits a channel of colour; Pillow keeps only the upper 8 of them."""
+    raw_modes = [str(tile[3]) for tile in getattr(image, "tile", [])]
+    return image.mode in ("RGB", "RGBA") and any("16" in raw_mode for raw_mode in raw_modes)
+
+
+def _colour_of_16_bits(stream: BinaryIO) -> NDArray[np.uint16]:
+    """[H, W, 3] RGB of a 16-bit PNG or TIFF, by OpenCV, which keeps the lower bytes that Pillow drops."""
+    import cv2
+
+    stream.seek(0)
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    values = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), flags)
+    if values is None or values.dtype != np.uint16:
+        raise ValueError("its 16-bit colours cannot be decoded")
+    return np.ascontiguousarray(values[..., ::-1])
+
+
+def _damaged(name: str, error: Exception) -> PhotoError:
     detail = " ".join(str(error).split()) or type(error).__name__
-    return PhotoError(f"{source} is damaged or cut off ({detail})", hint="copy or download it again")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DECODING_ERRORS:  # broken EXIF says nothing about the pixels
-        return image
-
-
-def _in_srgb(image: Image.Image) -> Image.Image:
-    """Telephones write wide-gamut colours (Display P3), which read as sRGB make pale skin."""
-    embedded = image.info.get("icc_profile")
-    if not embedded or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
-        return image
-    mode = "RGBA" if image.mode == "RGBA" else "RGB"
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
-        if "srgb" in ImageCms.getProfileDescription(profile).lower():
-            return image
-        converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError):  # a broken profile says nothing about the pixels
-        return image
-    return image if converted is None else converted
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return _over_white(image)
-    return image.convert("RGB")
-
-
-def _to_8_bit(grey: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale by the range of the type that the values need: 0..1 (floats), 0..255 or 0..65535."""
-    values = np.nan_to_num(grey.astype(np.float64))
-    top = float(values.max(initial=0.0))
-    if np.issubdtype(grey.dtype, np.floating) and top <= 1.0:
-        values = values * 255.0
-    elif top > 255.0 or grey.dtype == np.uint16:
-        values = values / 257.0
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    layer = image.convert("RGBA")
-    white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, layer).convert("RGB")
+    return PhotoError(f"{name} is damaged or cut off ({detail})", hint="copy or download it again")

@@ -11,6 +11,7 @@ from geoinv.align.crop import apply_affine, compose_affine, invert_affine
 from geoinv.align.pose import project_standard
 from geoinv.align.standard_points import standard_points
 from geoinv.errors import PhotoError, ShapeError, UsageError
+from geoinv.images import Photo
 
 Photos = dict[str, np.ndarray]
 
@@ -62,6 +63,11 @@ class TestCrop:
         np.testing.assert_allclose(again.matrix[:, :2], np.eye(2), atol=0.03)
         np.testing.assert_allclose(apply_affine(again.matrix, np.array([[256.0, 256.0]])), [[256.0, 256.0]], atol=4)
 
+    def test_what_was_odd_about_the_file_is_a_warning(self, aligner: FaceAligner, photos: Photos) -> None:
+        aligned = aligner.align(Photo(photos["frontal"], ("odd",)))
+        np.testing.assert_array_equal(aligned.image, aligner.align(photos["frontal"]).image)
+        assert aligned.warnings == ("odd",)
+
     def test_deterministic(self, aligner: FaceAligner, photos: Photos) -> None:
         first, second = aligner.align(photos["frontal"]), FaceAligner().align(photos["frontal"])
         np.testing.assert_array_equal(first.image, second.image)
@@ -98,11 +104,18 @@ class TestSelection:
         aligned = aligner.align(self.pair(photos))
         assert (aligned.face_index, aligned.face_count) == (0, 2)
         assert aligned.yaw_deg > 10
+        assert aligned.warnings[0] == "2 faces in the photo: the largest is taken, --face N takes another"
 
     def test_chosen(self, aligner: FaceAligner, photos: Photos) -> None:
         aligned = aligner.align(self.pair(photos), face=1)
         assert aligned.face_index == 1
+        assert not any("faces" in warning for warning in aligned.warnings)
         assert similarity_of_crops(aligned, aligner.align(photos["frontal"])) > 0.95
+
+    def test_out_of_range_of_one(self, aligner: FaceAligner, photos: Photos) -> None:
+        with pytest.raises(UsageError, match="no face 2: the photo holds 1 face") as caught:
+            aligner.align(photos["frontal"], face=1)
+        assert caught.value.hint == "leave --face out"
 
     @pytest.mark.parametrize("face", [2, -1])
     def test_out_of_range(self, aligner: FaceAligner, photos: Photos, face: int) -> None:
