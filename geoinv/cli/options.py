@@ -84,7 +84,7 @@ GeneratorOpt = Annotated[
         show_default=False,
     ),
 ]
-SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")]
+SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Same seed and threads, same bytes.")]
 QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
 LandmarksOpt = Annotated[
     Landmarks, typer.Option("--landmarks", help="Face detector; face-alignment needs `pip install geoinv[landmarks]`.")

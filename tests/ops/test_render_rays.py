@@ -203,6 +203,20 @@ class TestMarchRays:
         outputs = with_threads(lambda: parts(marched(march_rays, case)))
         assert all(torch.equal(a, b) for a, b in zip(*outputs, strict=True))
 
+    @pytest.mark.parametrize("sizes", [{"batch": 1, "rays": 5000}, {"batch": 3, "rays": 100}, {"channels": 5}])
+    def test_gradients_same_with_any_number_of_threads(self, native: None, sizes: dict[str, int]) -> None:
+        case = random_case(**sizes, samples=4)
+        one, *others = with_threads(lambda: gradients(march_rays, case), counts=(1, 2, 3, 5))
+        for other in others:
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+    def test_parts_of_a_heads_gradient_sum_to_the_reference(self) -> None:
+        case = random_case(batch=1, rays=5000, samples=4)
+        exact = tuple(tensor.double() for tensor in case)
+        assert_as_good_as_float32(
+            gradients(march_rays, case), gradients(march_rays_reference, case), gradients(march_rays_reference, exact)
+        )
+
     def test_rejects_other_shapes(self) -> None:
         planes, origins, directions, distances, *decoder = random_case()
         for name, wrong in (
@@ -215,11 +229,11 @@ class TestMarchRays:
                 marched(march_rays, (*wrong, *decoder))
 
 
-def with_threads(function: Any) -> list[Any]:
+def with_threads(function: Any, counts: tuple[int, ...] = (1, 2)) -> list[Any]:
     threads = torch.get_num_threads()
     outputs = []
     try:
-        for count in (1, 2):
+        for count in counts:
             torch.set_num_threads(count)
             rendering._PREPARED.clear()
             outputs.append(function())

@@ -15,7 +15,9 @@
 namespace geoinv {
 namespace {
 
-constexpr int64_t kMaxParts = 8;  // copies of one head's gradient, where there are fewer heads than threads
+// Copies of one head's gradient, where there are fewer heads than these. Fixed, so that sums do not depend on the number
+// of threads; to make and to add a copy takes as long as some 500 rays of 20 samples.
+constexpr int64_t kParts = 4, kRaysOfPart = 1024;
 
 MarchTask march_task(const at::Tensor& planes, const Decoder& decoder, const at::Tensor& origins,
                      const at::Tensor& directions, const at::Tensor& distances, const at::Tensor& film,
@@ -29,6 +31,13 @@ MarchTask march_task(const at::Tensor& planes, const Decoder& decoder, const at:
   task.distances = distances.const_data_ptr<float>();
   task.film = film.defined() ? film.const_data_ptr<float>() : nullptr;
   return task;
+}
+
+// The sum over the first of [parts, heads, 3, C, R, R] of any strides, added in the order in which it lies in memory:
+// otherwise it took thirty times as long as it takes to read, and left a layout that is copied again later.
+at::Tensor sum_of_parts(const at::Tensor& v_planes) {
+  if (v_planes.size(0) == 1) return v_planes[0];
+  return v_planes.permute({0, 1, 2, 4, 5, 3}).sum(0).permute({0, 1, 4, 2, 3});
 }
 
 const float* data_or_null(const std::optional<at::Tensor>& tensor) {
@@ -81,8 +90,8 @@ std::vector<at::Tensor> march_rays_backward(
   const at::Tensor film_data = film ? film_rows(*film) : at::Tensor();
   const MarchTask task =
       march_task(pixels, decoder, origins, directions, distances, film_data, box_side, third_is_zx);
-  const int64_t wanted = (at::get_num_threads() + heads - 1) / std::max<int64_t>(heads, 1);
-  const int64_t parts = std::clamp<int64_t>(std::min(wanted, rays / 64), 1, kMaxParts);
+  const int64_t wanted = kParts / std::max<int64_t>(heads, 1);
+  const int64_t parts = std::max<int64_t>(std::min(wanted, rays / kRaysOfPart), 1);
   // [parts, heads, 3, C, R, R], pixels in the order of the planes' own
   at::Tensor v_planes;
   if (wants_planes && parts == 1 && pixels.is_non_overlapping_and_dense()) {
@@ -137,7 +146,7 @@ std::vector<at::Tensor> march_rays_backward(
     }
   });
   std::vector<at::Tensor> found(9);
-  if (wants_planes) found[0] = (parts == 1 ? v_planes[0] : v_planes.sum(0)).narrow(2, 0, channels);
+  if (wants_planes) found[0] = sum_of_parts(v_planes).narrow(2, 0, channels);
   if (wants_decoder) {
     const at::Tensor v_rows = v_output.sum(0).narrow(1, 0, units), v_biases = v_output_bias.sum(0);
     const int64_t features = outputs - 1;
