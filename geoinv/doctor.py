@@ -5,7 +5,6 @@ Nothing here is imported before it is checked: a machine without OpenCV, or with
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -16,7 +15,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from .checkpoints.store import Part
 
 State = Literal["ok", "missing", "broken"]
 
@@ -68,7 +70,7 @@ def _parts(model: str) -> Iterator[list[Check]]:
     ]
     yield [_ffmpeg()]
     yield _weights(model)
-    yield [_compiler(), _ninja(), _kernels()]
+    yield [_compiler(), _ninja(), *_nvcc(), _kernels()]
     yield _synth()
     yield [
         _package(
@@ -76,7 +78,8 @@ def _parts(model: str) -> Iterator[list[Check]]:
             "geoinv[landmarks]",
             "--landmarks face-alignment does not work; the built-in detector does",
             load=False,
-        )
+        ),
+        _package("lpips", "lpips", "--method optimise and pti compare faces by identity alone", load=False),
     ]
 
 
@@ -153,97 +156,113 @@ def _ffmpeg() -> Check:
         imageio_ffmpeg = importlib.import_module("imageio_ffmpeg")
         path = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError, OSError) as error:
-        cost = "no .mp4; --turntable gif and --gif work"
+        cost = "no .mp4: turntables are .gif, --turntable mp4 and render --video do not work"
         return Check("ffmpeg", _state_of(error), _first_line(error), cost, "pip install imageio-ffmpeg")
     return Check("ffmpeg", "ok", Path(path).name)
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """A file of weights to look for; ``part`` is its part of the model, ``sha256`` None where it is not known."""
+
+    name: str
+    path: Path
+    cost: str
+    fix: str
+    is_required: bool
+    sha256: str | None = None
+    part: Part | None = None
+
+
 def _weights(model: str) -> list[Check]:
+    """Every file that ships, by ``index.toml``, and the model's own where it is another."""
     try:
+        from .checkpoints.index import load_index
         from .checkpoints.store import model_file, weights_dir
         from .errors import GeoinvError
     except (ImportError, OSError) as error:
         return [Check("weights", "broken", _first_line(error), "nothing works", "mend the above first", True)]
     try:
-        folder = weights_dir()
+        index = weights_dir() / "index.toml"
     except GeoinvError as error:
         return [Check("weights", "missing", error.message, "nothing works", error.hint or _REINSTALL, True)]
-    expected = _expected_hashes(folder)
-    is_shipped = model_file(model, "generator").parent == folder
-    parts = [
-        _weight_file(model_file(model, "generator"), "generator", "nothing works", expected, True),
-        _weight_file(
-            model_file(model, "encoder"),
-            "encoder",
-            "invert does not work" if is_shipped else "invert works by optimisation alone",
-            expected,
-            is_shipped,
-            fix=_REINSTALL if is_shipped else "give --method optimise, or make one: geoinv train encoder",
-        ),
-        _weight_file(
-            model_file(model, "directions"),
-            "directions",
-            "edit does not work",
-            expected,
-            False,
-            fix=_REINSTALL if is_shipped else "make them: geoinv train directions",
-        ),
-    ]
-    others = [
-        ("face/face_detection_full_range.tflite", "face detector", "no photo can be aligned", True),
-        ("face/face_landmark.tflite", "face landmarks", "no photo can be aligned", True),
-        ("face/identity.safetensors", "identity model", "eval does not work", False),
-        ("face/expression.safetensors", "expression model", "eval of photos does not work", False),
-        ("heldout-heads.safetensors", "held-out heads", "eval --set heads does not work", False),
-    ]
-    return parts + [
-        _weight_file(folder / name, what, cost, expected, is_required) for name, what, cost, is_required in others
-    ]
-
-
-def _weight_file(
-    path: Path, what: str, cost: str, expected: dict[Path, str], is_required: bool, *, fix: str = _REINSTALL
-) -> Check:
-    sha256 = expected.get(path)
-    if not path.is_file():
-        return Check(what, "missing", str(path), cost, fix, is_required)
+    cost = "files that ship are not looked for, damage is not found, and nothing can be fetched"
+    checks = []
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _sha256(file)
-    except OSError as error:
-        return Check(what, "broken", f"{path}: {_first_line(error)}", cost, _REINSTALL, is_required)
-    if sha256 is not None and digest != sha256:
-        return Check(what, "broken", f"{path} is damaged (sha256 {digest[:12]})", cost, _REINSTALL, is_required)
-    verified = "verified" if sha256 is not None else digest[:12]
-    return Check(what, "ok", f"{path.name}, {path.stat().st_size / 2**20:.1f} MiB, {verified}", is_required=is_required)
+        shipped = [entry for entry in load_index().values() if entry.url is None]
+        if not shipped:
+            checks.append(Check("weights index", "missing", str(index), cost, _REINSTALL))
+    except GeoinvError as error:
+        shipped = []
+        checks.append(Check("weights index", "broken", error.message, cost, _REINSTALL))
+    files = {}
+    for part, (cost, fix, is_required) in _PARTS.items():
+        path = model_file(model, part)
+        files[path] = _Weights(path.stem, path, cost, fix, is_required, part=part)
+    is_other = all(entry.path not in files for entry in shipped)
+    for entry in shipped:
+        if is_other and any(entry.file.endswith(f"-{part}.safetensors") for part in _PARTS):
+            continue  # of the model that ships, while another one is asked about
+        cost = f"needed for {entry.needed_for}" if entry.needed_for else "the index does not say what it is needed for"
+        part_or_none = files[entry.path].part if entry.path in files else None
+        files[entry.path] = _Weights(
+            entry.name, entry.path, cost, _REINSTALL, entry.required, entry.sha256, part_or_none
+        )
+    return checks + [_look_at(file, model) for file in files.values()]
 
 
-def _sha256(file: Any) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+_PARTS: dict[Part, tuple[str, str, bool]] = {
+    "generator": ("nothing works", "`geoinv weights fetch` or `geoinv weights convert` brings one", True),
+    "encoder": (
+        "invert works by --method optimise and pti alone, from the mean head",
+        "for a generator of synthetic heads, make one: geoinv train encoder",
+        False,
+    ),
+    "details": (
+        "heads lack the photo's details: invert falls back to --method encoder",
+        "for a generator with an encoder, make them: geoinv train local",
+        False,
+    ),
+    "directions": ("edit does not work", "make them: geoinv train directions", False),
+}
+"""Cost and fix of what a model that does not ship lacks, and whether `geoinv invert` needs it."""
 
 
-def _expected_hashes(folder: Path) -> dict[Path, str]:
-    """File -> sha256 of ``index.toml``, wherever in it a table has both ``file`` and ``sha256``."""
-    path = folder / "index.toml"
-    if not path.is_file():
-        return {}
-    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+def _look_at(file: _Weights, model: str) -> Check:
+    """Whether a file is there, undamaged, and made for the generator and encoder that are here."""
+    from .checkpoints.folders import sha256_of
+    from .errors import GeoinvError
+
+    def bad(state: State, detail: str) -> Check:
+        return Check(file.name, state, detail, file.cost, file.fix, file.is_required)
+
+    if not file.path.is_file():
+        return bad("missing", str(file.path))
     try:
-        tables = [toml.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError):
-        return {}
-    hashes: dict[Path, str] = {}
-    while tables:
-        table = tables.pop()
-        if isinstance(table.get("file"), str) and isinstance(table.get("sha256"), str):
-            hashes[folder / table["file"]] = table["sha256"]
-        for value in table.values():
-            items = value if isinstance(value, list) else [value]
-            tables.extend(item for item in items if isinstance(item, dict))
-    return hashes
+        digest = sha256_of(file.path)
+        misfit, note = _belonging(file, model)
+    except (OSError, GeoinvError) as error:
+        return bad("broken", f"{file.path}: {_first_line(error)}")
+    if file.sha256 is not None and digest != file.sha256:
+        return bad("broken", f"{file.path} is not what shipped (sha256 {digest[:12]}, not {file.sha256[:12]})")
+    if misfit:
+        return bad("broken", misfit)
+    verified = f"sha256 {digest[:12]}{'' if file.sha256 is None else ', verified'}{note}"
+    detail = f"{file.path.name}, {file.path.stat().st_size / 2**20:.1f} MiB, {verified}"
+    return Check(file.name, "ok", detail, is_required=file.is_required)
+
+
+def _belonging(file: _Weights, model: str) -> tuple[str | None, str]:
+    """Why a part does not belong to the model's generator and encoder, if so; and a note."""
+    if file.part in (None, "generator"):
+        return None, ""
+    from .checkpoints.store import read_header, trained_for_others
+
+    header = read_header(file.path)
+    made_for = header if file.part == "directions" else header.get("extra", {})
+    is_silent = file.part == "details" and "encoder_sha256" not in made_for
+    note = "; it does not say which encoder it was trained for" if is_silent else ""
+    return trained_for_others(model, file.path, made_for), note
 
 
 def _compiler() -> Check:
@@ -262,6 +281,23 @@ def _ninja() -> Check:
         cost = "native kernels are not built; the slower torch reference runs"
         return Check("ninja", "missing", "no ninja", cost, "pip install ninja")
     return Check("ninja", "ok", _first_output([path, "--version"]) or path)
+
+
+def _nvcc() -> list[Check]:
+    """The CUDA compiler, where there is a GPU that torch can use."""
+    try:
+        from .ops._cuda import find_nvcc
+
+        has_gpu = bool(importlib.import_module("torch").cuda.is_available())
+    except (ImportError, OSError):
+        return []
+    if not has_gpu:
+        return []
+    path = find_nvcc()
+    if path is None:
+        cost = "kernels run as plain torch on the GPU (slower, same results)"
+        return [Check("CUDA compiler", "missing", "no nvcc", cost, "install NVIDIA's CUDA toolkit, or set CUDA_HOME")]
+    return [Check("CUDA compiler", "ok", path)]
 
 
 def _kernels() -> Check:
@@ -289,7 +325,7 @@ def _kernels() -> Check:
 
 
 def _synth() -> list[Check]:
-    cost = "no synthetic heads: synth and train do not work; everything else does"
+    cost = "no synthetic heads: synth and train all do not work, other stages of train lack new data"
     return [
         _package("moderngl", "geoinv[synth]", cost),
         Check(

@@ -42,7 +42,7 @@ def fetch(entry: Entry, *, accept_licence: bool = False, on_progress: Progress |
     if entry.non_commercial and not accept_licence:
         raise UsageError(
             f"{entry.name} is under the {entry.licence}, which allows no commercial use",
-            f"read it ({entry.licence_url or entry.source}), then give --accept-licence",
+            f"read it at {entry.licence_url or entry.source}, then: geoinv weights fetch {entry.name} --accept-licence",
         )
     if entry.path.is_file() and verify(entry) in ("ok", "unknown hash"):
         return entry.path
@@ -108,7 +108,7 @@ def _download(url: str, part: Path, on_progress: Progress | None) -> None:
         host = urlsplit(url).hostname
         raise CheckpointError(
             f"no network: {host} cannot be reached ({_reason(error)})",
-            f"download {url} elsewhere and give it to `geoinv weights convert`",
+            f"download {url} elsewhere, then: geoinv weights convert FILE.pkl OUT.safetensors",
         ) from error
 
 

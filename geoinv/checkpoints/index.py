@@ -18,17 +18,19 @@ class Entry:
     """One file of weights.
 
     Args:
-        name: As `geoinv weights` and, for generators that are fetched, ``--model`` take it.
-        file: Relative to the folder of shipped weights, or where there is a ``url`` to that of fetched ones.
-        licence: Of the weights.
+        name: The name that `geoinv weights` takes and, for generators that are fetched, ``--model``.
+        file: Path in the folder of shipped weights, or in that of fetched ones where there is a ``url``.
+        licence: The licence of the weights.
         source: Who made them.
-        size: In bytes, where known.
-        sha256: Where known.
-        url: Where they are fetched from; what ships has none.
-        licence_url: Where the licence can be read.
+        size: Bytes, where known.
+        sha256: Hex digest of the file, where known.
+        url: Address that they are fetched from; what ships has none.
+        licence_url: Address of the licence's text.
         non_commercial: Whether the licence allows no commercial use, so that it has to be accepted.
         crop: "eg3d-face" where `geoinv align` crops as the model wants, otherwise what it was trained on.
         attributes: Edits that come with it.
+        needed_for: What does not work without the file, as a phrase for people.
+        required: Whether `geoinv invert` cannot work without it.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Entry:
     non_commercial: bool = False
     crop: str | None = None
     attributes: tuple[str, ...] = ()
+    needed_for: str | None = None
+    required: bool = False
 
     @property
     def path(self) -> Path:
@@ -56,7 +60,7 @@ class Entry:
 
 
 def load_index() -> dict[str, Entry]:
-    """All entries by name; none where there is no index.
+    """All entries by name; none where the folder of weights has no index, as one of a user's own may.
 
     Raises:
         CheckpointError: The index cannot be read.
@@ -80,7 +84,7 @@ def _entry(name: str, table: dict[str, Any]) -> Entry:
 
 
 def entry_named(name: str) -> Entry:
-    """An entry.
+    """The entry of a name.
 
     Raises:
         UsageError: There is none; the hint names near ones, or all that can be fetched.

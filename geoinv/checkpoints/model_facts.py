@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from ..errors import CheckpointError
 from .folders import sha256_of
 from .index import Entry, entry_named, load_index
-from .store import model_file
+from .store import model_file, read_header
 
 
 def entry_facts(entry: Entry) -> dict[str, Any]:
@@ -26,6 +25,7 @@ def entry_facts(entry: Entry) -> dict[str, Any]:
         "licence_url": entry.licence_url,
         "non_commercial": entry.non_commercial,
         "source": entry.source,
+        "needed_for": entry.needed_for,
         "crop": entry.crop,
         "attributes": list(entry.attributes),
         "url": entry.url,
@@ -54,6 +54,10 @@ def generator_facts(model: str) -> dict[str, Any]:
     """What the header of a generator's file says, and which attributes can be edited."""
     path = model_file(model, "generator")
     header = read_header(path)
+    if not isinstance(header.get("config"), dict) or "kind" not in header:
+        raise CheckpointError(
+            f"{path} holds no model of geoinv", "EG3D's pickles are converted by `geoinv weights convert`"
+        )
     config, extra = header["config"], header.get("extra", {})
     orbit = config.get("orbit")
     directions = model_file(model, "directions")
@@ -71,26 +75,6 @@ def generator_facts(model: str) -> dict[str, Any]:
         facts["camera"] = orbit
     told = {key: value for key, value in extra.items() if isinstance(value, str | int | float)}
     return {**facts, **({"notes": told} if told else {})}
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """The header of a geoinv model.
-
-    Raises:
-        CheckpointError: Missing, damaged, or another tool's.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"no such file: {path}", "`geoinv weights list` names what geoinv knows")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}", "fetch or convert it again") from error
-    if not isinstance(header, dict) or not isinstance(header.get("config"), dict) or "kind" not in header:
-        raise CheckpointError(
-            f"{path} holds no model of geoinv", "EG3D's pickles are converted by `geoinv weights convert`"
-        )
-    return header
 
 
 def _tensor_names(path: Path) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -95,7 +95,11 @@ def generator_path(model: str) -> Path:
         )
     entry = load_index().get(model)
     if entry is not None and entry.url is not None:
-        raise CheckpointError(f"the weights of model {model!r} are not here", f"get them: geoinv weights fetch {model}")
+        accept = " --accept-licence" if entry.non_commercial else ""
+        read = f"read {entry.licence_url or 'the licence'}, then " if accept else ""
+        raise CheckpointError(
+            f"the weights of model {model!r} are not here", f"{read}get them: geoinv weights fetch {model}{accept}"
+        )
     names = sorted(
         {p.name.removesuffix(_GENERATOR) for d in (weights_dir(), cache_dir()) for p in d.glob(f"*{_GENERATOR}")}
     )
@@ -133,18 +137,30 @@ def _read(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any], dict[
 
 
 def _read_header(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration and extra values of a file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("kind") != kind:
+    """Configuration and extra values of a model's file."""
+    header = read_header(path)
+    if header.get("format") != FORMAT or header.get("kind") != kind:
         raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
     config, extra = header.get("config"), header.get("extra")
     if not isinstance(config, dict) or not isinstance(extra, dict):
         raise CheckpointError(f"{path} is damaged: its header lacks config or extra", "fetch or train it again")
     return config, extra
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What geoinv wrote into the header of a safetensors file: an empty one for another tool's file.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no such file: {path}", "`geoinv weights list` names what geoinv knows") from error
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "fetch or make it again") from error
+    return header if isinstance(header, dict) else {}
 
 
 def _filled(build: Callable[[], Network], tensors: dict[str, Tensor], path: Path) -> Network:
@@ -236,11 +252,8 @@ def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") 
         CheckpointError: The file is missing or damaged, or was trained for other generator weights.
     """
     encoder, info = load_encoder_file(path)
-    generator = generator_path(model)
-    if info.extra.get("generator_sha256") not in (None, sha256_of(generator)):
-        raise CheckpointError(
-            f"{info.path} was trained for other weights than {generator}", "use files that were trained together"
-        )
+    if misfit := trained_for_others(model, path, info.extra):
+        raise CheckpointError(misfit, "use files that were trained together")
     return _for_use(encoder, device), replace(info, name=model)
 
 
@@ -271,22 +284,34 @@ def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tup
         MissingDetailsError: There is none, or it was trained for another generator or another encoder.
         CheckpointError: It is damaged.
     """
-    generator, path = generator_path(model), model_file(model, "details")
+    generator_path(model)
+    path = model_file(model, "details")
     if not path.is_file():
         raise MissingDetailsError(
             f"no local branch for model {model!r} at {path}", _details_hint(model, "`--method encoder` does without")
         )
     branch, info = load_details_file(path)
-    encoder = model_file(model, "encoder")
-    for other, key in ((generator, "generator_sha256"), (encoder, "encoder_sha256")):
-        expected = info.extra.get(key)
-        if expected is not None and other.is_file() and expected != sha256_of(other):
-            raise MissingDetailsError(
-                f"{path} was trained for other weights than {other} ({str(expected)[:12]}, not "
-                f"{sha256_of(other)[:12]})",
-                _details_hint(model, "use files that were trained together, or `--method encoder`"),
-            )
+    if misfit := trained_for_others(model, path, info.extra):
+        hint = _details_hint(model, "use files that were trained together, or `--method encoder`")
+        raise MissingDetailsError(misfit, hint)
     return _for_use(branch, device), replace(info, name=model)
+
+
+def trained_for_others(model: str, path: Path, extra: Mapping[str, Any]) -> str | None:
+    """Why the weights at ``path`` do not belong to a model, or None where they do or do not say.
+
+    Args:
+        model: Name or path of the generator.
+        path: The weights' file, for the message.
+        extra: Their header's ``extra``, where ``generator_sha256`` and ``encoder_sha256`` name the files that were
+            beside them in training.
+    """
+    parts: tuple[Part, ...] = ("generator", "encoder")
+    for part in parts:
+        other, expected = model_file(model, part), extra.get(f"{part}_sha256")
+        if expected is not None and other.is_file() and expected != (found := sha256_of(other)):
+            return f"{path} was trained for other weights than {other} ({str(expected)[:12]}, not {found[:12]})"
+    return None
 
 
 def _details_hint(model: str, otherwise: str) -> str:

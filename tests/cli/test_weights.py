@@ -223,6 +223,6 @@ def test_doctor_looks_at_fetched_models(
     folder.mkdir(parents=True)
     shutil.copy(models["ffhq512-128"], folder / "faces-generator.safetensors")
     checks = {check["name"]: check for check in geoinv("doctor", "--model", "faces", "--json").json["checks"]}
-    assert checks["generator"]["state"] == "ok"
-    assert checks["encoder"]["state"] == "missing"
-    assert "--method optimise" in checks["encoder"]["fix"]
+    assert checks["faces-generator"]["state"] == "ok"
+    assert checks["faces-encoder"]["state"] == "missing"
+    assert "--method optimise" in checks["faces-encoder"]["cost"]
