@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UsageError
 
-# A full or read-only disk is the user's to mend; any other OSError inside the block is a bug and keeps its traceback.
-_DISK_ERRORS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+MAX_NAME_BYTES = 240
+"""Longest file name that results get; file systems take 255 bytes, and temporary names need a few more."""
+
+# What a user can mend about a disk, and how; any other OSError inside the block is a bug and keeps its traceback.
+_DISK_ERRORS = {
+    errno.EACCES: "choose an output folder that you may write to",
+    errno.EPERM: "choose an output folder that you may write to",
+    errno.EROFS: "choose an output folder on a disk that is not read-only",
+    errno.ENOSPC: "free some space, or choose an output folder on another disk",
+    errno.EDQUOT: "free some of your quota, or choose an output folder on another disk",
+    errno.EFBIG: "the limit on file sizes is too low (`ulimit -f`), or the disk cannot hold files of this size",
+    errno.EIO: "the disk does not answer as it should; choose an output folder on another one",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.ENOTDIR: "a part of its path is a file, not a folder",
+    errno.EEXIST: "a part of its path is a file, not a folder",
+    errno.ELOOP: "a link in its path leads back to itself",
+    errno.EILSEQ: "this disk does not take such names; give another one",
+}
 
 _TEMPORARY = re.compile(r"\..*-[0-9a-f]{8}\.part(\.[^.]*)?")
+_TEMPORARY_STEM_BYTES = 160
 
 
 @contextmanager
@@ -27,8 +45,8 @@ def atomic_path(path: str | os.PathLike[str], *, durable: bool = False) -> Itera
     process leaves is for :func:`remove_leftovers`.
 
     Args:
-        path: Where the finished file shall be; an existing file is replaced.
-        durable: Wait until it is on the disk: for what took hours and must outlast a power cut.
+        path: Place of the finished file; an existing file is replaced.
+        durable: Whether to wait until it is on the disk: for what took hours and must outlast a power cut.
 
     Yields:
         The path to write to. It exists already, empty.
@@ -37,13 +55,19 @@ def atomic_path(path: str | os.PathLike[str], *, durable: bool = False) -> Itera
         UsageError: The folder cannot be made or written to, the disk is full, or ``path`` is a folder.
     """
     target = Path(path)
-    if target.is_dir():
+    if os.path.isdir(target):
         raise UsageError(f"cannot write {target}: it is a folder", hint="give the name of a file")
-    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}.part{target.suffix}")
+    stem = os.fsencode(target.stem)[:_TEMPORARY_STEM_BYTES].decode(errors="ignore")
+    temporary = target.with_name(f".{stem}-{secrets.token_hex(4)}.part{target.suffix}")
+    lock = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(exist_ok=False)
+        lock = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        _lock(lock)
+        lock = _closed_on_windows(lock)
     except OSError as error:
+        if lock is not None:
+            os.close(lock)
         raise _cannot_write(target, error) from error
     try:
         yield temporary
@@ -57,7 +81,10 @@ def atomic_path(path: str | os.PathLike[str], *, durable: bool = False) -> Itera
             raise _cannot_write(target, error) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def flush_to_disk(path: Path) -> None:
@@ -71,11 +98,40 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half-written; for a folder that nobody else is writing to."""
-    for path in folder.iterdir():
-        if _TEMPORARY.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, *, is_shared: bool = False) -> None:
+    """Remove what killed processes left half-written in a folder.
+
+    Args:
+        folder: Place to clean; it may be missing.
+        is_shared: Whether other processes may be writing there now: only files that no living process has locked are
+            removed then, and none where the system has no such locks.
+    """
+    try:
+        found = [path for path in folder.iterdir() if _TEMPORARY.fullmatch(path.name)]
+    except OSError:
+        return  # no such folder, or one that nothing can be written to either
+    for path in found:
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                if _lock(descriptor) or not is_shared:
+                    path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+
+
+def shortened_name(name: str, limit: int = MAX_NAME_BYTES) -> str:
+    """Return a name of at most ``limit`` bytes: a longer one is cut and gets a hash, so that it stays its own.
+
+    Args:
+        name: File name, or the beginning of one.
+        limit: Number of bytes in the file system's encoding.
+    """
+    encoded = os.fsencode(name)
+    if len(encoded) <= limit:
+        return name
+    kept = encoded[: limit - 9].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(encoded).hexdigest()[:8]}"
 
 
 @contextmanager
@@ -103,6 +159,32 @@ def only_one_process(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _lock(descriptor: int) -> bool:
+    """Lock an open file for this process, which gives the lock up when it ends, however it ends.
+
+    Returns:
+        Whether the lock is held now: not where another process has it, or where the system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _closed_on_windows(descriptor: int) -> int | None:
+    """Close the file on Windows, which renames no file that is open."""
+    if os.name != "nt":
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def _cannot_write(target: Path, error: OSError) -> UsageError:
     reason = (error.strerror or str(error)).lower()
-    return UsageError(f"cannot write {target}: {reason}", hint="choose an output folder that you may write to")
+    hint = _DISK_ERRORS.get(error.errno or 0, "give another output folder")
+    return UsageError(f"cannot write {target}: {reason}", hint=hint)

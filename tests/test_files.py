@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from geoinv.errors import UsageError
-from geoinv.files import atomic_path, only_one_process, remove_leftovers
+from geoinv.files import atomic_path, only_one_process, remove_leftovers, shortened_name
 
 
 def test_replaces_the_old_file_only_on_success(tmp_path: Path) -> None:
@@ -45,6 +49,66 @@ def test_full_disk(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no space left"), atomic_path(tmp_path / "result.txt"):
         raise OSError(28, "No space left on device")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "may write to"),
+        (errno.ENAMETOOLONG, "shorter name"),
+    ],
+)
+def test_hints_name_the_true_cause(tmp_path: Path, code: int, hint: str) -> None:
+    with pytest.raises(UsageError) as caught, atomic_path(tmp_path / "result.txt"):
+        raise OSError(code, os.strerror(code))
+    assert hint in str(caught.value.hint)
+
+
+def test_long_names(tmp_path: Path) -> None:
+    name = "x" * 246 + ".jpg"
+    with atomic_path(tmp_path / name) as temporary:  # its temporary name would be too long
+        temporary.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with pytest.raises(UsageError, match="too long"), atomic_path(tmp_path / ("x" * 300)):
+        pass
+
+
+def test_shortened_names() -> None:
+    assert shortened_name("short") == "short"
+    long, other = ("é" * 200 + end for end in "ab")
+    assert len(os.fsencode(shortened_name(long))) in (239, 240)
+    assert shortened_name(long) == shortened_name(long) != shortened_name(other)
+    assert shortened_name(long, 20)[:6] == "éééééxx"[:5] + "-"
+
+
+def test_shared_folders_keep_what_is_being_written(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    code = (
+        "import sys, os\n"
+        "from geoinv.files import atomic_path\n"
+        "with atomic_path('result.txt') as temporary:\n"
+        "    print(temporary, flush=True)\n"
+        "    sys.stdin.read()\n"
+        "    os._exit(1)\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert writer.stdout is not None
+    temporary = tmp_path / writer.stdout.readline().decode().strip()
+    remove_leftovers(tmp_path, is_shared=True)
+    assert temporary.exists()
+    writer.communicate()  # it dies without cleaning up
+    assert temporary.exists()
+    remove_leftovers(tmp_path, is_shared=True)
+    assert not temporary.exists()
 
 
 def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def align(
 
     Writes NAME_aligned.png and NAME_aligned.json (landmarks, and the crop's transform from the photo).
     """
-    console.set_quiet(quiet)
+    console.command(quiet, json_output)
 
     def outputs_of(photo: Path) -> list[Path]:
         names = ["_overlay.png"] * overlay + ["_aligned.png", "_aligned.json"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def bench(json_output: JsonOpt = False, quiet: QuietOpt = False) -> None:
     """Time every operation and whole jobs by the plain torch reference and by the native kernels; takes minutes."""
-    console.set_quiet(quiet)
+    console.command(quiet, json_output)
     from ..bench import run_bench
 
     report = run_bench(lambda what: console.talk(f"measuring {what}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -20,8 +19,12 @@ from .options import (
     OverwriteOpt,
     QuietOpt,
     SeedOpt,
+    finite,
+    refuse_together,
 )
-from .targets import check_outputs, shown_facts, shown_stem
+from .targets import check_outputs, check_writable, result_path, shown_facts, shown_stem
+
+DEFAULT_VIEWS = 3
 
 
 def edit(
@@ -32,15 +35,32 @@ def edit(
         typer.Option("--attr", "-a", help="What to change: smile, or with a strength, age=-0.5. Several together."),
     ] = None,
     strength: Annotated[
-        float, typer.Option("--strength", "-s", help="Of attributes without their own; negative is the other way.")
-    ] = 1.0,
-    views: Annotated[int, typer.Option("--views", min=1, max=64, help="Views from side to side.")] = 3,
+        float | None,
+        typer.Option(
+            "--strength",
+            "-s",
+            callback=finite,
+            help="Strength of attributes without one of their own; negative is the other way.",
+            show_default="1",
+        ),
+    ] = None,
+    views: Annotated[
+        int | None, typer.Option("--views", min=1, max=64, help="Views from side to side.", show_default="3")
+    ] = None,
     strip: Annotated[
-        int | None, typer.Option("--strip", min=2, max=32, help="Instead: so many strengths, from minus to plus.")
+        int | None,
+        typer.Option(
+            "--strip", min=2, max=32, help="Instead of views: this many strengths, from minus to plus, from the front."
+        ),
     ] = None,
     keep_identity: Annotated[
         float | None,
-        typer.Option("--keep-identity", min=0.0, help="Largest identity distance; 0.6 is where another person begins."),
+        typer.Option(
+            "--keep-identity",
+            min=0.0,
+            callback=finite,
+            help="Weaken the edit until the identity distance is at most this; 0.6 is where another person begins.",
+        ),
     ] = None,
     save: Annotated[
         bool, typer.Option("--save", help="Also write the edited head as a .geoinv, to render or export.")
@@ -54,50 +74,57 @@ def edit(
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Change attributes of an INVERSION and show it before and after, from several sides."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    """Change attributes of an INVERSION and show it before and after, from several sides.
+
+    Writes NAME_EDIT.png, or NAME_EDIT_strip.png with --strip; EDIT names what was done, such as smile-0.5.
+    """
+    run = console.command(quiet, json_output)
     if list_attributes:
+        refuse_together(
+            "--list",
+            {"INVERSION": inversion is not None, "--attr": bool(attr), "--strip": strip is not None, "--save": save},
+            "it only names the attributes",
+        )
         _list(model, json_output)
         return
-    strengths = parse_attributes(attr or [], strength)
+    refuse_together("--strip", {"--views": strip is not None and views is not None}, "a strip shows the front alone")
+    asked = parse_attributes(attr or [], strength)
 
     from ..images import write_image
     from ..session import Session
     from .writing import edit_sheet, strength_strip
 
     loaded, path = load_inversion(inversion, out)
+    check_writable(out)
     session = Session.load(model, device, seed, shown_with=generator)
-    label = "_".join(name if value == 1.0 else f"{name}{value:+g}" for name, value in strengths.items())
-    files = [out / f"{shown_stem(path, generator)}_{label}.png"]
-    if save:  # of the model, whatever it is shown with
-        files.append(out / f"{path.stem}_{label}.geoinv")
-    check_outputs(files, overwrite=overwrite)
-    values: dict[str, object] = {}
+    record: dict[str, object] = {"inversion": path}
     if keep_identity is None:
-        edited = session.edit(loaded, strengths)
+        edited = session.edit(loaded, asked)
     else:
-        edited, bound = session.edit_within(loaded, strengths, keep_identity)
-        strengths = {name: round(bound.scale * value, 4) for name, value in strengths.items()}
-        values = {"identity_distance": round(bound.distance, 4), "identity_scale": bound.scale}
+        edited, bound = session.edit_within(loaded, asked, keep_identity)
+        record |= {"identity_distance": round(bound.distance, 4), "identity_scale": bound.scale}
         console.talk(f"identity distance {bound.distance:.2f} at {100.0 * bound.scale:.0f} % of the edit")
+    applied = {name: round(edited.edits[name] - loaded.edits.get(name, 0.0), 4) for name in asked}
+    label = "_".join(name if value == 1.0 else f"{name}{value:+g}" for name, value in applied.items())
+    ending = "" if strip is None else "_strip"
+    files = [result_path(out, f"{shown_stem(path, generator)}_{label}", f"{ending}.png")]
+    if save:  # of the model, whatever it is shown with
+        files.append(result_path(out, f"{path.stem}_{label}", ".geoinv"))
+    check_outputs(files, overwrite=overwrite)
     if strip is None:
-        sheet = edit_sheet(session, [("before", loaded), (label.replace("_", " "), edited)], views)
+        sheet = edit_sheet(
+            session, [("before", loaded), (label.replace("_", " "), edited)], DEFAULT_VIEWS if views is None else views
+        )
     else:
-        sheet = strength_strip(session, loaded, strengths, strip)
+        sheet = strength_strip(session, loaded, applied, strip)
     write_image(files[0], sheet)
     if save:
         edited.save(files[1])
-    values = values | {
-        "inversion": path,
-        "edits": strengths,
-        "files": files,
-        **shown_facts(session, loaded),
-        "device": session.device.type,
-        "seconds": round(time.perf_counter() - start, 3),
-    }
-    summary = ", ".join(f"{name} {value:+g}" for name, value in strengths.items())
-    console.print_result(f"{path.name}: {summary}", values, files, as_json=json_output)
+    if applied != asked:
+        record["asked"] = asked
+    record |= {"edits": applied, "files": files, **shown_facts(session, loaded)}
+    summary = ", ".join(f"{name} {value:+g}" for name, value in applied.items())
+    run.result(f"{path.name}: {summary}", record, files, device=session.device)
 
 
 def _list(model: str, json_output: bool) -> None:

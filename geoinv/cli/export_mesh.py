@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from .options import (
     QuietOpt,
     SeedOpt,
 )
-from .targets import check_outputs, shown_facts, shown_stem
+from .targets import check_outputs, result_path, shown_facts, shown_stem
 
 
 def export_mesh(
@@ -50,8 +49,7 @@ def export_mesh(
     quiet: QuietOpt = False,
 ) -> None:
     """Write an INVERSION as one closed, coloured mesh of a life-sized head: millimetres, y up, face to +z."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
 
     from ..mesh import check_mesh_suffix, write_mesh
     from ..session import Session
@@ -61,13 +59,13 @@ def export_mesh(
     if out is not None and not is_folder:
         check_mesh_suffix(out)
     loaded, path = load_inversion(inversion, folder)
-    target = folder / f"{shown_stem(path, generator)}.ply" if is_folder or out is None else out
+    target = result_path(folder, shown_stem(path, generator), ".ply") if is_folder or out is None else out
     check_outputs([target], overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
     mesh = session.mesh(loaded, resolution=resolution, simplify=simplify)
     write_mesh(target, mesh)
     size = [round(float(side), 1) for side in mesh.extents]
-    values = {
+    record = {
         "inversion": path,
         "mesh": target,
         "vertices": len(mesh.vertices),
@@ -75,11 +73,9 @@ def export_mesh(
         "size_mm": size,
         "is_watertight": bool(mesh.is_watertight),
         **shown_facts(session, loaded),
-        "device": session.device.type,
-        "seconds": round(time.perf_counter() - start, 3),
     }
     summary = f"{path.name}: {len(mesh.faces)} triangles, {size[0]:g} x {size[1]:g} x {size[2]:g} mm"
-    console.print_result(summary, values, [target], as_json=json_output)
+    run.result(summary, record, [target], device=session.device)
 
 
 def _folder_with_inversions(out: Path | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,39 +70,70 @@ def newest_inversion(folder: Path) -> Path:
     return found[-1]
 
 
-def parse_angles(text: str | None, option: str) -> list[float] | None:
-    """``-30,0,30`` as numbers.
+def parse_angles(text: str | None, option: str, limit: float) -> list[float] | None:
+    """Read ``-30,0,30`` as numbers.
+
+    Args:
+        text: Value of the option.
+        option: The option, as it is written.
+        limit: Largest angle in degrees, to either side.
 
     Raises:
-        UsageError: Not a list of numbers.
+        UsageError: Not a list of numbers, or one beyond the limit.
     """
     if text is None:
         return None
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"{option} {text!r} is not a list of degrees", f"for instance {option} -30,0,30") from None
+    angles = []
+    for part in text.split(","):
+        number = _number(part)
+        if number is None:
+            raise UsageError(
+                f"{option} {text!r}: {part!r} is not a number of degrees", f"for instance {option} -30,0,30"
+            )
+        if abs(number) > limit:
+            raise UsageError(
+                f"{option} {text!r}: {number:g} is not between -{limit:g} and {limit:g} degrees",
+                f"for instance {option} -30,0,30",
+            )
+        angles.append(number)
+    return angles
 
 
-def parse_attributes(texts: Sequence[str], strength: float) -> dict[str, float]:
-    """``smile`` and ``age=-0.5`` as strengths by name; ``strength`` where none is given.
+def parse_attributes(texts: Sequence[str], strength: float | None) -> dict[str, float]:
+    """Read ``smile`` and ``age=-0.5`` as strengths by name.
+
+    Args:
+        texts: Values of --attr.
+        strength: Strength of attributes without one of their own; 1 if None.
 
     Raises:
-        UsageError: No attribute, one twice, or a strength that is no number.
+        UsageError: No attribute, one twice, a strength that is no number, or a ``strength`` that nothing needs.
     """
     strengths: dict[str, float] = {}
+    is_strength_used = False
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         name = name.lower().replace("-", "_").replace(" ", "_")
-        try:
-            number = float(value) if equals else strength
-        except ValueError:
-            number = float("nan")
-        if not name or abs(number) == float("inf") or number != number:
-            raise UsageError(f"--attr {text!r} is not an attribute", "for instance --attr smile or --attr age=-0.5")
+        if not name:
+            raise UsageError(f"--attr {text!r} names no attribute", "for instance --attr smile or --attr age=-0.5")
+        number = _number(value) if equals else 1.0 if strength is None else strength
+        if number is None:
+            raise UsageError(f"--attr {text}: {value!r} is not a finite number", f"for instance --attr {name}=0.5")
         if name in strengths:
             raise UsageError(f"--attr {name} is given twice", "give each attribute once")
+        is_strength_used |= not equals
         strengths[name] = number
     if not strengths:
         raise UsageError("no attribute to edit", "for instance --attr smile; `geoinv edit --list` names them all")
+    if strength is not None and not is_strength_used:
+        raise UsageError("--strength changes nothing", "every --attr has a strength of its own")
     return strengths
+
+
+def _number(text: str) -> float | None:
+    """Return a finite number, None for any other text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

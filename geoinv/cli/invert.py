@@ -105,7 +105,7 @@ def invert(
     depth, normals), NAME_seen.png (what the photo did not show, tinted: it is guessed), NAME_turntable.mp4 and
     NAME_report.json. Ctrl-C ends optimise and pti early; the best so far is kept.
     """
-    console.set_quiet(quiet)
+    console.command(quiet, json_output)
     check_labels(camera_label, save_label, photos, overwrite=overwrite)
     refinement = refinement_of(
         method or Method.hybrid, steps, time_budget, fixed_camera or camera_label is not None, seed

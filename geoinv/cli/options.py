@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from ..inversion import Refinement
 
 DEFAULT_OUT = Path("outputs")
+MAX_SEED = 2**32 - 1  # what numpy takes; torch takes more
 
 
 class Landmarks(str, Enum):
@@ -30,6 +33,49 @@ class Method(str, Enum):
     encoder = "encoder"
     optimise = "optimise"
     pti = "pti"
+
+
+def finite(value: float | None) -> float | None:
+    """Check a number of an option: ``nan`` and ``inf`` pass every limit of typer.
+
+    Raises:
+        typer.BadParameter: Not a finite number.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
+
+
+def refuse_together(option: str, others: Mapping[str, bool], why: str) -> None:
+    """Refuse options that another one would make meaningless.
+
+    Args:
+        option: The option, as it is written.
+        others: Whether each of the other options was given, by how it is written.
+        why: Reason, for the hint.
+
+    Raises:
+        UsageError: Naming the first of them.
+    """
+    for other, is_given in others.items():
+        if is_given:
+            raise UsageError(f"{option} does not go with {other}", f"{why}; leave out one of them")
+
+
+def refuse_without(option: str, others: Mapping[str, bool], why: str) -> None:
+    """Refuse options that mean nothing without another one.
+
+    Args:
+        option: The option that is missing, as it is written.
+        others: Whether each of the options that need it was given, by how it is written.
+        why: Reason, for the hint.
+
+    Raises:
+        UsageError: Naming the first of them.
+    """
+    for other, is_given in others.items():
+        if is_given:
+            raise UsageError(f"{other} goes with {option}", why)
 
 
 def face_index(number: int | None) -> int | None:
@@ -84,7 +130,12 @@ GeneratorOpt = Annotated[
         show_default=False,
     ),
 ]
-SeedOpt = Annotated[int, typer.Option("--seed", min=0, help="Same seed and threads, same bytes.")]
+SeedOpt = Annotated[
+    int,
+    typer.Option(
+        "--seed", min=0, max=MAX_SEED, metavar="NUMBER", help="0 to 4294967295; same seed and threads, same bytes."
+    ),
+]
 QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
 LandmarksOpt = Annotated[
     Landmarks, typer.Option("--landmarks", help="Face detector; face-alignment needs `pip install geoinv[landmarks]`.")
@@ -106,6 +157,7 @@ TimeBudgetOpt = Annotated[
     typer.Option(
         "--time-budget",
         min=0.1,
+        callback=finite,
         help="Seconds for the steps of optimise and pti; what comes out then depends on the machine.",
         show_default=False,
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,13 +19,17 @@ from .options import (
     OverwriteOpt,
     QuietOpt,
     SeedOpt,
+    refuse_without,
 )
-from .targets import check_outputs, shown_facts, shown_stem
+from .targets import check_outputs, result_path, shown_facts, shown_stem
 
 if TYPE_CHECKING:
     from ..present.view_pictures import Kind
 
 DEFAULT_VIEWS = 5
+DEFAULT_FRAMES = 48
+MAX_YAW_DEG = 360.0
+MAX_PITCH_DEG = 89.0  # a camera straight above has no upward direction
 
 
 def render(
@@ -34,7 +37,7 @@ def render(
     out: OutOpt = DEFAULT_OUT,
     views: Annotated[
         int | None,
-        typer.Option("--views", min=1, max=64, help="So many views from side to side, on one sheet (5 by default)."),
+        typer.Option("--views", min=1, max=64, help="Number of views from side to side, on one sheet (5 by default)."),
     ] = None,
     yaw: Annotated[
         str | None,
@@ -45,7 +48,9 @@ def render(
     ] = None,
     video: Annotated[bool, typer.Option("--video", help="A turning head: NAME_video.mp4.")] = False,
     gif: Annotated[bool, typer.Option("--gif", help="The same as a .gif.")] = False,
-    frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Frames of the video.")] = 48,
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=2, max=1000, help="Frames of the video.", show_default="48")
+    ] = None,
     depth: Annotated[bool, typer.Option("--depth", help="Depth too: near is bright.")] = False,
     normals: Annotated[bool, typer.Option("--normals", help="Normals too.")] = False,
     seen: Annotated[
@@ -60,10 +65,10 @@ def render(
     quiet: QuietOpt = False,
 ) -> None:
     """Render views, pictures at given angles, or a video of an INVERSION."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
-    yaws, pitches = parse_angles(yaw, "--yaw"), parse_angles(pitch, "--pitch")
+    run = console.command(quiet, json_output)
+    yaws, pitches = parse_angles(yaw, "--yaw", MAX_YAW_DEG), parse_angles(pitch, "--pitch", MAX_PITCH_DEG)
     has_angles = yaws is not None or pitches is not None
+    refuse_without("--video or --gif", {"--frames": frames is not None and not (video or gif)}, "pictures have none")
     if views is None and not (has_angles or video or gif):
         views = DEFAULT_VIEWS
 
@@ -74,11 +79,15 @@ def render(
     wanted: dict[Kind, bool] = {"color": True, "depth": depth, "normals": normals, "seen": seen}
     kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]
     stem = shown_stem(path, generator)
-    sheet = [out / f"{stem}_views.png"] if views is not None else []
+    sheet = [result_path(out, stem, "_views.png")] if views is not None else []
     names = angle_names(yaws, pitches) if has_angles else []
-    pictures = [out / f"{stem}_{name}{'' if kind == 'color' else '_' + kind}.png" for name in names for kind in kinds]
+    pictures = [
+        result_path(out, stem, f"_{name}{'' if kind == 'color' else '_' + kind}.png")
+        for name in names
+        for kind in kinds
+    ]
     videos = [
-        out / f"{stem}_video{'' if kind == 'color' else '_' + kind}.{suffix}"
+        result_path(out, stem, f"_video{'' if kind == 'color' else '_' + kind}.{suffix}")
         for suffix in ["mp4"] * video + ["gif"] * gif
         for kind in kinds
     ]
@@ -91,12 +100,6 @@ def render(
     if has_angles:
         write_pictures(session, loaded, pictures, yaws, pitches, kinds)
     if videos:
-        write_videos(session, loaded, videos, kinds, frames=frames)
-    values = {
-        "inversion": path,
-        "files": files,
-        **shown_facts(session, loaded),
-        "device": session.device.type,
-        "seconds": round(time.perf_counter() - start, 3),
-    }
-    console.print_result(f"{path.name}: rendered", values, files, as_json=json_output)
+        write_videos(session, loaded, videos, kinds, frames=DEFAULT_FRAMES if frames is None else frames)
+    record = {"inversion": path, "files": files, **shown_facts(session, loaded)}
+    run.result(f"{path.name}: rendered", record, files, device=session.device)

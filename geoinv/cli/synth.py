@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -27,8 +26,7 @@ def preview(
     quiet: QuietOpt = False,
 ) -> None:
     """Draw a contact sheet of random heads."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
     check_outputs([out], overwrite=overwrite)
 
     from ..synth.assets import find_assets
@@ -37,8 +35,8 @@ def preview(
     find_assets(assets)
     out.parent.mkdir(parents=True, exist_ok=True)
     draw_preview(out, heads, resolution=resolution, seed=seed, assets=assets)
-    values = {"picture": out, "heads": heads, "seed": seed, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result(f"{heads} heads", values, [out], as_json=json_output)
+    record = {"picture": out, "heads": heads, "seed": seed}
+    run.result(f"{heads} heads", record, [out])
 
 
 @app.command("dataset")
@@ -64,8 +62,7 @@ def dataset(
     quiet: QuietOpt = False,
 ) -> None:
     """Render heads into shards for training: colour, depth, normals, landmarks, cameras and codes."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
     check_writable(out)
 
     from ..errors import UsageError
@@ -92,8 +89,8 @@ def dataset(
         workers=workers,
         on_shard=tell,
     )
-    values = {"dataset": out, "heads": heads, "views": views, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result(f"{heads} heads, {views} views each", values, [out], as_json=json_output)
+    record = {"dataset": out, "heads": heads, "views": views}
+    run.result(f"{heads} heads, {views} views each", record, [out])
 
 
 @app.command("held-out")
@@ -108,8 +105,7 @@ def held_out(
     quiet: QuietOpt = False,
 ) -> None:
     """Render the heads that `geoinv eval --set heads` measures on; no data set's seed can draw them."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
     check_outputs([out], overwrite=overwrite)
 
     from ..evaluation import build_held_out
@@ -118,5 +114,5 @@ def held_out(
     find_assets(assets)
     with console.progress("rendering", heads) as update:
         build_held_out(out, heads, assets=assets, on_head=update)
-    values = {"heads": heads, "file": out, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result(f"{heads} held-out heads", values, [out], as_json=json_output)
+    record = {"heads": heads, "file": out}
+    run.result(f"{heads} held-out heads", record, [out])

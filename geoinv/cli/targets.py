@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..files import atomic_path
+from ..files import MAX_NAME_BYTES, atomic_path, shortened_name
 from . import console
 
 if TYPE_CHECKING:
@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from ..session import Session
 
 
+def result_path(folder: Path, stem: str, ending: str) -> Path:
+    """Return the place of a result, under a shortened name where its own would be too long for a file system.
+
+    Args:
+        folder: Folder of the results.
+        stem: Beginning of the name.
+        ending: Rest of the name, which is always kept.
+    """
+    return folder / (shortened_name(stem, MAX_NAME_BYTES - len(ending)) + ending)
+
+
 def shown_stem(inversion: Path, generator: str | None) -> str:
-    """What names of results begin with: NAME, or NAME_GENERATOR where another generator shows the head."""
+    """Return the beginning of results' names: NAME, or NAME_GENERATOR where another generator shows the head."""
     if generator is None:
         return inversion.stem
     return f"{inversion.stem}_{Path(generator).stem.removesuffix('-generator')}"
@@ -90,4 +101,5 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """A JSON file, whole or not at all; the same values give the same bytes."""
     text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # Undecodable bytes of a file name become \\udc80 to \\udcff, which JSON reads back as they were.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

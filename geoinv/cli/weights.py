@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,8 +42,7 @@ def fetch(
     quiet: QuietOpt = False,
 ) -> None:
     """Download weights into the cache, verify them, and convert EG3D's, so that --model takes their NAME."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
 
     from ..checkpoints.fetch import fetch as fetch_entry
     from ..checkpoints.index import entry_named
@@ -66,8 +64,8 @@ def fetch(
             convert_eg3d(path, entry.converted, name=entry.name, licence=entry.licence)
         if entry.converted is not None:
             made.append(entry.converted)
-    values = {"names": names, "files": made, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result(f"fetched {', '.join(names)}", values, made, as_json=json_output)
+    record = {"names": names, "files": made}
+    run.result(f"fetched {', '.join(names)}", record, made)
 
 
 @app.command("verify")
@@ -124,8 +122,7 @@ def convert(
     quiet: QuietOpt = False,
 ) -> None:
     """Turn a network of EG3D into a file of geoinv. No code of the file is run."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
 
     from ..errors import UsageError
 
@@ -137,17 +134,16 @@ def convert(
 
     converted = convert_eg3d(network, out)
     config = converted.config
-    values = {
+    record = {
         "network": network,
         "model": out,
         "parameters": converted.parameters,
         "resolution": config.resolution,
         "ray_grid": config.neural_resolution,
         "source_sha256": converted.source_sha256,
-        "seconds": round(time.perf_counter() - start, 3),
     }
     summary = f"{network.name}: {converted.parameters / 1e6:.1f} M numbers, {config.resolution} px"
-    console.print_result(summary, values, [out], as_json=json_output)
+    run.result(summary, record, [out])
 
 
 def _told(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -69,7 +71,7 @@ def _write_mp4(path: Path, first: Picture, rest: Iterator[Picture], fps: int) ->
         *("-an", "-c:v", "libx264", "-preset", "medium", "-crf", "18", "-pix_fmt", "yuv420p"),
         # One thread and no encoder tags: the bytes depend on the frames alone.
         *("-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"),
-        *("-movflags", "+faststart", "-f", "mp4", str(path)),
+        *("-movflags", "+faststart", "-f", "mp4", f"file:{path}"),  # else a colon in the path names a protocol
     ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     if process.stdin is None or process.stderr is None:
@@ -85,7 +87,16 @@ def _write_mp4(path: Path, first: Picture, rest: Iterator[Picture], fps: int) ->
         raise
     _, message = process.communicate()
     if process.returncode != 0:
-        raise GeoinvError(f"ffmpeg could not write {path.name}: {message.decode(errors='replace').strip()}")
+        raise _ffmpeg_error(message.decode(errors="replace"))
+
+
+def _ffmpeg_error(message: str) -> OSError | GeoinvError:
+    """Return what ffmpeg's message says: the system's error where it names one, such as a full disk."""
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO):
+        if os.strerror(code) in message:
+            return OSError(code, os.strerror(code))
+    lines = message.strip().splitlines() or ["it ended without a message"]
+    return GeoinvError(f"ffmpeg could not write the .mp4: {lines[-1]}", "write a .gif, which needs no ffmpeg")
 
 
 def _ffmpeg() -> str:

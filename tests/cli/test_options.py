@@ -1,0 +1,91 @@
+"""Values and pairs of options that make no sense: each has a message of its own and exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from geoinv.inversion import Inversion
+
+from .conftest import Done
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--yaw", "nan"], ["--yaw 'nan'", "not a number of degrees"]),
+        (["--yaw", "0,inf"], ["--yaw '0,inf'", "'inf' is not a number"]),
+        (["--yaw", "1e9"], ["--yaw '1e9'", "between -360 and 360"]),
+        (["--pitch", "nan"], ["--pitch 'nan'", "not a number of degrees"]),
+        (["--pitch", "90"], ["--pitch '90'", "between -89 and 89"]),
+        (["--yaw", "1,,2"], ["--yaw '1,,2'", "'' is not a number"]),
+        (["--seed", "1e20"], ["--seed", "1e20"]),
+        (["--seed", "100000000000000000000"], ["--seed", "4294967295"]),
+        (["--seed", "-1"], ["--seed", "-1"]),
+        (["--frames", "5"], ["--frames goes with --video or --gif"]),
+        (["--frames", "5", "--views", "2"], ["--frames goes with --video or --gif"]),
+    ],
+)
+def test_render_options(geoinv: Callable[..., Done], inverted: Path, options: list[str], parts: list[str]) -> None:
+    geoinv("render", inverted, *options).assert_fails(2, *parts)
+    assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--attr", "smile=nan"], ["--attr smile=nan", "'nan' is not a finite number"]),
+        (["--attr", "smile=1e999"], ["--attr smile=1e999", "'1e999' is not a finite number"]),
+        (["--attr", "=1"], ["names no attribute"]),
+        (["--attr", "smile", "--strength", "nan"], ["--strength", "nan is not a finite number"]),
+        (["--attr", "smile", "--keep-identity", "nan"], ["--keep-identity", "nan"]),
+        (["--attr", "smile=1", "--strength", "2"], ["--strength changes nothing"]),
+        (["--attr", "smile", "--strip", "3", "--views", "2"], ["--strip does not go with --views"]),
+        (["--list"], ["--list does not go with INVERSION"]),
+    ],
+)
+def test_edit_options(geoinv: Callable[..., Done], inverted: Path, options: list[str], parts: list[str]) -> None:
+    geoinv("edit", inverted, *options).assert_fails(2, *parts)
+    assert not Path("outputs").exists()
+
+
+def test_seeds_up_to_the_limit(geoinv: Callable[..., Done], inverted: Path) -> None:
+    assert geoinv("render", inverted, "--views", "1", "--seed", 2**32 - 1).code == 0
+
+
+def test_edits_are_named_by_what_was_done(geoinv: Callable[..., Done], inverted: Path) -> None:
+    """Not by what was asked for: here an identity distance of 0 leaves nothing of the smile."""
+    edit = ("edit", inverted, "--attr", "smile", "--save", "--json")
+    bound = geoinv(*edit, "--keep-identity", "0")
+    assert bound.code == 0, bound.err
+    assert [Path(file).name for file in bound.json["files"]] == ["woman_smile+0.png", "woman_smile+0.geoinv"]
+    assert (bound.json["edits"], bound.json["asked"]) == ({"smile": 0.0}, {"smile": 1.0})
+    free = geoinv(*edit, "--keep-identity", "10")
+    assert [Path(file).name for file in free.json["files"]] == ["woman_smile.png", "woman_smile.geoinv"]
+    assert "asked" not in free.json
+    assert Inversion.load("outputs/woman_smile.geoinv").edits == free.json["edits"] == {"smile": 1.0}
+
+
+def test_strip_and_sheet_have_names_of_their_own(geoinv: Callable[..., Done], inverted: Path) -> None:
+    sheet = geoinv("edit", inverted, "--attr", "smile", "--json")
+    strip = geoinv("edit", inverted, "--attr", "smile", "--strip", "3", "--json")
+    assert (sheet.code, strip.code) == (0, 0), strip.err
+    assert [sheet.json["files"], strip.json["files"]] == [
+        ["outputs/woman_smile.png"],
+        ["outputs/woman_smile_strip.png"],
+    ]
+    shapes = [np.asarray(Image.open(done.json["files"][0])).shape for done in (sheet, strip)]
+    assert shapes[0] != shapes[1]
+
+
+def test_long_names_of_edits_are_shortened(geoinv: Callable[..., Done], inverted: Path) -> None:
+    long = Path("x" * 230 + ".geoinv")
+    long.write_bytes(inverted.read_bytes())
+    done = geoinv("edit", long, "--attr", "smile=-0.123", "--attr", "age", "--attr", "hair_dark", "--save", "--json")
+    assert done.code == 0, done.err
+    assert [Path(file).is_file() for file in done.json["files"]] == [True, True]
+    assert geoinv("render", long, "--yaw", "12.345", "--seen").code == 0
