@@ -86,7 +86,9 @@ def invert(
             show_default=False,
         ),
     ] = None,
-    turntable: Annotated[Turntable, typer.Option("--turntable", help="Format of the turning head.")] = Turntable.mp4,
+    turntable: Annotated[
+        Turntable | None, typer.Option("--turntable", help="Format of the turning head.", show_default="mp4")
+    ] = None,
     no_turntable: Annotated[bool, typer.Option("--no-turntable", help="The same as --turntable none.")] = False,
     frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Frames of the turntable.")] = (
         TURNTABLE_FRAMES
@@ -105,12 +107,14 @@ def invert(
     depth, normals), NAME_seen.png (what the photo did not show, tinted: it is guessed), NAME_turntable.mp4 and
     NAME_report.json. Ctrl-C ends optimise and pti early; the best so far is kept.
     """
+    from ..present.video import usual_suffix
+
     console.command(quiet, json_output)
     check_labels(camera_label, save_label, photos, overwrite=overwrite)
     refinement = refinement_of(
         method or Method.hybrid, steps, time_budget, fixed_camera or camera_label is not None, seed
     )
-    suffix = "none" if no_turntable else turntable.value
+    suffix = "none" if no_turntable else turntable.value if turntable is not None else usual_suffix()
 
     def outputs_of(photo: Path) -> list[Path]:
         endings = ["_inversion.png", "_seen.png", "_report.json", ".geoinv"]

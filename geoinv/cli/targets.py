@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..files import MAX_NAME_BYTES, atomic_path, shortened_name
-from . import console
+from ..notices import notify
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ def shown_facts(session: Session, inversion: Inversion) -> dict[str, str]:
     if (shown := session.shown_info) is not None:
         facts |= {"generator": shown.name, "generator_sha256": shown.sha256}
         if inversion.details is not None:
-            console.talk(f"the photo's details are left out: {shown.name} was not trained with them")
+            notify(f"the photo's details are left out: {shown.name} was not trained with them")
     return facts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,3 +122,16 @@ def test_kernels_that_cannot_be_built_are_in_the_report(
     slow = [text for text in done.json["warnings"] if "runs as plain torch" in text]
     assert {text.split()[0] for text in slow} >= {"bias_act", "modulated_conv2d", "render_rays"}
     assert len(slow) == len(set(slow)) == done.err.count("runs as plain torch")
+
+
+def test_without_ffmpeg_the_turntable_is_a_gif_unless_mp4_was_asked_for(
+    geoinv: Callable[..., Done], woman: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    command = ("invert", woman, "--frames", 2, "--device", "cpu", "--json")
+    done = geoinv(*command)
+    assert done.code == 0
+    assert Path("outputs/woman_turntable.gif") in [Path(path) for path in done.json["files"]]
+    assert done.json["warnings"][0].startswith("videos are .gif instead of .mp4")
+    geoinv(*command, "--turntable", "mp4", "--out", "asked").assert_fails(6, "no ffmpeg")
+    assert not list(Path().glob("asked/*"))

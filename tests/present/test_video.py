@@ -66,7 +66,7 @@ class TestGif:
             assert (shown[is_background] == background).all()
 
     def test_every_frame_has_its_colours(self, tmp_path: Path) -> None:
-        """A palette of the first frame lacks the blue of the sixth, which is then up to 119 levels off, 17 on average."""
+        """A palette of the first frame lacks the blue of the sixth: it was up to 119 levels off, 17 on average."""
         write_video(tmp_path / "turn.gif", heads(12))
         for shown, frame in zip(decoded(tmp_path / "turn.gif"), heads(12), strict=True):
             blocks = [(picture.astype(float).reshape(24, 4, 24, 4, 3)).mean(axis=(1, 3)) for picture in (shown, frame)]
