@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .face import FloatArray, ImageArray
 
@@ -11,7 +12,8 @@ _BLUR_START = 0.03
 """Distance beyond the photo's edge, as a part of the crop's side, where the mirrored border begins to blur."""
 
 _BLUR_FULL = 0.12
-"""Distance where it is fully blurred, so that a mirrored ear or eye is not taken for a real one."""
+"""Distance where it is fully blurred. Networks that see the whole crop take it for a picture: a mirrored eye must not
+look like a real one, and black would look like hair."""
 
 
 def apply_affine(matrix: FloatArray, points: FloatArray) -> FloatArray:
@@ -59,7 +61,7 @@ def warp(image: ImageArray, matrix: FloatArray, size: int, *, border: int = cv2.
 def crop_with_soft_border(image: ImageArray, matrix: FloatArray, size: int) -> ImageArray:
     """Like :func:`warp`, with the mirrored border blurred more the farther it lies outside of the photo."""
     sharp = warp(image, matrix, size)
-    outside = outside_mask(image.shape[1], image.shape[0], matrix, size)
+    outside = ~inside_photo(matrix, (image.shape[1], image.shape[0]), size)
     if not outside.any():
         return sharp
     distance = cv2.distanceTransform(outside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / size
@@ -68,12 +70,20 @@ def crop_with_soft_border(image: ImageArray, matrix: FloatArray, size: int) -> I
     return np.rint(sharp * (1.0 - weight) + blurred * weight).astype(np.uint8)
 
 
-def outside_mask(width: int, height: int, matrix: FloatArray, size: int) -> np.ndarray:
-    """[size, size] bool: which pixels of the output lie outside of a photo of the given size."""
+def inside_photo(matrix: FloatArray, photo_size: tuple[int, int], size: int) -> NDArray[np.bool_]:
+    """[size, size] which pixels of a crop show the photo; the others are padding, however real they look.
+
+    Args:
+        matrix: [2, 3] from photo to crop pixels.
+        photo_size: Width and height of the photo.
+        size: Side of the crop.
+    """
     ticks = np.arange(size) + 0.5
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # (x, y), row by row
     x, y = apply_affine(invert_affine(matrix), grid).T
-    return np.asarray((x < 0) | (x > width) | (y < 0) | (y > height)).reshape(size, size)
+    width, height = photo_size
+    is_inside: NDArray[np.bool_] = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
+    return is_inside.reshape(size, size)
 
 
 def _shrink_for(image: ImageArray, matrix: FloatArray) -> tuple[ImageArray, FloatArray]:

@@ -59,7 +59,7 @@ class AlignedFace:
     """A face in the crop that every generator expects.
 
     Args:
-        image: [512, 512, 3] the crop; beyond the photo's edge it is mirrored.
+        image: [512, 512, 3] the crop; beyond the photo's edge it is padded with mirrored pixels (see ``inside``).
         landmarks5: [5, 2] eye centres, nose tip, mouth corners in crop pixels, image left first.
         landmarks: [468, 3] MediaPipe's mesh in crop pixels (or [68, 3], z zero, from face-alignment).
         matrix: [2, 3] takes photo pixels to crop pixels: a rotation, one scale and a shift.
@@ -83,6 +83,18 @@ class AlignedFace:
     face_index: int
     face_count: int
     warnings: tuple[str, ...]
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """[512, 512] which pixels of the crop show the photo; the others are padding, which shows nothing."""
+        from .crop import inside_photo  # here, because that module needs the types of this one
+
+        return inside_photo(self.matrix, self.source_size, self.image.shape[0])
+
+    @property
+    def outside_fraction(self) -> float:
+        """The part of the crop that lies outside of the photo, 0 to 1."""
+        return 1.0 - float(self.inside.mean())
 
 
 def five_points(landmarks: FloatArray) -> FloatArray:

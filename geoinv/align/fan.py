@@ -6,6 +6,7 @@ The package is BSD-3-Clause. Its weights (s3fd and 2DFAN4, 190 MB) are downloade
 from __future__ import annotations
 
 import inspect
+import threading
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class FaceAlignmentBackend:
                 f"--landmarks face-alignment needs the face-alignment package ({error})",
                 hint="pip install face-alignment, or use --landmarks mediapipe",
             ) from error
+        self._lock = threading.Lock()  # the package does not say that threads may share it
         options: dict[str, Any] = {"device": "cpu", "flip_input": False}
         if "compile" in inspect.signature(face_alignment.FaceAlignment.__init__).parameters:
             options["compile"] = False  # minutes of compilation for one photo
@@ -43,7 +45,8 @@ class FaceAlignmentBackend:
 
     def detect(self, image: ImageArray) -> list[Face]:
         """All faces in a photo [H, W, 3], the largest first; landmarks are [68, 3] with z zero."""
-        result = self._model.get_landmarks_from_image(image, return_bboxes=True)
+        with self._lock:
+            result = self._model.get_landmarks_from_image(image, return_bboxes=True)
         if result is None or result[0] is None:
             return []
         marks, _, boxes = result

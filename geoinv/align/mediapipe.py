@@ -7,14 +7,19 @@ again on a crop placed by the mesh itself until that crop rests, so that little 
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ..errors import CheckpointError
+from ..checkpoints.folders import weights_dir
 from .crop import apply_affine, compose_affine, invert_affine, warp
 from .face import Face, FloatArray, ImageArray
+from .network import TFLiteNetwork
+from .pose import fit_pose
+from .standard_points import standard_points
 
 _DETECTOR_FILE = "face_detection_full_range.tflite"
 _MESH_FILE = "face_landmark.tflite"
@@ -30,9 +35,28 @@ _SETTLED, _TURNING = 1.0, 16.0  # pixels that a corner of the network's input mo
 _MIN_SCORE = 0.5
 _MIN_SCORE_SEARCH = 0.6  # of the further looks at a photo where nothing was found: more looks, more chances to err
 _SURE_SCORE = 0.75  # upright faces in clear photos score 0.73 and more, faces turned by over 90 degrees mostly less
-_MIN_PRESENCE = 0.5
+_MIN_PRESENCE = 0.0  # a logit
+_MISFIT_WEIGHT = 1000.0
+_MIN_QUALITY_SEARCH = 10.0  # of 160 portraits the least is 13; faces put upside down have less than 1
+_SURE_QUALITY = 20.0
 _MAX_OVERLAP = 0.3
+_SMALLEST_TILE = 640.0  # pixels; faces too small for these would make a blurred head
 _WORKING_SIDE = 1536  # the detector sees at most a quarter of the photo at 192 pixels, so more is of no use to it
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A face of one look at the photo.
+
+    Args:
+        face: The face.
+        quality: How well the mesh fits. The network that predicts it also gives a number for "this is a face", of
+            which about 45 to 60 means a face in the right place and under 20 one that is upside down or none; 1000
+            times the misfit to an average head, 7 to 12 for a right mesh, is subtracted.
+    """
+
+    face: Face
+    quality: float
 
 
 class MediaPipeBackend:
@@ -47,11 +71,9 @@ class MediaPipeBackend:
 
     def __init__(self, model_dir: Path | None = None) -> None:
         if model_dir is None:
-            from ..checkpoints.store import weights_dir
-
             model_dir = weights_dir() / "face"
-        self._detector = _load(model_dir / _DETECTOR_FILE)
-        self._mesh = _load(model_dir / _MESH_FILE)
+        self._detector = TFLiteNetwork(model_dir / _DETECTOR_FILE)
+        self._mesh = TFLiteNetwork(model_dir / _MESH_FILE)
         cells = _DETECTOR_SIDE // _ANCHOR_STRIDE
         ticks = (np.arange(cells) + 0.5) / cells
         self._anchors = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # [N, 2] (x, y) in [0, 1]
@@ -61,23 +83,35 @@ class MediaPipeBackend:
         small, to_small = _working_copy(image)
         to_photo = invert_affine(to_small)
 
-        def look(views: list[FloatArray], min_score: float) -> list[Face]:
-            return _distinct([face for view in views for face in self._look(image, small, to_photo, view, min_score)])
+        def look(views: list[FloatArray], min_score: float) -> list[_Candidate]:
+            shown = [(view, self._detect_view(small, compose_affine(view, to_photo), min_score)) for view in views]
+            return [face for view, found in shown for face in self._measured(image, view, found)]
 
-        found = look([_whole(image)], _MIN_SCORE)
-        if found and max(face.score for face in found) < _SURE_SCORE:  # perhaps it stands on its head
-            found = _distinct([*found, *look(_turned(image), _MIN_SCORE_SEARCH)])
-        # Nothing: a face that fills the frame, a photo lying on its side, a small face in a large scene.
-        for views in (_zoomed_out, _turned, _tiles):
-            found = found or look(views(image), _MIN_SCORE_SEARCH)
-        return sorted(found, key=lambda face: face.size, reverse=True)
+        found = look([_view(image, 1.0)], _MIN_SCORE)
+        # Not sure of any: a face that fills the frame, a photo that lies on its side or stands on its head.
+        for views in (_zoomed_out, _turned):
+            if not any(_is_sure(face) for face in found):
+                found += [face for face in look(views(image), _MIN_SCORE_SEARCH) if face.quality > _MIN_QUALITY_SEARCH]
+        for side in _tile_sides(image):
+            if not found:  # a small face in a large scene, or in a very long picture
+                found = self._search_tiles(image, side)
+        return sorted((face.face for face in _distinct(found)), key=lambda face: face.size, reverse=True)
 
-    def _look(
-        self, image: ImageArray, small: ImageArray, to_photo: FloatArray, view: FloatArray, min_score: float
-    ) -> list[Face]:
-        """Faces in one view of a photo; ``small`` is its working copy, ``to_photo`` leads from that to the photo."""
+    def _search_tiles(self, image: ImageArray, side: float) -> list[_Candidate]:
+        """Faces in overlapping square parts of the photo."""
+        found = []
+        for centre in _tile_centres(image, side):
+            part, to_part = _cut(image, centre, side)
+            view = _square(np.array(centre), side, 0.0, _DETECTOR_SIDE)
+            seen = self._detect_view(part, compose_affine(view, invert_affine(to_part)), _MIN_SCORE_SEARCH)
+            found += [face for face in self._measured(image, view, seen) if face.quality > _MIN_QUALITY_SEARCH]
+        return found
+
+    def _measured(
+        self, image: ImageArray, view: FloatArray, found: list[tuple[float, FloatArray, FloatArray]]
+    ) -> list[_Candidate]:
+        """The faces among what the detector found in a view, with their meshes."""
         from_view = invert_affine(view)
-        found = self._detect_view(small, compose_affine(view, to_photo), min_score)
         faces = [self._measure(image, s, apply_affine(from_view, b), apply_affine(from_view, k)) for s, b, k in found]
         return [face for face in faces if face is not None]
 
@@ -86,7 +120,7 @@ class MediaPipeBackend:
     ) -> list[tuple[float, FloatArray, FloatArray]]:
         """Scores, boxes [2, 2] (two corners) and keypoints [6, 2] in pixels of the detector's input."""
         pixels = warp(image, to_view, _DETECTOR_SIDE, border=cv2.BORDER_CONSTANT).astype(np.float32) / 127.5 - 1.0
-        regression, logits = _forward(self._detector, pixels, _DETECTOR_OUTPUTS)
+        regression, logits = self._detector(pixels, _DETECTOR_OUTPUTS)
         scores = 1.0 / (1.0 + np.exp(-np.clip(logits.reshape(-1).astype(np.float64), -80.0, 80.0)))
         keep = scores > min_score
         values = regression.reshape(-1, 16)[keep].astype(np.float64) / _DETECTOR_SIDE
@@ -97,16 +131,18 @@ class MediaPipeBackend:
         merged = _weighted_nms(scores, boxes, keypoints)
         return [(s, b.reshape(2, 2) * _DETECTOR_SIDE, k * _DETECTOR_SIDE) for s, b, k in merged]
 
-    def _measure(self, image: ImageArray, score: float, corners: FloatArray, keypoints: FloatArray) -> Face | None:
+    def _measure(
+        self, image: ImageArray, score: float, corners: FloatArray, keypoints: FloatArray
+    ) -> _Candidate | None:
         """The mesh of a detected face, or None where the mesh network sees no face."""
         centre, side = corners.mean(axis=0), float(np.abs(corners[1] - corners[0]).max())
         angle = _angle(keypoints[0], keypoints[1])
-        landmarks, presence = np.zeros((468, 3)), 0.0
+        landmarks, presence = np.zeros((468, 3)), _MIN_PRESENCE
         for step in range(_MAX_PASSES):
             to_crop = _square(centre, side * _MESH_MARGIN, angle)
             crop = warp(image, to_crop, _MESH_SIDE, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255.0
-            points, flag = _forward(self._mesh, crop, _MESH_OUTPUTS)
-            presence = float(1.0 / (1.0 + np.exp(-np.clip(flag.reshape(-1)[0], -80.0, 80.0))))
+            points, flag = self._mesh(crop, _MESH_OUTPUTS)
+            presence = float(flag.reshape(-1)[0])
             landmarks = apply_affine(invert_affine(to_crop), points.reshape(-1, 3).astype(np.float64) + _MESH_OFFSET)
             angle = _angle(landmarks[33], landmarks[263])
             centre, side = _upright_bounds(landmarks[:, :2], angle)
@@ -116,21 +152,8 @@ class MediaPipeBackend:
         if presence < _MIN_PRESENCE:
             return None
         box = np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)])
-        return Face(box=box, score=min(score, presence), landmarks=landmarks)
-
-
-def _load(path: Path) -> cv2.dnn.Net:
-    if not path.is_file():
-        raise CheckpointError(f"no face model at {path}", hint="reinstall geoinv, or set GEOINV_WEIGHTS to its weights")
-    try:
-        return cv2.dnn.readNetFromTFLite(str(path))
-    except cv2.error as error:
-        raise CheckpointError(f"OpenCV cannot read {path}", hint="the file is damaged: reinstall geoinv") from error
-
-
-def _forward(net: cv2.dnn.Net, pixels: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
-    net.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
-    return [np.asarray(net.forward(name)) for name in outputs]  # OpenCV 5 raises on a list of names
+        quality = presence - _MISFIT_WEIGHT * _misfit(landmarks)
+        return _Candidate(Face(box=box, score=score, landmarks=landmarks), quality)
 
 
 def _weighted_nms(
@@ -151,13 +174,23 @@ def _weighted_nms(
     return merged
 
 
-def _distinct(faces: list[Face]) -> list[Face]:
-    """Of faces that overlap, the surest."""
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: face.score, reverse=True):
-        if not any(_overlap(face.box, other.box) > _MAX_OVERLAP for other in kept):
-            kept.append(face)
+def _distinct(candidates: list[_Candidate]) -> list[_Candidate]:
+    """One of those that overlap: the one whose mesh fits best."""
+    kept: list[_Candidate] = []
+    for candidate in sorted(candidates, key=lambda candidate: candidate.quality, reverse=True):
+        if not any(_overlap(candidate.face.box, other.face.box) > _MAX_OVERLAP for other in kept):
+            kept.append(candidate)
     return kept
+
+
+def _is_sure(candidate: _Candidate) -> bool:
+    return candidate.quality > _SURE_QUALITY and candidate.face.score > _SURE_SCORE
+
+
+def _misfit(landmarks: FloatArray) -> float:
+    """Root mean square distance of landmarks [468, 3] from those of an average head, as a part of the crop's side."""
+    indices, points = standard_points(len(landmarks))
+    return fit_pose(landmarks[indices, :2], points).residual
 
 
 def _overlap(a: FloatArray, b: FloatArray) -> float:
@@ -213,10 +246,6 @@ def _view(image: ImageArray, side: float, angle: float = 0.0, centre: tuple[floa
     return _square(middle, side * max(height, width), angle, _DETECTOR_SIDE)
 
 
-def _whole(image: ImageArray) -> FloatArray:
-    return _view(image, 1.0)
-
-
 def _zoomed_out(image: ImageArray) -> list[FloatArray]:
     return [_view(image, 1.8)]
 
@@ -225,9 +254,27 @@ def _turned(image: ImageArray) -> list[FloatArray]:
     return [_view(image, 1.2, angle) for angle in (np.pi / 2, -np.pi / 2, np.pi)]
 
 
-def _tiles(image: ImageArray) -> list[FloatArray]:
-    height, width = image.shape[:2]
-    half = 0.25 * max(height, width)
-    across = (half / width, 0.5, 1 - half / width) if width > 1.5 * half else (0.5,)
-    down = (half / height, 0.5, 1 - half / height) if height > 1.5 * half else (0.5,)
-    return [_view(image, 0.5, centre=(x, y)) for y in down for x in across]
+def _tile_sides(image: ImageArray) -> list[float]:
+    """Sides in pixels of the squares in which small faces are looked for, each half of the one before."""
+    longer = max(image.shape[:2])
+    halvings = max(1, math.floor(math.log2(max(longer / _SMALLEST_TILE, 1.0))))
+    return [longer / 2.0**step for step in range(1, halvings + 1)]
+
+
+def _tile_centres(image: ImageArray, side: float) -> list[tuple[float, float]]:
+    """Centres (x, y) of squares that cover a photo, half of each shared with the next."""
+
+    def along(length: int) -> list[float]:
+        if length <= side:
+            return [length / 2]
+        count = math.ceil(2.0 * (length / side - 1.0)) + 1
+        return [float(place) for place in np.linspace(side / 2, length - side / 2, count)]
+
+    return [(x, y) for y in along(image.shape[0]) for x in along(image.shape[1])]
+
+
+def _cut(image: ImageArray, centre: tuple[float, float], side: float) -> tuple[ImageArray, FloatArray]:
+    """The part of a photo that a square shows, and the transform from the photo to it."""
+    left, top = (max(0, math.floor(middle - side / 2)) for middle in centre)
+    right, bottom = (math.ceil(middle + side / 2) for middle in centre)
+    return image[top:bottom, left:right], np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])

@@ -1,11 +1,11 @@
-"""What speaks against a good reconstruction, told in plain lines: nothing is refused for it and nothing is hidden."""
+"""Warnings: what speaks against a good reconstruction. Nothing is refused for it and nothing is hidden."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from .crop import outside_mask, scale_of
+from .crop import inside_photo, scale_of
 from .face import FloatArray, ImageArray
 
 MIN_CROP_SIDE = 192
@@ -21,7 +21,7 @@ MAX_RESIDUAL = 0.025
 """Of 160 portraits the largest is 0.016."""
 
 MAX_OUTSIDE = 0.25
-"""Part of the crop that may be mirrored."""
+"""The part of the crop that may lie outside of the photo."""
 
 _FACE_SIDE = 160
 
@@ -61,11 +61,14 @@ def quality_warnings(
         found.append(f"strong tilt (pitch {pitch_deg:+.0f} degrees): expect a poor fit")
     x, y = landmarks[:, 0], landmarks[:, 1]
     cut_off = float(((x < 0) | (x > width) | (y < 0) | (y > height)).mean())
-    mirrored = float(outside_mask(width, height, matrix, size).mean())
+    outside = 1.0 - float(inside_photo(matrix, (width, height), size).mean())
     if cut_off > 0.01:
-        found.append(f"face cut off by the photo's edge ({100 * cut_off:.0f} % of its landmarks lie outside)")
-    elif mirrored > MAX_OUTSIDE:
-        found.append(f"face near the photo's edge: {100 * mirrored:.0f} % of the crop is mirrored")
+        found.append(
+            f"face cut off by the photo's edge: {100 * cut_off:.0f} % of its landmarks and {100 * outside:.0f} % of "
+            "the crop lie outside, what is there is guessed"
+        )
+    elif outside > MAX_OUTSIDE:
+        found.append(f"face near the photo's edge: {100 * outside:.0f} % of the crop lies outside, it is guessed")
     if residual > MAX_RESIDUAL:
         found.append("unusual landmarks: the face may be covered, or not be a face")
     return tuple(found)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from geoinv.align import AlignedFace, FaceAligner, draw_overlay
-from geoinv.align.crop import apply_affine, compose_affine, invert_affine
+from geoinv.align.crop import apply_affine, compose_affine, invert_affine, warp
 from geoinv.align.pose import project_standard
 from geoinv.align.standard_points import standard_points
 from geoinv.errors import PhotoError, ShapeError, UsageError
@@ -90,6 +90,13 @@ class TestRoll:
         assert np.linalg.norm(apply_affine(crop_to_crop, face) - face, axis=1).max() < 14  # of 512
         assert similarity_of_crops(upright, turned) > 0.8  # the pixels follow the numbers
 
+    @pytest.mark.parametrize("angle", [135, 150, 165, 195, 210, 225])
+    def test_faces_upside_down_are_not_taken_for_upright_ones(
+        self, aligner: FaceAligner, photos: Photos, angle: float
+    ) -> None:
+        upright, turned = aligner.align(photos["frontal"]), aligner.align(rotated(photos["frontal"], angle)[0])
+        assert abs((turned.roll_deg - upright.roll_deg - angle + 180) % 360 - 180) < 4
+
 
 class TestSelection:
     def pair(self, photos: Photos) -> np.ndarray:
@@ -144,16 +151,35 @@ class TestHardPhotos:
         aligned = aligner.align(scene)
         assert any(w.startswith("small face") for w in aligned.warnings)
 
+    @pytest.mark.parametrize(("shape", "at"), [((640, 12000), (9000, 160)), ((9000, 640), (160, 7000))])
+    def test_very_long_pictures(
+        self, aligner: FaceAligner, photos: Photos, shape: tuple[int, int], at: tuple[int, int]
+    ) -> None:
+        scene = np.full((*shape, 3), 120, np.uint8)
+        x, y = at
+        scene[y : y + 320, x : x + 320] = cv2.resize(photos["frontal"], (320, 320), interpolation=cv2.INTER_AREA)
+        shift = invert_affine(aligner.align(photos["frontal"]).matrix)[:, 2] * 320 / 480
+        found = invert_affine(aligner.align(scene).matrix)[:, 2] - at
+        assert np.linalg.norm(found - shift) < 12
+
     def test_face_that_fills_the_frame(self, aligner: FaceAligner, photos: Photos) -> None:
         left, top, right, bottom = aligner.detect(photos["frontal"])[0].box.astype(int)
         aligned = aligner.align(np.ascontiguousarray(photos["frontal"][top - 4 : bottom + 4, left - 4 : right + 4]))
-        assert any("mirrored" in w for w in aligned.warnings)
+        assert any("lies outside" in w for w in aligned.warnings)
         assert aligned.yaw_deg == pytest.approx(aligner.align(photos["frontal"]).yaw_deg, abs=6)
 
     def test_cut_off(self, aligner: FaceAligner, photos: Photos) -> None:
         left, _, right, _ = aligner.detect(photos["frontal"])[0].box.astype(int)
         aligned = aligner.align(np.ascontiguousarray(photos["frontal"][:, : left + (right - left) * 2 // 3]))
         assert any(w.startswith("face cut off") for w in aligned.warnings)
+        assert 0.2 < aligned.outside_fraction < 0.6
+        bare = warp(photos["frontal"] // 2 + 128, np.eye(2, 3), 480)[:, : left + (right - left) * 2 // 3]
+        shown = warp(np.ascontiguousarray(bare), aligned.matrix, 512, border=cv2.BORDER_CONSTANT).min(axis=-1) > 0
+        assert (aligned.inside != shown).mean() < 0.01
+
+    def test_whole_photo(self, aligner: FaceAligner, photos: Photos) -> None:
+        aligned = aligner.align(np.pad(photos["frontal"], ((200, 200), (200, 200), (0, 0))))
+        assert aligned.outside_fraction == 0.0 and aligned.inside.all()
 
     def test_blurred(self, aligner: FaceAligner, photos: Photos) -> None:
         aligned = aligner.align(cv2.GaussianBlur(photos["frontal"], (0, 0), 4))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geoinv.align.crop import apply_affine, compose_affine, crop_with_soft_border, invert_affine, outside_mask, warp
+from geoinv.align.crop import apply_affine, compose_affine, crop_with_soft_border, inside_photo, invert_affine, warp
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
@@ -49,9 +49,16 @@ def test_affines() -> None:
 
 def test_border_is_mirrored_then_blurred() -> None:
     shift = np.array([[1.0, 0.0, 32.0], [0.0, 1.0, 0.0]])  # the left half of the output lies outside
-    assert outside_mask(64, 64, shift, 64).mean() == 0.5
     crop = crop_with_soft_border(noise(), shift, 64)
     np.testing.assert_array_equal(crop[:, 32:], noise()[:, :32])
     np.testing.assert_array_equal(crop[:, 31], noise()[:, 1])  # reflect 101: the edge itself is not repeated
     assert crop[:, :20].std() < 0.8 * noise().std()
     assert crop.min(axis=(0, 1)).max() < 60  # not black
+
+
+def test_inside_photo_by_hand() -> None:
+    """A photo of 4 x 2 pixels, twice as large in a crop of 8: its left edge lies at x = 2, its top at y = 3."""
+    is_inside = inside_photo(np.array([[2.0, 0.0, 2.0], [0.0, 2.0, 3.0]]), (4, 2), 8)
+    expected = np.zeros((8, 8), bool)
+    expected[3:7, 2:] = True
+    np.testing.assert_array_equal(is_inside, expected)
