@@ -76,10 +76,3 @@ def test_refuses(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
         session.render(inversion, cam2world=torch.eye(4))
     with pytest.raises(geoinv.ShapeError, match="photo must be"):
         session.align(np.zeros((100, 100), np.uint8))
-
-
-def test_public_names_resolve() -> None:
-    for name in geoinv.__all__:
-        assert getattr(geoinv, name) is not None
-    with pytest.raises(AttributeError):
-        _ = geoinv.nothing  # type: ignore[attr-defined]

@@ -1,0 +1,78 @@
+"""docs/formats.md says what files hold: its tables are compared with files that the code writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from geoinv.errors import MissingDependencyError
+from geoinv.inversion import Inversion
+from geoinv.inversion.saved import PhotoDetails
+from tests.docs.pages import code_names, read, tables
+
+TENSORS, FIELDS, SHARDS = tables(read("docs/formats.md"))
+
+
+def _written(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """Tensors and header of the file of an inversion that has everything a file can hold."""
+    inversion = Inversion(
+        w_plus=torch.zeros(1, 10, 256),
+        camera=torch.zeros(6),
+        photo=np.zeros((512, 512, 3), np.uint8),
+        crop=np.zeros((2, 3)),
+        source="me.jpg",
+        source_size=(640, 480),
+        generator="mini",
+        generator_sha256="ab" * 32,
+        tuning={"NAME": torch.zeros(2)},
+        details=PhotoDetails(torch.zeros(3, 256, 256), torch.zeros(128, 128), torch.zeros(3, 128, 128)),
+    )
+    with safe_open(inversion.save(path), framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(file.metadata()["geoinv"])
+
+
+def test_tensors_of_an_inversion(tmp_path: Path) -> None:
+    tensors, _ = _written(tmp_path / "me.geoinv")
+    described = {code_names(row[0])[0]: row for row in TENSORS[1:]}
+    assert set(described) == set(tensors)
+    for name, tensor in tensors.items():
+        _, kind, meaning = described[name]
+        assert kind.split()[0] == str(tensor.dtype).removeprefix("torch."), name
+        shape = re.search(r"\[[^\]]*\]", kind)
+        if shape is not None and "num_ws" not in kind:
+            assert shape[0] == str(list(tensor.shape)), name
+    assert str(list(tensors["w_plus"].shape)) in described["w_plus"][2]
+
+
+def test_fields_of_an_inversion(tmp_path: Path) -> None:
+    _, header = _written(tmp_path / "me.geoinv")
+    assert {name for row in FIELDS[1:] for name in code_names(row[0])} == set(header)
+
+
+def test_arrays_of_a_shard() -> None:
+    from geoinv.synth.dataset import DatasetSpec, render_shard
+    from geoinv.synth.heads import HeadRenderer
+    from geoinv.synth.sampler import HeadSampler
+
+    try:
+        renderer = HeadRenderer(None, resolution=32, supersample=1)
+    except MissingDependencyError as error:
+        pytest.skip(error.message)
+    sampler = HeadSampler()
+    arrays = render_shard(DatasetSpec(2, views=3, resolution=32), 0, sampler, renderer)
+    described = {code_names(row[0])[0]: row[1] for row in SHARDS[1:]}
+    assert list(described) == [f"NNNNN_{name}.npy" for name in ("rgba", "depth", "normals", "cam2world")] + [
+        f"NNNNN_{name}.npy" for name in ("landmarks", "flow", "z")
+    ]
+    sizes = {"N": 2, "V": 3, "R": 32, "z_dim": sampler.z_dim}
+    for name, array in arrays.items():
+        kind, shape = described[f"NNNNN_{name}.npy"].split(" ", 1)
+        assert kind == str(array.dtype)
+        assert [sizes.get(n) or int(n) for n in shape.strip("[]").split(", ")] == list(array.shape)
