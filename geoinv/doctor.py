@@ -9,7 +9,6 @@ import importlib
 import importlib.util
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -70,7 +69,7 @@ def _parts(model: str) -> Iterator[list[Check]]:
     ]
     yield [_ffmpeg()]
     yield _weights(model)
-    yield [_compiler(), _ninja(), *_nvcc(), _kernels()]
+    yield [_compiler(), *_nvcc(), _kernels()]
     yield _synth()
     yield [
         _package(
@@ -266,21 +265,14 @@ def _belonging(file: _Weights, model: str) -> tuple[str | None, str]:
 
 
 def _compiler() -> Check:
-    cost = "native kernels are not built; the slower torch reference runs"
-    name = os.environ.get("CXX", "c++")
-    path = shutil.which(name) or shutil.which("g++") or shutil.which("clang++")
-    if path is None:
-        return Check("C++ compiler", "missing", f"no {name}", cost, "Debian and Ubuntu: apt-get install g++")
-    return Check("C++ compiler", "ok", _first_output([path, "--version"]) or path)
+    from .ops._compile import find_compiler
 
-
-def _ninja() -> Check:
-    beside = Path(sys.executable).with_name("ninja")
-    path = shutil.which("ninja") or (str(beside) if beside.is_file() else None)
-    if path is None:
+    command = find_compiler()
+    if command is None:
         cost = "native kernels are not built; the slower torch reference runs"
-        return Check("ninja", "missing", "no ninja", cost, "pip install ninja")
-    return Check("ninja", "ok", _first_output([path, "--version"]) or path)
+        named = os.environ.get("CXX", "c++")
+        return Check("C++ compiler", "missing", f"no {named}", cost, "Debian and Ubuntu: apt-get install g++")
+    return Check("C++ compiler", "ok", _first_output([*command, "--version"]) or command[0])
 
 
 def _nvcc() -> list[Check]:
@@ -302,7 +294,7 @@ def _nvcc() -> list[Check]:
 
 def _kernels() -> Check:
     """Which backend is in use, and why."""
-    cost, fix = "the slower torch reference runs, with the same results", "mend the compiler, or see the line above"
+    cost = "the slower torch reference runs, with the same results"
     try:
         from .errors import GeoinvError
         from .ops._build import backend_choice, native_states
@@ -316,8 +308,9 @@ def _kernels() -> Check:
         return Check("kernels", "ok", "reference, because GEOINV_BACKEND says so")
     states = native_states()
     for state in states:
-        if state.failure and not state.is_built:
-            return Check("kernels", "broken", f"{state.name} could not be compiled: {state.failure}", cost, fix)
+        if state.failure is not None:
+            detail = f"{state.name} cannot be built: {state.failure.message}"
+            return Check("kernels", "broken", detail, cost, state.failure.hint or "")
     built = sum(state.is_built for state in states)
     if built == len(states):
         return Check("kernels", "ok", f"native, all {built} compiled for this processor")

@@ -1,8 +1,9 @@
-"""Building of native operations on first use, and the choice between native and reference.
+"""The choice between native operations and their references, and the build of the native ones on first use.
 
-``GEOINV_BACKEND=auto`` (default) builds with ninja once, caches by source, flags and torch version, and falls back to
-the reference with one message; ``reference`` never builds; ``native`` raises where the build fails. The first operation
-that is needed builds all of them side by side, so a person waits once.
+``GEOINV_BACKEND=auto`` (default) compiles once, caches by source, flags and torch version, and falls back to the
+reference with one notice; ``reference`` never builds; ``native`` raises where the build fails. The first operation that
+is needed builds all of them side by side, so a person waits once; a build that failed is not tried again by the next
+process, unless there is another compiler or a day has passed.
 """
 
 from __future__ import annotations
@@ -10,11 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
@@ -25,27 +23,13 @@ import torch
 
 from ..errors import NativeBuildError, UsageError
 from ..notices import notify
+from . import _cache
+from ._compile import Operation, compile_operations, compiler_flags, find_compiler, fingerprint, telling_line
 
 Backend = Literal["auto", "reference", "native"]
-Sources = tuple[Path, ...]
-
-
-class Operation(NamedTuple):
-    """What one extension is made of.
-
-    Args:
-        name: It registers ``torch.ops.geoinv.<name>_*``.
-        sources: C++ files; the headers beside them and those that all operations share count as well.
-        portable: Whether the sources choose instructions at run time instead of being built for this processor.
-    """
-
-    name: str
-    sources: Sources
-    portable: bool = False
-
 
 _chosen: list[Backend] = []  # by use_backend, innermost last
-_failures: dict[str, str] = {}  # operation -> why it could not be built in this process
+_outcomes: dict[Operation, NativeBuildError | None] = {}  # of this process: None where the operation is loaded
 
 
 def backend_choice() -> Backend:
@@ -68,46 +52,8 @@ def use_backend(backend: Backend) -> Iterator[None]:
         _chosen.pop()
 
 
-def compiler_flags(*, portable: bool = False) -> list[str]:
-    """Flags of the CPU build: this machine's own instructions, contraction allowed, no other fast-math.
-
-    ``portable`` builds choose their instructions at run time.
-    """
-    flags = ["-O3", "-std=c++20"]
-    if not portable and platform.machine() in ("x86_64", "AMD64", "aarch64"):
-        flags.append("-march=native")
-    return flags
-
-
-@cache
-def thread_flags() -> list[str]:
-    """What lets kernels use torch's threads, for compiling and linking: torch's ``parallel_for`` is a template that
-    without OpenMP is a plain loop, and says nothing.
-
-    Only on Linux, where both are GNU's and usually one (elsewhere a second OpenMP in the process can abort it); empty
-    where the compiler lacks it.
-    """
-    flag = "-fopenmp"
-    if sys.platform != "linux":
-        return []
-    from torch.utils import cpp_extension
-
-    command = [cpp_extension.get_cxx_compiler(), flag, "-fsyntax-only", "-x", "c++", "-"]
-    probe = subprocess.run(command, input="#include <omp.h>\n", capture_output=True, text=True)
-    if probe.returncode == 0:
-        return [flag]
-    notify("the compiler has no OpenMP: native operations use one thread")
-    return []
-
-
-def cache_folder() -> Path:
-    """Where built operations are kept; ``GEOINV_CACHE`` overrides."""
-    root = os.environ.get("GEOINV_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geoinv"
-    return Path(root) / "native"
-
-
-def load_native(name: str, sources: Sources, *, portable: bool = False) -> bool:
-    """Build (once) and load the extension that registers ``torch.ops.geoinv.<name>_*``; arguments: :class:`Operation`.
+def load_native(operation: Operation) -> bool:
+    """Build (once) and load an operation.
 
     Returns:
         Whether the native operation can be used; False also where the reference is asked for, and in torch.compile.
@@ -120,123 +66,153 @@ def load_native(name: str, sources: Sources, *, portable: bool = False) -> bool:
     choice = backend_choice()
     if choice == "reference":
         return False
-    if not _loaded(Operation(name, sources, portable), choice):
-        notify(f"{name} runs as plain torch (slower, same results): {_failures[name]}")
-        return False
-    return True
+    if operation not in _outcomes:
+        _outcomes[operation] = _load(operation)
+    failure = _outcomes[operation]
+    if failure is None:
+        return True
+    if choice == "native":
+        raise NativeBuildError(f"native {operation.name} cannot be built: {failure.message}", failure.hint)
+    concerned = f"{operation.name} runs" if isinstance(failure, _OperationError) else "all kernels run"
+    notify(f"{concerned} as plain torch (slower, same results): {failure.message}; {failure.hint}")
+    return False
+
+
+def forget_outcomes() -> None:
+    """Look again at the next use of each operation, whether it is in the cache and can be built."""
+    _outcomes.clear()
 
 
 class NativeState(NamedTuple):
-    """One operation in the report of ``geoinv doctor``: compiled already or not, and why the last build failed."""
+    """One operation in the report of ``geoinv doctor``.
+
+    Args:
+        name: The operation's name.
+        is_built: Whether it is in the cache.
+        failure: Why it cannot be built here, or the last build failed; None where nothing is known against it.
+    """
 
     name: str
     is_built: bool
-    failure: str | None
+    failure: NativeBuildError | None
 
 
 def native_states() -> list[NativeState]:
     """Every operation of the package; looks, but builds nothing."""
     states = []
     for operation in package_operations():
-        library = _library(operation)
-        told = library.with_suffix(".failure")
-        states.append(NativeState(operation.name, library.exists(), told.read_text() if told.exists() else None))
+        is_built, failure = False, None
+        try:
+            is_built = library_of(operation).exists()
+            _cache.check_runs_programs()
+            _check_can_build(operation)
+        except NativeBuildError as error:
+            failure = error
+        states.append(NativeState(operation.name, is_built, failure))
     return states
 
 
 def build_all() -> None:
-    """Build what is not cached yet; failures are told by :func:`native_states`."""
+    """Build what is not cached yet; failures are remembered, see :func:`native_states`.
+
+    Raises:
+        NativeBuildError: Nothing can be built here.
+    """
     _build_missing(package_operations())
 
 
 def package_operations() -> list[Operation]:
-    """The operations of the package, by the ``_SOURCES`` of each folder."""
-    operations = []
-    for folder in sorted(Path(__file__).parent.iterdir()):
-        if not (folder / "__init__.py").exists():
-            continue
-        module = import_module(f"{__package__}.{folder.name}")
-        if sources := getattr(module, "_SOURCES", ()):
-            operations.append(Operation(folder.name, sources, getattr(module, "_PORTABLE", False)))
-    return operations
+    """The operations of the package: ``OPERATION`` of each folder."""
+    folders = sorted(path.parent for path in Path(__file__).parent.glob("*/__init__.py"))
+    return [import_module(f"{__package__}.{folder.name}").OPERATION for folder in folders]
 
 
-@cache
-def _loaded(operation: Operation, choice: Backend) -> bool:
-    name = operation.name
+def library_of(operation: Operation) -> Path:
+    """Where the extension lies once built; its folder is named by all that decides what it holds."""
+    parts = [torch.__version__, platform.machine(), _processor(), *compiler_flags(portable=operation.portable)]
+    parts += [path.read_text() for path in operation.files()]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return _cache.cache_folder() / f"{operation.name}-{key}" / f"geoinv_{operation.name}.so"
+
+
+class _OperationError(NativeBuildError):
+    """A failure of one operation, which says nothing of the others."""
+
+
+def _load(operation: Operation) -> NativeBuildError | None:
+    """Build the operation where it is not cached, together with all others, and load it; the failure if it fails."""
     try:
-        if not _library(operation).exists():
+        library = library_of(operation)
+        if not library.exists():
             package = package_operations()
-            is_ours = any(name == other.name for other in package)
-            _build_missing([operation, *(other for other in package if is_ours and other.name != name)])
-        if name in _failures:
-            raise RuntimeError(_failures[name])
-        torch.ops.load_library(str(_library(operation)))
-    except (RuntimeError, OSError) as error:
-        cause = _failures.setdefault(name, _cause(error))
-        if choice == "native":
-            raise NativeBuildError(
-                f"native {name} cannot be built: {cause}", "install a C++ compiler, or set GEOINV_BACKEND=reference"
-            ) from error
-        return False
-    return True
-
-
-load_native.cache_clear = _loaded.cache_clear  # type: ignore[attr-defined]
+            _build_missing([operation, *package] if operation in package else [operation])
+            _check_can_build(operation)
+        try:
+            torch.ops.load_library(str(library))
+        except (RuntimeError, OSError) as error:
+            _cache.check_runs_programs()  # it is the folder's fault
+            cause = telling_line(str(error))
+            with suppress(OSError):  # it may be damaged
+                library.unlink()
+            _cache.remember_failure(library, fingerprint(find_compiler()), cause)
+            raise _operation_error(library, cause) from error
+    except NativeBuildError as error:
+        return error
+    _cache.forget_failure(library)
+    return None
 
 
 def _build_missing(operations: list[Operation]) -> None:
-    """Build those that are neither cached nor known to fail, side by side."""
-    with _only_one_process():  # another may have built them meanwhile
-        missing = [o for o in operations if not _library(o).exists() and o.name not in _failures]
-        if not missing:
+    """Build those that are neither cached nor known to fail, side by side, and remember which fail.
+
+    Raises:
+        NativeBuildError: Nothing can be built here.
+    """
+    compiler = _check_tools()
+    with _cache.only_one_process():  # another may have built them meanwhile
+        targets = {}
+        for operation in operations:
+            with suppress(_OperationError):
+                _check_can_build(operation)
+                if not library_of(operation).exists():
+                    targets[operation] = library_of(operation)
+        if not targets:
             return
-        names = ", ".join(operation.name for operation in missing)
+        names = ", ".join(operation.name for operation in targets)
         print(f"geoinv: compiling {names} for this machine, once", file=sys.stderr)
-        # here, because it imports setuptools, which takes half a second
-        from torch.utils import cpp_extension  # noqa: F401
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(_build, missing))
-
-
-def _build(operation: Operation) -> None:
-    """Compile one extension with ninja; a failure is kept in ``_failures``."""
-    from torch.utils import cpp_extension
-
-    library = _library(operation)
-    # A folder of its own: a process that is killed leaves a lock of torch's, half a library, and compilers at work.
-    folder = library.parent / f"build-{os.getpid()}"
-    try:
-        for left in library.parent.glob("build-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        folder.mkdir(parents=True)
-        cpp_extension.load(
-            name=library.stem,
-            sources=[str(source) for source in operation.sources],
-            extra_cflags=[*compiler_flags(portable=operation.portable), *thread_flags()],
-            extra_ldflags=thread_flags(),
-            build_directory=str(folder),
-            is_python_module=False,
-        )
-        os.replace(folder / library.name, library)
-        shutil.rmtree(folder, ignore_errors=True)
-        library.with_suffix(".failure").unlink(missing_ok=True)
-    except (RuntimeError, OSError, ImportError) as error:
-        _failures[operation.name] = _cause(error)
-        with suppress(OSError):  # a cache that cannot be written is a failure itself
-            library.with_suffix(".failure").write_text(_failures[operation.name])
+        try:
+            failures = compile_operations(targets, compiler)
+        except OSError as error:
+            raise _cache.CacheError(
+                f"cannot write to {_cache.cache_folder()}: {error.strerror}", "set GEOINV_CACHE to another folder"
+            ) from error
+        for operation, cause in failures.items():
+            _cache.remember_failure(targets[operation], fingerprint(compiler), cause)
 
 
-def _library(operation: Operation) -> Path:
-    """Where the extension lies once built; the folder is named by all that decides what it holds."""
-    name, sources, portable = operation
-    shared = Path(__file__).parent.glob("*.h")
-    headers = {*shared, *(header for source in sources for header in source.parent.glob("*.h"))}
-    parts = [torch.__version__, platform.machine(), _processor(), "threads", *compiler_flags(portable=portable)]
-    parts += [path.read_text() for path in sorted({*sources, *headers})]
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    return cache_folder() / f"{name}-{key}" / f"geoinv_{name}.so"
+def _check_can_build(operation: Operation) -> None:
+    """Raise what speaks against the build of an operation that is not cached."""
+    library = library_of(operation)
+    if library.exists():
+        return
+    cause = _cache.remembered_failure(library, fingerprint(_check_tools()))
+    if cause is not None:
+        raise _operation_error(library, cause)
+
+
+def _check_tools() -> list[str]:
+    """The compiler's command; raises where there is none, or where the cache cannot be used."""
+    _cache.check_runs_programs()
+    _cache.check_is_writable()
+    compiler = find_compiler()
+    if compiler is None:
+        named = os.environ.get("CXX", "c++")
+        raise NativeBuildError(f"there is no C++ compiler ({named})", "Debian and Ubuntu: apt-get install g++")
+    return compiler
+
+
+def _operation_error(library: Path, cause: str) -> _OperationError:
+    return _OperationError(cause, f"to try again, delete {_cache.failure_record(library)}")
 
 
 @cache
@@ -249,24 +225,3 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor()
-
-
-@contextmanager
-def _only_one_process() -> Iterator[None]:
-    """Wait until no other process builds into the cache; a lock of the system, which a killed process gives up."""
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with open(cache_folder() / ".lock", "w") as lock:
-        try:
-            import fcntl
-        except ImportError:  # Windows: torch's own lock serves, unless its holder is killed
-            yield
-            return
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _cause(error: Exception) -> str:
-    """The line of a build's output that says what is wrong."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    telling = (line for line in lines if ": error" in line or "fatal" in line.lower())
-    return next(telling, lines[0] if lines else type(error).__name__)

@@ -20,7 +20,12 @@ from torch import Tensor
 
 from ..errors import NativeBuildError
 from ..notices import notify
-from ._build import backend_choice, cache_folder
+from . import _cache
+from ._build import backend_choice
+from ._compile import fingerprint, telling_line
+
+_SHARED_HEADERS = Path(__file__).parent
+_HINT = "install the CUDA toolkit, or set GEOINV_BACKEND=reference"
 
 
 def find_nvcc() -> str | None:
@@ -30,7 +35,7 @@ def find_nvcc() -> str | None:
 
 
 def load_cuda(source: Path, device: torch.device) -> ctypes.CDLL | None:
-    """The kernels of a ``.cu`` for this GPU; None where the reference is to be used, with one message if it has to.
+    """The kernels of a ``.cu`` for this GPU; None where the reference is to be used, with one notice if it has to.
 
     Raises:
         NativeBuildError: The build failed and the native backend is demanded.
@@ -41,16 +46,13 @@ def load_cuda(source: Path, device: torch.device) -> ctypes.CDLL | None:
     if choice == "reference":
         return None
     major, minor = torch.cuda.get_device_capability(device)
-    try:
-        return _built(source, f"sm_{major}{minor}")
-    except (OSError, subprocess.CalledProcessError) as error:
-        cause = _why(error)
-        if choice == "native":
-            raise NativeBuildError(
-                f"{source.name}: {cause}", "install the CUDA toolkit, or set GEOINV_BACKEND"
-            ) from error
-        notify(f"{source.stem} runs as plain torch on this GPU (same results): {cause}")
-        return None
+    kernels = _built(source, f"sm_{major}{minor}")
+    if isinstance(kernels, ctypes.CDLL):
+        return kernels
+    if choice == "native":
+        raise NativeBuildError(f"{source.name}: {kernels.message}", kernels.hint)
+    notify(f"{source.stem} runs as plain torch on this GPU (same results): {kernels.message}; {kernels.hint}")
+    return None
 
 
 def compile_cuda(source: Path, architecture: str, library: Path) -> None:
@@ -70,22 +72,42 @@ def compile_cuda(source: Path, architecture: str, library: Path) -> None:
 
 
 @cache
-def _built(source: Path, architecture: str) -> ctypes.CDLL:
+def _built(source: Path, architecture: str) -> ctypes.CDLL | NativeBuildError:
+    """The kernels, built where the cache lacks them; or why they cannot be had, found out once a process."""
     texts = [
-        path.read_text() for path in (source, *sorted(source.parent.glob("*.h")), Path(__file__).parent / "launch.h")
+        path.read_text() for path in (source, *sorted(source.parent.glob("*.h")), *sorted(_SHARED_HEADERS.glob("*.h")))
     ]
     key = hashlib.sha256("\n".join([architecture, *texts]).encode()).hexdigest()[:16]
-    library = cache_folder() / f"{source.stem}-{architecture}-{key}.so"
-    if not library.exists():
-        print(f"geoinv: compiling {source.name} for this GPU, once", file=sys.stderr)
-        library.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        library = _cache.cache_folder() / f"{source.stem}-{architecture}-{key}.so"
+        _cache.check_runs_programs()
+        if not library.exists():
+            _build(source, architecture, library)
+        return ctypes.CDLL(str(library))
+    except NativeBuildError as error:
+        return error
+    except OSError as error:
+        return NativeBuildError(telling_line(str(error)), _HINT)
+
+
+def _build(source: Path, architecture: str, library: Path) -> None:
+    """Compile into the cache, unless this nvcc is known to fail; raises NativeBuildError or OSError."""
+    nvcc = find_nvcc()
+    if nvcc is None:
+        raise NativeBuildError("there is no nvcc", _HINT)
+    _cache.check_is_writable()
+    compiler = fingerprint([nvcc])
+    again = f"to try again, delete {_cache.failure_record(library)}"
+    if cause := _cache.remembered_failure(library, compiler):
+        raise NativeBuildError(cause, again)
+    print(f"geoinv: compiling {source.name} for this GPU, once", file=sys.stderr)
+    library.parent.mkdir(parents=True, exist_ok=True)
+    try:
         compile_cuda(source, architecture, library)
-    return ctypes.CDLL(str(library))
-
-
-def _why(error: Exception) -> str:
-    lines = [line for line in (getattr(error, "stderr", None) or str(error)).splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line.lower()), lines[0] if lines else type(error).__name__)
+    except subprocess.CalledProcessError as error:
+        cause = telling_line(error.stderr) or "nvcc failed"
+        _cache.remember_failure(library, compiler, cause)
+        raise NativeBuildError(cause, again) from error
 
 
 def call(library: ctypes.CDLL, function: str, *arguments: Tensor | int | float | None) -> None:

@@ -160,7 +160,7 @@ def test_another_model_has_its_own_costs(
 def test_says_which_kernels_are_in_use_and_why(
     geoinv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from geoinv.ops import _build
+    from geoinv.ops import _build, _cache, _compile
 
     def kernels() -> dict[str, str]:
         checks = {check["name"]: check for check in geoinv("doctor", "--json").json["checks"]}
@@ -170,13 +170,12 @@ def test_says_which_kernels_are_in_use_and_why(
     assert "compiled, the rest at first use" in kernels()["detail"]
     with _build.use_backend("reference"):
         assert kernels()["detail"] == "reference, because GEOINV_BACKEND says so"
-    library = _build._library(_build.package_operations()[0])
-    library.parent.mkdir(parents=True)
-    library.with_suffix(".failure").write_text("error: out of memory")
+    library = _build.library_of(_build.package_operations()[0])
+    _cache.remember_failure(library, _compile.fingerprint(_compile.find_compiler()), "error: out of memory")
     assert kernels()["state"] == "broken"
     assert "out of memory" in kernels()["detail"]
     for operation in _build.package_operations():
-        library = _build._library(operation)
+        library = _build.library_of(operation)
         library.parent.mkdir(parents=True, exist_ok=True)
         library.touch()
     assert "all" in kernels()["detail"]

@@ -84,7 +84,7 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
 @pytest.fixture
 def always_winograd(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel also where torch's convolution would be the faster one."""
-    if not op.load_native("modulated_conv2d", op._SOURCES):
+    if not op.load_native(op.OPERATION):
         pytest.skip("no native operations on this machine")
     monkeypatch.setattr(op, "_MIN_TILES", 0)
 

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ...errors import ShapeError
 from .._build import load_native
+from .._compile import Operation
 from .._cuda import call, load_cuda
 from .reference import bias_act_reference
 
 _FOLDER = Path(__file__).parent
-_SOURCES = (_FOLDER / "bias_act_cpu.cpp",)
+OPERATION = Operation("bias_act", (_FOLDER / "bias_act_cpu.cpp",))
 _CUDA_SOURCE = _FOLDER / "bias_act.cu"
 
 _Settings = tuple[float, float, float]  # slope, gain, limit
@@ -80,7 +81,7 @@ def _check(features: Tensor, bias: Tensor | None, scale: Tensor | None, noise: T
 def _has_kernel(device: torch.device) -> bool:
     if device.type == "cuda":
         return load_cuda(_CUDA_SOURCE, device) is not None
-    return device.type == "cpu" and load_native("bias_act", _SOURCES)
+    return device.type == "cpu" and load_native(OPERATION)
 
 
 def _by_pixel(features: Tensor) -> Tensor:

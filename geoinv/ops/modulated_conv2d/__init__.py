@@ -16,12 +16,13 @@ from torch import Tensor
 
 from ...errors import ShapeError
 from .._build import backend_choice, load_native
+from .._compile import Operation
 from ..bias_act import bias_act
 from ..upfirdn2d import blur_after_transpose
 from .reference import modulated_conv2d_reference
 
 _FOLDER = Path(__file__).parent
-_SOURCES = (_FOLDER / "modulated_conv2d_cpu.cpp",)
+OPERATION = Operation("modulated_conv2d", (_FOLDER / "modulated_conv2d_cpu.cpp",))
 
 _CHANNELS = 32  # the kernel's panels hold so many channels (16 without AVX-512)
 # 4 x 4 tiles of outputs from which on fewer products outweigh the transform of the weights, as measured at 512 channels
@@ -111,7 +112,7 @@ def modulated_conv2d(
 def _squares(weight: Tensor) -> Tensor:
     """[C_out, C_in] sums of the squares of the taps, at least in float32."""
     is_plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and not _wants_gradient(weight)
-    if is_plain and load_native("modulated_conv2d", _SOURCES):
+    if is_plain and load_native(OPERATION):
         return torch.ops.geoinv.modulated_conv2d_energy(weight.contiguous())  # without a copy of all squares
     return weight.to(torch.promote_types(weight.dtype, torch.float32)).square().sum(dim=(2, 3))
 
@@ -128,7 +129,7 @@ def _suits_winograd(features: Tensor, weight: Tensor, up: bool) -> bool:
         and weight.shape[0] % _CHANNELS == 0
         and weight.shape[1] % _CHANNELS == 0
         and tiles >= _MIN_TILES
-        and load_native("modulated_conv2d", _SOURCES)
+        and load_native(OPERATION)
     )
 
 

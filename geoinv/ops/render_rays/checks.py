@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ...errors import ShapeError
 from .._build import load_native
+from .._compile import Operation
 
-_FOLDER = Path(__file__).parent
-_PORTABLE = True
-_SOURCES = tuple(sorted(_FOLDER.glob("*.cpp")))
+OPERATION = Operation("render_rays", tuple(sorted(Path(__file__).parent.glob("*.cpp"))), portable=True)
 
 BEST_INSTRUCTIONS = -1  # 0, 1 and 2 are at most generic, AVX2 and AVX-512
 
@@ -20,7 +19,7 @@ BEST_INSTRUCTIONS = -1  # 0, 1 and 2 are at most generic, AVX2 and AVX-512
 def is_native(*tensors: Tensor) -> bool:
     """Whether the kernels are built (once, here) and take these tensors."""
     usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
-    return usable and load_native("render_rays", _SOURCES, portable=_PORTABLE)
+    return usable and load_native(OPERATION)
 
 
 def check_film(film: Tensor | None, origins: Tensor, hidden_units: int) -> None:

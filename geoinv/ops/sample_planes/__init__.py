@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ...errors import ShapeError
 from .._build import load_native
+from .._compile import Operation
 from .reference import ThirdPlane, sample_planes_reference
 
-_SOURCES = (Path(__file__).parent / "sample_planes_cpu.cpp",)
+OPERATION = Operation("sample_planes", (Path(__file__).parent / "sample_planes_cpu.cpp",))
 
 __all__ = ["ThirdPlane", "sample_planes", "sample_planes_reference"]
 
@@ -45,7 +46,7 @@ def sample_planes(
     if points.ndim != 3 or points.shape[2] != 3 or points.shape[0] != planes.shape[0]:
         raise ShapeError(f"points must be [{planes.shape[0]}, N, 3], got {list(points.shape)}")
     usable = planes.device.type == "cpu" and planes.dtype == torch.float32 and points.dtype == torch.float32
-    if not usable or points.requires_grad or not load_native("sample_planes", _SOURCES):
+    if not usable or points.requires_grad or not load_native(OPERATION):
         return sample_planes_reference(planes, points, box_side=box_side, third_plane=third_plane)
     return _SamplePlanes.apply(planes, points, box_side, third_plane)
 

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ...errors import ShapeError
 from .._build import load_native
+from .._compile import Operation
 from .._cuda import call, load_cuda
 from .reference import upfirdn2d_reference
 
 _FOLDER = Path(__file__).parent
-_SOURCES = (_FOLDER / "upfirdn2d_cpu.cpp",)
+OPERATION = Operation("upfirdn2d", (_FOLDER / "upfirdn2d_cpu.cpp",))
 _CUDA_SOURCE = _FOLDER / "upfirdn2d.cu"
 
 _LOW_PASS = (0.25, 0.75, 0.75, 0.25)  # [1, 3, 3, 1] at the gain of 2 that makes up for inserted zeros
@@ -72,7 +73,7 @@ def _has_kernel(features: Tensor) -> bool:
     if features.is_cuda:
         return features.dtype == torch.float32 and load_cuda(_CUDA_SOURCE, features.device) is not None
     is_known = features.device.type == "cpu" and features.dtype in (torch.float32, torch.bfloat16)
-    return is_known and load_native("upfirdn2d", _SOURCES)
+    return is_known and load_native(OPERATION)
 
 
 def _out_length(length: int, taps: int, up: int, down: int, padding: tuple[int, int]) -> int:
