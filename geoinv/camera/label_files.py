@@ -117,16 +117,18 @@ def write_label(path: Path, picture: str, label: Label) -> None:
 def _read_npy(path: Path) -> dict[str, Label]:
     try:
         values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UsageError(f"{path} is no .npy file of numbers", _HINT) from error
+    except (ValueError, OSError, EOFError, MemoryError) as error:  # a header may claim any size
+        raise _unreadable(path, ".npy", error) from error
     return {"": _numbers(np.asarray(values).reshape(-1).tolist(), path)}
 
 
 def _read_json(path: Path) -> dict[str, Label]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise UsageError(f"{path} holds no labels: its lists lie too deep in each other", _HINT) from error
     except (ValueError, OSError) as error:
-        raise UsageError(f"{path} is no JSON file", _HINT) from error
+        raise _unreadable(path, "JSON", error) from error
     if isinstance(values, Mapping) and "labels" in values:
         values = values["labels"]
     if isinstance(values, list) and values and all(isinstance(value, int | float) for value in values):
@@ -145,7 +147,7 @@ def _read_tsv(path: Path) -> dict[str, Label]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (ValueError, OSError) as error:
-        raise UsageError(f"{path} is no text file", _HINT) from error
+        raise _unreadable(path, "text", error) from error
     labels: dict[str, Label] = {}
     for number, line in enumerate(lines, start=1):
         fields = line.strip().split("\t")
@@ -158,11 +160,18 @@ def _read_tsv(path: Path) -> dict[str, Label]:
     return labels
 
 
+def _unreadable(path: Path, kind: str, error: Exception) -> UsageError:
+    """The error of a file that is not of its kind, or that may not be read."""
+    if isinstance(error, OSError) and error.strerror:
+        return UsageError(f"cannot read {path}: {error.strerror.lower()}", "check the path and its permissions")
+    return UsageError(f"{path} is no {kind} file of labels", _HINT)
+
+
 def _numbers(values: Any, path: Path, what: str = "") -> Label:
     where = f"{path}, {what}" if what else str(path)
     try:
         label = np.array([float(value) for value in values], dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{where}: a label has 25 numbers", _HINT) from error
     if label.shape != (25,) or not np.isfinite(label).all():
         raise UsageError(f"{where}: a label has 25 finite numbers, this has {label.size}", _HINT)

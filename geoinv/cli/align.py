@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,9 +19,11 @@ from .options import (
     OverwriteOpt,
     PhotosArg,
     QuietOpt,
+    RecursiveOpt,
     face_index,
 )
-from .photo_runs import Job, Result, run_photos
+from .photo_files import PhotoFile
+from .photo_runs import Job, Result, provenance, run_photos
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
@@ -32,6 +34,7 @@ def align(
     out: OutOpt = DEFAULT_OUT,
     landmarks: LandmarksOpt = Landmarks.mediapipe,
     face: FaceOpt = None,
+    recursive: RecursiveOpt = False,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also draw landmarks and crop on the photo: NAME_overlay.png.")
     ] = False,
@@ -43,26 +46,29 @@ def align(
 
     Writes NAME_aligned.png and NAME_aligned.json (landmarks, and the crop's transform from the photo).
     """
-    console.command(quiet, json_output)
+    run = console.command(quiet, json_output)
 
-    def outputs_of(photo: Path) -> list[Path]:
+    def outputs_of(photo: PhotoFile) -> list[Path]:
         names = ["_overlay.png"] * overlay + ["_aligned.png", "_aligned.json"]
         return [out / f"{photo.stem}{name}" for name in names]
+
+    def settings_of(photo: PhotoFile) -> dict[str, Any]:
+        return {"landmarks": landmarks.value, "face": face}
 
     def prepare() -> FaceAligner:
         from ..align import FaceAligner
 
         return FaceAligner(backend=landmarks.value)
 
-    def work(aligner: FaceAligner, photo: Path) -> Result:
+    def work(aligner: FaceAligner, photo: PhotoFile) -> Result:
         from ..align import draw_overlay
-        from ..images import read_photo, write_image
+        from ..images import write_image
         from .targets import write_json
 
-        read = read_photo(photo)
+        read = photo.read()
         aligned = aligner.align(read, face=face_index(face))
         for warning in aligned.warnings:
-            console.warn(f"{photo}: {warning}")
+            console.warn(f"{photo.path}: {warning}")
         files = outputs_of(photo)
         if overlay:
             write_image(files[0], draw_overlay(read.pixels, aligned))
@@ -82,11 +88,12 @@ def align(
             "landmarks": aligned.landmarks.tolist(),
             "source_size": list(aligned.source_size),
         }
-        write_json(files[-1], {**facts, **geometry})
+        write_json(files[-1], {**facts, **geometry, **provenance(photo, settings_of(photo))})
         summary = (
             f"{photo.name}: face {aligned.face_index + 1} of {aligned.face_count}, yaw {aligned.yaw_deg:+.1f}, "
             f"pitch {aligned.pitch_deg:+.1f}, roll {aligned.roll_deg:+.1f} degrees"
         )
         return Result(summary, {**facts, "aligned": files[-2], "files": files}, files)
 
-    run_photos(Job("aligning", outputs_of, prepare, work), photos, overwrite=overwrite, as_json=json_output)
+    job = Job("aligning", outputs_of, lambda photo: outputs_of(photo)[-1], settings_of, prepare, work)
+    run_photos(job, photos, overwrite=overwrite, as_json=run.as_json, recursive=recursive, face=face)

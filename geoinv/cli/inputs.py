@@ -1,4 +1,4 @@
-"""What commands take: photos, folders of photos, and inversions, named or the newest."""
+"""What commands take besides photos: inversions, named or the newest, angles and attributes."""
 
 from __future__ import annotations
 
@@ -12,38 +12,6 @@ from . import console
 
 if TYPE_CHECKING:
     from ..inversion import Inversion
-
-# Endings of what the commands themselves write, so that photos and results may share a folder.
-_OWN_ENDINGS = (
-    *("_aligned.png", "_overlay.png", "_inversion.png", "_seen.png"),
-    *("_turntable.gif", "_views.png", "_video.gif"),
-)
-
-
-def expand_photos(paths: Sequence[Path]) -> list[Path]:
-    """The photos named, and those in the folders named, in order and once each.
-
-    Raises:
-        PhotoError: A folder without photos. Files are looked at when they are read.
-    """
-    from ..errors import PhotoError
-    from ..images import list_images
-
-    photos: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            photos.append(path)
-            continue
-        found = [photo for photo in list_images(path) if not photo.name.endswith(_OWN_ENDINGS)]
-        if not found:
-            raise PhotoError(f"no photos in {path}, only results of geoinv", "give a photo or a folder of photos")
-        photos.extend(found)
-    return list(dict.fromkeys(photos))
-
-
-def is_single(paths: Sequence[Path]) -> bool:
-    """Whether exactly one photo was named: its result stands alone, its error ends the run."""
-    return len(paths) == 1 and not paths[0].is_dir()
 
 
 def load_inversion(path: Path | None, folder: Path) -> tuple[Inversion, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,18 +26,21 @@ from .options import (
     OverwriteOpt,
     PhotosArg,
     QuietOpt,
+    RecursiveOpt,
     SeedOpt,
     StepsOpt,
     TimeBudgetOpt,
     face_index,
     refinement_of,
+    refuse_together,
+    refuse_without,
 )
-from .photo_runs import Job, Result, run_photos
+from .photo_files import PhotoFile
+from .photo_runs import Job, Result, provenance, run_photos
 
 if TYPE_CHECKING:
     from ..align import AlignedFace
     from ..camera import CameraPose
-    from ..images import Photo
     from ..inversion import Inversion, Refinement
     from ..inversion.optimise.refine import RefinedHead
     from ..models.generator import RenderOutput
@@ -57,6 +61,7 @@ class Turntable(str, Enum):
 def invert(
     photos: PhotosArg,
     out: OutOpt = DEFAULT_OUT,
+    recursive: RecursiveOpt = False,
     model: ModelOpt = "mini",
     method: Annotated[
         Method | None,
@@ -69,7 +74,9 @@ def invert(
     ] = None,
     steps: StepsOpt = None,
     time_budget: TimeBudgetOpt = None,
-    fixed_camera: Annotated[bool, typer.Option("--fixed-camera", help="Leave the camera where it starts.")] = False,
+    fixed_camera: Annotated[
+        bool, typer.Option("--fixed-camera", help="Leave the camera of optimise and pti where it starts.")
+    ] = False,
     camera_label: Annotated[
         Path | None,
         typer.Option(
@@ -90,9 +97,9 @@ def invert(
         Turntable | None, typer.Option("--turntable", help="Format of the turning head.", show_default="mp4")
     ] = None,
     no_turntable: Annotated[bool, typer.Option("--no-turntable", help="The same as --turntable none.")] = False,
-    frames: Annotated[int, typer.Option("--frames", min=2, max=1000, help="Frames of the turntable.")] = (
-        TURNTABLE_FRAMES
-    ),
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=2, max=1000, help="Frames of the turntable.", show_default="48")
+    ] = None,
     landmarks: LandmarksOpt = Landmarks.mediapipe,
     face: FaceOpt = None,
     device: DeviceOpt = "auto",
@@ -109,18 +116,50 @@ def invert(
     """
     from ..present.video import usual_suffix
 
-    console.command(quiet, json_output)
-    check_labels(camera_label, save_label, photos, overwrite=overwrite)
-    refinement = refinement_of(
-        method or Method.hybrid, steps, time_budget, fixed_camera or camera_label is not None, seed
+    run = console.command(quiet, json_output)
+    refuse_together(
+        "--no-turntable", {"--turntable": no_turntable and turntable is not None}, "they say how the head turns"
     )
     suffix = "none" if no_turntable else turntable.value if turntable is not None else usual_suffix()
+    refuse_without("a turntable", {"--frames": frames is not None and suffix == "none"}, "pictures have none")
+    refuse_together(
+        "--camera-label", {"--face": camera_label is not None and face is not None}, "the photo is the crop"
+    )
+    check_labels(camera_label, save_label, photos, overwrite=overwrite)
+    refinement = refinement_of(method or Method.hybrid, steps, time_budget, fixed_camera, seed)
+    if refinement is not None and camera_label is not None:
+        refinement = replace(refinement, refine_camera=False)
+    turntable_frames = TURNTABLE_FRAMES if frames is None else frames
 
-    def outputs_of(photo: Path) -> list[Path]:
+    def outputs_of(photo: PhotoFile) -> list[Path]:
         endings = ["_inversion.png", "_seen.png", "_report.json", ".geoinv"]
         if suffix != "none":
             endings.insert(2, f"_turntable.{suffix}")
         return [out / f"{photo.stem}{ending}" for ending in endings]
+
+    @cache
+    def model_sha256() -> str:
+        from ..checkpoints.store import generator_path, sha256_of
+
+        return sha256_of(generator_path(model))
+
+    def settings_of(photo: PhotoFile) -> dict[str, Any]:
+        return {
+            "method": (method or Method.hybrid).value,
+            "steps": steps,
+            "time_budget": time_budget,
+            "fixed_camera": fixed_camera,
+            "camera_label": label_numbers(camera_label, photo),
+            "turntable": suffix,
+            "frames": None if suffix == "none" else turntable_frames,
+            "landmarks": landmarks.value,
+            "face": face,
+            "seed": seed,
+            "model_sha256": model_sha256(),
+        }
+
+    def is_label_saved(photo: PhotoFile) -> bool:
+        return save_label is None or has_label(save_label, f"{photo.stem}_aligned.png")
 
     def prepare() -> Session:
         from ..session import Session
@@ -132,15 +171,15 @@ def invert(
         console.talk(f"model {session.info.name} on {session.device}")
         return session
 
-    def work(session: Session, photo: Path) -> Result:
-        from ..images import read_photo, write_image
+    def work(session: Session, photo: PhotoFile) -> Result:
+        from ..images import write_image
         from ..present.view_pictures import inversion_sheet
         from .targets import check_same_or_new, write_json
         from .writing import write_turntable
 
-        aligned, pose = aligned_and_pose(session, read_photo(photo), photo, face, camera_label)
+        aligned, pose = aligned_and_pose(session, photo, face, camera_label)
         for warning in aligned.warnings:
-            console.warn(f"{photo}: {warning}")
+            console.warn(f"{photo.path}: {warning}")
         crop = out / f"{photo.stem}_aligned.png"
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
         inversion, reconstruction, run = fitted(
@@ -151,7 +190,7 @@ def invert(
         is_interrupted = run is not None and run.is_interrupted
         turns = suffix != "none" and not is_interrupted  # who pressed Ctrl-C should not wait for a video
         if turns:  # first, as it takes longest: a run that is cut short should leave nothing behind
-            write_turntable(session, inversion, files[2], frames=frames)
+            write_turntable(session, inversion, files[2], frames=turntable_frames)
         write_image(crop, aligned.image)
         write_image(files[0], sheet)
         write_image(files[1], seen.picture)
@@ -159,7 +198,7 @@ def invert(
         if seen.details_change is not None:
             values["details_change"] = seen.details_change
         values["warnings"] = [*aligned.warnings, *notices.given()]
-        write_json(files[-2], {**values, "turntable_frames": frames})
+        write_json(files[-2], {**values, **provenance(photo, settings_of(photo))})
         if save_label is not None:
             from ..camera.label_files import label_of, write_label
 
@@ -176,7 +215,8 @@ def invert(
             facts["interrupted"] = is_interrupted
         return Result(summary, {**facts, "files": made}, made, ends_run=is_interrupted)
 
-    run_photos(Job("inverting", outputs_of, prepare, work), photos, overwrite=overwrite, as_json=json_output)
+    job = Job("inverting", outputs_of, lambda photo: outputs_of(photo)[-2], settings_of, prepare, work, is_label_saved)
+    run_photos(job, photos, overwrite=overwrite, as_json=run.as_json, recursive=recursive, face=face)
 
 
 def seen_of(session: Session, inversion: Inversion, reconstruction: RenderOutput) -> SeenHead:
@@ -218,7 +258,7 @@ def check_labels(camera_label: Path | None, save_label: Path | None, photos: lis
         UsageError: Naming the file.
     """
     from ..camera.label_files import LABEL_SUFFIXES, labels_in
-    from .inputs import is_single
+    from .photo_files import is_single
     from .targets import check_outputs
 
     if camera_label is not None and not camera_label.is_file():
@@ -235,10 +275,31 @@ def check_labels(camera_label: Path | None, save_label: Path | None, photos: lis
         labels_in(save_label)
 
 
+def label_numbers(camera_label: Path | None, photo: PhotoFile) -> list[float] | None:
+    """Return the 25 numbers of the photo's camera, None without a file of labels.
+
+    Raises:
+        UsageError: The file has no label of the photo.
+    """
+    if camera_label is None:
+        return None
+    from ..camera.label_files import read_label
+
+    return [float(number) for number in read_label(camera_label, photo.name)]
+
+
+def has_label(path: Path, picture: str) -> bool:
+    """Whether a file of labels is there and has that of a picture."""
+    from ..camera.label_files import labels_in
+
+    return path.is_file() and (picture in (labels := labels_in(path)) or "" in labels)
+
+
 def aligned_and_pose(
-    session: Session, read: Photo, photo: Path, face: int | None, camera_label: Path | None
+    session: Session, photo: PhotoFile, face: int | None, camera_label: Path | None
 ) -> tuple[AlignedFace, CameraPose | None]:
-    """The aligned face, and its camera where a label tells it."""
+    """Return the aligned face, and its camera where a label gives it."""
+    read = photo.read()
     if camera_label is None:
         return session.align(read, face=face_index(face)), None
     from ..align.given import given_crop
@@ -251,7 +312,7 @@ def aligned_and_pose(
 def fitted(
     session: Session,
     aligned: AlignedFace,
-    photo: Path,
+    photo: PhotoFile,
     pose: CameraPose | None,
     refinement: Refinement | None,
     *,
@@ -272,7 +333,7 @@ def fitted(
             ),
         )
     if run.is_interrupted:
-        console.warn(f"{photo}: interrupted after {run.steps} steps; the best so far is kept")
+        console.warn(f"{photo.path}: interrupted after {run.steps} steps; the best so far is kept")
     return inversion, reconstruction, run
 
 

@@ -86,15 +86,18 @@ def face_index(number: int | None) -> int | None:
 def refinement_of(
     method: Method, steps: int | None, time_budget: float | None, fixed_camera: bool, seed: int
 ) -> Refinement | None:
-    """The refinement that the options ask for; None for the encoders alone.
+    """Return the refinement that the options ask for; None for the encoders alone.
 
     Raises:
-        UsageError: Steps or a time budget for the encoders, which have neither.
+        UsageError: Steps, a time budget or a fixed camera for the encoders, which have none of them.
     """
     if method in (Method.encoder, Method.hybrid):
-        if steps is not None or time_budget is not None:
-            option = "--steps" if steps is not None else "--time-budget"
-            raise UsageError(f"{option} goes with --method optimise or pti", "the encoders take a single pass")
+        given = {
+            "--steps": steps is not None,
+            "--time-budget": time_budget is not None,
+            "--fixed-camera": fixed_camera,
+        }
+        refuse_without("--method optimise or pti", given, "the encoders take a single pass")
         return None
     from ..inversion import Refinement
 
@@ -104,8 +107,14 @@ def refinement_of(
 
 
 PhotosArg = Annotated[
-    list[Path], typer.Argument(metavar="PHOTO", help="Photos, or folders of photos.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="PHOTO",
+        help="Photos, folders of photos, patterns such as '*.jpg', or - for a pipe.",
+        show_default=False,
+    ),
 ]
+RecursiveOpt = Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders within folders too.")]
 InversionArg = Annotated[
     Path | None,
     typer.Argument(

@@ -72,9 +72,12 @@ def render(
     if views is None and not (has_angles or video or gif):
         views = DEFAULT_VIEWS
 
+    from ..present.video import find_ffmpeg
     from ..session import Session
     from .writing import angle_names, write_pictures, write_sheet, write_videos
 
+    if video:
+        find_ffmpeg()  # before the work, which is lost without it
     loaded, path = load_inversion(inversion, out)
     wanted: dict[Kind, bool] = {"color": True, "depth": depth, "normals": normals, "seen": seen}
     kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]

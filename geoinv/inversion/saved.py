@@ -20,6 +20,7 @@ from ..camera import CameraPose
 from ..conventions import CROP_SIZE
 from ..errors import CheckpointError, ShapeError, UsageError
 from ..files import atomic_path
+from ..images import IMAGE_SUFFIXES
 
 FORMAT = "geoinv-inversion"
 FORMAT_VERSION = 1
@@ -34,6 +35,7 @@ _TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uin
 _DETAILS = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
+_MAKE = "make one with `geoinv invert PHOTO`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,22 +218,22 @@ class Inversion:
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and header of a file that claims to be an inversion."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if "geoinv" not in metadata:
-                raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
-            header = json.loads(metadata["geoinv"])
-            known = {**_TENSORS, **_DETAILS}
-            names = [name for name in file.keys() if name in known or name.startswith(_TUNING)]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in names}
+        contents = path.read_bytes()  # safetensors opens no file whose name is not UTF-8
+        every_tensor = load(contents)
+        metadata = _metadata(contents)
+        if "geoinv" not in metadata:
+            raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
+        header = json.loads(metadata["geoinv"])
     except SafetensorError as error:
         if path.suffix.lower() == SUFFIX:
             raise CheckpointError(f"{path} is cut or damaged", _REDO) from error
-        raise CheckpointError(f"{path} is not a geoinv inversion", f"to make one: `geoinv invert {path}`") from error
-    except json.JSONDecodeError as error:
+        hint = f"to make one: `geoinv invert {path}`" if path.suffix.lower() in IMAGE_SUFFIXES else _MAKE
+        raise CheckpointError(f"{path} is not a geoinv inversion", hint) from error
+    except (json.JSONDecodeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged (its header is not JSON)", _REDO) from error
     except OSError as error:
         raise CheckpointError(
@@ -239,7 +241,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
+    known = {**_TENSORS, **_DETAILS}
+    tensors = {name: value for name, value in every_tensor.items() if name in known or name.startswith(_TUNING)}
     return tensors, header
+
+
+def _metadata(contents: bytes) -> dict[str, str]:
+    """The text entries of a safetensors file that was found to be whole: its header is JSON, its length comes first."""
+    length = int.from_bytes(contents[:8], "little")
+    return dict(json.loads(contents[8 : 8 + length]).get("__metadata__") or {})
 
 
 def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ def write_video(
 def usual_suffix() -> Literal["mp4", "gif"]:
     """``mp4``; without ffmpeg ``gif``, which is said: for videos whose format nobody asked for."""
     try:
-        _ffmpeg()
+        find_ffmpeg()
     except MissingDependencyError as error:
         notify(f"videos are .gif instead of .mp4: {error.message}")
         return "gif"
@@ -86,7 +86,7 @@ def _counted(frames: Iterator[Picture], on_frame: Callable[[int], None] | None) 
 def _write_mp4(path: Path, name: str, first: Picture, rest: Iterator[Picture], fps: int) -> None:
     height, width = (side + side % 2 for side in first.shape[:2])  # yuv420p needs even sides
     command = [
-        *(_ffmpeg(), "-hide_banner", "-loglevel", "error", "-y"),
+        *(find_ffmpeg(), "-hide_banner", "-loglevel", "error", "-y"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"),
         *("-an", "-c:v", "libx264", "-preset", "medium", "-crf", "18", "-pix_fmt", "yuv420p"),
         # One thread and no encoder tags: the bytes depend on the frames alone.
@@ -128,7 +128,12 @@ def _failure(name: str, code: int, message: str) -> OSError | GeoinvError:
     return GeoinvError(f"ffmpeg could not write {name}: {cause}", "a .gif is written without ffmpeg")
 
 
-def _ffmpeg() -> str:
+def find_ffmpeg() -> str:
+    """Return the program that writes .mp4 files.
+
+    Raises:
+        MissingDependencyError: There is none.
+    """
     try:
         import imageio_ffmpeg
 

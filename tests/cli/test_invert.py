@@ -81,10 +81,15 @@ def test_a_folder_with_a_bad_photo(geoinv: Callable[..., Done]) -> None:
 
 
 def test_two_photos_of_one_name(geoinv: Callable[..., Done], woman: Path) -> None:
-    shutil.copy(woman, "woman.png")
-    done = geoinv("align", woman, "woman.png", "--out", "out", "--json")
-    assert (done.code, len(done.json["results"]), len(done.json["failed"])) == (1, 1, 1)
-    assert "would overwrite" in done.err
+    Path("in").mkdir()
+    shutil.copy(woman, "in/woman.jpg")
+    Image.open(woman).save("in/woman.png")
+    done = geoinv("align", "in", "--out", "out", "--json")
+    assert (done.code, len(done.json["results"])) == (0, 2)
+    assert [name for name in listing(Path("out")) if name.endswith("png")] == [
+        "woman_jpg_aligned.png",
+        "woman_png_aligned.png",
+    ]
 
 
 def test_results_in_the_photos_folder_are_no_photos(geoinv: Callable[..., Done], woman: Path) -> None:
