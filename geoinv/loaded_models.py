@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .align import FaceAligner
     from .checkpoints.store import ModelInfo
     from .editing import Directions
-    from .models.details import LocalBranch
     from .models.encoder import GlobalEncoder
     from .models.generator import TriPlaneGenerator
+    from .models.local_branch import LocalBranch
 
 Landmarks = Literal["mediapipe", "face-alignment"]
 

@@ -6,7 +6,8 @@ The commands of ``geoinv`` are thin callers of this class.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .camera import CameraPose
+from .camera import Camera, CameraPose
 from .errors import CheckpointError, MissingDetailsError, MissingEncoderError, ShapeError, UsageError
+from .heads import DetailedHead, Edit, Head, PlainHead, each_view
 from .images import Photo as ReadPhoto
-from .inversion import Inversion, encode_face
+from .inversion import Inversion, Inverted, Provenance, encode_face
+from .inversion.encode import source_of
+from .inversion.kept_heads import KeptHeads
 from .loaded_models import Landmarks, LoadedModels
+from .models.render_output import RenderOutput
 from .notices import notify
 
 if TYPE_CHECKING:
@@ -26,9 +31,7 @@ if TYPE_CHECKING:
 
     from .align import AlignedFace
     from .editing import IdentityBound
-    from .inversion.optimise.refine import OnStep, RefinedHead, Refinement
-    from .models.details import DetailedGenerator, LocalBranch
-    from .models.generator import RenderOutput, TriPlaneGenerator
+    from .inversion.optimise.refine import OnStep, Refinement
 
 Photo = str | os.PathLike[str] | np.ndarray | ReadPhoto
 Angles = float | Sequence[float]
@@ -36,6 +39,10 @@ Angles = float | Sequence[float]
 
 class Session(LoadedModels):
     """From photos to heads, views, edits and meshes, by the models that it loads; see :class:`LoadedModels`."""
+
+    @cached_property
+    def _heads(self) -> KeptHeads:
+        return KeptHeads()
 
     @classmethod
     def load(
@@ -95,11 +102,11 @@ class Session(LoadedModels):
             MissingEncoderError: The generator has no encoder, and there is no refinement.
             MissingDetailsError: ``with_details=True``, and there is no local branch for generator and encoder.
         """
-        return self.invert_and_render(
+        return self.inverted(
             photo, face=face, source=source, pose=pose, refinement=refinement, with_details=with_details
-        )[0]
+        ).inversion
 
-    def invert_and_render(
+    def inverted(
         self,
         photo: Photo | AlignedFace,
         *,
@@ -108,8 +115,14 @@ class Session(LoadedModels):
         pose: CameraPose | None = None,
         refinement: Refinement | None = None,
         with_details: bool | None = None,
-    ) -> tuple[Inversion, RenderOutput]:
-        """As :meth:`invert`, with the reconstruction in the photo's view, which inversion renders anyway."""
+        on_step: OnStep | None = None,
+    ) -> Inverted:
+        """An inversion as by :meth:`invert`, with the head and its views in the photo's camera, which come with it.
+
+        Args:
+            photo: As in :meth:`invert`, like all the others.
+            on_step: Called after each step of optimisation. Ctrl-C ends the steps; the best so far is returned.
+        """
         self.check_crop()
         if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto):
             if source is None and isinstance(photo, str | os.PathLike):
@@ -117,71 +130,56 @@ class Session(LoadedModels):
             aligned = self.align(photo, face=face)
         else:
             aligned = photo
+        provenance = Provenance(source or "photo", self.info.name, self.info.sha256, self.seed)
         if refinement is None:
-            _ = self.encoder  # first: without it, the local branch does not matter
-            branch = None
+            encoder, branch = self.encoder, None  # first: without it, the local branch does not matter
             if with_details is not False:
                 branch = self.local_branch if with_details else self.local_branch_or_notice
-            return self._start(aligned, source, pose, needs_encoder=True, branch=branch)
-        return self.refine(aligned, refinement, source=source, pose=pose)[:2]
+            made = encode_face(aligned, self.generator, encoder, provenance, pose=pose, branch=branch)
+        else:
+            made = self._refined(aligned, refinement, provenance, pose, on_step)
+        if self.shown_with is None:
+            self._heads.keep(made.inversion, made.head)
+        return made
 
-    def refine(
+    def _refined(
         self,
         face: AlignedFace,
         refinement: Refinement,
-        *,
-        source: str | None = None,
-        pose: CameraPose | None = None,
-        on_step: OnStep | None = None,
-    ) -> tuple[Inversion, RenderOutput, RefinedHead]:
-        """Inversion by optimisation, from the encoder where the generator has one, else from the mean head.
-
-        Args:
-            face: From :meth:`align`.
-            refinement: How.
-            source: Name kept in the inversion.
-            pose: The camera, where it is known.
-            on_step: Told after each step. Ctrl-C ends the steps; the best so far is returned.
-        """
-        from .align.hull import landmark_hull
-        from .inversion import refine_inversion
-
-        start, reconstruction = self._start(face, source, pose, needs_encoder=False)
-        mask = landmark_hull(face.landmarks, face.image.shape[:2])
-        return refine_inversion(start, reconstruction, mask, self.generator, refinement, on_step)
-
-    def _start(
-        self,
-        face: AlignedFace,
-        source: str | None,
+        provenance: Provenance,
         pose: CameraPose | None,
-        *,
-        needs_encoder: bool,
-        branch: LocalBranch | None = None,
-    ) -> tuple[Inversion, RenderOutput]:
-        facts = {"generator_name": self.info.name, "generator_sha256": self.info.sha256, "source": source or "photo"}
+        on_step: OnStep | None,
+    ) -> Inverted:
+        """Optimisation from the encoder where the generator has one, else from the mean head."""
+        from .align.hull import landmark_hull
+        from .inversion import mean_face, refine_inversion
+
         try:
-            encoder = self.encoder
+            start = encode_face(face, self.generator, self.encoder, provenance, pose=pose)
         except MissingEncoderError:
-            if needs_encoder:
-                raise
-            from .inversion import mean_face
-
             notify("the model has no encoder: optimisation starts from its mean head")
-            return mean_face(face, self.generator, seed=self.seed, pose=pose, **facts)
-        return encode_face(face, self.generator, encoder, seed=self.seed, pose=pose, branch=branch, **facts)
+            start = mean_face(face, self.generator, provenance, pose=pose)
+        mask = landmark_hull(face.landmarks, face.image.shape[:2])
+        return refine_inversion(start, mask, self.generator, refinement, on_step)
 
-    def generator_of(self, inversion: Inversion) -> TriPlaneGenerator | DetailedGenerator:
-        """What an inversion is rendered with: its own tuned generator where it was made by ``pti``, and the details of
-        its photo where it has them; or ``shown_with``, which knows neither.
+    def head(self, inversion: Inversion) -> Head:
+        """The head of an inversion, ready to be seen: by its own tuned generator where it was made by ``pti``, and with
+        the details of its photo where it has them; or by ``shown_with``, which knows neither.
+
+        The last heads are kept, so that asking again costs nothing.
 
         Raises:
             CheckpointError: An inversion of another generator, a tuned one in a session with ``shown_with``, or one
                 with details while the generator here has no local branch.
         """
+        self.check(inversion)
+        return self._heads.get(inversion, self._make_head)
+
+    @torch.no_grad()
+    def _make_head(self, inversion: Inversion) -> Head:
         from .heads.tuned import tuned_generator
 
-        self.check(inversion)
+        after = inversion.w_plus.to(self.device)
         if (shown := self._shown_generator_and_info) is not None:
             if inversion.tuning:
                 raise CheckpointError(
@@ -189,13 +187,10 @@ class Session(LoadedModels):
                     f"go with {self.shown_with}",
                     "invert the photo with another --method to show it with another generator",
                 )
-            return shown[0]
-        generator = tuned_generator(self.generator, inversion.tuning)
+            return PlainHead(shown[0], after)
+        plain = PlainHead(tuned_generator(self.generator, inversion.tuning), after)
         if inversion.details is None:
-            return generator
-        from .inversion.encode import source_view
-        from .models.details import DetailedGenerator, Edit
-
+            return plain
         try:
             branch = self.local_branch
         except MissingDetailsError as error:
@@ -203,12 +198,11 @@ class Session(LoadedModels):
                 f"the inversion of {inversion.source} has details, which cannot be shown: {error.message}",
                 "put the model's -details.safetensors back beside its generator, or invert with --method encoder",
             ) from error
-        source = source_view(inversion, self.device)
         edit = None
         if inversion.edits:
-            after = inversion.w_plus.to(self.device)
-            edit = Edit(self._with(after, {name: -strength for name, strength in inversion.edits.items()}), after)
-        return DetailedGenerator(generator, branch, source, edit=edit)
+            before = self._with(after, {name: -strength for name, strength in inversion.edits.items()})
+            edit = Edit(before, after)
+        return DetailedHead(plain, branch, source_of(inversion.details, inversion, plain), edit=edit)
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.
@@ -247,7 +241,7 @@ class Session(LoadedModels):
         *,
         yaw_deg: Angles | None = None,
         pitch_deg: Angles | None = None,
-        cam2world: Tensor | None = None,
+        camera: Camera | None = None,
     ) -> RenderOutput:
         """Views of a head.
 
@@ -255,56 +249,32 @@ class Session(LoadedModels):
             inversion: From :meth:`invert` or :meth:`edit`.
             yaw_deg: Camera yaws; positive looks from the head's left, so that the face turns to image left.
             pitch_deg: Camera pitches, positive from above; one angle or as many as yaws.
-            cam2world: [N, 4, 4] instead of angles. With neither, the photo's own view.
+            camera: Cameras instead of angles. With neither, the photo's own view.
 
         Returns:
             ``color`` [N, 3, H, W], ``alpha``, ``depth`` [N, 1, H, W] of all views.
         """
-        outputs = list(self.iter_render(inversion, self.cameras(inversion, yaw_deg, pitch_deg, cam2world)))
-        from .models.generator import RenderOutput
-
-        return RenderOutput(
-            torch.cat([view.color for view in outputs]),
-            torch.cat([view.alpha for view in outputs]),
-            torch.cat([view.depth for view in outputs]),
-        )
-
-    def iter_render(self, inversion: Inversion, cam2world: Tensor) -> Iterator[RenderOutput]:
-        """One view after another, for long videos: planes are made once, memory holds one picture.
-
-        Args:
-            inversion: From :meth:`invert` or :meth:`edit`.
-            cam2world: [N, 4, 4].
-        """
-        generator = self.generator_of(inversion)
-        if cam2world.ndim != 3 or cam2world.shape[1:] != (4, 4):
-            raise ShapeError(f"cam2world must be [N, 4, 4], got {list(cam2world.shape)}")
-        w_plus = inversion.w_plus.to(self.device)
-        with torch.no_grad():
-            planes = generator.planes(w_plus)
-        for matrix in cam2world.to(self.device, torch.float32):
-            with torch.no_grad():
-                view = generator.render(planes, matrix[None], w_plus=w_plus)
-            yield view
+        head = self.head(inversion)
+        return RenderOutput.cat(list(each_view(head, self.cameras(inversion, yaw_deg, pitch_deg, camera))))
 
     def cameras(
         self,
         inversion: Inversion,
         yaw_deg: Angles | None = None,
         pitch_deg: Angles | None = None,
-        cam2world: Tensor | None = None,
-    ) -> Tensor:
-        """[N, 4, 4] for the arguments of :meth:`render`.
+        camera: Camera | None = None,
+    ) -> Camera:
+        """The cameras that the arguments of :meth:`render` stand for.
 
         Raises:
-            UsageError: Angles and matrices together, or lists of different lengths.
+            UsageError: Angles and cameras together, or lists of different lengths.
         """
-        if cam2world is not None:
+        if camera is not None:
             if yaw_deg is not None or pitch_deg is not None:
-                raise UsageError("give angles or cam2world, not both")
-            return cam2world
+                raise UsageError("give angles or a camera, not both")
+            return camera
         if yaw_deg is None and pitch_deg is None:
-            return inversion.pose.cam2world(self.orbit)
+            return inversion.pose.camera(self.orbit)
         yaws, pitches = _as_list(yaw_deg), _as_list(pitch_deg)
         count = max(len(yaws), len(pitches))
         if len(yaws) not in (1, count) or len(pitches) not in (1, count):
@@ -316,7 +286,7 @@ class Session(LoadedModels):
         angles = torch.zeros(count, 6)
         angles[:, 0] = torch.deg2rad(torch.tensor(yaws, dtype=torch.float32))
         angles[:, 1] = torch.deg2rad(torch.tensor(pitches, dtype=torch.float32))
-        return CameraPose.from_vector(angles).cam2world(self.orbit)
+        return CameraPose.from_vector(angles).camera(self.orbit)
 
     def edit(self, inversion: Inversion, strengths: Mapping[str, float]) -> Inversion:
         """The head with attributes changed.
@@ -352,7 +322,7 @@ class Session(LoadedModels):
         from .faces.identity import identity_descriptor
 
         def descriptor(head: Inversion) -> Tensor:
-            return identity_descriptor((self.render(head).over(0.5) + 1.0) / 2.0)
+            return identity_descriptor(self.render(head).over_grey())
 
         def scaled(scale: float) -> Inversion:
             return self.edit(inversion, {name: scale * strength for name, strength in strengths.items()})
@@ -370,13 +340,9 @@ class Session(LoadedModels):
             resolution: Cells along a side of the box of 370 mm.
             simplify: Reduce to about so many triangles; None keeps all.
         """
-        from .mesh import extract_mesh, volume_of
+        from .mesh import extract_mesh
 
-        generator = self.generator_of(inversion)
-        with torch.no_grad():
-            planes = generator.planes(inversion.w_plus.to(self.device))
-        volume = volume_of(generator.config)
-        return extract_mesh(generator, planes, resolution=resolution, simplify=simplify, volume=volume)
+        return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify)
 
 
 def load(

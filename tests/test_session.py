@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import geoinv
-from geoinv.camera import CameraPose
+from geoinv.camera import Camera, CameraPose
 from tests.tiny_models import write_tiny_weights
 
 WOMAN = Path(__file__).parents[1] / "examples" / "woman.jpg"
@@ -47,14 +47,15 @@ def test_render_shapes(session: geoinv.Session, inversion: geoinv.Inversion) -> 
     assert views.alpha.shape == (3, 1, 32, 32)
     assert views.depth.shape == (3, 1, 16, 16)
     own = session.render(inversion)
-    same = session.render(inversion, cam2world=inversion.pose.cam2world())
+    same = session.render(inversion, camera=inversion.pose.camera(session.orbit))
     assert torch.equal(own.color, same.color)
 
 
 def test_cameras_are_degrees(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
     cameras = session.cameras(inversion, 30.0, [0.0, 10.0])
     expected = [CameraPose.from_angles(math.radians(30), math.radians(pitch)).cam2world() for pitch in (0, 10)]
-    assert torch.allclose(cameras, torch.cat(expected), atol=1e-6)
+    assert torch.allclose(cameras.cam2world, torch.cat(expected), atol=1e-6)
+    assert cameras.focal == session.orbit.focal
 
 
 def test_edit_and_mesh(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
@@ -71,8 +72,8 @@ def test_refuses(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
     with pytest.raises(geoinv.CheckpointError, match="made by generator"):
         session.render(replace(inversion, generator_sha256="0" * 64))
     with pytest.raises(geoinv.UsageError, match="not both"):
-        session.render(inversion, yaw_deg=1.0, cam2world=torch.eye(4)[None])
+        session.render(inversion, yaw_deg=1.0, camera=Camera(torch.eye(4)[None], 4.0))
     with pytest.raises(geoinv.ShapeError, match="cam2world"):
-        session.render(inversion, cam2world=torch.eye(4))
+        Camera(torch.eye(4), 4.0)
     with pytest.raises(geoinv.ShapeError, match="photo must be"):
         session.align(np.zeros((100, 100), np.uint8))

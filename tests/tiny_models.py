@@ -17,9 +17,9 @@ from geoinv.models.config import (
     MappingConfig,
     RenderConfig,
 )
-from geoinv.models.details import LocalBranch
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.local_branch import LocalBranch
 
 
 def tiny_config() -> GeneratorConfig:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from ..camera import CameraPose, pixel_centres, rays_through
+from ..camera import Camera, CameraPose, pixel_centres
+from ..camera.orbits import poses_at
+from ..conventions import FACE_ORBIT
 from ..models.generator import TriPlaneGenerator
 from ..models.precision import allow_bfloat16
 from ..models.superresolution import HybridSuperresolution
@@ -20,9 +22,9 @@ from .timing import Job
 VIEWS = 8
 
 
-def orbit() -> Tensor:
-    """[8, 4, 4] cameras from -35 to +35 degrees."""
-    return torch.cat([CameraPose.from_angles(float(yaw)).cam2world() for yaw in torch.linspace(-0.6, 0.6, VIEWS)])
+def orbit() -> Camera:
+    """8 cameras from -35 to +35 degrees."""
+    return poses_at(torch.linspace(-0.6, 0.6, VIEWS).tolist()).camera(FACE_ORBIT)
 
 
 def random_w_plus(generator: TriPlaneGenerator, seed: int = 0) -> Tensor:
@@ -30,7 +32,7 @@ def random_w_plus(generator: TriPlaneGenerator, seed: int = 0) -> Tensor:
     z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     label = None
     if generator.config.mapping.label_dim:
-        camera = CameraPose.from_angles(0.0).cam2world().flatten(1)
+        camera = CameraPose.from_angles(0.0).cam2world(FACE_ORBIT).flatten(1)
         label = torch.cat([camera, camera.new_zeros(1, generator.config.mapping.label_dim - 16)], dim=1)
     with torch.no_grad():
         return generator.mapping(z, label)
@@ -38,14 +40,14 @@ def random_w_plus(generator: TriPlaneGenerator, seed: int = 0) -> Tensor:
 
 def view_of(generator: TriPlaneGenerator, w_plus: Tensor) -> Callable[[], object]:
     """One view of one head, from its code."""
-    camera = orbit()[VIEWS // 2 : VIEWS // 2 + 1]
+    camera = orbit()[VIEWS // 2]
     return torch.no_grad()(lambda: generator.render(generator.planes(w_plus), camera, w_plus=w_plus).color)
 
 
 def picture_jobs(generator: TriPlaneGenerator, names: dict[str, str], *, dense: bool, rounds: int) -> Iterator[Job]:
     """Backbone, rays, super-resolution and a view; ``names`` gives the JSON name of each."""
     title, side = generator.config.name, generator.config.resolution
-    w_plus, camera = random_w_plus(generator), orbit()[:1]
+    w_plus, camera = random_w_plus(generator), orbit()[0]
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
         planes = generator.planes(w_plus)
@@ -79,7 +81,7 @@ def eight_views(generator: TriPlaneGenerator) -> Callable[[], object]:
     @torch.no_grad()
     def run() -> object:
         planes = generator.planes(w_plus)
-        return [generator.render(planes, camera[None], w_plus=w_plus).color for camera in cameras]
+        return [generator.render(planes, camera, w_plus=w_plus).color for camera in cameras]
 
     return run
 
@@ -120,10 +122,10 @@ def _random_rays(generator: TriPlaneGenerator, settings: GeneratorTraining) -> R
     """Rays through random pixels of random heads, with a true surface about the middle of the box for two in three."""
     random = torch.Generator().manual_seed(2)
     heads, rays = settings.heads_per_step, settings.views_per_head * settings.rays_per_view
-    cameras = orbit()[torch.randint(VIEWS, (heads,), generator=random)]
+    cameras = Camera(orbit().cam2world[torch.randint(VIEWS, (heads,), generator=random)], FACE_ORBIT.focal)
     side = generator.config.neural_resolution
     pixels = pixel_centres(side).reshape(-1, 2)[torch.randint(side * side, (rays,), generator=random)]
-    origins, directions = rays_through(cameras, pixels)
+    origins, directions = cameras.rays(pixels)
     hit = torch.rand(heads, rays, generator=random) < 0.67
     distance = torch.where(hit, 2.6 + 0.2 * torch.rand(heads, rays, generator=random), 0.0)
     color = torch.rand(heads, rays, 3, generator=random) * hit[..., None]

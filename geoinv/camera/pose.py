@@ -9,6 +9,10 @@ from torch import Tensor
 
 from ..conventions import FACE_ORBIT, Orbit
 from ..errors import ShapeError
+from .camera import Camera
+
+TYPICAL_POSE = (0.4, 0.2, 0.1, 0.05, 0.05, 0.15)
+"""How much photos' cameras differ, in the order of :meth:`CameraPose.as_vector`: the unit in which they are learned."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class CameraPose:
     def from_angles(cls, yaw_rad: float, pitch_rad: float = 0.0, roll_rad: float = 0.0) -> CameraPose:
         """One unshifted pose, batch size 1."""
         return cls.from_vector(torch.tensor([[yaw_rad, pitch_rad, roll_rad, 0.0, 0.0, 0.0]]))
+
+    def camera(self, orbit: Orbit) -> Camera:
+        """The cameras that stand at these poses on an orbit, with its lens."""
+        return Camera(self.cam2world(orbit), orbit.focal)
 
     def cam2world(self, orbit: Orbit = FACE_ORBIT) -> Tensor:
         """[B, 4, 4] in OpenCV axes."""

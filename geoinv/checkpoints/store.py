@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from ..files import atomic_path
 from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
-from ..models.details import LocalBranch
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
+from ..models.local_branch import LocalBranch
 from .folders import cache_dir, sha256_of, weights_dir
 from .index import load_index
 

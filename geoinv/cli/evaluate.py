@@ -171,7 +171,7 @@ def _tell_ablation(
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with console.progress("measuring", total) as update:
         figures = evaluate_variants(
-            session.generator, candidates.variants, held_out, limit=limit, on_head=lambda done, _: update(done)
+            candidates.variants, held_out, device=session.device, limit=limit, on_head=lambda done, _: update(done)
         )
     if as_json:
         facts = {"set": "heads", "heads": total, "model": session.info.name, "model_sha256": session.info.sha256}

@@ -41,9 +41,7 @@ from .photo_runs import Job, Result, provenance, run_photos
 if TYPE_CHECKING:
     from ..align import AlignedFace
     from ..camera import CameraPose
-    from ..inversion import Inversion, Refinement
-    from ..inversion.optimise.refine import RefinedHead
-    from ..models.generator import RenderOutput
+    from ..inversion import Inversion, Inverted, Refinement
     from ..present.seen import SeenHead
     from ..session import Session
 
@@ -182,12 +180,12 @@ def invert(
             console.warn(f"{photo.path}: {warning}")
         crop = out / f"{photo.stem}_aligned.png"
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
-        inversion, reconstruction, run = fitted(
-            session, aligned, photo, pose, refinement, with_details=None if method is None else method is Method.hybrid
-        )
+        with_details = None if method is None else method is Method.hybrid
+        made = inverted(session, aligned, photo, pose, refinement, with_details=with_details)
+        inversion = made.inversion
         files = outputs_of(photo)
-        sheet, seen = inversion_sheet(inversion, reconstruction), seen_of(session, inversion, reconstruction)
-        is_interrupted = run is not None and run.is_interrupted
+        sheet, seen = inversion_sheet(inversion, made.views.shown), seen_of(made)
+        is_interrupted = made.run is not None and made.run.is_interrupted
         turns = suffix != "none" and not is_interrupted  # who pressed Ctrl-C should not wait for a video
         if turns:  # first, as it takes longest: a run that is cut short should leave nothing behind
             write_turntable(session, inversion, files[2], frames=turntable_frames)
@@ -209,28 +207,23 @@ def invert(
             f"yaw {values['yaw_deg']:+.1f}, "
             f"pitch {values['pitch_deg']:+.1f}, roll {values['roll_deg']:+.1f} degrees"
         )
-        made = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [*files[:2], *files[3:-1]])]
+        written = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [*files[:2], *files[3:-1]])]
         facts = {"inversion": files[-1], **values, "device": session.device.type}
-        if run is not None:
+        if made.run is not None:
             facts["interrupted"] = is_interrupted
-        return Result(summary, {**facts, "files": made}, made, ends_run=is_interrupted)
+        return Result(summary, {**facts, "files": written}, written, ends_run=is_interrupted)
 
     job = Job("inverting", outputs_of, lambda photo: outputs_of(photo)[-2], settings_of, prepare, work, is_label_saved)
     run_photos(job, photos, overwrite=overwrite, as_json=run.as_json, recursive=recursive, face=face)
 
 
-def seen_of(session: Session, inversion: Inversion, reconstruction: RenderOutput) -> SeenHead:
-    """What the photo showed of the head; ``reconstruction`` is the head in the photo's view."""
-    import torch
-
+def seen_of(made: Inverted) -> SeenHead:
+    """What the photo showed of the head."""
+    from ..heads import view_pairs
     from ..present.seen import seen_cameras, seen_head
 
-    cameras, own = seen_cameras(session.orbit), inversion.pose.cam2world(session.orbit)
-    views = list(session.iter_render(inversion, cameras))
-    without = None
-    if inversion.details is not None:
-        without = list(session.iter_render(replace(inversion, details=None), torch.cat([own, cameras])))
-    return seen_head(inversion.photo, views, cameras, (reconstruction, own), without=without)
+    views = list(view_pairs(made.head, seen_cameras(made.head.orbit)))
+    return seen_head(made.inversion.photo, made.views, views)
 
 
 def report(inversion: Inversion) -> dict[str, Any]:
@@ -309,7 +302,7 @@ def aligned_and_pose(
     return given_crop(read, session.aligner), pose
 
 
-def fitted(
+def inverted(
     session: Session,
     aligned: AlignedFace,
     photo: PhotoFile,
@@ -317,24 +310,23 @@ def fitted(
     refinement: Refinement | None,
     *,
     with_details: bool | None,
-) -> tuple[Inversion, RenderOutput, RefinedHead | None]:
-    """The inversion, its reconstruction, and the run of optimisation where there was one."""
+) -> Inverted:
+    """The inversion, with a bar for the steps of optimisation."""
     if refinement is None:
-        inverted = session.invert_and_render(aligned, source=photo.name, pose=pose, with_details=with_details)
-        return *inverted, None
+        return session.inverted(aligned, source=photo.name, pose=pose, with_details=with_details)
     with console.progress(f"{refinement.method} {photo.name}", 100) as update:
-        inversion, reconstruction, run = session.refine(
+        made = session.inverted(
             aligned,
-            refinement,
             source=photo.name,
             pose=pose,
+            refinement=refinement,
             on_step=lambda report: update(
                 int(100 * report.progress), f"{refinement.method} {photo.name}, loss {report.loss:.4f}"
             ),
         )
-    if run.is_interrupted:
-        console.warn(f"{photo.path}: interrupted after {run.steps} steps; the best so far is kept")
-    return inversion, reconstruction, run
+    if made.run is not None and made.run.is_interrupted:
+        console.warn(f"{photo.path}: interrupted after {made.run.steps} steps; the best so far is kept")
+    return made
 
 
 def gain_of(inversion: Inversion) -> str:

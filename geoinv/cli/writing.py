@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..camera import CameraPose
 from ..camera.orbits import sweep, turntable
 from ..errors import UsageError
+from ..heads import each_view
 from ..images import write_image
 from ..present.sheets import row
 from ..present.video import write_video
@@ -21,8 +20,8 @@ from . import console
 
 if TYPE_CHECKING:
     from ..inversion import Inversion
-    from ..models.generator import RenderOutput
-    from ..present.view_pictures import Kind, SourceView
+    from ..models.render_output import RenderOutput
+    from ..present.view_pictures import Kind
     from ..session import Session
 
 
@@ -45,31 +44,27 @@ def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -
     return names
 
 
-def sweep_views(session: Session, inversion: Inversion, views: int) -> tuple[list[RenderOutput], Tensor, list[str]]:
-    """Views from side to side, their cameras [V, 4, 4], and their yaws as labels."""
+def sweep_views(session: Session, inversion: Inversion, views: int) -> tuple[list[RenderOutput], list[str]]:
+    """Views from side to side, and their yaws as labels."""
     poses = sweep(views)
-    cam2world = poses.cam2world(session.orbit)
     rendered = []
     with console.progress("rendering", views) as update:
-        for view in session.iter_render(inversion, cam2world):
+        for view in each_view(session.head(inversion), poses.camera(session.orbit)):
             rendered.append(view)
             update(len(rendered))
-    return rendered, cam2world, [f"{yaw:+.0f} deg" for yaw in torch.rad2deg(poses.yaw_rad).tolist()]
+    return rendered, [f"{yaw:+.0f} deg" for yaw in torch.rad2deg(poses.yaw_rad).tolist()]
 
 
 def write_sheet(session: Session, inversion: Inversion, path: Path, views: int, kinds: Sequence[Kind]) -> None:
     """Views from side to side, a row for each kind."""
-    rendered, cam2world, labels = sweep_views(session, inversion, views)
+    rendered, labels = sweep_views(session, inversion, views)
     source = _source(session, inversion, kinds)
-    write_image(path, view_sheet(rendered, cam2world, kinds, labels=labels, source=source))
+    write_image(path, view_sheet(rendered, kinds, labels=labels, source=source))
 
 
-def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> SourceView | None:
+def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> RenderOutput | None:
     """The head as the photo sees it, where a kind of picture needs it."""
-    if "seen" not in kinds:
-        return None
-    camera = inversion.pose.cam2world(session.orbit)
-    return session.render(inversion, cam2world=camera), camera
+    return session.render(inversion) if "seen" in kinds else None
 
 
 def write_pictures(
@@ -81,13 +76,10 @@ def write_pictures(
     kinds: Sequence[Kind],
 ) -> None:
     """One picture for each view and kind, in the order of ``paths``."""
-    cameras = session.cameras(inversion, yaws, pitches)
-    rendered = list(session.iter_render(inversion, cameras))
+    rendered = list(each_view(session.head(inversion), session.cameras(inversion, yaws, pitches)))
     limits, source = shared_depth_range(rendered), _source(session, inversion, kinds)
     pictures = [
-        picture
-        for index, view in enumerate(rendered)
-        for picture in view_pictures(view, cameras[index : index + 1], kinds, depth_limits=limits, source=source)
+        picture for view in rendered for picture in view_pictures(view, kinds, depth_limits=limits, source=source)
     ]
     for path, picture in zip(paths, pictures, strict=True):
         write_image(path, picture)
@@ -97,40 +89,33 @@ def write_videos(
     session: Session, inversion: Inversion, paths: Sequence[Path], kinds: Sequence[Kind], *, frames: int
 ) -> None:
     """A turning head for each path; paths run through the kinds, then through the formats."""
-    cameras = turntable(frames).cam2world(session.orbit)
+    cameras, head = turntable(frames).camera(session.orbit), session.head(inversion)
     limits, source = None, _source(session, inversion, kinds)
     if "depth" in kinds:  # of four views round the loop, which see every depth that the frames will
-        limits = shared_depth_range(list(session.iter_render(inversion, cameras[:: max(frames // 4, 1)])))
+        limits = shared_depth_range(list(each_view(head, cameras[:: max(frames // 4, 1)])))
     pictures: list[list[np.ndarray]] = []
     with console.progress("rendering video", frames) as update:
-        for index, view in enumerate(session.iter_render(inversion, cameras)):
-            camera = cameras[index : index + 1]
-            pictures.append(list(view_pictures(view, camera, kinds, depth_limits=limits, source=source)))
-            update(index + 1)
+        for view in each_view(head, cameras):
+            pictures.append(list(view_pictures(view, kinds, depth_limits=limits, source=source)))
+            update(len(pictures))
     for number, path in enumerate(paths):
         write_video(path, (picture[number % len(kinds)] for picture in pictures))
 
 
 def write_turntable(session: Session, inversion: Inversion, path: Path, *, frames: int) -> None:
     """One video of the turning head; frames are written as they are rendered."""
-
-    def pictures() -> Iterator[np.ndarray]:
-        cameras = turntable(frames).cam2world(session.orbit)
-        for index, view in enumerate(session.iter_render(inversion, cameras)):
-            yield view_pictures(view, cameras[index : index + 1])[0]
-
+    views = each_view(session.head(inversion), turntable(frames).camera(session.orbit))
     with console.progress(f"rendering {path.name}", frames) as update:
-        write_video(path, pictures(), on_frame=update)
+        write_video(path, (view_pictures(view)[0] for view in views), on_frame=update)
 
 
 def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, float], count: int) -> np.ndarray:
     """One picture from the front for each of ``count`` factors of the strengths, from -1 to 1."""
-    front = CameraPose.from_angles(0.0).cam2world(session.orbit)
     pictures, labels = [], []
     with console.progress("rendering", count) as update:
         for factor in np.linspace(-1.0, 1.0, count).tolist():
             edited = session.edit(head, {name: factor * strength for name, strength in strengths.items()})
-            pictures.append(view_pictures(session.render(edited, cam2world=front), front)[0])
+            pictures.append(view_pictures(session.render(edited, yaw_deg=0.0))[0])
             labels.append(" ".join(f"{name} {factor * strength:+.2g}" for name, strength in strengths.items()))
             update(len(pictures))
     return row(pictures, labels=labels)
@@ -142,7 +127,7 @@ def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: 
 
     rows = []
     for name, head in heads:
-        rendered, cam2world, angles = sweep_views(session, head, views)
-        pictures = [view_pictures(view, cam2world[index : index + 1])[0] for index, view in enumerate(rendered)]
+        rendered, angles = sweep_views(session, head, views)
+        pictures = [view_pictures(view)[0] for view in rendered]
         rows.append(row(pictures, labels=[f"{name}, {angle}" for angle in angles]))
     return stack(rows)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..camera import CameraPose
+from ..heads import PlainHead
 from .directions import Directions
 
 if TYPE_CHECKING:
@@ -61,11 +62,6 @@ def shown_change(before: Tensor, after: Tensor) -> float:
 
 def _pictures(generator: TriPlaneGenerator, w_plus: Tensor) -> Tensor:
     """[B, 3, h, h] in [0, 1] from the front, over grey."""
-    front = CameraPose.from_angles(0.0).cam2world(generator.config.orbit).to(w_plus.device)
-    views = [
-        generator.render(
-            generator.planes(code[None]), front, w_plus=code[None], resolution=_SIDE, superresolution=False
-        )
-        for code in w_plus
-    ]
-    return torch.cat([(view.over(0.5) + 1.0) / 2.0 for view in views])
+    front = generator.camera(CameraPose.from_angles(0.0))
+    heads = (PlainHead(generator, code[None]) for code in w_plus)
+    return torch.cat([head.view(front, resolution=_SIDE, superresolution=False).over_grey() for head in heads])

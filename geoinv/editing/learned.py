@@ -14,6 +14,7 @@ from torch import Tensor
 from ..camera import CameraPose
 from ..errors import PhotoError, UsageError
 from ..faces.identity import identity_distance
+from ..heads import PlainHead
 from ..models.latent_space import measure_latent_space, random_codes
 from .hyperplane import fit_hyperplane
 from .scores import AttributeScore
@@ -136,8 +137,7 @@ def _effect(
 
 def front_picture(generator: TriPlaneGenerator, w: Tensor) -> Tensor:
     """[1, 3, H, H] in [0, 1] on the CPU over mid-grey: the head of a code [w_dim], from the front."""
-    w_plus = w[None, None].expand(1, generator.config.num_ws, -1)
-    camera = CameraPose.from_angles(0.0).cam2world().to(w.device)
+    head = PlainHead(generator, w[None, None].expand(1, generator.config.num_ws, -1))
     side = min(_SIDE, generator.config.neural_resolution)
-    view = generator.render(generator.planes(w_plus), camera, w_plus=w_plus, resolution=side)
-    return (view.over(0.5).float().cpu() + 1.0) / 2.0
+    view = head.view(generator.camera(CameraPose.from_angles(0.0)), resolution=side)
+    return view.cpu().over_grey()

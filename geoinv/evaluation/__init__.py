@@ -7,7 +7,7 @@ from .means import Figures
 from .photos import evaluate_photos
 from .refinement import evaluate_refined_heads, evaluate_refined_photos
 from .table import compared_rows, rounded, table_rows
-from .variants import Reconstruction, Variant, detailed_by, encoded_by, plain_head
+from .variants import Variant, encoded_by
 
 __all__ = [
     "COLUMNS",
@@ -15,13 +15,11 @@ __all__ = [
     "Figures",
     "HeldOutHead",
     "HeldOutHeads",
-    "Reconstruction",
     "Variant",
     "ablation_rows",
     "build_held_out",
     "candidates_of",
     "compared_rows",
-    "detailed_by",
     "encoded_by",
     "evaluate_heads",
     "evaluate_photos",
@@ -29,7 +27,6 @@ __all__ = [
     "evaluate_refined_photos",
     "evaluate_variants",
     "load_held_out",
-    "plain_head",
     "rounded",
     "table_rows",
 ]

@@ -13,11 +13,10 @@ from ..errors import MissingDetailsError
 from .heads import inversion_figures, measure_inversion, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Figures, Means
-from .variants import Variant, detailed_by, encoded_by
+from .variants import Variant, encoded_by
 
 if TYPE_CHECKING:
-    from ..models.details import Alignment
-    from ..models.generator import TriPlaneGenerator
+    from ..heads import Alignment
     from ..session import Session
 
 COLUMNS: tuple[tuple[str, str, str], ...] = (
@@ -66,49 +65,51 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     """
     from ..checkpoints.store import load_encoder_of, model_file
 
-    found = Candidates([Variant(E0, encoded_by(session.encoder))])
+    found = Candidates([Variant(E0, encoded_by(session.encoder, session.generator))])
     path = no_geometry if no_geometry is not None else model_file(session.model, "encoder-nogeometry")
     if no_geometry is None and not path.is_file():
         found.left_out[E0_WITHOUT_GEOMETRY] = f"no such encoder is given, and there is none at {path}"
     else:
         encoder = load_encoder_of(session.model, path, session.device)[0]
-        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder)))
+        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, session.generator)))
     try:
         branch = session.local_branch
     except MissingDetailsError as error:
         found.left_out.update({name: error.message for name, _ in ALIGNMENTS})
         return found
-    found.variants += [Variant(name, detailed_by(session.encoder, branch, alignment)) for name, alignment in ALIGNMENTS]
+    found.variants += [
+        Variant(name, encoded_by(session.encoder, session.generator, branch, alignment))
+        for name, alignment in ALIGNMENTS
+    ]
     return found
 
 
 def evaluate_variants(
-    generator: TriPlaneGenerator,
     variants: Sequence[Variant],
     held_out: HeldOutHeads | None = None,
     *,
+    device: torch.device | str = "cpu",
     limit: int | None = None,
     on_head: Callable[[int, int], None] | None = None,
 ) -> dict[str, Figures]:
     """Figures by the variants' names, all on the same photos.
 
     Args:
-        generator: In evaluation mode; that of all variants.
         variants: What to compare.
         held_out: The shipped heads by default.
+        device: Where the variants' networks are.
         limit: Only so many heads, from the first.
         on_head: Called with the number of heads done and of all.
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
-    device = next(generator.parameters()).device
     means = {variant.name: Means() for variant in variants}
     with torch.no_grad():
         for index in range(count):
             head = held_out.head(index)
             photo, truths = head.photo(index).to(device), true_descriptors(head)
             for variant in variants:
-                measure_inversion(means[variant.name], variant.invert, generator, head, photo, truths)
+                measure_inversion(means[variant.name], variant.invert, head, photo, truths)
             if on_head is not None:
                 on_head(index + 1, count)
     return {name: inversion_figures(own, count) for name, own in means.items()}

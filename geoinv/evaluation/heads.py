@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..camera import CameraPose
+from ..camera import Camera, CameraPose
 from ..camera.surface import render_normals
+from ..conventions import FACE_ORBIT
 from ..faces.identity import identity_descriptor
+from ..heads import Head, PlainHead
 from ..images.tensors import at_side
 from ..metrics.camera import rotation_angle_deg
 from ..metrics.geometry import (
@@ -32,15 +34,16 @@ from ..metrics.geometry import (
     units_to_mm,
 )
 from ..metrics.image import psnr_db, ssim
-from .held_out import GREY, HeldOutHead, HeldOutHeads, load_held_out
+from .held_out import HeldOutHead, HeldOutHeads, load_held_out
 from .means import Figures, Means
-from .variants import Invert, Reconstruction, detailed_by, encoded_by
+from .variants import Invert, encoded_by
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..models.details import LocalBranch
-    from ..models.generator import RenderOutput, TriPlaneGenerator
+    from ..models.generator import TriPlaneGenerator
+    from ..models.local_branch import LocalBranch
+    from ..models.render_output import RenderOutput
 
 NOVEL_DEG = 30
 """The views that ``novel_psnr_db``, ``ssim_novel`` and ``identity_novel`` are of, to both sides."""
@@ -75,12 +78,12 @@ def evaluate_heads(
     count = len(held_out) if limit is None else min(limit, len(held_out))
     device = next(generator.parameters()).device
     means = Means()
-    invert = None if encoder is None else encoded_by(encoder) if branch is None else detailed_by(encoder, branch)
+    invert = None if encoder is None else encoded_by(encoder, generator, branch)
     with torch.no_grad():
         for index in range(count):
             head = held_out.head(index)
             if invert is not None:
-                measure_inversion(means, invert, generator, head, head.photo(index).to(device))
+                measure_inversion(means, invert, head, head.photo(index).to(device))
             if held_out.latents.shape[1] == generator.config.z_dim:
                 _measure_generator(means, generator, head, device)
             if on_head is not None:
@@ -115,18 +118,17 @@ def _generator_figures(means: Means) -> Figures:
 def measure_inversion(
     means: Means,
     invert: Invert,
-    generator: TriPlaneGenerator,
     head: HeldOutHead,
-    photo: Tensor,  # [1, 3, 256, 256] in [-1, 1], on the generator's device
+    photo: Tensor,  # [1, 3, 256, 256] in [0, 1], on the generator's device
     truths: dict[int, Tensor] | None = None,
 ) -> None:
     """Invert the photo of a head: the figures of :func:`measure_head`, and the time that it took."""
     if _SECONDS not in means.values:
-        invert(photo, generator)  # the first run also loads kernels, which is not what an inversion takes
+        invert(photo)  # the first run also loads kernels, which is not what an inversion takes
     start = _now(photo.device)
-    made = invert(photo, generator)
+    made = invert(photo)
     means.add(_SECONDS, torch.tensor(_now(photo.device) - start, dtype=torch.float64))
-    measure_head(means, made, head, truths)
+    measure_head(means, made.head, made.pose, head, truths)
 
 
 def _now(device: torch.device) -> float:
@@ -142,15 +144,20 @@ def true_descriptors(head: HeldOutHead) -> dict[int, Tensor]:
 
 
 def measure_head(
-    means: Means, made: Reconstruction, head: HeldOutHead, truths: dict[int, Tensor] | None = None
+    means: Means,
+    made: Head,
+    pose: CameraPose,
+    head: HeldOutHead,
+    truths: dict[int, Tensor] | None = None,
 ) -> None:
-    """The figures of one reconstructed head; ``truths`` are its :func:`true_descriptors`, where they are known."""
+    """The figures of one reconstructed head before the camera that its photo is said to have; ``truths`` are the true
+    head's :func:`true_descriptors`, where they are known."""
     truths = truths if truths is not None else true_descriptors(head)
-    true = CameraPose.from_cam2world(head.cam2world).as_vector()  # [V, 6]
-    told = made.camera.as_vector()
-    cameras = CameraPose.from_vector(told.cpu() + true - true[:1]).cam2world()
+    true = CameraPose.from_cam2world(head.cam2world, FACE_ORBIT).as_vector()  # [V, 6]
+    predicted = pose.as_vector().cpu()
+    cameras = CameraPose.from_vector(predicted + true - true[:1]).camera(made.orbit)
     for view, yaw_deg in enumerate(head.yaws_deg):
-        render = made.view(cameras[view : view + 1].to(told.device))  # one at a time keeps memory low
+        render = made.view(cameras[view])  # one at a time keeps memory low
         color, mask = _over_grey(render, head.color.shape[-1]), head.alpha[view : view + 1] > 0.5
         truth = head.color[view : view + 1]
         fit = psnr_db(color, truth, mask)
@@ -162,9 +169,9 @@ def measure_head(
         if abs(yaw_deg) == NOVEL_DEG:
             means.add("novel_psnr_db", fit)
         if view == 0:
-            for name, error in _geometry_errors(render, cameras[:1], head).items():
+            for name, error in _geometry_errors(render, head).items():
                 means.add(name, error)
-    means.add("camera_deg", rotation_angle_deg(cameras[:1], head.cam2world[:1]))
+    means.add("camera_deg", rotation_angle_deg(cameras.cam2world[:1], head.cam2world[:1]))
 
 
 def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOutHead, device: torch.device) -> None:
@@ -172,12 +179,11 @@ def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOut
 
     In the input view and at +-30 degrees, however many views there are, so that figures of all times can be compared.
     """
-    w_plus = generator.mapping(head.z.to(device))
-    planes = generator.planes(w_plus)
+    known = PlainHead(generator, generator.mapping(head.z.to(device)))
     for view in head.views_at(0, NOVEL_DEG):
-        camera = head.cam2world[view : view + 1].to(device)
+        camera = Camera(head.cam2world[view : view + 1], FACE_ORBIT.focal)
         truth, alpha = head.color[view : view + 1], head.alpha[view : view + 1]
-        small = generator.render(planes, camera, w_plus=w_plus, superresolution=False)
+        small = known.view(camera, superresolution=False)
         side = small.color.shape[-1]
         small_truth, small_alpha = at_side(truth, side), at_side(alpha, side)
         color = _over_grey(small, side)
@@ -187,9 +193,9 @@ def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOut
         overlap = (solid & true_solid).sum() / (solid | true_solid).sum()
         means.add("generator_alpha_iou", overlap)
         if view == 0:
-            for name, error in _geometry_errors(small, head.cam2world[:1], head).items():
+            for name, error in _geometry_errors(small, head).items():
                 means.add(f"generator_{name}", error)
-        full = generator.render(planes, camera, w_plus=w_plus)
+        full = known.view(camera)
         color = _over_grey(full, truth.shape[-1])
         means.add("generator_256_psnr_db", psnr_db(color, truth, alpha > 0.5))
         means.add("generator_256_ssim", ssim(color, truth, alpha > 0.5))
@@ -197,14 +203,16 @@ def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOut
 
 def _over_grey(render: RenderOutput, side: int) -> Tensor:
     """[1, 3, side, side] in [0, 1] over mid-grey."""
-    return at_side((render.over(GREY).float().cpu() + 1.0) / 2.0, side)
+    return at_side(render.cpu().over_grey(), side)
 
 
-def _geometry_errors(render: RenderOutput, camera: Tensor, head: HeldOutHead) -> dict[str, Tensor]:
+def _geometry_errors(render: RenderOutput, head: HeldOutHead) -> dict[str, Tensor]:
     """Depth errors in world units and normal error in degrees of the input view, [1] each."""
     side = head.depth.shape[-1]
-    depth, alpha = render.depth.float().cpu(), render.alpha.float().cpu()
-    normals = _in_camera(at_side(render_normals(depth, alpha, camera), side), camera)
+    render = render.cpu()
+    depth, alpha, camera = render.depth, render.alpha, render.camera
+    normals = render_normals(depth, alpha, camera.cam2world, focal=camera.focal)
+    normals = _in_camera(at_side(normals, side), camera.cam2world)
     truth = _in_camera(head.normals, head.cam2world[:1])
     mask = both_solid(at_side(alpha, side), at_side(head.alpha[:1], side))
     depths = at_side(depth, side), head.depth, mask

@@ -23,6 +23,7 @@ from torch import Tensor
 from ..camera import CameraPose
 from ..errors import CheckpointError, UsageError
 from ..files import atomic_path
+from ..images.tensors import GREY
 from .picture_codes import decode_grey, decode_rgb, encode_jpeg, encode_png
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ YAWS_DEG = (0, -30, 30, -15, 15, -45, 45)
 
 SIDE = 256
 GEOMETRY_SIDE = 128
-GREY = 0.5
-"""The background that stored colours lie on, and on which images are compared."""
-
 MAX_INPUT_YAW_RAD = math.radians(25.0)
 
 # The views that format 1 had keep its quality, so that figures go on; the others are smaller, still near 40 dB.
@@ -115,10 +113,10 @@ class HeldOutHead:
         return [view for view, yaw in enumerate(self.yaws_deg) if abs(yaw) in angles_deg]
 
     def photo(self, index: int) -> Tensor:
-        """The input view as a photo [1, 3, 256, 256] in [-1, 1], in front of a background that ``index`` decides."""
+        """The input view as a photo [1, 3, 256, 256] in [0, 1], in front of a background that ``index`` decides."""
         alpha = self.alpha[:1]
         behind = soft_background(index, self.color.shape[-1])
-        return (self.color[:1] + (1.0 - alpha) * (behind - GREY)).clamp(0.0, 1.0) * 2.0 - 1.0
+        return (self.color[:1] + (1.0 - alpha) * (behind - GREY)).clamp(0.0, 1.0)
 
 
 def soft_background(index: int, side: int) -> Tensor:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..align.hull import landmark_hull
-from ..camera import CameraPose
+from ..camera import Camera, CameraPose
 from ..camera.orbits import turned
+from ..conventions import Orbit
 from ..errors import MissingDirectionsError, PhotoError
 from ..faces.expression import happiness
 from ..faces.identity import identity_descriptor
+from ..heads import each_view
 from ..images import list_images, read_image
-from ..images.tensors import at_side
+from ..images.tensors import at_side, photo_tensor
 from ..metrics.image import psnr_db, ssim
 from ..notices import notify
 from .means import Figures, Means
@@ -27,7 +29,7 @@ from .means import Figures, Means
 if TYPE_CHECKING:
     from ..align import AlignedFace
     from ..inversion import Inversion
-    from ..models.generator import RenderOutput
+    from ..models.render_output import RenderOutput
     from ..session import Session
 
 IDENTITY_YAW_RAD = math.radians(25.0)
@@ -93,19 +95,19 @@ def evaluate_photos(
 
 @torch.no_grad()
 def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, with_details: bool | None) -> None:
-    inversion, render = session.invert_and_render(face, with_details=with_details)
-    photo = torch.from_numpy(np.ascontiguousarray(face.image)).permute(2, 0, 1)[None].float() / 255.0
-    small_photo, image = at_side(photo, _SIDE), _picture(render)
+    made = session.inverted(face, with_details=with_details)
+    inversion = made.inversion
+    small_photo, image = at_side(photo_tensor(face.image), _SIDE), _picture(made.views.shown)
     mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), _SIDE) > 0.5
     means.add("input_psnr_db", psnr_db(image, small_photo, mask))
     means.add("ssim_input", ssim(image, small_photo, mask))
     descriptor, shown = identity_descriptor(small_photo), identity_descriptor(image)
     means.add("identity_input", (shown - descriptor).norm(dim=1))
-    novel = torch.cat([_picture(view) for view in _side_views(session, inversion)])
+    novel = torch.cat([_picture(view) for view in each_view(made.head, _side_cameras(inversion, made.head.orbit))])
     means.add("identity_novel", (identity_descriptor(novel) - descriptor).norm(dim=1))
     if has_smile:
         edited = session.edit(inversion, {SMILE: 1.0})
-        smiling = _picture(session.render(edited, cam2world=inversion.pose.cam2world()))
+        smiling = _picture(session.render(edited))
         if happiness(small_photo) <= NEUTRAL:
             gain = happiness(smiling) - happiness(image)
             means.add("smile_gain", gain)
@@ -125,16 +127,15 @@ def _has_smile(session: Session) -> bool:
     return False
 
 
-def _side_views(session: Session, inversion: Inversion) -> list[RenderOutput]:
-    """The head turned by 25 degrees to each side of the photo's view."""
-    poses = [turned(inversion.pose, yaw) for yaw in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD)]
-    vectors = torch.cat([pose.as_vector() for pose in poses])
-    return list(session.iter_render(inversion, CameraPose.from_vector(vectors).cam2world()))
+def _side_cameras(inversion: Inversion, orbit: Orbit) -> Camera:
+    """The photo's camera turned by 25 degrees to each side."""
+    vectors = [turned(inversion.pose, yaw).as_vector() for yaw in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD)]
+    return CameraPose.from_vector(torch.cat(vectors)).camera(orbit)
 
 
 def _picture(render: RenderOutput) -> Tensor:
     """[B, 3, 256, 256] in [0, 1] over mid-grey."""
-    return at_side((render.over(0.5).float().cpu() + 1.0) / 2.0, _SIDE)
+    return at_side(render.cpu().over_grey(), _SIDE)
 
 
 def face_hull(face: AlignedFace) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """What optimisation gains over its start, side by side: on held-out heads in views it never saw, and on photos.
 
 Both columns are measured on the same pixels: those of the true head, and on photos those of
-``inversion.refine_inversion.compared_figures``.
+``inversion.refine_inversion.compared_metrics``.
 """
 
 from __future__ import annotations
@@ -12,22 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..align.hull import landmark_hull
-from ..camera import CameraPose
 from ..errors import MissingEncoderError, PhotoError
-from ..heads.tuned import tuned_generator
 from ..images import read_image
+from ..images.tensors import photo_bytes
 from ..inversion.optimise.photo_target import PhotoTarget
 from ..inversion.optimise.refine import HeadEstimate, Refinement, refine_head
+from ..inversion.reconstruct import reconstruct
 from ..notices import notify
 from .heads import head_figures, measure_head, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Figures, Means
-from .variants import plain_head
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -58,25 +56,19 @@ def evaluate_refined_heads(
     before, after, name = Means(), Means(), "encoder"
     for index in range(count):
         head = held_out.head(index)
-        photo = head.photo(index)  # [1, 3, 256, 256] in [-1, 1]
-        start, name = _start(session, photo.to(session.device))
-        picture = (photo + 1.0) / 2.0
+        picture = head.photo(index)  # [1, 3, 256, 256]
+        start, name = _start(session, picture.to(session.device))
         target = PhotoTarget.from_picture(
             picture, _face(session, picture), generator.config.neural_resolution, session.device
         )
         best = refine_head(generator, start, target, settings).estimate
         with torch.no_grad():
             truths = true_descriptors(head)
-            measure_head(before, plain_head(generator, start.w_plus, _pose(start)), head, truths)
-            tuned = tuned_generator(generator, best.tuning)
-            measure_head(after, plain_head(tuned, best.w_plus, _pose(best)), head, truths)
+            measure_head(before, start.head(generator), start.pose, head, truths)
+            measure_head(after, best.head(generator), best.pose, head, truths)
         if on_head is not None:
             on_head(index + 1, count)
     return {name: head_figures(before, count), settings.method: head_figures(after, count)}
-
-
-def _pose(estimate: HeadEstimate) -> CameraPose:
-    return CameraPose.from_vector(estimate.camera[None])
 
 
 @torch.no_grad()
@@ -88,14 +80,14 @@ def _start(session: Session, photo: Tensor) -> tuple[HeadEstimate, str]:
         notify("the model has no encoder: optimisation starts from its mean head")
         codes = session.generator.w_avg.detach()[None, None].repeat(1, session.generator.config.num_ws, 1)
         return HeadEstimate(codes, torch.zeros(6, device=session.device)), "mean"
-    estimate = encoder(photo)
-    return HeadEstimate(estimate.w_plus, estimate.camera.as_vector()[0]), "encoder"
+    made = reconstruct(photo, encoder, session.generator)
+    return HeadEstimate(made.head.plain.w_plus, made.pose.as_vector()[0]), "encoder"
 
 
 def _face(session: Session, picture: Tensor) -> Tensor:
     """[H, H] 1 on the face; empty where none is found, and then the start's head alone is compared."""
-    image = (picture[0].permute(1, 2, 0) * 255.0).round().to(torch.uint8).cpu().numpy()
-    faces = session.aligner.detect(np.ascontiguousarray(image))
+    image = photo_bytes(picture)
+    faces = session.aligner.detect(image)
     if not faces:
         return torch.zeros(image.shape[:2])
     return torch.from_numpy(landmark_hull(faces[0].landmarks, image.shape[:2]))
@@ -125,8 +117,8 @@ def evaluate_refined_photos(
     skipped = 0
     for index, path in enumerate(photos):
         try:
-            inversion, _, _ = session.refine(session.align(read_image(path)), replace(settings, seed=session.seed))
-            measured.append(inversion.metrics)
+            face = session.align(read_image(path))
+            measured.append(session.invert(face, refinement=replace(settings, seed=session.seed)).metrics)
         except PhotoError as error:
             skipped += 1
             if on_skip is not None:

@@ -1,1 +1,7 @@
-"""Heads that can be looked at: what of them the photo showed, and generators tuned to one photo."""
+"""Heads that can be looked at: the one thing that views, meshes, edits and measurements are made from."""
+
+from .detailed import Alignment, DetailedHead, Edit
+from .head import Head, ViewPair, each_view, view_pairs
+from .plain import PlainHead
+
+__all__ = ["Alignment", "DetailedHead", "Edit", "Head", "PlainHead", "ViewPair", "each_view", "view_pairs"]

@@ -1,9 +1,26 @@
-"""Pictures as tensors: at another side."""
+"""Pictures as tensors: from bytes, at another side, over grey. Colours lie in [0, 1], but at the mouths of networks."""
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+GREY = 0.5
+"""What is laid behind heads before they are compared, so that transparency costs."""
+
+
+def photo_tensor(photo: NDArray[np.uint8]) -> Tensor:
+    """RGB uint8 [H, W, 3] -> [1, 3, H, W] in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 255.0
+
+
+def photo_bytes(picture: Tensor) -> NDArray[np.uint8]:
+    """[1, 3, H, W] in [0, 1] -> RGB uint8 [H, W, 3], rounded: the inverse of :func:`photo_tensor`."""
+    pixels = (picture[0].detach().float().cpu().permute(1, 2, 0).clamp(0.0, 1.0) * 255.0).round().byte()
+    return np.ascontiguousarray(pixels.numpy())
 
 
 def at_side(images: Tensor, side: int) -> Tensor:

@@ -4,7 +4,7 @@ head, and how well it fits."""
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,26 +12,54 @@ import torch
 from torch import Tensor
 
 from ..camera import CameraPose
-from ..errors import CheckpointError
+from ..heads import DetailedHead, Head, PlainHead, ViewPair
+from ..images.tensors import at_side, photo_tensor
+from ..models.source_view import SourceView
+from .reconstruct import Reconstructed, reconstruct
 from .saved import Inversion, PhotoDetails
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..align import AlignedFace
-    from ..models.details import LocalBranch, SourceView
-    from ..models.generator import RenderOutput, TriPlaneGenerator
+    from ..models.generator import TriPlaneGenerator
+    from ..models.local_branch import LocalBranch
+    from ..models.render_output import RenderOutput
+    from .optimise.refine import RefinedHead
 
-ENCODER_SIZE = 256
-"""Side of the encoder's input in pixels."""
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an inversion comes from; kept in it.
+
+    Args:
+        source: File name of the photo.
+        generator: Name of the generator.
+        generator_sha256: Hash of its weights; showing the inversion by another generator is refused.
+        seed: Seed of the run.
+    """
+
+    source: str
+    generator: str
+    generator_sha256: str
+    seed: int = 0
 
 
-def encoder_input(photo: np.ndarray) -> Tensor:
-    """Aligned photo, uint8 [512, 512, 3] -> [1, 3, 256, 256] in [-1, 1]; each pixel is the mean of those it covers."""
-    import cv2
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """What inverting a photo gives.
 
-    small = cv2.resize(photo, (ENCODER_SIZE, ENCODER_SIZE), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1.0
+    Args:
+        inversion: What a file keeps.
+        head: The head that it stands for, ready to be seen.
+        views: The head in the photo's own view, without and with details.
+        run: The run of optimisation, where there was one.
+    """
+
+    inversion: Inversion
+    head: Head
+    views: ViewPair
+    run: RefinedHead | None = None
 
 
 @torch.no_grad()
@@ -39,160 +67,82 @@ def encode_face(
     face: AlignedFace,
     generator: TriPlaneGenerator,
     encoder: nn.Module,
+    provenance: Provenance,
     *,
-    generator_name: str,
-    generator_sha256: str,
-    source: str = "photo",
-    seed: int = 0,
     pose: CameraPose | None = None,
     branch: LocalBranch | None = None,
-) -> tuple[Inversion, RenderOutput]:
-    """The inversion of an aligned photo and its reconstruction in the photo's own view.
+) -> Inverted:
+    """The inversion of an aligned photo by the encoder, which draws no random number.
 
     Args:
         face: From :class:`geoinv.align.FaceAligner`.
         generator: The generator to invert into.
         encoder: The encoder that was trained for it.
-        generator_name: Kept in the inversion.
-        generator_sha256: Kept in the inversion; editing with another generator is refused.
-        source: File name of the photo.
-        seed: Kept in the inversion; encoding itself draws no random number.
+        provenance: Kept in the inversion.
         pose: The camera, where it is known; else the encoder's.
         branch: The local branch that was trained for both, to add what the code does not hold.
 
     Raises:
         CheckpointError: The encoder's codes do not fit the generator, or are not finite.
     """
-    device = next(generator.parameters()).device
-    image = encoder_input(face.image).to(device)
-    estimate = encoder(image)
-    w_plus: Tensor = estimate.w_plus  # [1, num_ws, w_dim]
-    expected = (1, generator.config.num_ws, generator.config.w_dim)
-    if tuple(w_plus.shape) != expected:
-        raise CheckpointError(
-            f"the encoder gives codes {list(w_plus.shape)}, generator {generator_name} takes {list(expected)}",
-            "use the encoder that was trained for this generator",
-        )
-    camera = (pose or estimate.camera).as_vector().to(device)  # [1, 6]
-    if not (torch.isfinite(w_plus).all() and torch.isfinite(camera).all()):
-        raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
-    planes = generator.planes(w_plus)
-    inversion, reconstruction = _inversion(
-        face, generator, w_plus, planes, camera, "encoder", generator_name, generator_sha256, source, seed
-    )
-    if branch is None:
-        return inversion, reconstruction
-    return with_details(inversion, reconstruction, generator, planes, branch)
-
-
-@torch.no_grad()
-def with_details(
-    inversion: Inversion,
-    reconstruction: RenderOutput,
-    generator: TriPlaneGenerator,
-    planes: Tensor,  # [1, 3, C, R, R]
-    branch: LocalBranch,
-) -> tuple[Inversion, RenderOutput]:
-    """An inversion with the details that its photo shows beyond its code, and its reconstruction with them.
-
-    Args:
-        inversion: Not yet edited.
-        reconstruction: Of the code alone, in the photo's view.
-        generator: Of the inversion.
-        planes: Of its code.
-        branch: The local branch that was trained for it.
-    """
-    from ..models.details import SourceView, render_with_details
-
-    device = reconstruction.color.device
-    photo = _photo_at_side(inversion.photo, reconstruction.color.shape[-1]).to(device)
-    cam2world = inversion.pose.cam2world(generator.config.orbit).to(device)
-    source = SourceView.of(photo, person_in(photo, reconstruction), reconstruction, cam2world)
-    details = PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
-    stored = source_view(replace(inversion, details=details), device)
-    detailed = render_with_details(generator, branch, planes, stored, cam2world)
-    before = {f"{inversion.method}_psnr_db": inversion.metrics["psnr_db"]}
-    metrics = {**inversion.metrics, **before, **fit_metrics(detailed, inversion.photo)}
-    return replace(inversion, details=details, method="hybrid", metrics=metrics), detailed
-
-
-def person_in(photo: Tensor, reconstruction: RenderOutput) -> Tensor:
-    """[1, 1, H, H] in [0, 1]: where a photo [1, 3, H, H] in [0, 1] shows the person whose reconstruction is given.
-
-    The reconstruction may be wider than the person, and then stands before the photo's background.
-    """
-    from ..align.person import person_mask
-
-    pixels = (photo[0].permute(1, 2, 0) * 255.0).round().byte().cpu().numpy()
-    mask = person_mask(np.ascontiguousarray(pixels), (reconstruction.alpha[0, 0] > 0.5).cpu().numpy())
-    soft = torch.nn.functional.avg_pool2d(torch.from_numpy(mask)[None, None].float(), 3, stride=1, padding=1)
-    return soft.to(photo.device)
-
-
-def source_view(inversion: Inversion, device: torch.device | str = "cpu") -> SourceView:
-    """What an inversion with details knows of its photo."""
-    from ..models.details import SourceView
-
-    assert inversion.details is not None
-    cam2world = inversion.pose.cam2world().to(device)
-    details = inversion.details
-    residual, depth, color = (
-        part.float().to(device)[None] for part in (details.residual, details.surface, details.color)
-    )
-    return SourceView(residual, depth[None], color, cam2world)
+    pictures = photo_tensor(face.image).to(generator.w_avg.device)
+    made = reconstruct(pictures, encoder, generator, branch, pose=pose)
+    return _inverted(face, made, "encoder" if branch is None else "hybrid", provenance)
 
 
 @torch.no_grad()
 def mean_face(
-    face: AlignedFace,
-    generator: TriPlaneGenerator,
-    *,
-    generator_name: str,
-    generator_sha256: str,
-    source: str = "photo",
-    seed: int = 0,
-    pose: CameraPose | None = None,
-) -> tuple[Inversion, RenderOutput]:
+    face: AlignedFace, generator: TriPlaneGenerator, provenance: Provenance, *, pose: CameraPose | None = None
+) -> Inverted:
     """The mean head before the camera that alignment estimates: where optimisation starts without an encoder.
 
     Arguments are those of :func:`encode_face`.
     """
     w_plus = generator.w_avg.detach()[None, None].repeat(1, generator.config.num_ws, 1)
     pose = pose or CameraPose.from_angles(math.radians(face.yaw_deg), math.radians(face.pitch_deg))
-    camera = pose.as_vector().to(w_plus.device)
-    planes = generator.planes(w_plus)
-    return _inversion(face, generator, w_plus, planes, camera, "mean", generator_name, generator_sha256, source, seed)
+    camera = pose.as_vector().to(w_plus)
+    return _inverted(
+        face, Reconstructed(PlainHead(generator, w_plus), CameraPose.from_vector(camera)), "mean", provenance
+    )
 
 
-def _inversion(
-    face: AlignedFace,
-    generator: TriPlaneGenerator,
-    w_plus: Tensor,
-    planes: Tensor,  # of w_plus
-    camera: Tensor,  # [1, 6]
-    method: str,
-    generator_name: str,
-    generator_sha256: str,
-    source: str,
-    seed: int,
-) -> tuple[Inversion, RenderOutput]:
-    cam2world = CameraPose.from_vector(camera).cam2world(generator.config.orbit)
-    reconstruction = generator.render(planes, cam2world, w_plus=w_plus)
+def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: Provenance) -> Inverted:
+    """The inversion of a reconstructed head; of a detailed one, metrics of the code alone go with it as encoder's."""
+    details, metrics = None, fit_metrics(made.views.plain, face.image)
+    if isinstance(made.head, DetailedHead):
+        details = details_of(made.head.source)
+        before = {"encoder_psnr_db": metrics["psnr_db"]}
+        metrics = metrics | before | fit_metrics(made.views.shown, face.image)
     inversion = Inversion(
-        w_plus=w_plus.float().cpu(),
-        camera=camera[0].float().cpu(),
+        w_plus=made.head.plain.w_plus.float().cpu(),
+        camera=made.pose.as_vector()[0].float().cpu(),
         photo=face.image,
         crop=np.asarray(face.matrix, dtype=np.float64),
-        source=source,
+        source=provenance.source,
         source_size=(int(face.source_size[0]), int(face.source_size[1])),
         removed_roll_deg=float(face.roll_deg),
-        generator=generator_name,
-        generator_sha256=generator_sha256,
-        metrics=fit_metrics(reconstruction, face.image),
+        generator=provenance.generator,
+        generator_sha256=provenance.generator_sha256,
+        metrics=metrics,
         method=method,
-        seed=seed,
+        details=details,
+        seed=provenance.seed,
     )
-    return inversion, reconstruction
+    return Inverted(inversion, made.head, made.views)
+
+
+def details_of(source: SourceView) -> PhotoDetails:
+    """What an inversion keeps of a photo's view of its head, batch size 1."""
+    return PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
+
+
+def source_of(details: PhotoDetails, inversion: Inversion, head: PlainHead) -> SourceView:
+    """The inverse of :func:`details_of`: what the photo of an inversion shows of its head before any edit."""
+    device = head.w_plus.device
+    residual, depth, color = (
+        part.float().to(device)[None] for part in (details.residual, details.surface, details.color)
+    )
+    return SourceView(residual, depth[None], color, inversion.pose.camera(head.orbit).to(device))
 
 
 def fit_metrics(reconstruction: RenderOutput, photo: np.ndarray) -> dict[str, float]:
@@ -202,19 +152,12 @@ def fit_metrics(reconstruction: RenderOutput, photo: np.ndarray) -> dict[str, fl
         ``psnr_db`` over the head's pixels (peak 1), and ``head_share``, the part of the picture that they are. Hair or
         a hat outside the reconstructed head is not counted, so compare ``head_share`` too.
     """
-    side = reconstruction.color.shape[-1]
-    target = _photo_at_side(photo, side)
-    alpha = reconstruction.alpha.float().cpu()
-    image = reconstruction.color.float().cpu() / alpha.clamp(min=1e-3)
-    is_head = alpha[0, 0] > 0.5
-    share = float(is_head.float().mean())
-    if share == 0.0:
+    reconstruction = reconstruction.cpu()
+    target = at_side(photo_tensor(photo), reconstruction.color.shape[-1])
+    image = reconstruction.color / reconstruction.alpha.clamp(min=1e-3)
+    is_head: Tensor = reconstruction.alpha[0, 0] > 0.5
+    fraction = float(is_head.float().mean())
+    if fraction == 0.0:
         return {"psnr_db": 0.0, "head_share": 0.0}
     squared = (image.clamp(0.0, 1.0) - target)[0, :, is_head].square().mean()
-    return {"psnr_db": round(-10.0 * math.log10(max(float(squared), 1e-10)), 4), "head_share": round(share, 4)}
-
-
-def _photo_at_side(photo: np.ndarray, side: int) -> Tensor:
-    """uint8 [H, H, 3] -> [1, 3, side, side] in [0, 1]; each pixel is the mean of those it covers."""
-    pixels = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255.0
-    return torch.nn.functional.interpolate(pixels, size=(side, side), mode="area")
+    return {"psnr_db": round(-10.0 * math.log10(max(float(squared), 1e-10)), 4), "head_share": round(fraction, 4)}

@@ -40,7 +40,7 @@ _MAKE = "make one with `geoinv invert PHOTO`"
 
 @dataclass(frozen=True, eq=False)
 class PhotoDetails:
-    """What the local branch reads, of the head before any edit (:class:`geoinv.models.details.SourceView`).
+    """What the local branch reads, of the head before any edit (:class:`geoinv.models.source_view.SourceView`).
 
     Args:
         residual: [3, 2S, 2S] float16, the photo minus the reconstruction, where both show the person.

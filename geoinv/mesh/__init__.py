@@ -3,15 +3,12 @@
 from .export import MESH_SUFFIXES, check_mesh_suffix, write_mesh
 from .extract import extract_head, extract_mesh
 from .head_mesh import HeadMesh
-from .volume import Volume, volume_of
 
 __all__ = [
     "MESH_SUFFIXES",
     "HeadMesh",
-    "Volume",
     "check_mesh_suffix",
     "extract_head",
     "extract_mesh",
-    "volume_of",
     "write_mesh",
 ]

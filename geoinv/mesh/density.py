@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..conventions import BOX_SIDE
 from ..errors import GeoinvError
-from .volume import SURFACE_LEVEL
+
+if TYPE_CHECKING:
+    from ..heads import Head
 
 _COARSE_STEP = 4  # fine cells along a side of a coarse one
 # Where a bust can be: (centre, radii) of ellipsoids about head with hair, and about the shoulders, in world units.
@@ -20,19 +21,11 @@ _BUST = (((0.0, 0.04, 0.02), (0.42, 0.46, 0.37)), ((0.0, -0.43, -0.06), (0.48, 0
 _CHUNK = 1 << 17  # points a query
 
 
-class DensityField(Protocol):
-    """What extraction needs of a generator (see ``models.generator.TriPlaneGenerator``)."""
-
-    def query(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Points [B, N, 3] -> density [B, N], colour [B, N, 3] in [0, 1]."""
-
-
 def density_grid(
-    generator: DensityField,
-    planes: Tensor,  # [1, 3, C, R, R]
+    head: Head,
     resolution: int,
     *,
-    level: float = SURFACE_LEVEL,
+    level: float,
     box_side: float = BOX_SIDE,
     on_progress: Callable[[float], None] | None = None,
 ) -> NDArray[np.float32]:
@@ -42,13 +35,13 @@ def density_grid(
     coarse values are interpolated, which decide nothing but inside or outside.
     """
     cells = -(-resolution // _COARSE_STEP)
-    coarse = _sample(generator, planes, _corner_positions(cells) * box_side, on_progress=None).reshape((cells + 1,) * 3)
+    coarse = _sample(head, _corner_positions(cells) * box_side, on_progress=None).reshape((cells + 1,) * 3)
     fine_cells = cells * _COARSE_STEP
     dense = _upsampled(coarse, fine_cells + 1)
     near = np.flatnonzero(_near_surface(coarse, level, fine_cells + 1))
     index = np.stack(np.unravel_index(near, dense.shape), axis=1)
     positions = (index / fine_cells - 0.5) * box_side
-    dense.reshape(-1)[near] = _sample(generator, planes, positions.astype(np.float32), on_progress)
+    dense.reshape(-1)[near] = _sample(head, positions.astype(np.float32), on_progress)
     return dense
 
 
@@ -92,14 +85,14 @@ def solid_head(density: NDArray[np.float32], level: float) -> NDArray[np.float32
 
 
 def _sample(
-    generator: DensityField, planes: Tensor, positions: NDArray[np.float32], on_progress: Callable[[float], None] | None
+    head: Head, positions: NDArray[np.float32], on_progress: Callable[[float], None] | None
 ) -> NDArray[np.float32]:
     """Density at [N, 3] positions, in chunks."""
     values = np.empty(len(positions), dtype=np.float32)
     with torch.no_grad():
         for start in range(0, len(positions), _CHUNK):
-            part = torch.from_numpy(positions[start : start + _CHUNK]).to(planes.device)
-            values[start : start + _CHUNK] = generator.query(planes, part[None])[0][0].float().cpu().numpy()
+            part = torch.from_numpy(positions[start : start + _CHUNK])
+            values[start : start + _CHUNK] = head.query(part[None])[0][0].float().cpu().numpy()
             if on_progress is not None:
                 on_progress(min(start + _CHUNK, len(positions)) / len(positions))
     return values

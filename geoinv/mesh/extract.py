@@ -1,4 +1,4 @@
-"""A generator's head as a mesh: density grid -> one solid -> marching cubes -> colours -> simplification."""
+"""A head as a mesh: density grid -> one solid -> marching cubes -> colours -> simplification."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..conventions import BOX_SIDE, MM_PER_UNIT
 from ..errors import UsageError
-from .density import DensityField, density_grid, solid_head, within_bust
+from .density import density_grid, solid_head, within_bust
 from .export import to_trimesh
 from .head_mesh import HeadMesh, is_watertight, largest_component, vertex_normals
 from .simplify import simplified
-from .volume import Volume
 
 if TYPE_CHECKING:
     import trimesh
+
+    from ..heads import Head
 
 MIN_RESOLUTION = 16
 MAX_RESOLUTION = 512
@@ -30,22 +30,18 @@ _CHUNK = 1 << 14  # vertices a colour query
 
 
 def extract_head(
-    generator: DensityField,
-    planes: Tensor,  # [1, 3, C, R, R]
+    head: Head,
     *,
     resolution: int = DEFAULT_RESOLUTION,
     simplify: int | None = None,
-    volume: Volume | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> HeadMesh:
-    """The head in ``planes`` as one watertight, coloured mesh.
+    """The head as one watertight, coloured mesh.
 
     Args:
-        generator: Answers density and colour at points.
-        planes: Of one head.
+        head: A single head.
         resolution: Cells along the box's side of 370 mm.
         simplify: Number of faces to reduce to; None keeps all.
-        volume: What is known of the generator's; by default that of a head in our box.
         on_progress: Called with the share of the density that is sampled.
 
     Raises:
@@ -54,32 +50,26 @@ def extract_head(
     """
     if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
         raise UsageError(f"mesh resolution must be {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
-    volume = volume or Volume()
+    volume = head.volume
     level, side = volume.level, volume.box_side
-    density = density_grid(generator, planes, resolution, level=level, box_side=side, on_progress=on_progress)
+    density = density_grid(head, resolution, level=level, box_side=side, on_progress=on_progress)
     solid = solid_head(within_bust(density) if volume.is_bust else density, level)
     vertices, faces = marching_cubes(solid, level, box_side=side)
     if simplify is not None:
         vertices, faces = simplified(vertices, faces, simplify)
     normals = vertex_normals(vertices, faces)
-    return HeadMesh(vertices, faces, normals, surface_colors(generator, planes, vertices, normals))
+    return HeadMesh(vertices, faces, normals, surface_colors(head, vertices, normals))
 
 
 def extract_mesh(
-    generator: DensityField,
-    planes: Tensor,  # [1, 3, C, R, R]
+    head: Head,
     *,
     resolution: int = DEFAULT_RESOLUTION,
     simplify: int | None = None,
-    volume: Volume | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> trimesh.Trimesh:
     """As :func:`extract_head`, as a ``trimesh.Trimesh`` in millimetres of a life-sized head, y up."""
-    return to_trimesh(
-        extract_head(
-            generator, planes, resolution=resolution, simplify=simplify, volume=volume, on_progress=on_progress
-        )
-    )
+    return to_trimesh(extract_head(head, resolution=resolution, simplify=simplify, on_progress=on_progress))
 
 
 def marching_cubes(
@@ -106,8 +96,7 @@ def marching_cubes(
 
 
 def surface_colors(
-    generator: DensityField,
-    planes: Tensor,  # [1, 3, C, R, R]
+    head: Head,
     vertices: NDArray[np.float32],  # [V, 3] world
     normals: NDArray[np.float32],  # [V, 3] outward
 ) -> NDArray[np.uint8]:
@@ -123,7 +112,7 @@ def surface_colors(
         inward = -torch.from_numpy(normals[start : start + _CHUNK])
         points = surface[:, None] + inward[:, None] * depths[:, None]  # [V, S, 3]
         with torch.no_grad():
-            density, color = generator.query(planes, points.reshape(1, -1, 3).to(planes.device))
+            density, color = head.query(points.reshape(1, -1, 3))
         opacity = density.float().cpu().reshape(len(surface), -1) * steps  # [V, S]
         reaching = torch.exp(-(torch.cumsum(opacity, dim=1) - opacity))
         weights = reaching * (1.0 - torch.exp(-opacity)) + 1e-6  # [V, S]; never all zero

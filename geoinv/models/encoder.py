@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..camera import CameraPose
+from ..camera.pose import TYPICAL_POSE
 from ..errors import ShapeError
 from .config import EncoderConfig
 from .face_landmarks import LANDMARKS, LandmarkNetwork, centres
@@ -21,7 +22,6 @@ from .face_landmarks import LANDMARKS, LandmarkNetwork, centres
 INPUT_SIZE = 256
 _LANDMARK_SCALE = 10.0  # to about one
 _POSE_HIDDEN = 256
-_CAMERA_SCALE = (0.4, 0.2, 0.1, 0.05, 0.05, 0.15)  # typical yaw, pitch, roll (radians) and shift (world units)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class GlobalEncoder(nn.Module):
             nn.Linear(_POSE_HIDDEN, 6),
         )
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
-        self.register_buffer("pose_scale", torch.tensor(_CAMERA_SCALE))
+        self.register_buffer("pose_scale", torch.tensor(TYPICAL_POSE))
 
     def forward(self, image: Tensor) -> EncoderOutput:
         if image.ndim != 4 or image.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):

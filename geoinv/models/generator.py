@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
-from ..camera import pixel_centres, rays_through
-from ..conventions import FOCAL
+from ..camera import Camera, CameraPose, pixel_centres
 from ..errors import ShapeError
 from ..ops.render_rays import RayOutput, RaySampling, march_rays, render_rays
 from ..ops.render_rays.volume import density_of
@@ -19,31 +18,10 @@ from .decoder import PointDecoder
 from .mapping import MappingNetwork
 from .plane_warp import PlaneWarp
 from .precision import fast_precision
+from .render_output import RenderOutput
 from .superresolution import HYBRIDS, HybridSuperresolution, ResidualSuperresolution
 
 _TILE_SIDE = 4  # pixels; a tile is as many rays as the native renderer takes together
-
-
-@dataclass(frozen=True)
-class RenderOutput:
-    """A batch of views.
-
-    Args:
-        color: [B, 3, H, W] in [0, 1], premultiplied by alpha.
-        alpha: [B, 1, H, W] in [0, 1].
-        depth: [B, 1, h, w] along the optical axis in world units; meaningless where alpha is 0. Its side is that of
-            the ray grid, which super-resolution does not change.
-        focal: Focal length over image size of the camera that saw it.
-    """
-
-    color: Tensor
-    alpha: Tensor
-    depth: Tensor
-    focal: float = FOCAL
-
-    def over(self, background: float | Tensor = 1.0) -> Tensor:
-        """[B, 3, H, W] in [-1, 1], in front of a background in [0, 1]."""
-        return (self.color + (1.0 - self.alpha) * background).clamp(0.0, 1.0) * 2.0 - 1.0
 
 
 class TriPlaneGenerator(nn.Module):
@@ -122,6 +100,10 @@ class TriPlaneGenerator(nn.Module):
         inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
         return density_of(raw) * inside, features[..., :3].clamp(0.0, 1.0)
 
+    def camera(self, pose: CameraPose) -> Camera:
+        """The cameras that stand at poses on this generator's orbit, with its lens."""
+        return pose.camera(self.config.orbit)
+
     @property
     def sampling(self) -> RaySampling:
         """How rays are cut into samples."""
@@ -157,7 +139,7 @@ class TriPlaneGenerator(nn.Module):
     def render(
         self,
         planes: Tensor,
-        cam2world: Tensor,
+        camera: Camera,
         *,
         w_plus: Tensor | None = None,
         resolution: int | None = None,
@@ -169,7 +151,7 @@ class TriPlaneGenerator(nn.Module):
 
         Args:
             planes: [B, 3, C, R, R], or [1, 3, C, R, R] for several views of one head.
-            cam2world: [V, 4, 4], V = B, or any V where B = 1.
+            camera: Of V views, V = B, or any V where B = 1.
             w_plus: [B, num_ws, w_dim]; only EG3D's super-resolution reads it.
             resolution: Side of the ray grid; by default the configuration's.
             superresolution: Whether to double (mini) or quadruple (EG3D) the picture's side.
@@ -179,7 +161,7 @@ class TriPlaneGenerator(nn.Module):
         Raises:
             ShapeError: The numbers of heads and cameras do not fit, or film is not of the ray grid's shape.
         """
-        heads, views = planes.shape[0], cam2world.shape[0]
+        heads, views = planes.shape[0], len(camera)
         if heads not in (1, views):
             raise ShapeError(f"{heads} heads cannot be seen by {views} cameras: give one camera each, or one head")
         side = resolution or self.config.neural_resolution
@@ -187,10 +169,10 @@ class TriPlaneGenerator(nn.Module):
         if film is not None and film.shape != film_shape:
             raise ShapeError(f"film must be {list(film_shape)}, got {list(film.shape)}")
         # neighbouring rays read the same pixels of the planes: in tiles, more of them are still in the cache
-        order = _tile_order(side).to(cam2world.device)
-        focal = self.config.orbit.focal
-        origins, directions = rays_through(cam2world, pixel_centres(side, cam2world.device)[order], focal=focal)
-        cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)  # [V, side * side]
+        device = camera.cam2world.device
+        order = _tile_order(side).to(device)
+        origins, directions = camera.rays(pixel_centres(side, device)[order])
+        cosine = (directions * camera.axis[:, None]).sum(dim=-1)  # [V, side * side]
         film = None if film is None else film[:, order]
         if heads == 1:
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
@@ -200,10 +182,10 @@ class TriPlaneGenerator(nn.Module):
         alpha = _from_tiles(output.alpha.reshape(views, side * side, 1), side)
         depth = _from_tiles((output.distance.reshape(views, -1) * cosine)[..., None], side)
         if not superresolution or self.superresolution is None:
-            return RenderOutput(features[:, :3], alpha, depth, focal)
+            return RenderOutput(features[:, :3], alpha, depth, camera)
         if isinstance(self.superresolution, ResidualSuperresolution):
             color, final_alpha = self.superresolution(features, alpha)
-            return RenderOutput(color, final_alpha, depth, focal)
+            return RenderOutput(color, final_alpha, depth, camera)
         if w_plus is None:
             raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
         code = w_plus[:, -1].expand(views, -1)
@@ -211,7 +193,7 @@ class TriPlaneGenerator(nn.Module):
         if self.config.white_back:
             features = features + (1.0 - alpha)
         image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
-        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth, focal)
+        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth, camera)
 
 
 def _tile_order(side: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..images.tensors import at_side
 
 if TYPE_CHECKING:
-    from ..models.generator import RenderOutput
+    from ..models.render_output import RenderOutput
 
 Picture = NDArray[np.uint8]
 """[H, W, 3] RGB."""
@@ -24,9 +24,7 @@ _STRONG_CHANGE = 0.25  # of colours in [0, 1], the mean of all three
 
 def color_picture(render: RenderOutput, *, background: float = 1.0, index: int = 0) -> Picture:
     """One image of a render over a grey background in [0, 1]."""
-    color = render.color[index].detach().float().cpu()
-    alpha = render.alpha[index].detach().float().cpu()
-    return _to_bytes((color + (1.0 - alpha) * background).permute(1, 2, 0).numpy())
+    return _to_bytes(render.cpu().over(background)[index].permute(1, 2, 0).numpy())
 
 
 def depth_range(

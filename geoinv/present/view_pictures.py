@@ -10,73 +10,68 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..camera.surface import render_normals
-from ..heads.visibility import seen_in_source
+from ..camera.surface import points_from_depth, render_normals
+from ..camera.visibility import SEEN, visibility
 from ..images.tensors import at_side
+from ..models.source_view import solid_depth
 from .pictures import color_picture, depth_picture, depth_range, normal_picture, tinted_where
 from .sheets import grid, row
 
 if TYPE_CHECKING:
     from ..inversion.saved import Inversion
-    from ..models.generator import RenderOutput
+    from ..models.render_output import RenderOutput
 
 Picture = NDArray[np.uint8]
 Kind = Literal["color", "depth", "normals", "seen"]
 """``seen``: the colour, with what the photo did not show tinted."""
 
-SourceView = tuple["RenderOutput", Tensor]
-"""The head as the photo sees it, and that camera [1, 4, 4]."""
-
 
 def view_pictures(
     view: RenderOutput,
-    cam2world: Tensor,  # [1, 4, 4]
     kinds: Sequence[Kind] = ("color",),
     *,
     depth_limits: tuple[float, float] | None = None,
-    source: SourceView | None = None,
+    source: RenderOutput | None = None,
 ) -> list[Picture]:
     """One view as pictures of the kinds asked for, all of the colour's size.
 
     Args:
         view: A single view, batch size 1.
-        cam2world: Its camera.
         kinds: What to show.
         depth_limits: Depths drawn brightest and darkest; by default those of the view.
-        source: What ``seen`` compares with.
+        source: The head as its photo sees it, which ``seen`` compares with.
     """
+    view = view.cpu()
     side = view.color.shape[-1]
-    depth = view.depth.detach().float().cpu()
     alpha = depth_alpha(view)
     pictures = []
     for kind in kinds:
         if kind == "color":
             picture = color_picture(view)
         elif kind == "depth":
-            picture = depth_picture(depth[0], alpha[0], limits=depth_limits)
+            picture = depth_picture(view.depth[0], alpha[0], limits=depth_limits)
         elif kind == "seen":
             assert source is not None
-            seen = seen_of_view(view, cam2world, source)
-            picture = tinted_where(color_picture(view), at_side((~seen & (alpha > 0.5)).float(), side)[0, 0].numpy())
+            unseen = ~seen_of_view(view, source) & (alpha > 0.5)
+            picture = tinted_where(color_picture(view), at_side(unseen.float(), side)[0, 0].numpy())
         else:
-            normals = render_normals(depth, alpha, cam2world.detach().float().cpu(), focal=view.focal)
+            normals = render_normals(view.depth, alpha, view.camera.cam2world, focal=view.camera.focal)
             picture = normal_picture(normals[0], alpha[0])
         pictures.append(resized(picture, side))
     return pictures
 
 
-def seen_of_view(view: RenderOutput, cam2world: Tensor, source: SourceView) -> Tensor:
-    """Bool [1, 1, h, h] at the size of the depth: seen in the photo, not guessed."""
-    shown, camera = source
-    return seen_in_source(
-        view.depth.detach().float().cpu(),
-        depth_alpha(view),
-        cam2world.detach().float().cpu(),
-        shown.depth.detach().float().cpu(),
-        depth_alpha(shown),
-        camera.detach().float().cpu(),
-        focal=view.focal,
-    )
+def seen_of_view(view: RenderOutput, source: RenderOutput) -> Tensor:
+    """Bool [1, 1, h, h] at the size of the depth: solid, and seen in the photo, not guessed.
+
+    Args:
+        view: A single view, batch size 1.
+        source: The head as its photo sees it.
+    """
+    view, source = view.cpu(), source.cpu()
+    points = points_from_depth(view.depth, view.camera.cam2world, focal=view.camera.focal)
+    weight = visibility(points.flatten(2).transpose(1, 2), solid_depth(source), source.camera)
+    return (weight.reshape(view.depth.shape) > SEEN) & (depth_alpha(view) > 0.5)
 
 
 def depth_alpha(view: RenderOutput) -> Tensor:
@@ -92,25 +87,21 @@ def shared_depth_range(views: Sequence[RenderOutput]) -> tuple[float, float]:
 
 def inversion_sheet(inversion: Inversion, reconstruction: RenderOutput) -> Picture:
     """Photo, reconstruction, depth and normals side by side."""
-    pictures = view_pictures(reconstruction, inversion.pose.cam2world(), ("color", "depth", "normals"))
+    pictures = view_pictures(reconstruction, ("color", "depth", "normals"))
     photo = resized(inversion.photo, pictures[0].shape[0])
     return row([photo, *pictures], labels=["photo", "reconstruction", "depth", "normals"])
 
 
 def view_sheet(
     views: Sequence[RenderOutput],
-    cam2world: Tensor,  # [V, 4, 4]
     kinds: Sequence[Kind],
     *,
     labels: Sequence[str] | None = None,
-    source: SourceView | None = None,
+    source: RenderOutput | None = None,
 ) -> Picture:
     """Views side by side, a row for each kind; labels stand under the last row."""
     limits = shared_depth_range(views) if "depth" in kinds else None
-    columns = [
-        view_pictures(view, cam2world[index : index + 1], kinds, depth_limits=limits, source=source)
-        for index, view in enumerate(views)
-    ]
+    columns = [view_pictures(view, kinds, depth_limits=limits, source=source) for view in views]
     rows = [[column[kind] for column in columns] for kind in range(len(kinds))]
     return labelled_rows(rows, labels)
 

@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from geoinv.camera import CameraPose, project
+from geoinv.camera import Camera, CameraPose, project
 from geoinv.camera.surface import normals_from_depth, points_from_depth, render_normals
+from geoinv.conventions import FOCAL
 from geoinv.images.tensors import at_side
 from geoinv.metrics.geometry import normal_error_deg
-from tests.ellipsoid_head import EllipsoidHead
+from tests.ellipsoid_head import NO_PLANES, EllipsoidGenerator
 
 CAMERAS = CameraPose.from_vector(
     torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.5, 0.2, 0.1, 0.02, 0.0, -0.1]])
@@ -28,11 +29,10 @@ class TestNormalsFromDepth:
         assert torch.allclose(normals, expected, atol=1e-5)
 
     def test_ellipsoid(self):
-        head = EllipsoidHead()
-        side = 128
-        render = head.render(head.planes(torch.zeros(2, 3, 4)), CAMERAS, resolution=side, superresolution=False)
+        head, side, cameras = EllipsoidGenerator(), 128, Camera(CAMERAS, FOCAL)
+        render = head.render(NO_PLANES, cameras, resolution=side, superresolution=False)
         normals = normals_from_depth(render.depth, render.alpha, CAMERAS)
-        truth = head.normals(CAMERAS, side)
+        truth = head.normals(cameras, side)
         inside = render.alpha > 0.5
         assert (normals.norm(dim=1, keepdim=True)[inside] > 0.99).float().mean() > 0.99
         assert normal_error_deg(normals, truth, inside).max() < 1.5

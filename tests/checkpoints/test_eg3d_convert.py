@@ -54,7 +54,7 @@ def picture(generator: TriPlaneGenerator) -> torch.Tensor:
     config = generator.config
     torch.manual_seed(1)
     w_plus = generator.mapping(torch.randn(1, config.z_dim), torch.randn(1, 25), truncation_psi=0.7)
-    camera = CameraPose.from_angles(0.2).cam2world(config.orbit)
+    camera = generator.camera(CameraPose.from_angles(0.2))
     return generator.render(generator.planes(w_plus), camera, w_plus=w_plus).color
 
 

@@ -91,7 +91,7 @@ def test_edit(geoinv: Callable[..., Done], inverted: Path) -> None:
 
 
 def test_render_shows_what_was_guessed(geoinv: Callable[..., Done], inverted: Path) -> None:
-    done = geoinv("render", inverted, "--yaw", "0,60", "--seen", "--json")
+    done = geoinv("render", inverted, "--yaw", "0,30", "--seen", "--json")
     assert [Path(file).stem.rsplit("_", 1)[1] for file in done.json["files"]].count("seen") == 2
     plain, tinted = (np.asarray(Image.open(file)).astype(int) for file in done.json["files"][2:])
     changed = np.abs(plain - tinted).max(axis=-1) > 8

@@ -7,27 +7,27 @@ import numpy as np
 import torch
 from torch import nn
 
-from geoinv.camera import CameraPose
-from geoinv.evaluation.held_out import GREY, YAWS_DEG, HeldOutHeads
+from geoinv.camera import Camera, CameraPose
+from geoinv.conventions import FACE_ORBIT
+from geoinv.evaluation.held_out import YAWS_DEG, HeldOutHeads
 from geoinv.evaluation.picture_codes import encode_jpeg, encode_png
-from tests.ellipsoid_head import EllipsoidConfig, EllipsoidHead
+from tests.ellipsoid_head import NO_PLANES, EllipsoidConfig, EllipsoidGenerator
 
-GENERATOR = EllipsoidHead(config=EllipsoidConfig(resolution=256, neural_resolution=128))
+GENERATOR = EllipsoidGenerator(config=EllipsoidConfig(resolution=256, neural_resolution=128))
 INPUT_YAW_RAD = 0.1
 
 
-def cameras() -> torch.Tensor:
+def cameras() -> Camera:
     yaws = [INPUT_YAW_RAD + math.radians(yaw) for yaw in YAWS_DEG]
-    return CameraPose.from_vector(torch.tensor([[yaw, 0.05, 0.02, 0.01, 0.0, 0.1] for yaw in yaws])).cam2world()
+    return CameraPose.from_vector(torch.tensor([[yaw, 0.05, 0.02, 0.01, 0.0, 0.1] for yaw in yaws])).camera(FACE_ORBIT)
 
 
 def ellipsoid_heads(count: int) -> HeldOutHeads:
-    cam2world = cameras()
-    full = GENERATOR.render(torch.zeros(len(YAWS_DEG), 3, 1, 2, 2), cam2world)
-    small = GENERATOR.render(torch.zeros(1, 3, 1, 2, 2), cam2world[:1], superresolution=False)
-    color = (full.color + (1.0 - full.alpha) * GREY).permute(0, 2, 3, 1).numpy()
+    full = GENERATOR.render(NO_PLANES, cameras())
+    small = GENERATOR.render(NO_PLANES, cameras()[0], superresolution=False)
+    color = full.over_grey().permute(0, 2, 3, 1).numpy()
     depth = ((small.depth[0, 0] - 1.5) / 2.5).numpy()
-    normals = GENERATOR.normals(cam2world[:1], 128)[0].permute(1, 2, 0).numpy()
+    normals = GENERATOR.normals(cameras()[0], 128)[0].permute(1, 2, 0).numpy()
     codes = {
         "color": [encode_jpeg(np.round(255.0 * view).astype(np.uint8), quality=98) for view in color],
         "alpha": [encode_png(np.round(255.0 * view).astype(np.uint8)) for view in full.alpha[:, 0].numpy()],
@@ -36,7 +36,7 @@ def ellipsoid_heads(count: int) -> HeldOutHeads:
     }
     return HeldOutHeads(
         latents=torch.zeros(count, 8),
-        cam2world=cam2world.expand(count, len(YAWS_DEG), 4, 4),
+        cam2world=cameras().cam2world.expand(count, len(YAWS_DEG), 4, 4),
         codes={kind: [row] * count for kind, row in codes.items()},
         yaws_deg=YAWS_DEG,
         seed=0,
@@ -60,6 +60,6 @@ class KnowingEncoder(nn.Module):
 
     def forward(self, image: torch.Tensor) -> Estimate:
         self.seen.append(image)
-        vector = CameraPose.from_cam2world(cameras()[:1]).as_vector()
+        vector = CameraPose.from_cam2world(cameras().cam2world[:1]).as_vector()
         vector[:, 0] += self.yaw_error_rad
         return Estimate(torch.zeros(len(image), 3, 4), CameraPose.from_vector(vector))

@@ -5,12 +5,16 @@ import pytest
 import torch
 
 from geoinv.camera import CameraPose
+from geoinv.conventions import FACE_ORBIT
 from geoinv.editing import Directions
 from geoinv.errors import PhotoError
 from geoinv.evaluation import photos
 from geoinv.evaluation.photos import evaluate_photos, face_hull
+from geoinv.heads import ViewPair
 from geoinv.images import write_image
-from tests.ellipsoid_head import EllipsoidConfig, EllipsoidHead
+from geoinv.images.tensors import photo_bytes
+from geoinv.models.render_output import RenderOutput
+from tests.ellipsoid_head import EllipsoidConfig, EllipsoidGenerator, EllipsoidHead
 
 
 @dataclass
@@ -20,16 +24,23 @@ class Face:
 
 
 @dataclass
-class Head:
+class Inversion:
     pose: CameraPose
     w_plus: torch.Tensor
+
+
+@dataclass
+class Made:
+    inversion: Inversion
+    head: EllipsoidHead
+    views: ViewPair
 
 
 class EllipsoidSession:
     """Like ``geoinv.Session``, with an ellipsoid for every photo and a smile that changes nothing."""
 
     def __init__(self, directions: dict[str, torch.Tensor]) -> None:
-        self.generator = EllipsoidHead(config=EllipsoidConfig(resolution=512))
+        self.head = EllipsoidHead(EllipsoidGenerator(config=EllipsoidConfig(resolution=512)))
         self.directions = Directions(directions, {}, "")
 
     def align(self, photo: np.ndarray) -> Face:
@@ -39,26 +50,21 @@ class EllipsoidSession:
         marks = np.stack([256 + 60 * np.cos(angles), 256 + 80 * np.sin(angles), 0 * angles], axis=1)
         return Face(photo, marks)
 
-    def invert_and_render(self, face: Face, *, with_details: bool):
-        head = Head(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
-        return head, self.render(head, cam2world=head.pose.cam2world())
+    def inverted(self, face: Face, *, with_details: bool | None) -> Made:
+        inversion = Inversion(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
+        return Made(inversion, self.head, self.head.view_pair(inversion.pose.camera(FACE_ORBIT)))
 
-    def render(self, head: Head, *, cam2world: torch.Tensor):
-        return self.generator.render(torch.zeros(1, 3, 1, 2, 2), cam2world)
+    def render(self, inversion: Inversion) -> RenderOutput:
+        return self.head.view(inversion.pose.camera(FACE_ORBIT))
 
-    def iter_render(self, head: Head, cam2world: torch.Tensor):
-        for matrix in cam2world:
-            yield self.render(head, cam2world=matrix[None])
-
-    def edit(self, head: Head, strengths: dict[str, float]) -> Head:
-        return head
+    def edit(self, inversion: Inversion, strengths: dict[str, float]) -> Inversion:
+        return inversion
 
 
 @pytest.fixture
 def folder(tmp_path):
     session = EllipsoidSession({})
-    render = session.render(None, cam2world=CameraPose.from_angles(0.0).cam2world())
-    image = ((render.over(0.5) + 1.0) * 127.5).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
+    image = photo_bytes(session.head.view(CameraPose.from_angles(0.0).camera(FACE_ORBIT)).over_grey())
     write_image(tmp_path / "a.png", image)
     write_image(tmp_path / "b.png", np.zeros_like(image))
     return tmp_path
@@ -86,13 +92,13 @@ class TestEvaluatePhotos:
 
     def test_identity_of_another_head_after_the_smile(self, folder, monkeypatch):
         session = EllipsoidSession({"smile": torch.zeros(3, 4)})
-        smiled = Head(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
+        smiled = Inversion(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
         monkeypatch.setattr(session, "edit", lambda head, strengths: smiled)
         plain = session.render
 
-        def render(head, *, cam2world):
-            view = plain(head, cam2world=cam2world)
-            return replace(view, color=view.color.flip(1)) if head is smiled else view
+        def render(inversion):
+            view = plain(inversion)
+            return replace(view, color=view.color.flip(1)) if inversion is smiled else view
 
         monkeypatch.setattr(session, "render", render)
         figures = evaluate_photos(session, [folder / "a.png"])

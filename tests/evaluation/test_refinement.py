@@ -11,12 +11,15 @@ import torch
 from torch import nn
 
 from geoinv.camera import CameraPose
+from geoinv.camera.orbits import poses_at
+from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import MissingEncoderError, PhotoError
-from geoinv.evaluation.held_out import GREY, HeldOutHeads
+from geoinv.evaluation.held_out import HeldOutHeads
 from geoinv.evaluation.picture_codes import encode_jpeg, encode_png
 from geoinv.evaluation.refinement import evaluate_refined_heads, evaluate_refined_photos
 from geoinv.evaluation.table import compared_rows
 from geoinv.images import write_image
+from geoinv.images.tensors import GREY
 from tests.inversion.tiny_heads import head_of, quick, tiny_generator
 
 YAWS = (0.0, -0.5, 0.5)
@@ -55,8 +58,8 @@ class TinySession:
 def held_out() -> HeldOutHeads:
     """One head of the generator, seen at 256 px, with flat depth and normals that nothing here asks about."""
     generator, truth = tiny_generator(), head_of(tiny_generator(), 1)
-    cam2world = CameraPose.from_vector(torch.tensor([[yaw, 0.0, 0.0, 0.0, 0.0, 0.0] for yaw in YAWS])).cam2world()
-    views = generator.render(generator.planes(truth.w_plus), cam2world, superresolution=False)
+    cameras = poses_at(YAWS).camera(FACE_ORBIT)
+    views = truth.head(generator).view(cameras, superresolution=False)
     large = nn.functional.interpolate(torch.cat([views.color, views.alpha], dim=1), (256, 256))
     color = (large[:, :3] + (1.0 - large[:, 3:]) * GREY).permute(0, 2, 3, 1).numpy()
     codes = {
@@ -67,7 +70,7 @@ def held_out() -> HeldOutHeads:
     }
     return HeldOutHeads(
         latents=torch.zeros(1, 8),
-        cam2world=cam2world[None],
+        cam2world=cameras.cam2world[None],
         codes={kind: [row] for kind, row in codes.items()},
         yaws_deg=(0, -30, 30),
         seed=0,
@@ -108,12 +111,12 @@ class PhotoSession:
             raise PhotoError("no face")
         return photo
 
-    def refine(self, photo: np.ndarray, settings: object) -> tuple[Measured, None, None]:
+    def invert(self, photo: np.ndarray, *, refinement: object) -> Measured:
         gain = float(photo[0, 0, 0])
         before = {"encoder_face_psnr_db": 10.0, "encoder_head_psnr_db": 9.0}
         after = {"face_psnr_db": 10.0 + gain, "head_psnr_db": 9.0 + 2.0 * gain}
         rest = {"encoder_identity": 0.7, "encoder_identity_side": 0.8, "identity": 0.5, "identity_side": 0.6}
-        return Measured({**before, **after, **rest}), None, None
+        return Measured({**before, **after, **rest})
 
 
 def test_photos(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from geoinv.camera import CameraPose
+from geoinv.heads import PlainHead
 from geoinv.inversion.optimise.objective import LossWeights
-from geoinv.inversion.optimise.photo_target import GREY, PhotoTarget
+from geoinv.inversion.optimise.photo_target import PhotoTarget
 from geoinv.inversion.optimise.refine import HeadEstimate, Refinement
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.latent_space import random_codes
@@ -50,9 +51,8 @@ def head_of(generator: TriPlaneGenerator, seed: int, yaw_rad: float = 0.0) -> He
 
 def picture_of(generator: TriPlaneGenerator, head: HeadEstimate) -> Tensor:
     """[1, 3, 16, 16] in [0, 1] over mid-grey, before super-resolution."""
-    cam2world = CameraPose.from_vector(head.camera[None]).cam2world()
-    view = generator.render(generator.planes(head.w_plus), cam2world, superresolution=False)
-    return (view.over(GREY) + 1.0) / 2.0
+    camera = generator.camera(head.pose)
+    return PlainHead(generator, head.w_plus).view(camera, superresolution=False).over_grey()
 
 
 def target_of(picture: Tensor) -> PhotoTarget:

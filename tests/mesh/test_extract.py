@@ -4,13 +4,12 @@ import torch
 
 from geoinv.conventions import MM_PER_UNIT
 from geoinv.errors import GeoinvError, UsageError
+from geoinv.heads.volume import SURFACE_LEVEL, Volume
 from geoinv.mesh.density import density_grid, solid_head, within_bust
 from geoinv.mesh.export import to_trimesh
 from geoinv.mesh.extract import extract_head
-from geoinv.mesh.volume import SURFACE_LEVEL, Volume
-from tests.ellipsoid_head import DENSITY, EllipsoidHead
+from tests.ellipsoid_head import DENSITY, EllipsoidGenerator, EllipsoidHead
 
-PLANES = torch.zeros(1, 3, 1, 2, 2)
 LEVEL = DENSITY / 2.0  # where the ellipsoid's surface is exact
 
 
@@ -20,7 +19,7 @@ def test_surface_level_is_half_opaque_over_a_centimetre():
 
 class TestExtractHead:
     def test_hand_computed(self):
-        mesh = extract_head(EllipsoidHead(), PLANES, resolution=64, volume=Volume(LEVEL))
+        mesh = extract_head(EllipsoidHead(volume=Volume(LEVEL)), resolution=64)
         assert np.abs(mesh.vertices).max(axis=0) == pytest.approx([0.2, 0.3, 0.25], abs=0.003)
         volume = 4.0 / 3.0 * np.pi * 0.2 * 0.3 * 0.25 * MM_PER_UNIT**3
         assert mesh.volume_mm3 == pytest.approx(volume, rel=0.01)
@@ -28,17 +27,17 @@ class TestExtractHead:
         assert np.abs(mesh.colors - inward_colors).max() < 3.0  # 2 mm inside, 0.7 levels a millimetre
 
     def test_closed_single_piece_for_trimesh(self):
-        mesh = to_trimesh(extract_head(EllipsoidHead(), PLANES, resolution=48))
+        mesh = to_trimesh(extract_head(EllipsoidHead(), resolution=48))
         assert mesh.is_watertight and mesh.is_winding_consistent and mesh.volume > 0
         assert mesh.body_count == 1
 
     def test_capped_at_the_box(self):
-        mesh = to_trimesh(extract_head(EllipsoidHead(centre=-0.4), PLANES, resolution=48, volume=Volume(LEVEL)))
+        mesh = to_trimesh(extract_head(EllipsoidHead(EllipsoidGenerator(centre=-0.4), Volume(LEVEL)), resolution=48))
         assert mesh.is_watertight
         assert mesh.bounds[0, 1] == pytest.approx(-0.5 * MM_PER_UNIT, abs=5.0)
 
     def test_simplify(self):
-        mesh = extract_head(EllipsoidHead(), PLANES, resolution=64, volume=Volume(LEVEL), simplify=1500)
+        mesh = extract_head(EllipsoidHead(volume=Volume(LEVEL)), resolution=64, simplify=1500)
         assert 1200 <= len(mesh.faces) <= 1500
         assert to_trimesh(mesh).is_watertight and to_trimesh(mesh).body_count == 1
         assert np.abs(mesh.vertices).max(axis=0) == pytest.approx([0.2, 0.3, 0.25], abs=0.006)
@@ -46,10 +45,10 @@ class TestExtractHead:
 
     def test_coarse_to_fine_equals_dense(self):
         field = EllipsoidHead()
-        grid = density_grid(field, PLANES, 40, level=LEVEL)
+        grid = density_grid(field, 40, level=LEVEL)
         ticks = torch.linspace(-0.5, 0.5, 41)
         points = torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), dim=-1).reshape(1, -1, 3)
-        dense = field.query(PLANES, points)[0].reshape(41, 41, 41).numpy()
+        dense = field.query(points)[0].reshape(41, 41, 41).numpy()
         near = np.abs(dense / DENSITY - 0.5) < 0.49
         assert np.allclose(grid[near], dense[near], rtol=1e-4)
         outside = np.abs(dense / DENSITY - 0.5) > 0.01  # not decided by rounding
@@ -58,15 +57,15 @@ class TestExtractHead:
     @pytest.mark.parametrize("resolution", [0, 15, 513])
     def test_rejects_resolution(self, resolution):
         with pytest.raises(UsageError, match="resolution"):
-            extract_head(EllipsoidHead(), PLANES, resolution=resolution)
+            extract_head(EllipsoidHead(), resolution=resolution)
 
     def test_rejects_too_few_faces(self):
         with pytest.raises(UsageError, match="at least 100 faces"):
-            extract_head(EllipsoidHead(), PLANES, resolution=32, simplify=99)
+            extract_head(EllipsoidHead(), resolution=32, simplify=99)
 
     def test_rejects_empty_density(self):
         with pytest.raises(GeoinvError, match="no surface"):
-            extract_head(EllipsoidHead(), PLANES, resolution=32, volume=Volume(2.0 * DENSITY))
+            extract_head(EllipsoidHead(volume=Volume(2.0 * DENSITY)), resolution=32)
 
 
 class TestSolidHead:

@@ -81,7 +81,7 @@ def test_what_cars_leave_open_is_white_before_superresolution(cars: TriPlaneGene
     generator.decoder.net[2].bias[0] = -1e4
     w_plus = torch.randn(1, cars.config.num_ws, cars.config.w_dim)
     planes = generator.planes(w_plus)
-    camera = CameraPose.from_angles(0.3).cam2world(cars.config.orbit)
+    camera = cars.camera(CameraPose.from_angles(0.3))
     seen = generator.render(planes, camera, w_plus=w_plus)
     side = cars.config.neural_resolution
     ones = torch.ones(1, 32, side, side)
@@ -103,13 +103,12 @@ def test_cameras_of_an_orbit() -> None:
 
 
 def test_a_wider_lens_sees_more(cars: TriPlaneGenerator) -> None:
+    """A camera may have another lens than the generator's orbit: the middle of the wide view is the narrow one's."""
     planes = cars.planes(torch.randn(1, cars.config.num_ws, cars.config.w_dim))
-    camera = CameraPose.from_angles(0.0).cam2world(cars.config.orbit)
-    narrow = TriPlaneGenerator(replace(cars.config, orbit=replace(cars.config.orbit, focal=2 * 1.7074))).eval()
-    narrow.load_state_dict(cars.state_dict())
-    with torch.no_grad():
-        wide = cars.render(planes, camera, superresolution=False, resolution=32)
-        near = narrow.render(planes, camera, superresolution=False, resolution=16)
+    wide = cars.camera(CameraPose.from_angles(0.0))
     assert wide.focal == 1.7074
-    # the middle 16 pixels of the wide view are the narrow one's
-    assert torch.allclose(wide.depth[..., 8:24, 8:24], near.depth, atol=1e-4)
+    narrow = replace(wide, focal=2.0 * wide.focal)
+    with torch.no_grad():
+        whole = cars.render(planes, wide, superresolution=False, resolution=32)
+        middle = cars.render(planes, narrow, superresolution=False, resolution=16)
+    assert torch.allclose(whole.depth[..., 8:24, 8:24], middle.depth, atol=1e-4)

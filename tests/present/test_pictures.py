@@ -3,23 +3,25 @@ import torch
 
 from geoinv.camera import CameraPose
 from geoinv.camera.surface import render_normals
+from geoinv.conventions import FACE_ORBIT
+from geoinv.models.render_output import RenderOutput
 from geoinv.present.pictures import color_picture, depth_picture, depth_range, normal_picture
-from tests.ellipsoid_head import EllipsoidHead, EllipsoidRender
+from tests.ellipsoid_head import NO_PLANES, EllipsoidGenerator
 
-FRONT = CameraPose.from_angles(0.0).cam2world()
+FRONT = CameraPose.from_angles(0.0).camera(FACE_ORBIT)
 
 
-def ramp(alpha_side: int = 4) -> EllipsoidRender:
+def ramp(alpha_side: int = 4) -> RenderOutput:
     depth = torch.tensor([2.4, 2.5, 2.6, 2.7]).repeat(4, 1).view(1, 1, 4, 4)
     alpha = torch.ones(1, 1, alpha_side, alpha_side)
     alpha[..., 0] = 0.0
-    return EllipsoidRender(torch.zeros(1, 3, alpha_side, alpha_side), alpha, depth)
+    return RenderOutput(torch.zeros(1, 3, alpha_side, alpha_side), alpha, depth, FRONT)
 
 
 class TestColorPicture:
     def test_hand_computed(self):
-        render = EllipsoidRender(
-            torch.full((1, 3, 2, 2), 0.3), torch.full((1, 1, 2, 2), 0.5), torch.full((1, 1, 2, 2), 2.7)
+        render = RenderOutput(
+            torch.full((1, 3, 2, 2), 0.3), torch.full((1, 1, 2, 2), 0.5), torch.full((1, 1, 2, 2), 2.7), FRONT
         )
         assert (color_picture(render) == round(0.8 * 255)).all()
         assert (color_picture(render, background=0.0) == round(0.3 * 255)).all()
@@ -48,9 +50,8 @@ class TestDepthPicture:
 
 class TestNormalPicture:
     def test_ellipsoid(self):
-        head = EllipsoidHead()
-        render = head.render(head.planes(torch.zeros(1, 3, 4)), FRONT, superresolution=False)
-        picture = normal_picture(render_normals(render.depth, render.alpha, FRONT)[0], render.alpha[0])
+        render = EllipsoidGenerator().render(NO_PLANES, FRONT, superresolution=False)
+        picture = normal_picture(render_normals(render.depth, render.alpha, FRONT.cam2world)[0], render.alpha[0])
         assert (picture[0, 0] == 255).all()
         middle = picture[16, 16].astype(int)
         assert abs(middle[0] - 128) < 15 and abs(middle[1] - 128) < 15 and middle[2] > 250

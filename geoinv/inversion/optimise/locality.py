@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...camera import CameraPose, pixel_centres, rays_through
+from ...camera import CameraPose, pixel_centres
+from ...heads import PlainHead
 from ...models.latent_space import random_codes
 
 if TYPE_CHECKING:
-    from ...models.generator import RayOutput, TriPlaneGenerator
+    from ...models.generator import TriPlaneGenerator
+    from ...ops.render_rays import RayOutput
 
 _SIDE_YAWS_RAD = tuple(math.radians(yaw) for yaw in (-35.0, -20.0, 20.0, 35.0))
 _GRID = 48
@@ -40,26 +42,30 @@ class Locality:
         self._codes = random_codes(base, 64, seed=seed)
         vectors = camera.repeat(len(_SIDE_YAWS_RAD), 1)
         vectors[:, 0] += torch.tensor(_SIDE_YAWS_RAD, device=camera.device)
-        rays = rays_through(CameraPose.from_vector(vectors).cam2world(), pixel_centres(_GRID, camera.device))
-        self._origins, self._directions = (part.reshape(1, -1, 3) for part in rays)
+        cameras = CameraPose.from_vector(vectors).camera(base.config.orbit)
+        self._origins, self._directions = (
+            part.reshape(1, -1, 3) for part in cameras.rays(pixel_centres(_GRID, camera.device))
+        )
         with torch.no_grad():
-            self._seen = _colors(base.render_rays(base.planes(w_plus), self._origins, self._directions))
+            self._seen = _colors(PlainHead(base, w_plus).trace(self._origins, self._directions))
 
-    def side_views(self, moving: TriPlaneGenerator, planes: Tensor) -> Tensor:
-        """Of the pivot, seen from 20 and 35 degrees to both sides; ``planes`` are the tuned generator's."""
+    def side_views(self, tuned: PlainHead) -> Tensor:
+        """Mean squared change of the pivot's colours, seen from 20 and 35 degrees to both sides; ``tuned`` is the pivot
+        by the tuned generator."""
         chosen = self._draw()
-        output = moving.render_rays(planes, self._origins[:, chosen], self._directions[:, chosen])
+        output = tuned.trace(self._origins[:, chosen], self._directions[:, chosen])
         return (_colors(output) - self._seen[chosen]).square().mean()
 
     def near_heads(self, moving: TriPlaneGenerator) -> Tensor:
-        """Of a head between the pivot and a random one."""
+        """Mean squared change of colours, before and after tuning, of a head 30 % of the way from the pivot to a random
+        head."""
         chosen = self._draw()
         other = self._codes[torch.randint(len(self._codes), (1,), generator=self._random).to(self._codes.device)]
         code = self._pivot + _STEP_TO_RANDOM * (other - self._pivot)
         origins, directions = self._origins[:, chosen], self._directions[:, chosen]
         with torch.no_grad():
-            before = _colors(self._base.render_rays(self._base.planes(code), origins, directions))
-        after = _colors(moving.render_rays(moving.planes(code), origins, directions))
+            before = _colors(PlainHead(self._base, code).trace(origins, directions))
+        after = _colors(PlainHead(moving, code).trace(origins, directions))
         return (after - before).square().mean()
 
     def _draw(self) -> Tensor:

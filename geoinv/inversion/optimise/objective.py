@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...camera import CameraPose, pixel_centres, rays_through
+from ...camera import Camera, CameraPose, pixel_centres
 from ...faces.square import FACE_SIDE, crop_about, face_positions, face_square
+from ...images.tensors import GREY
 from .perceptual import perceptual_distance
-from .photo_target import GREY, PhotoTarget
+from .photo_target import PhotoTarget
 
 if TYPE_CHECKING:
-    from ...models.generator import TriPlaneGenerator
+    from ...heads import PlainHead
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,8 @@ class HeadObjective:
     """Loss terms of a head against a photo and against the head that inversion starts from.
 
     Args:
-        generator: Of the start.
-        planes: [1, 3, C, R, R] of the start.
-        camera: [6] of the start.
+        start: The head that inversion starts from.
+        camera: [6] its camera.
         target: The photo.
         weights: Of the terms.
         seed: Of the rays.
@@ -55,8 +55,7 @@ class HeadObjective:
 
     def __init__(
         self,
-        generator: TriPlaneGenerator,
-        planes: Tensor,
+        start: PlainHead,
         camera: Tensor,
         target: PhotoTarget,
         weights: LossWeights,
@@ -68,10 +67,10 @@ class HeadObjective:
         self._random = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             pose = CameraPose.from_vector(camera[None])
-            render = generator.render(planes, pose.cam2world(), resolution=target.side, superresolution=False)
+            render = start.view(pose.camera(start.orbit), resolution=target.side, superresolution=False)
             self.start_alpha = render.alpha.flatten()  # [S * S]
-            self._anchors = _points_about_surface(generator, planes, pose, self._random)
-            self._anchor_opacity = _opacity(generator, planes, self._anchors)
+            self._anchors = _points_about_surface(start, pose, self._random)
+            self._anchor_opacity = _opacity(start, self._anchors)
             self._likeness_photo = self._likeness_target()
         is_hair = (self.start_alpha > 0.5) & ~target.is_face
         kinds = {"face": target.is_face, "hair": is_hair, "elsewhere": ~target.is_face & ~is_hair}
@@ -81,8 +80,7 @@ class HeadObjective:
 
     def loss(
         self,
-        generator: TriPlaneGenerator,
-        planes: Tensor,
+        head: PlainHead,
         camera: Tensor,  # [6]
         *,
         is_check: bool = False,
@@ -90,21 +88,19 @@ class HeadObjective:
     ) -> Tensor:
         """The weighted sum of the terms, on fresh rays or on those of every check."""
         pixels = self._checked if is_check else {kind: self._draw(kind, n, self._random) for kind, n in _RAYS.items()}
-        cam2world = CameraPose.from_vector(camera[None]).cam2world()
-        total = self._photo_terms(generator, planes, cam2world, pixels)
+        seen_by = CameraPose.from_vector(camera[None]).camera(head.orbit)
+        total = self._photo_terms(head, seen_by, pixels)
         anchors = slice(None) if is_check else self._draw_anchors()
-        opacity = _opacity(generator, planes, self._anchors[anchors])
+        opacity = _opacity(head, self._anchors[anchors])
         total = total + self.weights.shape * (opacity - self._anchor_opacity[anchors]).square().mean()
         if with_likeness and self.weights.likeness > 0.0:
-            seen = self._likeness_picture(generator, planes, cam2world)
+            seen = self._likeness_picture(head, seen_by)
             total = total + self.weights.likeness * perceptual_distance(seen, self._likeness_photo)
         return total
 
-    def _photo_terms(
-        self, generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor, pixels: dict[str, Tensor]
-    ) -> Tensor:
-        chosen = torch.cat([pixels[kind] for kind in _RAYS]).to(planes.device)
-        output = generator.render_rays(planes, *rays_through(cam2world, self.target.pixels[chosen]))
+    def _photo_terms(self, head: PlainHead, camera: Camera, pixels: dict[str, Tensor]) -> Tensor:
+        chosen = torch.cat([pixels[kind] for kind in _RAYS]).to(camera.cam2world.device)
+        output = head.trace(*camera.rays(self.target.pixels[chosen]))
         alpha = output.alpha[0]
         color = output.features[0, :, :3] + (1.0 - alpha[:, None]) * GREY
         error = color - self.target.color[chosen]
@@ -133,9 +129,9 @@ class HeadObjective:
         side = self.target.side
         return crop_about(face_square(self.target.color.T.reshape(1, 3, side, side)))
 
-    def _likeness_picture(self, generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor) -> Tensor:
+    def _likeness_picture(self, head: PlainHead, camera: Camera) -> Tensor:
         """The head; only the square that the networks cut out is rendered."""
-        output = generator.render_rays(planes, *rays_through(cam2world, face_positions(planes.device)))
+        output = head.trace(*camera.rays(face_positions(camera.cam2world.device)))
         color = output.features[0, :, :3] + (1.0 - output.alpha[0, :, None]) * GREY
         return crop_about(color.T.reshape(1, 3, FACE_SIDE, FACE_SIDE).clamp(0.0, 1.0))
 
@@ -145,25 +141,23 @@ def _robust(error: Tensor) -> Tensor:
     return 2.0 * _ROBUST * functional.smooth_l1_loss(error, torch.zeros_like(error), beta=_ROBUST)
 
 
-def _points_about_surface(
-    generator: TriPlaneGenerator, planes: Tensor, pose: CameraPose, random: torch.Generator
-) -> Tensor:
+def _points_about_surface(head: PlainHead, pose: CameraPose, random: torch.Generator) -> Tensor:
     """[M, 3] points about the surface seen from the photo's side and both others, and a fifth as many anywhere."""
     vector = pose.as_vector().repeat(len(_ANCHOR_VIEWS_RAD), 1)
     vector[:, 0] += torch.tensor(_ANCHOR_VIEWS_RAD, device=vector.device)
     points = []
-    for matrix in CameraPose.from_vector(vector).cam2world():
-        origins, directions = rays_through(matrix[None], pixel_centres(_ANCHOR_SIDE, planes.device))
-        seen = generator.render_rays(planes, origins, directions)
+    for camera in CameraPose.from_vector(vector).camera(head.orbit):
+        origins, directions = camera.rays(pixel_centres(_ANCHOR_SIDE, vector.device))
+        seen = head.trace(origins, directions)
         surface = (origins + directions * seen.distance[..., None])[seen.alpha > 0.5]
         points.append(surface)
     about = torch.cat(points)
     about = about + _ANCHOR_SPREAD * torch.randn(about.shape, generator=random).to(about.device)
     anywhere = torch.rand((len(about) // 5 + 1, 3), generator=random).to(about.device) - 0.5
-    return torch.cat([about, anywhere * generator.config.render.box_side])
+    return torch.cat([about, anywhere * head.volume.box_side])
 
 
-def _opacity(generator: TriPlaneGenerator, planes: Tensor, points: Tensor) -> Tensor:
+def _opacity(head: PlainHead, points: Tensor) -> Tensor:
     """[M] how opaque matter of the points' density is, ``_ANCHOR_SPREAD`` thick: bounded, unlike density."""
-    density, _ = generator.query(planes, points[None])
+    density, _ = head.query(points[None])
     return 1.0 - torch.exp(-density[0] * _ANCHOR_SPREAD)

@@ -16,9 +16,6 @@ from torch.nn import functional
 
 from ...camera import pixel_centres
 
-GREY = 0.5
-"""Laid behind heads before they are compared, so that transparency costs."""
-
 
 @dataclass(frozen=True)
 class PhotoTarget:

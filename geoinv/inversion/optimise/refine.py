@@ -17,7 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...camera import CameraPose
+from ...camera.pose import TYPICAL_POSE
 from ...errors import UsageError
+from ...heads import PlainHead
 from ...heads.tuned import Tuning, difference, noise_maps, painting_parameters, tuned_generator
 from ...models.latent_space import measure_latent_space
 from .descent import Descent, Pace, StepReport, descend
@@ -32,8 +35,7 @@ Method = Literal["encoder", "optimise", "pti"]
 Space = Literal["w", "w_plus"]
 
 DEFAULT_STEPS = 150
-_CAMERA_SCALE = (0.4, 0.2, 0.1, 0.05, 0.05, 0.15)  # typical yaw, pitch, roll (radians) and shift (world units)
-_EVERY = 4  # steps: of the terms that cost as much as all the rest
+_LIKENESS_EVERY_STEPS = 4  # the face networks cost as much as the rest of a step
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,15 @@ class HeadEstimate:
     camera: Tensor
     tuning: Tuning = field(default_factory=dict)
 
+    @property
+    def pose(self) -> CameraPose:
+        """The camera, batch size 1."""
+        return CameraPose.from_vector(self.camera[None])
+
+    def head(self, generator: TriPlaneGenerator) -> PlainHead:
+        """The head that the generator makes of it, once tuned."""
+        return PlainHead(tuned_generator(generator, self.tuning), self.w_plus)
+
 
 @dataclass(frozen=True)
 class RefinedHead:
@@ -138,8 +149,7 @@ def refine_head(
     pace = settings.pace(share)
     with torch.no_grad():
         objective = HeadObjective(
-            generator,
-            generator.planes(start.w_plus),
+            PlainHead(generator, start.w_plus),
             start.camera,
             target,
             settings.weights,
@@ -178,14 +188,14 @@ def _optimise_code(
     common = torch.zeros(1, 1, generator.config.w_dim, device=device, requires_grad=True)
     layers = torch.zeros(start.w_plus.shape, device=device, requires_grad=settings.space == "w_plus")
     turn = torch.zeros(6, device=device, requires_grad=settings.refine_camera)
-    scale = torch.tensor(_CAMERA_SCALE, device=device)
+    scale = torch.tensor(TYPICAL_POSE, device=device)
 
     def head() -> tuple[Tensor, Tensor]:
         return start.w_plus + space.offset(common + layers), start.camera + scale * turn
 
     def loss(*, is_check: bool, with_likeness: bool) -> Tensor:
         w_plus, camera = head()
-        fit = objective.loss(moving, moving.planes(w_plus), camera, is_check=is_check, with_likeness=with_likeness)
+        fit = objective.loss(PlainHead(moving, w_plus), camera, is_check=is_check, with_likeness=with_likeness)
         unusual = space.coordinates(w_plus.mean(dim=1)).square().mean()
         prior = settings.code_prior * common.square().mean() + settings.layer_prior * layers.square().mean()
         prior = prior + settings.mean_prior * unusual + settings.camera_prior * turn.square().mean()
@@ -208,7 +218,7 @@ def _optimise_code(
         groups.append((list(moved_noises.values()), settings.noise_rate))
     return descend(
         groups,
-        lambda step: loss(is_check=False, with_likeness=step % _EVERY == 0),
+        lambda step: loss(is_check=False, with_likeness=step % _LIKENESS_EVERY_STEPS == 0),
         checked,
         snapshot,
         pace,
@@ -249,14 +259,14 @@ def _tune_generator(
     locality = Locality(base, pivot.w_plus, pivot.camera, seed=settings.seed)
 
     def loss(step: int) -> Tensor:
-        planes = moving.planes(pivot.w_plus)
-        fit = objective.loss(moving, planes, pivot.camera, with_likeness=step % _EVERY == 0)
-        near = locality.near_heads(moving) if step % _EVERY == 1 else 0.0
-        return fit + settings.locality * (locality.side_views(moving, planes) + near)
+        tuned = PlainHead(moving, pivot.w_plus)
+        fit = objective.loss(tuned, pivot.camera, with_likeness=step % _LIKENESS_EVERY_STEPS == 0)
+        near = locality.near_heads(moving) if step % _LIKENESS_EVERY_STEPS == 1 else 0.0
+        return fit + settings.locality * (locality.side_views(tuned) + near)
 
     @torch.no_grad()
     def checked() -> float:
-        return objective.loss(moving, moving.planes(pivot.w_plus), pivot.camera, is_check=True).item()
+        return objective.loss(PlainHead(moving, pivot.w_plus), pivot.camera, is_check=True).item()
 
     @torch.no_grad()
     def snapshot() -> HeadEstimate:

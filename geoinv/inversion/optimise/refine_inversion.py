@@ -1,8 +1,9 @@
-"""From an inversion to a better one of the same photo, and the figures of both side by side on the same pixels."""
+"""From an inversion to a better one of the same photo, and the metrics of both side by side on the same pixels."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,74 +12,75 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import CameraPose
+from ...camera.orbits import turned
 from ...faces.identity import identity_descriptor
-from ...heads.tuned import tuned_generator
-from ...images.tensors import at_side
+from ...heads import Head, ViewPair
+from ...images.tensors import at_side, photo_tensor
 from ...metrics.image import psnr_db
-from ..encode import fit_metrics
-from ..saved import Inversion
-from .photo_target import GREY, PhotoTarget
-from .refine import HeadEstimate, OnStep, RefinedHead, Refinement, refine_head
+from ..encode import Inverted, fit_metrics
+from .photo_target import PhotoTarget
+from .refine import HeadEstimate, OnStep, Refinement, refine_head
 
 if TYPE_CHECKING:
-    from ...models.generator import RenderOutput, TriPlaneGenerator
+    from ...models.generator import TriPlaneGenerator
+    from ...models.render_output import RenderOutput
 
 _SIDE_YAW_RAD = math.radians(25.0)
 
 
 def refine_inversion(
-    start: Inversion,
-    reconstruction: RenderOutput,
+    start: Inverted,
     face: NDArray,  # [512, 512] 1 on the face of the aligned photo
     generator: TriPlaneGenerator,
     settings: Refinement,
     on_step: OnStep | None = None,
-) -> tuple[Inversion, RenderOutput, RefinedHead]:
-    """Refine an inversion.
+) -> Inverted:
+    """A better inversion of the same photo.
 
     Args:
-        start: Of an encoder, or the mean head.
-        reconstruction: Of ``start`` in the photo's view.
+        start: The encoder's inversion without details, or the mean head.
         face: Where the face is.
-        generator: Of ``start``.
-        settings: How.
-        on_step: Told after each step.
+        generator: The generator of ``start``.
+        settings: Method, budget and loss weights.
+        on_step: Called after each step.
 
     Returns:
-        The inversion, whose ``metrics`` have those of :func:`compared_figures`; its reconstruction; and the run.
+        The inversion, whose ``metrics`` have those of :func:`compared_metrics`, with its head and the run.
     """
-    device = next(generator.parameters()).device
-    photo = torch.from_numpy(start.photo).permute(2, 0, 1)[None].float() / 255.0
-    mask = torch.from_numpy(face)
+    device = generator.w_avg.device
+    inversion = start.inversion
+    photo, mask = photo_tensor(inversion.photo), torch.from_numpy(face)
     target = PhotoTarget.from_picture(photo, mask, generator.config.neural_resolution, device)
-    estimate = HeadEstimate(start.w_plus.to(device), start.camera.to(device))
-    refined = refine_head(generator, estimate, target, settings, on_step)
-    best = refined.estimate
+    estimate = HeadEstimate(inversion.w_plus.to(device), inversion.camera.to(device))
+    run = refine_head(generator, estimate, target, settings, on_step)
+    best = run.estimate
     with torch.no_grad():
-        own = tuned_generator(generator, best.tuning)
-        cam2world = CameraPose.from_vector(best.camera[None]).cam2world()
-        render = own.render(own.planes(best.w_plus), cam2world, w_plus=best.w_plus)
-        figures = compared_figures(
-            {start.method: (generator, estimate, reconstruction), "": (own, best, render)}, photo, mask
-        )
-    inversion = replace(
-        start,
+        head = best.head(generator)
+        view = head.view(best.pose.camera(head.orbit))
+        heads = {
+            inversion.method: (start.head.plain, estimate.pose, start.views.plain),
+            "": (head, best.pose, view),
+        }
+        metrics = compared_metrics(heads, photo, mask)
+    refined = replace(
+        inversion,
         w_plus=best.w_plus.float().cpu(),
         camera=best.camera.float().cpu(),
-        metrics={**fit_metrics(render, start.photo), **figures},
+        metrics={**fit_metrics(view, inversion.photo), **metrics},
         method=settings.method,
-        steps=refined.steps,
+        steps=run.steps,
         tuning=dict(best.tuning),
     )
-    return inversion, render, refined
+    return Inverted(refined, head, ViewPair(view, view), run)
 
 
-def compared_figures(
-    heads: dict[str, tuple[TriPlaneGenerator, HeadEstimate, RenderOutput]],
+def compared_metrics(
+    heads: Mapping[str, tuple[Head, CameraPose, RenderOutput]],
     photo: Tensor,  # [1, 3, 512, 512] in [0, 1]
     face: Tensor,  # [512, 512]
 ) -> dict[str, float]:
-    """Figures of heads on the same pixels of a photo, over mid-grey, the first head's name before its figures.
+    """Metrics of heads, each with the photo's camera and the view that it gives, on the same pixels of the photo over
+    mid-grey; the head's name stands before its metrics.
 
     ``face_psnr_db`` is over the face (the hull of its landmarks); ``head_psnr_db`` over the face and wherever the
     first head is solid; ``identity`` and ``identity_side`` are the distances of the photo's identity descriptor to the
@@ -90,33 +92,19 @@ def compared_figures(
     small, is_face = at_side(photo, side), at_side(face[None, None].float(), side) > 0.5
     masks = {"face_psnr_db": is_face, "head_psnr_db": is_face | (first.alpha.float().cpu() > 0.5)}
     descriptor = identity_descriptor(photo)
-    figures: dict[str, float] = {}
-    for name, (generator, estimate, render) in heads.items():
+    metrics: dict[str, float] = {}
+    for name, (head, pose, view) in heads.items():
         prefix = f"{name}_" if name else ""
-        image = _over_grey(render)
-        for figure, mask in masks.items():
+        image = view.cpu().over_grey()
+        for metric, mask in masks.items():
             value = psnr_db(image, small, mask).item() if mask.any() else 0.0
-            figures[prefix + figure] = round(value, 4)
-        figures[f"{prefix}identity"] = _distance(image, descriptor)
-        turned = _side_views(generator, estimate)
-        figures[f"{prefix}identity_side"] = round(sum(_distance(view, descriptor) for view in turned) / 2, 4)
-    return figures
+            metrics[prefix + metric] = round(value, 4)
+        metrics[f"{prefix}identity"] = _distance(image, descriptor)
+        turns = [turned(pose, yaw).camera(head.orbit) for yaw in (-_SIDE_YAW_RAD, _SIDE_YAW_RAD)]
+        distances = [_distance(head.view(camera).cpu().over_grey(), descriptor) for camera in turns]
+        metrics[f"{prefix}identity_side"] = round(sum(distances) / len(distances), 4)
+    return metrics
 
 
 def _distance(image: Tensor, descriptor: Tensor) -> float:
     return round((identity_descriptor(image) - descriptor).norm(dim=1).item(), 4)
-
-
-def _side_views(generator: TriPlaneGenerator, estimate: HeadEstimate) -> list[Tensor]:
-    planes = generator.planes(estimate.w_plus)
-    views = []
-    for yaw in (-_SIDE_YAW_RAD, _SIDE_YAW_RAD):
-        vector = estimate.camera[None].clone()
-        vector[:, 0] += yaw
-        cam2world = CameraPose.from_vector(vector).cam2world()
-        views.append(_over_grey(generator.render(planes, cam2world, w_plus=estimate.w_plus)))
-    return views
-
-
-def _over_grey(render: RenderOutput) -> Tensor:
-    return (render.over(GREY).float().cpu() + 1.0) / 2.0

@@ -9,23 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...camera import CameraPose, intrinsics, rays_through, to_label
+from ...camera import Camera, CameraPose, intrinsics, to_label
 from ...faces.square import FACE_SIDE, face_positions, face_square
-from ...images.tensors import at_side
-from ...models.details import (
-    Alignment,
-    Edit,
-    EditedShares,
-    LocalBranch,
-    QueryRays,
-    SourceView,
-    edited_shares,
-    of_edited,
-    rays_of_view,
-)
-from ...models.encoder import INPUT_SIZE, GlobalEncoder
-from ...models.generator import RenderOutput, TriPlaneGenerator
-from ...models.precision import fast_precision
+from ...heads import Alignment, DetailedHead, Edit, PlainHead
+from ...heads.detailed import AlignedFeatures
+from ...inversion.reconstruct import reconstruct
+from ...models.encoder import GlobalEncoder
+from ...models.generator import TriPlaneGenerator
+from ...models.local_branch import EditedWeights, LocalBranch, QueryRays
+from ...models.render_output import RenderOutput
 from ..data.patches import Patches, middle_patches, patches_on
 from ..data.view_pairs import ViewPairs
 from .likeness import likeness_loss
@@ -48,69 +40,58 @@ class PatchSampling:
 
 
 @dataclass(frozen=True)
-class Reconstruction:
-    """What E0 makes of photos: all that is constant here."""
+class QueryHeads:
+    """What E0 makes of photos, and how it looks from the query views: all that is constant here.
 
-    planes: Tensor  # of the query, which may be edited
-    source: SourceView
-    seen: RenderOutput  # in the photo's view
+    Args:
+        head: The heads that the query views are of, edited where those show the heads' twins.
+        seen: The heads before any edit without details, in the photos' views.
+        query: The heads without details, in the query views.
+    """
+
+    head: DetailedHead
+    seen: RenderOutput
     query: RenderOutput
-    cam2world: Tensor  # [B, 4, 4] of the query
-    edit: Edit | None
 
 
 @torch.no_grad()
-def reconstruct(encoder: GlobalEncoder, generator: TriPlaneGenerator, pairs: ViewPairs) -> Reconstruction:
-    with fast_precision(pairs.photos.device):
-        estimate = encoder(at_side(pairs.photos, INPUT_SIZE) * 2.0 - 1.0)
-    planes = generator.planes(estimate.w_plus)
-    pose = estimate.camera.as_vector()
-    seen_from = CameraPose.from_vector(pose).cam2world()
-    cam2world = CameraPose.from_vector(pose + pairs.moves).cam2world()
-    seen = generator.render(planes, seen_from)
-    source = SourceView.of(pairs.photos, pairs.persons, seen, seen_from)
-    edit = None
+def query_heads(
+    encoder: GlobalEncoder,
+    generator: TriPlaneGenerator,
+    branch: LocalBranch,
+    pairs: ViewPairs,
+    alignment: Alignment = "hybrid",
+) -> QueryHeads:
+    """Heads of the pairs' photos by the road of use, seen from the pairs' query views."""
+    made = reconstruct(pairs.photos, encoder, generator, branch, persons=pairs.persons, alignment=alignment)
+    assert isinstance(made.head, DetailedHead)
+    head, seen = made.head, made.plain_view
     if pairs.z is not None:
         codes = generator.mapping(pairs.z.flatten(0, 1)).unflatten(0, (-1, 2))
-        edit = Edit(estimate.w_plus, estimate.w_plus + codes[:, 1] - codes[:, 0])
-        planes = generator.planes(edit.after)
-    is_same = pairs.z is None and not pairs.moves.any()
-    query = seen if is_same else generator.render(planes, cam2world)
-    return Reconstruction(planes, source, seen, query, cam2world, edit)
-
-
-@dataclass(frozen=True)
-class AlignedFeatures:
-    """Features of both kinds, where used, and the residual as brought to the query view."""
-
-    in_3d: Tensor | None
-    in_2d: Tensor | None
-    residual: Tensor | None
-
-    @classmethod
-    def of(cls, branch: LocalBranch, head: Reconstruction, alignment: Alignment) -> AlignedFeatures:
-        in_3d = None if alignment == "2d" else branch.source_features(head.source)
-        if alignment == "3d":
-            return cls(in_3d, None, None)
-        return cls(in_3d, *branch.query_features(head.source, head.query))
+        before = head.plain.w_plus
+        edit = Edit(before, before + codes[:, 1] - codes[:, 0])
+        plain = PlainHead(generator, edit.after)
+        head = DetailedHead(plain, branch, head.source, edit=edit, alignment=alignment)
+    elif not pairs.moves.any():
+        return QueryHeads(head, seen, seen)
+    camera = CameraPose.from_vector(made.pose.as_vector() + pairs.moves).camera(head.orbit)
+    return QueryHeads(head, seen, head.plain.view(camera))
 
 
 def local_losses(
-    branch: LocalBranch,
-    generator: TriPlaneGenerator,
     pairs: ViewPairs,
-    head: Reconstruction,
+    heads: QueryHeads,
     aligned: AlignedFeatures,
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     """Error of a patch of the query view, and of the residual as brought to it."""
     patch = patches_on(pairs.focus, sampling.side, rng)
-    features, alpha, color, fine_alpha = _detailed_patch(branch, generator, head, aligned, patch, sampling, rng)
+    features, alpha, color, fine_alpha = _detailed_patch(heads, aligned, patch, sampling, rng)
     inner = slice(_BORDER, -_BORDER)
     true_color, mask, focus, outside, whole_alpha, without = (
         patch.pixels(part)[..., inner, inner]
-        for part in (pairs.color, pairs.mask, pairs.focus, pairs.outside, head.query.alpha, head.query.color)
+        for part in (pairs.color, pairs.mask, pairs.focus, pairs.outside, heads.query.alpha, heads.query.color)
     )
     # over the reconstruction's own alpha: an outline that is wrong is not to be painted over
     solid = whole_alpha > 0.5
@@ -131,72 +112,64 @@ def local_losses(
         "alpha": (fine_alpha[..., inner, inner] - whole_alpha).square().mean(),
     }
     if aligned.residual is not None:
-        wanted = (pairs.color * head.query.alpha - head.query.color) * pairs.mask
+        wanted = (pairs.color * heads.query.alpha - heads.query.color) * pairs.mask
         losses["aligned"] = _robust((aligned.residual - wanted) * pairs.mask).mean()
     return losses
 
 
 def _detailed_patch(
-    branch: LocalBranch,
-    generator: TriPlaneGenerator,
-    head: Reconstruction,
+    heads: QueryHeads,
     aligned: AlignedFeatures,
     patch: Patches,
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and colour and alpha at twice its side."""
-    every, shares = rays_of_view(head.query, head.cam2world), None
-    if head.edit is not None:
-        every = of_edited(every, generator, head.edit)
-        whole = edited_shares(every, head.source)
-        shares = EditedShares(patch.rays(whole.about), patch.rays(whole.itself))
+    head = heads.head
+    every, whole = head.rays_of(heads.query)
+    weights = None if whole is None else EditedWeights(patch.rays(whole.nearby), patch.rays(whole.itself))
     parts = (every.pixels, every.points, every.places, every.color, every.alpha)
     rays = QueryRays(*(patch.rays(part) for part in parts))
-    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, shares)
-    marched = _marched(generator, head.planes, head.cam2world, rays, film, sampling, rng)
+    film = head.branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, weights)
+    marched = _marched(head.plain, heads.query.camera, rays, film, sampling, rng)
     features, alpha = (part.unflatten(2, (patch.side, patch.side)) for part in marched)
-    return features, alpha, *generator.superresolution(features, alpha)  # type: ignore[misc]
+    return features, alpha, *head.plain.superresolved(features, alpha)
 
 
 def _marched(
-    generator: TriPlaneGenerator,
-    planes: Tensor,
-    cam2world: Tensor,
+    head: PlainHead,
+    camera: Camera,
     rays: QueryRays,
     film: Tensor,
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Features [B, F, N] and alpha [B, 1, N] of rays, with samples about the surface that is there."""
-    origins, directions = rays_through(cam2world, rays.pixels)
+    origins, directions = camera.rays(rays.pixels)
     surface = torch.where(rays.alpha > 0.5, (rays.points - origins).norm(dim=-1), 0.0)
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    distances = guided_distances(
-        origins, directions, surface, generator.config.render.box_side, sampling.samples, random
-    )
-    output = generator.march(planes, origins, directions, distances, film=film)
+    distances = guided_distances(origins, directions, surface, head.volume.box_side, sampling.samples, random)
+    output = head.march(origins, directions, distances, film)
     return output.features.transpose(1, 2), output.alpha[:, None]
 
 
 def portrait_likeness(
-    branch: LocalBranch,
-    generator: TriPlaneGenerator,
     pairs: ViewPairs,
-    head: Reconstruction,
+    heads: QueryHeads,
     aligned: AlignedFeatures,
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> Tensor:
     """Likeness of the query views' faces to the photos."""
+    head, camera = heads.head, heads.query.camera
     pixels = face_positions().expand(len(pairs.photos), -1, -1)
     with torch.no_grad():
-        origins, directions = rays_through(head.cam2world, pixels)
-        seen = generator.render_rays(head.planes, origins, directions)
+        origins, directions = camera.rays(pixels)
+        seen = head.plain.trace(origins, directions)
     points = origins + directions * seen.distance[..., None]
     rays = QueryRays(pixels, points, points, seen.features[..., :3], seen.alpha)
-    film = branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
-    features, _ = _marched(generator, head.planes, head.cam2world, rays, film, sampling, rng)
+    film = head.branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
+    features, _ = _marched(head.plain, camera, rays, film, sampling, rng)
     photo = face_square(pairs.photos)
     faces = features[:, :3].unflatten(2, (FACE_SIDE, FACE_SIDE))
     alpha = seen.alpha.reshape(-1, 1, FACE_SIDE, FACE_SIDE)
@@ -204,42 +177,39 @@ def portrait_likeness(
 
 
 def middle_pictures(
-    branch: LocalBranch,
-    generator: TriPlaneGenerator,
-    head: Reconstruction,
+    heads: QueryHeads,
     aligned: AlignedFeatures,
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     """What a discriminator compares: the middle of the query views with details [B, 3, P, P] in [-1, 1] over grey, and
     their camera labels [B, 25]."""
-    patch = _middle(head, sampling)
-    _, _, color, _ = _detailed_patch(branch, generator, head, aligned, patch, sampling, rng)
-    alpha = patch.pixels(head.query.alpha)
-    return _over_grey(torch.minimum(color, alpha), alpha), _labels(head.cam2world)
+    patch = _middle(heads, sampling)
+    _, _, color, _ = _detailed_patch(heads, aligned, patch, sampling, rng)
+    alpha = patch.pixels(heads.query.alpha)
+    return _over_grey(torch.minimum(color, alpha), alpha), _labels(heads.query.camera)
 
 
 def true_middles(
-    pairs: ViewPairs, head: Reconstruction, sampling: PatchSampling, *, own_view: bool
+    pairs: ViewPairs, heads: QueryHeads, sampling: PatchSampling, *, own_view: bool
 ) -> tuple[Tensor, Tensor]:
     """The same of the truth: of the query view, or of the photo itself, within the reconstruction's outline."""
-    patch = _middle(head, sampling)
-    color, view = (pairs.photos, head.seen) if own_view else (pairs.color, head.query)
+    patch = _middle(heads, sampling)
+    color, view = (pairs.photos, heads.seen) if own_view else (pairs.color, heads.query)
     alpha = view.alpha if own_view else view.alpha * (1.0 - pairs.outside)
-    cam2world = head.source.cam2world if own_view else head.cam2world
-    return _over_grey(patch.pixels(color * alpha), patch.pixels(alpha)), _labels(cam2world)
+    return _over_grey(patch.pixels(color * alpha), patch.pixels(alpha)), _labels(view.camera)
 
 
-def _middle(head: Reconstruction, sampling: PatchSampling) -> Patches:
-    return middle_patches(len(head.cam2world), sampling.side, head.query.depth.shape[-1])
+def _middle(heads: QueryHeads, sampling: PatchSampling) -> Patches:
+    return middle_patches(len(heads.query.camera), sampling.side, heads.query.depth.shape[-1])
 
 
 def _over_grey(color: Tensor, alpha: Tensor) -> Tensor:
     return 2.0 * color - alpha  # in [-1, 1]: 2 (c + (1 - a) / 2) - 1
 
 
-def _labels(cam2world: Tensor) -> Tensor:
-    return to_label(cam2world, intrinsics())
+def _labels(camera: Camera) -> Tensor:
+    return to_label(camera.cam2world, intrinsics(camera.focal))
 
 
 def _robust(error: Tensor) -> Tensor:

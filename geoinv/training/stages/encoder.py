@@ -19,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...camera import CameraPose, pose_vectors, rays_through
+from ...camera import Camera, CameraPose, pose_vectors, rays_through
 from ...checkpoints.store import load_encoder_file, load_generator, save_model
+from ...conventions import FACE_ORBIT
 from ...errors import UsageError
 from ...faces.square import face_square
 from ...images.tensors import at_side
@@ -188,7 +189,9 @@ def generator_photos(
     z = torch.from_numpy(rng.standard_normal((count, generator.config.z_dim)).astype(np.float32))
     cam2world = torch.from_numpy(np.concatenate([sample_cameras(rng, 1) for _ in range(count)]))
     w_plus = generator.mapping(z)
-    output = generator.render(generator.planes(w_plus), cam2world, w_plus=w_plus, resolution=size // 2)
+    output = generator.render(
+        generator.planes(w_plus), Camera(cam2world, FACE_ORBIT.focal), w_plus=w_plus, resolution=size // 2
+    )
     rgba = F.interpolate(torch.cat([output.color, output.alpha], dim=1), size=(size, size), mode="bilinear")
     photos = []
     for picture in rgba.permute(0, 2, 3, 1).numpy():

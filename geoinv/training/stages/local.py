@@ -22,11 +22,13 @@ from torch import Tensor
 from ...camera import pose_vectors
 from ...checkpoints.store import load_details_file, load_encoder, load_generator, save_model
 from ...errors import UsageError
+from ...heads import Alignment
+from ...heads.detailed import AlignedFeatures
 from ...metrics.image import psnr_db
 from ...models.config import DetailConfig, small_discriminator
-from ...models.details import Alignment, LocalBranch, render_with_details
 from ...models.encoder import GlobalEncoder
 from ...models.generator import TriPlaneGenerator
+from ...models.local_branch import LocalBranch
 from ...models.precision import allow_bfloat16
 from ..data.face_photos import FacePhotos
 from ..data.head_shards import HeadShards
@@ -40,13 +42,12 @@ from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run_folder import RunFolder
 from ..losses.local import (
-    AlignedFeatures,
     PatchSampling,
-    Reconstruction,
+    QueryHeads,
     local_losses,
     middle_pictures,
     portrait_likeness,
-    reconstruct,
+    query_heads,
     true_middles,
 )
 from ..sheets import save_comparison
@@ -157,20 +158,20 @@ def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
         pairs, faces = next(batches)
         rng = np.random.default_rng([seed_of_step(config.seed, loop.step), 2])
         alignment = _alignment(rng, config.single_share)
-        shown: list[tuple[ViewPairs, Reconstruction, AlignedFeatures]] = []
+        shown: list[tuple[ViewPairs, QueryHeads, AlignedFeatures]] = []
         for batch in (pairs, faces):
             if batch is not None:
-                head = reconstruct(encoder, generator, batch)
-                shown.append((batch, head, AlignedFeatures.of(branch, head, alignment)))
-        terms = local_losses(branch, generator, *shown[0], config.patch, rng)
+                heads = query_heads(encoder, generator, branch, batch, alignment)
+                shown.append((batch, heads, heads.head.features(heads.query)))
+        terms = local_losses(*shown[0], config.patch, rng)
         if faces is not None and faces.mask.any():
-            own = local_losses(branch, generator, *shown[1], config.patch, rng)
+            own = local_losses(*shown[1], config.patch, rng)
             terms["portrait"] = own["color"] + 0.5 * (own["rays"] + own["edges"])
         elif faces is not None:
-            terms["likeness"] = portrait_likeness(branch, generator, *shown[1], config.patch, rng)
+            terms["likeness"] = portrait_likeness(*shown[1], config.patch, rng)
         if progress >= config.adversarial_from:
-            made = [middle_pictures(branch, generator, head, aligned, config.patch, rng) for _, head, aligned in shown]
-            real = [true_middles(batch, head, config.patch, own_view=batch is faces) for batch, head, _ in shown]
+            made = [middle_pictures(heads, aligned, config.patch, rng) for _, heads, aligned in shown]
+            real = [true_middles(batch, heads, config.patch, own_view=batch is faces) for batch, heads, _ in shown]
             fake, fake_label = (torch.cat(parts) for parts in zip(*made, strict=True))
             true, true_label = (torch.cat(parts) for parts in zip(*real, strict=True))
             terms |= adversary.discriminator_step(true, true_label, fake, fake_label)
@@ -231,10 +232,10 @@ def validate(
             person = maps_of([views[0][1]])
             known = mask.float()
             pairs = ViewPairs(maps_of([photo]), person, moves, truth, known, known, 1.0 - known)
-            seen = reconstruct(encoder, generator, pairs)
-            detailed = render_with_details(generator, branch, seen.planes, seen.source, seen.cam2world)
-            for kind, render in (("e0", seen.query), ("hybrid", detailed)):
-                over_grey = render.color + 0.5 * (1.0 - render.alpha)
+            shown = query_heads(encoder, generator, branch, pairs)
+            detailed = shown.head.with_details(shown.query)
+            for kind, render in (("e0", shown.query), ("hybrid", detailed)):
+                over_grey = render.over_grey()
                 true_over_grey = truth + 0.5 * (1.0 - maps_of([views[view][1]]))
                 totals.setdefault(f"{kind}_{name}_db", []).append(
                     psnr_db(over_grey, true_over_grey, mask.float()).item()

@@ -7,9 +7,11 @@ import copy
 import pytest
 import torch
 
+from geoinv.heads import PlainHead
+from geoinv.images.tensors import GREY
 from geoinv.inversion.optimise.locality import Locality
 from geoinv.inversion.optimise.objective import HeadObjective, LossWeights
-from geoinv.inversion.optimise.photo_target import GREY, PhotoTarget
+from geoinv.inversion.optimise.photo_target import PhotoTarget
 from geoinv.inversion.optimise.refine import HeadEstimate
 from geoinv.models.generator import TriPlaneGenerator
 from tests.inversion.tiny_heads import head_of, picture_of, target_of, tiny_generator
@@ -28,9 +30,9 @@ def with_density(bias: float) -> TriPlaneGenerator:
 def loss_of(target: PhotoTarget, generator: TriPlaneGenerator, weights: LossWeights = WEIGHTS, seed: int = 2) -> float:
     """Of a head, where inversion started from the dense head of seed 2."""
     base, start = tiny_generator(), head_of(tiny_generator(), 2)
-    objective = HeadObjective(base, base.planes(start.w_plus), start.camera, target, weights)
+    objective = HeadObjective(PlainHead(base, start.w_plus), start.camera, target, weights)
     head = head_of(generator, seed)
-    return objective.loss(generator, generator.planes(head.w_plus), start.camera, is_check=True).item()
+    return objective.loss(PlainHead(generator, head.w_plus), start.camera, is_check=True).item()
 
 
 def test_the_photos_own_head_costs_nothing() -> None:
@@ -51,18 +53,16 @@ def test_a_head_cannot_vanish_into_its_background() -> None:
 def test_pixels_outside_the_head_do_not_count() -> None:
     generator, head = tiny_generator(), head_of(tiny_generator(), 2)
     far = HeadEstimate(head.w_plus, head.camera + torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, -2.5]))  # room at the edges
-    planes, picture = generator.planes(far.w_plus), picture_of(generator, far)
+    shown, picture = PlainHead(generator, far.w_plus), picture_of(generator, far)
 
     def objective_of(photo: torch.Tensor) -> HeadObjective:
-        return HeadObjective(generator, planes, far.camera, target_of(photo), WEIGHTS)
+        return HeadObjective(shown, far.camera, target_of(photo), WEIGHTS)
 
     objective = objective_of(picture)
     is_outside = ((objective.start_alpha < 0.5) & ~objective.target.is_face).reshape(16, 16)
     assert 10 < is_outside.sum() < 200
     other = torch.where(is_outside, 1.0 - 0.5 * picture, picture)
-    losses = [
-        each.loss(generator, planes, far.camera, is_check=True).item() for each in (objective, objective_of(other))
-    ]
+    losses = [each.loss(shown, far.camera, is_check=True).item() for each in (objective, objective_of(other))]
     assert losses[0] == losses[1]
 
 
@@ -70,12 +70,12 @@ class TestLocality:
     def test_nothing_changed(self):
         generator, pivot = tiny_generator(), head_of(tiny_generator(), 1)
         locality = Locality(generator, pivot.w_plus, pivot.camera, seed=0)
-        assert locality.side_views(generator, generator.planes(pivot.w_plus)).item() == pytest.approx(0.0, abs=1e-9)
+        assert locality.side_views(PlainHead(generator, pivot.w_plus)).item() == pytest.approx(0.0, abs=1e-9)
         assert locality.near_heads(generator).item() == pytest.approx(0.0, abs=1e-9)
 
     def test_a_change_is_seen(self):
         generator, pivot = tiny_generator(), head_of(tiny_generator(), 1)
         locality = Locality(generator, pivot.w_plus, pivot.camera, seed=0)
         thin = with_density(-60.0)
-        assert locality.side_views(thin, thin.planes(pivot.w_plus)).item() > 0.1
+        assert locality.side_views(PlainHead(thin, pivot.w_plus)).item() > 0.1
         assert locality.near_heads(thin).item() > 0.1

@@ -13,15 +13,14 @@ import torch
 from geoinv.camera import CameraPose
 from geoinv.checkpoints.store import load_details, load_details_file, load_encoder, load_generator
 from geoinv.errors import MissingDetailsError, UsageError
-from geoinv.models.details import LocalBranch
+from geoinv.models.local_branch import LocalBranch
 from geoinv.training.data.head_shards import HeadShards
 from geoinv.training.data.view_pairs import ViewPairs, head_pairs
 from geoinv.training.losses.local import (
-    AlignedFeatures,
     PatchSampling,
     local_losses,
     middle_pictures,
-    reconstruct,
+    query_heads,
     true_middles,
 )
 from geoinv.training.losses.rays import SampleCounts
@@ -76,12 +75,13 @@ def test_a_twins_query_is_an_edited_head(twins: Path, model: Path) -> None:
         index = int(np.flatnonzero((z == first).all(axis=1))[0])
         assert np.array_equal(z[index ^ 1], second)
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
-    edited = reconstruct(encoder, generator, pairs)
-    plain = reconstruct(encoder, generator, dataclasses.replace(pairs, z=None))
-    assert torch.equal(edited.source.color, plain.source.color)
+    branch = tiny_details()
+    edited = query_heads(encoder, generator, branch, pairs)
+    plain = query_heads(encoder, generator, branch, dataclasses.replace(pairs, z=None))
+    assert torch.equal(edited.head.source.color, plain.head.source.color)
     assert not torch.equal(edited.query.color, plain.query.color)
     same = torch.stack([pairs.z[:, 0], pairs.z[:, 0]], dim=1)
-    again = reconstruct(encoder, generator, dataclasses.replace(pairs, z=same))
+    again = query_heads(encoder, generator, branch, dataclasses.replace(pairs, z=same))
     assert torch.allclose(again.query.color, plain.query.color, atol=1e-4)
 
 
@@ -89,12 +89,12 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
     config = settings(discs, discs, model)
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
     pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), 2, same_view=True)
-    head = reconstruct(encoder, generator, pairs)
     branch = tiny_details()
 
     def losses(changed: ViewPairs) -> dict[str, torch.Tensor]:
-        aligned = AlignedFeatures.of(branch, head, "hybrid")
-        return local_losses(branch, generator, changed, head, aligned, config.patch, np.random.default_rng(1))
+        heads = query_heads(encoder, generator, branch, pairs)
+        aligned = heads.head.features(heads.query)
+        return local_losses(changed, heads, aligned, config.patch, np.random.default_rng(1))
 
     unknown = torch.where(pairs.mask.bool(), pairs.color, torch.rand_like(pairs.color))
     plain = losses(pairs)
@@ -114,10 +114,10 @@ def test_the_discriminator_sees_pictures_that_can_be_compared(discs: Path, model
     config = dataclasses.replace(settings(discs, discs, model), patch=PatchSampling(16, SampleCounts(24, 24, 0.015)))
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
     pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), 2, same_view=True)
-    head = reconstruct(encoder, generator, pairs)
     branch = LocalBranch(tiny_details().config)  # paints nothing
-    aligned = AlignedFeatures.of(branch, head, "hybrid")
-    made, label = middle_pictures(branch, generator, head, aligned, config.patch, np.random.default_rng(1))
+    head = query_heads(encoder, generator, branch, pairs)
+    aligned = head.head.features(head.query)
+    made, label = middle_pictures(head, aligned, config.patch, np.random.default_rng(1))
     shown = head.query.color / head.query.alpha.clamp_min(1e-3)
     truth = dataclasses.replace(pairs, color=shown, photos=shown, outside=torch.zeros_like(pairs.mask))
     for own_view in (True, False):

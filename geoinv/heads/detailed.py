@@ -1,0 +1,152 @@
+"""A head with the details that its photo shows beyond its code: the shape is the plain head's, the colours are not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..camera import Camera
+from ..conventions import Orbit
+from ..models.local_branch import EditedWeights, LocalBranch, QueryRays
+from ..models.render_output import RenderOutput
+from ..models.source_view import SourceView
+from .head import ViewPair
+from .plain import PlainHead
+from .volume import Volume
+
+Alignment = Literal["hybrid", "3d", "2d"]
+"""Which of both ways features come to the query view; the single ones are for comparison."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is done to a head: its code in the photo and the one that is shown, [B, num_ws, w_dim] each."""
+
+    before: Tensor
+    after: Tensor
+
+    def expand(self, views: int) -> Edit:
+        """One edit for several views of one head."""
+        return Edit(self.before.expand(views, -1, -1), self.after.expand(views, -1, -1))
+
+
+@dataclass(frozen=True)
+class AlignedFeatures:
+    """A photo's features as brought to a query view.
+
+    Args:
+        in_3d: [V, C, S, S] of the photo's own pixels, to be looked up by the surface; None to do without.
+        in_2d: [V, C, S, S] of the query's pixels; None to do without.
+        residual: [V, 3, 2S, 2S] the photo's residual as brought to the query view, from which ``in_2d`` was made.
+    """
+
+    in_3d: Tensor | None
+    in_2d: Tensor | None
+    residual: Tensor | None
+
+
+class DetailedHead:
+    """Heads with their photos' details. Views have no gradients: training, which needs them, looks at patches.
+
+    Args:
+        plain: The heads by their codes alone, edited or not.
+        branch: The local branch that was trained for their generator.
+        source: What the photos show of the heads before any edit, as many as there are heads.
+        edit: What was done to the heads, where they are edited: details move along with the face, and about what
+            changed its colour as well, the photo's tone stays and its details go.
+        alignment: Which features to use.
+    """
+
+    def __init__(
+        self,
+        plain: PlainHead,
+        branch: LocalBranch,
+        source: SourceView,
+        *,
+        edit: Edit | None = None,
+        alignment: Alignment = "hybrid",
+    ) -> None:
+        self.plain = plain
+        self.branch = branch
+        self.source = source
+        self.edit = edit
+        self.alignment = alignment
+
+    @cached_property
+    def source_features(self) -> Tensor:
+        """[B, C, S, S] features of the photos' own pixels, computed once."""
+        return self.branch.source_features(self.source)
+
+    def prepare(self) -> None:
+        """Compute now what all views have in common, which the first view would else do."""
+        if self.alignment != "2d":
+            with torch.no_grad():
+                _ = self.source_features
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where its cameras stand."""
+        return self.plain.orbit
+
+    @property
+    def volume(self) -> Volume:
+        """Where in space it is, and at which density its surface."""
+        return self.plain.volume
+
+    def view(self, camera: Camera) -> RenderOutput:
+        """Views with details through V cameras."""
+        return self.view_pair(camera).shown
+
+    @torch.no_grad()
+    def view_pair(self, camera: Camera) -> ViewPair:
+        """Views without and with details."""
+        plain = self.plain.view(camera)
+        return ViewPair(plain, self.with_details(plain))
+
+    @torch.no_grad()
+    def with_details(self, plain: RenderOutput) -> RenderOutput:
+        """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
+        features = self.features(plain)
+        rays, weights = self.rays_of(plain)
+        source = self.source.expand(len(plain.camera))
+        film = self.branch.modulation(rays, source, features.in_3d, features.in_2d, weights)
+        detailed = self.plain.view(plain.camera, film=film)
+        # super-resolution reads features for alpha too; the outline is the code's
+        return replace(plain, color=torch.minimum(detailed.color, plain.alpha))
+
+    @torch.no_grad()
+    def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Density [B, N] and RGB [B, N, 3] at world points, with the details that the photo shows there."""
+        density, color = self.plain.query(points)
+        points = points.to(color.device)
+        rays, weights = QueryRays(points[..., :2], points, points, color, torch.ones_like(density)), None
+        if self.edit is not None:
+            rays = self._before_edit(rays, self.edit)
+            weights = EditedWeights.ray_by_ray(rays, self.source)
+        film = self.branch.modulation(rays, self.source, self.source_features, None, weights)
+        return density, self.plain.query(points, film)[1]
+
+    def features(self, plain: RenderOutput) -> AlignedFeatures:
+        """The photo's features for given views of :attr:`plain`."""
+        views = len(plain.camera)
+        in_3d = None if self.alignment == "2d" else self.source_features.expand(views, -1, -1, -1)
+        if self.alignment == "3d":
+            return AlignedFeatures(in_3d, None, None)
+        return AlignedFeatures(in_3d, *self.branch.query_features(self.source.expand(views), plain))
+
+    def rays_of(self, plain: RenderOutput) -> tuple[QueryRays, EditedWeights | None]:
+        """The rays of given views of :attr:`plain`, row by row, and how far an edit changed their colours."""
+        rays = QueryRays.from_view(plain)
+        if self.edit is None:
+            return rays, None
+        views = len(plain.camera)
+        rays = self._before_edit(rays, self.edit.expand(views))
+        return rays, EditedWeights.of_view(rays, self.source.expand(views))
+
+    def _before_edit(self, rays: QueryRays, edit: Edit) -> QueryRays:
+        """Rays with the places of the face where the head had them before an edit."""
+        return replace(rays, places=self.plain.generator.same_places(rays.points, edit.after, edit.before))

@@ -1,0 +1,92 @@
+"""A head that its code alone describes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ..camera import Camera
+from ..conventions import Orbit
+from ..models.render_output import RenderOutput
+from .head import ViewPair
+from .volume import Volume, volume_of
+
+if TYPE_CHECKING:
+    from ..models.generator import TriPlaneGenerator
+    from ..ops.render_rays import RayOutput
+
+
+class PlainHead:
+    """Heads of a tri-plane generator; planes are made once, here. Gradients flow to codes and generator where asked.
+
+    Args:
+        generator: The generator, tuned to a photo or not.
+        w_plus: [B, num_ws, w_dim] on the generator's device.
+    """
+
+    def __init__(self, generator: TriPlaneGenerator, w_plus: Tensor) -> None:
+        self.generator = generator
+        self.w_plus = w_plus
+        self._planes = generator.planes(w_plus)
+
+    def __len__(self) -> int:
+        return len(self.w_plus)
+
+    def prepare(self) -> None:
+        """Nothing is left to compute that all views have in common."""
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where its cameras stand."""
+        return self.generator.config.orbit
+
+    @property
+    def volume(self) -> Volume:
+        """Where in space it is, and at which density its surface."""
+        return volume_of(self.generator.config)
+
+    @property
+    def plain(self) -> PlainHead:
+        """Itself."""
+        return self
+
+    def view(
+        self,
+        camera: Camera,
+        *,
+        resolution: int | None = None,
+        superresolution: bool = True,
+        film: Tensor | None = None,
+    ) -> RenderOutput:
+        """Views through V cameras; see :meth:`geoinv.models.generator.TriPlaneGenerator.render`."""
+        return self.generator.render(
+            self._planes,
+            camera.to(self._planes.device),
+            w_plus=self.w_plus,
+            resolution=resolution,
+            superresolution=superresolution,
+            film=film,
+        )
+
+    def view_pair(self, camera: Camera) -> ViewPair:
+        """The same view twice: it has no details."""
+        view = self.view(camera)
+        return ViewPair(view, view)
+
+    def query(self, points: Tensor, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Density [B, N] and RGB [B, N, 3] at world points; see ``TriPlaneGenerator.query``."""
+        return self.generator.query(self._planes, points.to(self._planes.device), film)
+
+    def trace(self, origins: Tensor, directions: Tensor) -> RayOutput:
+        """What rays [B, N, 3] see; see ``TriPlaneGenerator.render_rays``."""
+        return self.generator.render_rays(self._planes, origins, directions)
+
+    def march(self, origins: Tensor, directions: Tensor, distances: Tensor, film: Tensor | None = None) -> RayOutput:
+        """What rays see at given distances [B, N, S]; see ``TriPlaneGenerator.march``."""
+        return self.generator.march(self._planes, origins, directions, distances, film)
+
+    def superresolved(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch of rays -> its colour and alpha at twice the side."""
+        result: tuple[Tensor, Tensor] = self.generator.superresolution(features, alpha)  # type: ignore[misc]
+        return result

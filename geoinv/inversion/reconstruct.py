@@ -1,0 +1,132 @@
+"""The one road from photos to heads: what ``invert`` writes, ``eval`` measures, training learns from and optimisation
+starts at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..camera import Camera, CameraPose
+from ..errors import CheckpointError
+from ..heads import DetailedHead, PlainHead, ViewPair
+from ..images.tensors import at_side, photo_bytes
+from ..models.encoder import INPUT_SIZE
+from ..models.precision import fast_precision
+from ..models.source_view import SourceView
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..heads import Alignment
+    from ..models.generator import TriPlaneGenerator
+    from ..models.local_branch import LocalBranch
+    from ..models.render_output import RenderOutput
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstructed:
+    """Heads of B photos.
+
+    Args:
+        head: The heads, with their photos' details where a local branch was given.
+        pose: The photos' cameras, B of them.
+        seen: The heads without details as their photos see them, where that has been rendered already.
+    """
+
+    head: PlainHead | DetailedHead
+    pose: CameraPose
+    seen: RenderOutput | None = None
+
+    @property
+    def camera(self) -> Camera:
+        """The photos' cameras."""
+        return self.pose.camera(self.head.orbit)
+
+    @cached_property
+    def plain_view(self) -> RenderOutput:
+        """The heads without details as their photos see them, rendered once."""
+        return self.head.plain.view(self.camera) if self.seen is None else self.seen
+
+    @cached_property
+    def views(self) -> ViewPair:
+        """The heads as their photos see them, without and with details, rendered once."""
+        if isinstance(self.head, DetailedHead):
+            return ViewPair(self.plain_view, self.head.with_details(self.plain_view))
+        return ViewPair(self.plain_view, self.plain_view)
+
+
+def reconstruct(
+    pictures: Tensor,
+    encoder: nn.Module,
+    generator: TriPlaneGenerator,
+    branch: LocalBranch | None = None,
+    *,
+    pose: CameraPose | None = None,
+    persons: Tensor | None = None,
+    alignment: Alignment = "hybrid",
+) -> Reconstructed:
+    """Heads of photos by one pass of the encoder, and of the local branch where there is one.
+
+    Args:
+        pictures: [B, 3, H, H] aligned photos in [0, 1], on the generator's device.
+        encoder: E0: pictures [B, 3, 256, 256] in [-1, 1] -> ``w_plus`` and ``camera``.
+        generator: The generator that it was trained for.
+        branch: The local branch that was trained for both; None for heads without details.
+        pose: The photos' cameras, where they are known; else the encoder's.
+        persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default.
+        alignment: Which of the branch's features are used.
+
+    Raises:
+        CheckpointError: The encoder's codes do not fit the generator, or are not finite.
+    """
+    device = pictures.device
+    with fast_precision(device):
+        estimate = encoder(at_side(pictures, INPUT_SIZE) * 2.0 - 1.0)
+    w_plus: Tensor = estimate.w_plus.float()
+    expected = (len(pictures), generator.config.num_ws, generator.config.w_dim)
+    if tuple(w_plus.shape) != expected:
+        raise CheckpointError(
+            f"the encoder gives codes {list(w_plus.shape)}, generator {generator.config.name} takes {list(expected)}",
+            "use the encoder that was trained for this generator",
+        )
+    vectors = (pose or estimate.camera).as_vector().to(device).float()  # [B, 6]
+    if not (torch.isfinite(w_plus).all() and torch.isfinite(vectors).all()):
+        raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
+    made = Reconstructed(PlainHead(generator, w_plus), CameraPose.from_vector(vectors))
+    if branch is None:
+        return made
+    return with_details(made, pictures, branch, persons=persons, alignment=alignment)
+
+
+def with_details(
+    made: Reconstructed,
+    pictures: Tensor,
+    branch: LocalBranch,
+    *,
+    persons: Tensor | None = None,
+    alignment: Alignment = "hybrid",
+) -> Reconstructed:
+    """Heads with the details that their photos show beyond their codes; arguments are those of :func:`reconstruct`."""
+    seen = made.plain_view
+    side = seen.color.shape[-1]
+    pictures = at_side(pictures, side)
+    persons = persons_in(pictures, seen) if persons is None else at_side(persons, side)
+    source = SourceView.from_photo(pictures, persons, seen)
+    return Reconstructed(DetailedHead(made.head.plain, branch, source, alignment=alignment), made.pose, seen)
+
+
+def persons_in(photos: Tensor, reconstruction: RenderOutput) -> Tensor:
+    """[B, 1, H, H] in [0, 1]: where photos [B, 3, H, H] in [0, 1] show the person whose reconstruction is given.
+
+    The reconstruction may be wider than the person, and then stands before the photo's background.
+    """
+    from ..align.person import person_mask
+
+    solid = (reconstruction.alpha > 0.5).cpu().numpy()
+    masks = [person_mask(photo_bytes(photo[None]), alpha[0]) for photo, alpha in zip(photos, solid, strict=True)]
+    stacked = torch.stack([torch.from_numpy(mask).float() for mask in masks])[:, None]
+    return torch.nn.functional.avg_pool2d(stacked, 3, stride=1, padding=1).to(photos.device)

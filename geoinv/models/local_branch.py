@@ -1,0 +1,186 @@
+"""E1 and hybrid alignment: what a photo shows beyond a code, as a modulation of the colours of rays (E3DGE, Lan et al.,
+CVPR 2023).
+
+Of each ray of a query view, the point of the surface that it hits is looked up in the photo's view (3D alignment, with
+a depth test for what the photo hides), and its pixel in the residual that was brought to the query view (2D
+alignment). Both together modulate the decoder's hidden units for colours alone: density, and so the shape, is that of
+the code. A ray hits one surface, so it has one modulation, where the paper computes one for each of its samples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..camera import pixel_centres
+from ..camera.visibility import ramp
+from .alignment import FeatureFusion, ResidualAligner
+from .config import DetailConfig
+from .local_encoder import LocalEncoder
+from .precision import fast_precision
+from .render_output import RenderOutput
+from .source_view import SourceView, sampled, solid_depth
+
+_OCTAVES = 4
+_DETAILS_GO = (0.15, 0.35)
+"""Changes of a colour in [0, 1] by an edit at the same place of the face: up to the first the photo's details about it
+stay, from the second on they go. A smile's shading stays below, teeth and hair of another colour lie above; with 0.04
+and 0.1 the whole mouth of a smile was a blur."""
+_TONE_GOES = (0.05, 0.15)
+"""By how much all colours of a place get brighter: from the second on nothing of the photo stays there. With the tone
+of the lips before them, teeth were lilac; what gets darker, as folds do, keeps the tone of its skin."""
+
+
+@dataclass(frozen=True)
+class QueryRays:
+    """Rays of a view, and what they see of the head without details.
+
+    Args:
+        pixels: [B, N, 2] normalised positions in the query view.
+        points: [B, N, 3] where they hit the surface, world.
+        places: [B, N, 3] where the head in the photo has these places of the face; the points, unless it is edited.
+        color: [B, N, 3] in [0, 1], premultiplied.
+        alpha: [B, N].
+    """
+
+    pixels: Tensor
+    points: Tensor
+    places: Tensor
+    color: Tensor
+    alpha: Tensor
+
+    @classmethod
+    def from_view(cls, view: RenderOutput) -> QueryRays:
+        """The rays of a view's own grid, row by row, of a head that is not edited."""
+        batch, _, side, _ = view.depth.shape
+        pixels = pixel_centres(side, view.depth.device)
+        origins, directions = view.camera.rays(pixels)
+        cosine = (directions * view.camera.axis[:, None]).sum(dim=-1, keepdim=True)
+        points = origins + directions * (view.depth.flatten(1)[..., None] / cosine)
+        color = F.avg_pool2d(view.color, 2).flatten(2).transpose(1, 2)
+        alpha = F.avg_pool2d(view.alpha, 2).flatten(1)
+        return cls(pixels.expand(batch, -1, -1), points, points, color, alpha)
+
+
+@dataclass(frozen=True)
+class EditedWeights:
+    """How far an edit changed the colours of rays, [B, N, 1] in [0, 1] each.
+
+    Args:
+        nearby: The change in a ray's neighbourhood: the photo's details go there, and its tone stays.
+        itself: The change of the ray itself to brighter colours: nothing of the photo stays.
+    """
+
+    nearby: Tensor
+    itself: Tensor
+
+    @classmethod
+    def ray_by_ray(cls, rays: QueryRays, source: SourceView) -> EditedWeights:
+        """Weights of scattered points (mesh vertices), which have no neighbourhood to pool over."""
+        change = _in_photo(rays, source)[2]
+        most, least = change.abs().amax(dim=-1, keepdim=True), change.amin(dim=-1, keepdim=True)
+        return cls(ramp(most, *_DETAILS_GO), ramp(least, *_TONE_GOES))
+
+    @classmethod
+    def of_view(cls, rays: QueryRays, source: SourceView) -> EditedWeights:
+        """Weights of a view's whole grid of rays [B, S * S], pooled over the neighbourhood of each."""
+        weights = cls.ray_by_ray(rays, source)
+        batch, count, _ = weights.nearby.shape
+        side = math.isqrt(count)
+        reach = 2 * (side // 32) + 1
+        nearby = F.max_pool2d(weights.nearby.reshape(batch, 1, side, side), reach, stride=1, padding=reach // 2)
+        nearby = F.avg_pool2d(nearby, reach, stride=1, padding=reach // 2)
+        return replace(weights, nearby=nearby.reshape(batch, count, 1))
+
+
+class LocalBranch(nn.Module):
+    """E1, ADA, SFT and the FiLM head: zero at first, so that an untrained branch changes nothing."""
+
+    def __init__(self, config: DetailConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = LocalEncoder(config.channels, config.widths)
+        self.aligner = ResidualAligner(config.aligner_widths)
+        self.fusion = FeatureFusion(config.channels, config.hidden)
+        inputs = config.channels + 3 + 1 + 3 * (1 + 2 * _OCTAVES)
+        self.film = nn.Sequential(
+            nn.Linear(inputs, config.hidden), nn.SiLU(), nn.Linear(config.hidden, 2 * config.decoder_hidden)
+        )
+        for parameter in self.film[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def source_features(self, source: SourceView) -> Tensor:
+        """[B, C, S, S] features of the photo's own pixels."""
+        with fast_precision(source.residual.device):
+            features: Tensor = self.encoder(source.residual, source.depth)
+        return features.float()
+
+    def query_features(self, source: SourceView, query: RenderOutput) -> tuple[Tensor, Tensor]:
+        """[B, C, S, S] features of the residual as brought to the query view, and that residual [B, 3, 2S, 2S]."""
+        with fast_precision(source.residual.device):
+            aligned = self.aligner(source.residual, query.color).float() * query.alpha
+            features: Tensor = self.encoder(aligned, solid_depth(query))
+        return features.float(), aligned
+
+    def modulation(
+        self,
+        rays: QueryRays,
+        source: SourceView,
+        source_features: Tensor | None,
+        query_features: Tensor | None,
+        edited: EditedWeights | None = None,
+    ) -> Tensor:
+        """FiLM [B, N, 2 * decoder_hidden] of rays.
+
+        Args:
+            rays: Rays of the query view.
+            source: What the photo shows.
+            source_features: From :meth:`source_features`; None to do without.
+            query_features: From :meth:`query_features`; None to do without.
+            edited: How far an edit changed the rays' colours; None where the head is not edited.
+        """
+        batch, count = rays.alpha.shape
+        none = rays.points.new_zeros(batch, count, self.config.channels)
+        visibility, change = none[..., :1], none[..., :3]
+        aligned_3d, aligned_2d = none, none
+        if source_features is not None:
+            positions, visibility, change = _in_photo(rays, source)
+            aligned_3d = _where_edited(source_features, positions, edited) * visibility
+        if query_features is not None:
+            aligned_2d = _where_edited(query_features, rays.pixels, edited)
+        fused = self.fusion(aligned_3d, aligned_2d, visibility, change)
+        inputs = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(rays.points)], dim=-1)
+        shown = rays.alpha[..., None] if edited is None else rays.alpha[..., None] * (1.0 - edited.itself)
+        film: Tensor = self.film(inputs) * shown
+        return film
+
+
+def _in_photo(rays: QueryRays, source: SourceView) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions of rays in the photo's view, [B, N, 2], how surely it shows them, [B, N, 1], and by how much the code's
+    own colour is another than there, [B, N, 3].
+
+    An edit shows as another colour at the same place of the surface; there the photo's details fit no more.
+    """
+    positions, visibility, color = source.look_up(rays.places)
+    return positions, visibility, (rays.color - color) * visibility
+
+
+def _where_edited(maps: Tensor, positions: Tensor, edited: EditedWeights | None) -> Tensor:
+    """Features [B, N, C] at positions; where the head was edited, the mean about there: its tone, no details."""
+    fine = sampled(maps, positions)
+    if edited is None:
+        return fine
+    size = 2 * (maps.shape[-1] // 16) + 1
+    coarse = F.avg_pool2d(maps, size, stride=1, padding=size // 2, count_include_pad=False)
+    return fine + edited.nearby * (sampled(coarse, positions) - fine)
+
+
+def _position_code(points: Tensor) -> Tensor:
+    """World points [B, N, 3] and sines and cosines of them in octaves, [B, N, 3 + 6 * octaves] (NeRF)."""
+    scales = 2.0 ** torch.arange(_OCTAVES, device=points.device) * math.pi
+    angles = (points[..., None] * scales).flatten(-2)
+    return torch.cat([points, angles.sin(), angles.cos()], dim=-1)

@@ -1,0 +1,53 @@
+"""What a head looks like through a camera: colour, opacity and depth of a batch of views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..camera import Camera
+from ..images.tensors import GREY
+
+
+@dataclass(frozen=True)
+class RenderOutput:
+    """A batch of views.
+
+    Args:
+        color: [B, 3, H, W] in [0, 1], premultiplied by alpha.
+        alpha: [B, 1, H, W] in [0, 1].
+        depth: [B, 1, h, w] along the optical axis in world units; meaningless where alpha is 0. Its side is that of
+            the ray grid, which super-resolution does not change.
+        camera: The cameras that saw it.
+    """
+
+    color: Tensor
+    alpha: Tensor
+    depth: Tensor
+    camera: Camera
+
+    def over(self, background: float | Tensor = 1.0) -> Tensor:
+        """[B, 3, H, W] in [0, 1], in front of a background in [0, 1]."""
+        return (self.color + (1.0 - self.alpha) * background).clamp(0.0, 1.0)
+
+    def over_grey(self) -> Tensor:
+        """[B, 3, H, W] in [0, 1] over mid-grey, as pictures are compared."""
+        return self.over(GREY)
+
+    def cpu(self) -> RenderOutput:
+        """The views on the CPU, in float32 and without gradients."""
+        parts = (part.detach().float().cpu() for part in (self.color, self.alpha, self.depth, self.camera.cam2world))
+        color, alpha, depth, cam2world = parts
+        return RenderOutput(color, alpha, depth, Camera(cam2world, self.camera.focal))
+
+    @classmethod
+    def cat(cls, views: Sequence[RenderOutput]) -> RenderOutput:
+        """Views of cameras with one lens as one batch."""
+        color, alpha, depth, cam2world = (
+            torch.cat(parts)
+            for parts in zip(*((v.color, v.alpha, v.depth, v.camera.cam2world) for v in views), strict=True)
+        )
+        return cls(color, alpha, depth, Camera(cam2world, views[0].camera.focal))
