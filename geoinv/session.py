@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 
 from .camera import Camera, CameraPose
-from .errors import CheckpointError, MissingDetailsError, MissingEncoderError, ShapeError, UsageError
+from .errors import CheckpointError, MissingDetailsError, ShapeError, UsageError
 from .heads import DetailedHead, Edit, Head, PlainHead, each_view
 from .images import Photo as ReadPhoto
-from .inversion import Inversion, Inverted, Provenance, encode_face
+from .inversion import Inversion, Inverted, Provenance, default_method, method_named
 from .inversion.encode import source_of
 from .inversion.kept_heads import KeptHeads
+from .inversion.methods import GivenPhoto
 from .loaded_models import Landmarks, LoadedModels
 from .models.render_output import RenderOutput
-from .notices import notify
 
 if TYPE_CHECKING:
     import trimesh
@@ -83,8 +83,8 @@ class Session(LoadedModels):
         face: int | None = None,
         source: str | None = None,
         pose: CameraPose | None = None,
+        method: str | None = None,
         refinement: Refinement | None = None,
-        with_details: bool | None = None,
     ) -> Inversion:
         """The head of a photo, as a code of the generator and a camera.
 
@@ -93,18 +93,17 @@ class Session(LoadedModels):
             face: As in :meth:`align`; not for a face that is aligned already.
             source: Name kept in the inversion; the file's name where a path is given.
             pose: The camera, where it is known.
-            refinement: Optimise after the encoder, or from the mean head where the generator has no encoder.
-            with_details: Whether the local branch adds what the code does not hold. By default it does where there is
-                one, else a notice says so and the inversion's method is "encoder".
+            method: A name in :data:`geoinv.inversion.METHODS`. By default ``hybrid``, or where the model has no local
+                branch ``encoder``, which a notice says.
+            refinement: Budget and weights of ``optimise`` and ``pti``.
 
         Raises:
             PhotoError: An unreadable photo, or no such face.
-            MissingEncoderError: The generator has no encoder, and there is no refinement.
-            MissingDetailsError: ``with_details=True``, and there is no local branch for generator and encoder.
+            UsageError: An unknown method, or a refinement for one that takes none.
+            MissingEncoderError: The method needs the generator's encoder, and there is none.
+            MissingDetailsError: ``method="hybrid"``, and there is no local branch for generator and encoder.
         """
-        return self.inverted(
-            photo, face=face, source=source, pose=pose, refinement=refinement, with_details=with_details
-        ).inversion
+        return self.inverted(photo, face=face, source=source, pose=pose, method=method, refinement=refinement).inversion
 
     def inverted(
         self,
@@ -113,8 +112,8 @@ class Session(LoadedModels):
         face: int | None = None,
         source: str | None = None,
         pose: CameraPose | None = None,
+        method: str | None = None,
         refinement: Refinement | None = None,
-        with_details: bool | None = None,
         on_step: OnStep | None = None,
     ) -> Inverted:
         """An inversion as by :meth:`invert`, with the head and its views in the photo's camera, which come with it.
@@ -130,37 +129,17 @@ class Session(LoadedModels):
             aligned = self.align(photo, face=face)
         else:
             aligned = photo
+        chosen = default_method(self) if method is None else method_named(method)
+        if refinement is not None and not chosen.is_optimised:
+            raise UsageError(
+                f"a refinement goes with a method that runs in steps, not with {chosen.name}",
+                "give method='optimise' or method='pti'",
+            )
         provenance = Provenance(source or "photo", self.info.name, self.info.sha256, self.seed)
-        if refinement is None:
-            encoder, branch = self.encoder, None  # first: without it, the local branch does not matter
-            if with_details is not False:
-                branch = self.local_branch if with_details else self.local_branch_or_notice
-            made = encode_face(aligned, self.generator, encoder, provenance, pose=pose, branch=branch)
-        else:
-            made = self._refined(aligned, refinement, provenance, pose, on_step)
+        made = chosen.invert(self, GivenPhoto(aligned, provenance, pose), refinement, on_step)
         if self.shown_with is None:
             self._heads.keep(made.inversion, made.head)
         return made
-
-    def _refined(
-        self,
-        face: AlignedFace,
-        refinement: Refinement,
-        provenance: Provenance,
-        pose: CameraPose | None,
-        on_step: OnStep | None,
-    ) -> Inverted:
-        """Optimisation from the encoder where the generator has one, else from the mean head."""
-        from .align.hull import landmark_hull
-        from .inversion import mean_face, refine_inversion
-
-        try:
-            start = encode_face(face, self.generator, self.encoder, provenance, pose=pose)
-        except MissingEncoderError:
-            notify("the model has no encoder: optimisation starts from its mean head")
-            start = mean_face(face, self.generator, provenance, pose=pose)
-        mask = landmark_hull(face.landmarks, face.image.shape[:2])
-        return refine_inversion(start, mask, self.generator, refinement, on_step)
 
     def head(self, inversion: Inversion) -> Head:
         """The head of an inversion, ready to be seen: by its own tuned generator where it was made by ``pti``, and with

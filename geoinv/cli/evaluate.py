@@ -10,8 +10,20 @@ import typer
 
 from .. import notices
 from ..errors import UsageError
+from ..inversion.methods import DEFAULT, METHODS, default_method
 from . import console
-from .options import DeviceOpt, JsonOpt, Method, ModelOpt, QuietOpt, SeedOpt, StepsOpt, TimeBudgetOpt, refinement_of
+from .options import (
+    DeviceOpt,
+    JsonOpt,
+    Method,
+    ModelOpt,
+    QuietOpt,
+    SeedOpt,
+    StepsOpt,
+    TimeBudgetOpt,
+    method_name,
+    refinement_of,
+)
 
 if TYPE_CHECKING:
     from ..errors import PhotoError
@@ -56,7 +68,7 @@ def evaluate(
     """Measure a model on held-out heads, whose truth is known, or on photos."""
     console.set_quiet(quiet)
     start = time.perf_counter()
-    refinement = refinement_of(method or Method.hybrid, steps, time_budget, fixed_camera=False, seed=seed)
+    refinement = refinement_of(method, steps, time_budget, fixed_camera=False, seed=seed)
     if no_geometry is not None and not ablation:
         raise UsageError("--no-geometry goes with --ablation", "it is one of its rows")
     if ablation and (which != "heads" or refinement is not None):
@@ -71,21 +83,16 @@ def evaluate(
         _tell_ablation(session, limit, no_geometry, start, as_json=json_output)
         return
     if refinement is not None:
-        columns = _compared(session, photos, limit, refinement)
+        columns = _compared(session, photos, limit, method_name(method), refinement)
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
         _tell_compared(columns, facts, start, as_json=json_output)
         return
-    branch = None
-    if method is not Method.encoder:
-        branch = session.local_branch_or_notice if method is None else session.local_branch
-    with_details = branch is not None
-    if photos is None:
-        figures = _heads(session, limit, with_details)
-    else:
-        figures = _photo_figures(session, photos, with_details)
+    chosen = default_method(session) if method is None else METHODS[method.value]
+    chosen.prepare(session)
+    figures = _heads(session, limit, chosen.name) if photos is None else _photo_figures(session, photos, chosen.name)
     if json_output:
         facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
-        facts["method"] = "hybrid" if with_details else "encoder"
+        facts["method"] = chosen.name
         seconds = round(time.perf_counter() - start, 3)
         console.print_json({**facts, **rounded(figures), "warnings": notices.given(), "seconds": seconds})
         return
@@ -101,7 +108,7 @@ def _photos(folder: Path, limit: int | None) -> list[Path]:
     return list_images(folder)[:limit]
 
 
-def _heads(session: Session, limit: int | None, with_details: bool) -> Figures:
+def _heads(session: Session, limit: int | None, method: str) -> Figures:
     from ..evaluation import evaluate_heads, load_held_out
 
     held_out = load_held_out()
@@ -111,39 +118,41 @@ def _heads(session: Session, limit: int | None, with_details: bool) -> Figures:
             session.generator,
             session.encoder,
             held_out,
-            branch=session.local_branch if with_details else None,
+            branch=session.local_branch if method == DEFAULT else None,
             limit=limit,
             on_head=lambda done, _: update(done),
         )
 
 
-def _photo_figures(session: Session, photos: list[Path], with_details: bool) -> Figures:
+def _photo_figures(session: Session, photos: list[Path], method: str) -> Figures:
     from ..evaluation import evaluate_photos
 
     with console.progress("measuring", len(photos)) as update:
         return evaluate_photos(
             session,
             photos,
-            with_details=with_details,
+            method=method,
             on_photo=lambda done, _: update(done),
             on_skip=_tell_skipped,
         )
 
 
 def _compared(
-    session: Session, photos: list[Path] | None, limit: int | None, refinement: Refinement
+    session: Session, photos: list[Path] | None, limit: int | None, method: str, refinement: Refinement
 ) -> dict[str, Figures]:
     from ..evaluation import evaluate_refined_heads, evaluate_refined_photos, load_held_out
 
     if photos is not None:
         with console.progress("measuring", len(photos)) as update:
             return evaluate_refined_photos(
-                session, photos, refinement, on_photo=lambda done, _: update(done), on_skip=_tell_skipped
+                session, photos, method, refinement, on_photo=lambda done, _: update(done), on_skip=_tell_skipped
             )
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with console.progress("measuring", total) as update:
-        return evaluate_refined_heads(session, refinement, held_out, limit=limit, on_head=lambda done, _: update(done))
+        return evaluate_refined_heads(
+            session, method, refinement, held_out, limit=limit, on_head=lambda done, _: update(done)
+        )
 
 
 def _tell_compared(columns: dict[str, Figures], facts: dict[str, str], start: float, *, as_json: bool) -> None:

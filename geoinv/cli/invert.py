@@ -12,6 +12,7 @@ import typer
 
 from .. import notices
 from ..errors import UsageError
+from ..inversion.methods import METHODS
 from . import console
 from .options import (
     DEFAULT_OUT,
@@ -31,6 +32,7 @@ from .options import (
     StepsOpt,
     TimeBudgetOpt,
     face_index,
+    method_name,
     refinement_of,
     refuse_together,
     refuse_without,
@@ -124,7 +126,7 @@ def invert(
         "--camera-label", {"--face": camera_label is not None and face is not None}, "the photo is the crop"
     )
     check_labels(camera_label, save_label, photos, overwrite=overwrite)
-    refinement = refinement_of(method or Method.hybrid, steps, time_budget, fixed_camera, seed)
+    refinement = refinement_of(method, steps, time_budget, fixed_camera, seed)
     if refinement is not None and camera_label is not None:
         refinement = replace(refinement, refine_camera=False)
     turntable_frames = TURNTABLE_FRAMES if frames is None else frames
@@ -143,7 +145,7 @@ def invert(
 
     def settings_of(photo: PhotoFile) -> dict[str, Any]:
         return {
-            "method": (method or Method.hybrid).value,
+            "method": method_name(method),
             "steps": steps,
             "time_budget": time_budget,
             "fixed_camera": fixed_camera,
@@ -164,8 +166,8 @@ def invert(
 
         session = Session.load(model, device, seed, landmarks=landmarks.value)
         session.check_crop()
-        if method is Method.hybrid:
-            _ = session.local_branch  # what was asked for by name is an error where it is missing, for all photos
+        if method is not None:  # what was asked for by name is an error where it is missing, for all photos
+            METHODS[method.value].prepare(session)
         console.talk(f"model {session.info.name} on {session.device}")
         return session
 
@@ -180,8 +182,7 @@ def invert(
             console.warn(f"{photo.path}: {warning}")
         crop = out / f"{photo.stem}_aligned.png"
         check_same_or_new(crop, aligned.image, overwrite=overwrite)
-        with_details = None if method is None else method is Method.hybrid
-        made = inverted(session, aligned, photo, pose, refinement, with_details=with_details)
+        made = inverted(session, aligned, photo, pose, None if method is None else method.value, refinement)
         inversion = made.inversion
         files = outputs_of(photo)
         sheet, seen = inversion_sheet(inversion, made.views.shown), seen_of(made)
@@ -307,22 +308,21 @@ def inverted(
     aligned: AlignedFace,
     photo: PhotoFile,
     pose: CameraPose | None,
+    method: str | None,
     refinement: Refinement | None,
-    *,
-    with_details: bool | None,
 ) -> Inverted:
     """The inversion, with a bar for the steps of optimisation."""
     if refinement is None:
-        return session.inverted(aligned, source=photo.name, pose=pose, with_details=with_details)
-    with console.progress(f"{refinement.method} {photo.name}", 100) as update:
+        return session.inverted(aligned, source=photo.name, pose=pose, method=method)
+    label = f"{method} {photo.name}"
+    with console.progress(label, 100) as update:
         made = session.inverted(
             aligned,
             source=photo.name,
             pose=pose,
+            method=method,
             refinement=refinement,
-            on_step=lambda report: update(
-                int(100 * report.progress), f"{refinement.method} {photo.name}, loss {report.loss:.4f}"
-            ),
+            on_step=lambda report: update(int(100 * report.progress), f"{label}, loss {report.loss:.4f}"),
         )
     if made.run is not None and made.run.is_interrupted:
         console.warn(f"{photo.path}: interrupted after {made.run.steps} steps; the best so far is kept")

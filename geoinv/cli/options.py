@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..inversion.methods import DEFAULT, METHODS
 
 if TYPE_CHECKING:
     from ..inversion import Refinement
@@ -26,13 +27,8 @@ class Landmarks(str, Enum):
     face_alignment = "face-alignment"
 
 
-class Method(str, Enum):
-    """How a photo is inverted."""
-
-    hybrid = "hybrid"
-    encoder = "encoder"
-    optimise = "optimise"
-    pti = "pti"
+Method = Enum("Method", {name: name for name in METHODS}, type=str)  # type: ignore[misc]  # wants its names here
+"""How a photo is inverted."""
 
 
 def finite(value: float | None) -> float | None:
@@ -83,15 +79,20 @@ def face_index(number: int | None) -> int | None:
     return None if number is None else number - 1
 
 
+def method_name(method: Method | None) -> str:
+    """The name of the method that was asked for, or that of the default."""
+    return DEFAULT if method is None else method.value
+
+
 def refinement_of(
-    method: Method, steps: int | None, time_budget: float | None, fixed_camera: bool, seed: int
+    method: Method | None, steps: int | None, time_budget: float | None, fixed_camera: bool, seed: int
 ) -> Refinement | None:
-    """Return the refinement that the options ask for; None for the encoders alone.
+    """Return the refinement that the options ask for; None for methods that do not run in steps.
 
     Raises:
         UsageError: Steps, a time budget or a fixed camera for the encoders, which have none of them.
     """
-    if method in (Method.encoder, Method.hybrid):
+    if not METHODS[method_name(method)].is_optimised:
         given = {
             "--steps": steps is not None,
             "--time-budget": time_budget is not None,
@@ -101,9 +102,7 @@ def refinement_of(
         return None
     from ..inversion import Refinement
 
-    return Refinement(
-        method=method.value, steps=steps, time_budget_s=time_budget, refine_camera=not fixed_camera, seed=seed
-    )
+    return Refinement(steps=steps, time_budget_s=time_budget, refine_camera=not fixed_camera, seed=seed)
 
 
 PhotosArg = Annotated[

@@ -50,7 +50,7 @@ def evaluate_photos(
     session: Session,
     photos: Path | Sequence[Path],
     *,
-    with_details: bool | None = None,
+    method: str | None = None,
     on_photo: Callable[[int, int], None] | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> Figures:
@@ -59,7 +59,7 @@ def evaluate_photos(
     Args:
         session: The models to measure.
         photos: A folder, or the photos themselves.
-        with_details: Whether heads have their photo's details; by default where the model has a local branch.
+        method: As in :meth:`geoinv.Session.invert`.
         on_photo: Called with the number of photos done and of all.
         on_skip: Called with each photo that cannot be used.
 
@@ -79,7 +79,7 @@ def evaluate_photos(
     has_smile = _has_smile(session)
     for index, path in enumerate(paths):
         try:
-            _measure(means, session, session.align(read_image(path)), has_smile, with_details)
+            _measure(means, session, session.align(read_image(path)), has_smile, method)
         except PhotoError as error:
             skipped += 1
             if on_skip is not None:
@@ -94,8 +94,8 @@ def evaluate_photos(
 
 
 @torch.no_grad()
-def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, with_details: bool | None) -> None:
-    made = session.inverted(face, with_details=with_details)
+def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, method: str | None) -> None:
+    made = session.inverted(face, method=method)
     inversion = made.inversion
     small_photo, image = at_side(photo_tensor(face.image), _SIDE), _picture(made.views.shown)
     mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), _SIDE) > 0.5

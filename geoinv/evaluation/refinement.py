@@ -19,6 +19,7 @@ from ..align.hull import landmark_hull
 from ..errors import MissingEncoderError, PhotoError
 from ..images import read_image
 from ..images.tensors import photo_bytes
+from ..inversion.methods import optimised_method
 from ..inversion.optimise.photo_target import PhotoTarget
 from ..inversion.optimise.refine import HeadEstimate, Refinement, refine_head
 from ..inversion.reconstruct import reconstruct
@@ -35,6 +36,7 @@ Told = Callable[[int, int], None]
 
 def evaluate_refined_heads(
     session: Session,
+    method: str,
     settings: Refinement,
     held_out: HeldOutHeads | None = None,
     *,
@@ -45,7 +47,8 @@ def evaluate_refined_heads(
 
     Args:
         session: The models to measure.
-        settings: How heads are refined.
+        method: ``optimise`` or ``pti``.
+        settings: Budget and loss weights.
         held_out: The shipped heads by default.
         limit: Only so many heads, from the first.
         on_head: Called with the number of heads done and of all.
@@ -53,6 +56,7 @@ def evaluate_refined_heads(
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
     generator = session.generator
+    own = optimised_method(method).complete(settings)
     before, after, name = Means(), Means(), "encoder"
     for index in range(count):
         head = held_out.head(index)
@@ -61,14 +65,14 @@ def evaluate_refined_heads(
         target = PhotoTarget.from_picture(
             picture, _face(session, picture), generator.config.neural_resolution, session.device
         )
-        best = refine_head(generator, start, target, settings).estimate
+        best = refine_head(generator, start, target, own).estimate
         with torch.no_grad():
             truths = true_descriptors(head)
             measure_head(before, start.head(generator), start.pose, head, truths)
             measure_head(after, best.head(generator), best.pose, head, truths)
         if on_head is not None:
             on_head(index + 1, count)
-    return {name: head_figures(before, count), settings.method: head_figures(after, count)}
+    return {name: head_figures(before, count), method: head_figures(after, count)}
 
 
 @torch.no_grad()
@@ -96,6 +100,7 @@ def _face(session: Session, picture: Tensor) -> Tensor:
 def evaluate_refined_photos(
     session: Session,
     photos: Sequence[Path],
+    method: str,
     settings: Refinement,
     *,
     on_photo: Told | None = None,
@@ -106,7 +111,8 @@ def evaluate_refined_photos(
     Args:
         session: The models to measure.
         photos: Each is inverted anew.
-        settings: How heads are refined.
+        method: ``optimise`` or ``pti``.
+        settings: Budget and loss weights.
         on_photo: Called with the number of photos done and of all.
         on_skip: Called with each photo that cannot be used.
 
@@ -118,7 +124,9 @@ def evaluate_refined_photos(
     for index, path in enumerate(photos):
         try:
             face = session.align(read_image(path))
-            measured.append(session.invert(face, refinement=replace(settings, seed=session.seed)).metrics)
+            measured.append(
+                session.invert(face, method=method, refinement=replace(settings, seed=session.seed)).metrics
+            )
         except PhotoError as error:
             skipped += 1
             if on_skip is not None:
@@ -128,10 +136,10 @@ def evaluate_refined_photos(
     if not measured:
         raise PhotoError(f"none of the {len(photos)} photos could be used", "each needs a face that can be found")
     start = next(name for name in measured[0] if name.endswith("_face_psnr_db")).removesuffix("_face_psnr_db")
-    columns = {start: _column(measured, f"{start}_"), settings.method: _column(measured, "")}
+    columns = {start: _column(measured, f"{start}_"), method: _column(measured, "")}
     for figure in ("face", "head"):
         gains = [values[f"{figure}_psnr_db"] - values[f"{start}_{figure}_psnr_db"] for values in measured]
-        columns[settings.method][f"{figure}_gain_db"] = statistics.median(gains)
+        columns[method][f"{figure}_gain_db"] = statistics.median(gains)
     for column in columns.values():
         column.update(photos=len(measured), skipped=skipped)
     return columns

@@ -50,7 +50,7 @@ class EllipsoidSession:
         marks = np.stack([256 + 60 * np.cos(angles), 256 + 80 * np.sin(angles), 0 * angles], axis=1)
         return Face(photo, marks)
 
-    def inverted(self, face: Face, *, with_details: bool | None) -> Made:
+    def inverted(self, face: Face, *, method: str | None) -> Made:
         inversion = Inversion(CameraPose.from_angles(0.0), torch.zeros(1, 3, 4))
         return Made(inversion, self.head, self.head.view_pair(inversion.pose.camera(FACE_ORBIT)))
 

@@ -81,7 +81,7 @@ def held_out() -> HeldOutHeads:
 def test_heads() -> None:
     seen: list[tuple[int, int]] = []
     columns = evaluate_refined_heads(
-        TinySession(WrongEncoder()), quick(steps=15), held_out(), on_head=lambda *done: seen.append(done)
+        TinySession(WrongEncoder()), "optimise", quick(steps=15), held_out(), on_head=lambda *done: seen.append(done)
     )
     assert list(columns) == ["encoder", "optimise"] and seen == [(1, 1)]
     assert columns["optimise"]["input_psnr_db"] > columns["encoder"]["input_psnr_db"] + 1.0
@@ -92,7 +92,7 @@ def test_heads() -> None:
 
 
 def test_heads_without_an_encoder() -> None:
-    columns = evaluate_refined_heads(TinySession(None), quick(steps=2), held_out())
+    columns = evaluate_refined_heads(TinySession(None), "optimise", quick(steps=2), held_out())
     assert list(columns) == ["mean", "optimise"]
 
 
@@ -111,7 +111,7 @@ class PhotoSession:
             raise PhotoError("no face")
         return photo
 
-    def invert(self, photo: np.ndarray, *, refinement: object) -> Measured:
+    def invert(self, photo: np.ndarray, *, method: str, refinement: object) -> Measured:
         gain = float(photo[0, 0, 0])
         before = {"encoder_face_psnr_db": 10.0, "encoder_head_psnr_db": 9.0}
         after = {"face_psnr_db": 10.0 + gain, "head_psnr_db": 9.0 + 2.0 * gain}
@@ -126,7 +126,7 @@ def test_photos(tmp_path: Path) -> None:
         write_image(paths[-1], np.full((64, 64, 3), level, np.uint8))
     skipped: list[str] = []
     columns = evaluate_refined_photos(
-        PhotoSession(), paths, quick(steps=1), on_skip=lambda path, error: skipped.append(path.name)
+        PhotoSession(), paths, "optimise", quick(steps=1), on_skip=lambda path, error: skipped.append(path.name)
     )
     assert skipped == ["0.png"]
     after = columns["optimise"]
@@ -134,4 +134,4 @@ def test_photos(tmp_path: Path) -> None:
     assert after["face_psnr_db"] == pytest.approx(14.0) and columns["encoder"]["face_psnr_db"] == 10.0
     assert "face_gain_db" not in columns["encoder"]
     with pytest.raises(PhotoError, match="none of the 1 photos"):
-        evaluate_refined_photos(PhotoSession(), paths[:1], quick(steps=1))
+        evaluate_refined_photos(PhotoSession(), paths[:1], "optimise", quick(steps=1))

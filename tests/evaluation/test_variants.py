@@ -25,10 +25,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> geoinv.Session:
     return session
 
 
-@pytest.mark.parametrize("with_details", [False, True])
-def test_measured_and_written_heads_are_equal(session: geoinv.Session, with_details: bool, tmp_path: Path) -> None:
-    face = session.align(WOMAN)
-    path = session.invert(face, with_details=with_details).save(tmp_path / "woman.geoinv")
+@pytest.mark.parametrize("method", ["encoder", "hybrid"])
+def test_measured_and_written_heads_are_equal(session: geoinv.Session, method: str, tmp_path: Path) -> None:
+    face, with_details = session.align(WOMAN), method == "hybrid"
+    path = session.invert(face, method=method).save(tmp_path / "woman.geoinv")
     inversion = geoinv.Inversion.load(path)
     assert (inversion.details is not None) == with_details
     written = session._make_head(inversion)  # not the head that inversion itself left in memory

@@ -31,7 +31,6 @@ from .photo_target import PhotoTarget
 if TYPE_CHECKING:
     from ...models.generator import TriPlaneGenerator
 
-Method = Literal["encoder", "optimise", "pti"]
 Space = Literal["w", "w_plus"]
 
 DEFAULT_STEPS = 150
@@ -43,7 +42,7 @@ class Refinement:
     """How a head is refined.
 
     Args:
-        method: ``optimise``, or ``pti``, which spends ``tuning_share`` of the budget on the generator.
+        tunes_generator: Whether ``tuning_share`` of the budget is spent on tuning the generator to the photo (``pti``).
         steps: At most so many; ``DEFAULT_STEPS`` where there is no time budget either.
         time_budget_s: At most so many seconds, over all stages.
         space: ``w`` moves all layers alike.
@@ -51,7 +50,7 @@ class Refinement:
         seed: Of the rays.
     """
 
-    method: Literal["optimise", "pti"] = "optimise"
+    tunes_generator: bool = False
     steps: int | None = None
     time_budget_s: float | None = None
     space: Space = "w_plus"
@@ -145,7 +144,7 @@ def refine_head(
         settings: How.
         on_step: Told after each step; its progress runs from 0 to 1 over all stages.
     """
-    share = 1.0 - settings.tuning_share if settings.method == "pti" else 1.0
+    share = 1.0 - settings.tuning_share if settings.tunes_generator else 1.0
     pace = settings.pace(share)
     with torch.no_grad():
         objective = HeadObjective(
@@ -156,7 +155,7 @@ def refine_head(
             seed=settings.seed,
         )
     code = _optimise_code(generator, start, objective, settings, pace, _part(on_step, 0.0, share))
-    if settings.method == "optimise" or code.is_interrupted:
+    if not settings.tunes_generator or code.is_interrupted:
         return RefinedHead(code.best, code.steps, code.first_loss, code.best_loss, code.is_interrupted)
     pace = settings.pace(1.0 - share)
     tuned = _tune_generator(generator, code.best, objective, settings, pace, _part(on_step, share, 1.0, code.steps))

@@ -41,11 +41,12 @@ def refine_inversion(
         start: The encoder's inversion without details, or the mean head.
         face: Where the face is.
         generator: The generator of ``start``.
-        settings: Method, budget and loss weights.
+        settings: Budget and loss weights.
         on_step: Called after each step.
 
     Returns:
-        The inversion, whose ``metrics`` have those of :func:`compared_metrics`, with its head and the run.
+        The inversion, whose ``metrics`` have those of :func:`compared_metrics`, with its head and the run; its
+        ``method`` is still that of ``start``.
     """
     device = generator.w_avg.device
     inversion = start.inversion
@@ -67,7 +68,6 @@ def refine_inversion(
         w_plus=best.w_plus.float().cpu(),
         camera=best.camera.float().cpu(),
         metrics={**fit_metrics(view, inversion.photo), **metrics},
-        method=settings.method,
         steps=run.steps,
         tuning=dict(best.tuning),
     )

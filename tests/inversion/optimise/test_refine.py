@@ -34,12 +34,12 @@ def test_pti_fits_better_and_leaves_the_generator_alone() -> None:
     picture, start = picture_of(generator, head_of(generator, 1)), head_of(generator, 2)
     picture = (0.5 * picture + 0.5 * picture.flip(-1)).clamp(0, 1)  # no head of this generator
     found = {
-        method: refine_head(generator, start, target_of(picture), quick(method=method, steps=40)).estimate
-        for method in ("optimise", "pti")
+        tunes: refine_head(generator, start, target_of(picture), quick(tunes_generator=tunes, steps=40)).estimate
+        for tunes in (False, True)
     }
-    assert error_of(generator, found["pti"], picture) < error_of(generator, found["optimise"], picture)
-    assert set(found["pti"].tuning) == set(painting_parameters(generator))
-    assert all(value.dtype == torch.float16 for value in found["pti"].tuning.values())
+    assert error_of(generator, found[True], picture) < error_of(generator, found[False], picture)
+    assert set(found[True].tuning) == set(painting_parameters(generator))
+    assert all(value.dtype == torch.float16 for value in found[True].tuning.values())
     assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
 
 
@@ -47,7 +47,8 @@ def test_same_seed_same_head() -> None:
     generator = tiny_generator()
     target = target_of(picture_of(generator, head_of(generator, 1)))
     one, other = (
-        refine_head(generator, head_of(generator, 2), target, quick(method="pti", steps=6)).estimate for _ in range(2)
+        refine_head(generator, head_of(generator, 2), target, quick(tunes_generator=True, steps=6)).estimate
+        for _ in range(2)
     )
     assert torch.equal(one.w_plus, other.w_plus)
     assert all(torch.equal(one.tuning[name], other.tuning[name]) for name in one.tuning)
@@ -82,7 +83,7 @@ def test_noise_of_a_generator_like_eg3d() -> None:
     estimate = refine_head(generator, start, target, quick(steps=6)).estimate
     assert set(estimate.tuning) == set(noise_maps(generator)) != set()
     assert max(value.abs().max().item() for value in estimate.tuning.values()) > 1e-3
-    tuned = refine_head(generator, start, target, quick(method="pti", steps=6)).estimate
+    tuned = refine_head(generator, start, target, quick(tunes_generator=True, steps=6)).estimate
     assert set(tuned.tuning) == set(noise_maps(generator)) | set(painting_parameters(generator))
 
 
@@ -94,7 +95,7 @@ def test_interrupted_keeps_the_best() -> None:
         if report.step == 5:
             raise KeyboardInterrupt
 
-    refined = refine_head(generator, head_of(generator, 2), target, quick(method="pti", steps=1000), stop)
+    refined = refine_head(generator, head_of(generator, 2), target, quick(tunes_generator=True, steps=1000), stop)
     assert refined.is_interrupted and refined.steps == 5
     assert refined.loss <= refined.first_loss
 
@@ -103,7 +104,7 @@ def test_progress_runs_over_both_stages() -> None:
     generator = tiny_generator()
     target = target_of(picture_of(generator, head_of(generator, 1)))
     reports = []
-    refine_head(generator, head_of(generator, 2), target, quick(method="pti", steps=10), reports.append)
+    refine_head(generator, head_of(generator, 2), target, quick(tunes_generator=True, steps=10), reports.append)
     assert [report.step for report in reports] == list(range(1, 11))
     progress = [report.progress for report in reports]
     assert progress == sorted(progress) and progress[-1] == pytest.approx(1.0)
