@@ -32,6 +32,9 @@ PIVOT = (0.0, 0.0, 0.2)
 BOX_SIDE = 1.0
 """Side of the cube, centred at the origin, in which the head is modelled."""
 
+BOX_LIMIT = 0.495
+"""Vertices of head meshes beyond it are flattened onto it, so that shoulders end in a plane and not in a hole."""
+
 MM_PER_UNIT = 370.0
 """Millimetres in a world unit: EG3D scales BFM's decimetres by 0.27."""
 

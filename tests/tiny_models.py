@@ -69,8 +69,9 @@ def tiny_details(*, seed: int = 0) -> LocalBranch:
 
 
 def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:
-    """Write the tiny model as ``mini`` into ``folder``, with the real face models beside it; returns the folder."""
+    """Write the tiny model as ``mini`` into ``folder``, beside the real face and head models; returns the folder."""
     shutil.copytree(weights_dir() / "face", folder / "face")
+    shutil.copy(weights_dir() / "head-model.safetensors", folder)
     torch.manual_seed(seed)
     config = tiny_config()
     generator = TriPlaneGenerator(config)

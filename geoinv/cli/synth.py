@@ -11,7 +11,9 @@ from . import console
 from .options import AssetsOpt, JsonOpt, OverwriteOpt, QuietOpt, SeedOpt
 from .targets import check_outputs, check_writable
 
-app = typer.Typer(help="Synthetic heads: preview, dataset, held-out.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Synthetic heads: preview, dataset, held-out, shape-model.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("preview")
@@ -116,3 +118,32 @@ def held_out(
         build_held_out(out, heads, assets=assets, on_head=update)
     record = {"heads": heads, "file": out}
     run.result(f"{heads} held-out heads", record, [out])
+
+
+@app.command("shape-model")
+def shape_model(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path(
+        "weights/head-model.safetensors"
+    ),
+    heads: Annotated[int, typer.Option("--heads", min=1000, help="Random heads of the identity basis.")] = 20_000,
+    assets: AssetsOpt = None,
+    seed: SeedOpt = 0,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Make the head mesh model: identity basis, ARKit's 52 units, landmarks. Takes some minutes."""
+    run = console.command(quiet, json_output)
+    check_outputs([out], overwrite=overwrite)
+
+    from ..synth.assets import find_assets
+    from ..synth.shape_model import WATCHED_HEADS, make_head_model
+
+    find_assets(assets)
+    with console.progress("watching the landmark detector", WATCHED_HEADS) as update:
+        measured = make_head_model(out, assets, heads=heads, seed=seed, on_head=update)
+    summary = (
+        f"head model of {heads} heads; unseen heads within {measured['error_median_mm']:.2f} mm in the median, "
+        f"{measured['error_p95_mm']:.2f} mm at the 95th percentile"
+    )
+    run.result(summary, {**measured, "file": out}, [out])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..conventions import BOX_LIMIT
 from .assets import FloatArray, IntArray, ObjMesh, ProxyBinding, read_binding, read_obj, read_target, target_path
 from .landmarks import CHIN_VERTEX, LANDMARK_VERTICES
 from .palettes import RACES
@@ -24,9 +25,6 @@ EYE_TO_CHIN = 0.3208
 
 PUPIL_DISTANCE = 0.1703
 """Wanted distance of the pupils in world units (63 mm); a head's scale is the geometric mean of what the two ask."""
-
-BOX_LIMIT = 0.495
-"""Largest coordinate: vertices beyond are flattened onto the box, so that shoulders end in a plane, not in a hole."""
 
 SOLID_GROUPS = ("helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conventions import FOCAL
+from ..conventions import BOX_LIMIT, FOCAL
 from .assets import FloatArray, RealArray, find_assets, find_base_data
-from .geometry import BOX_LIMIT, SOLID_GROUPS, HeadGeometry, HeadShape, Proxy, Surface
+from .geometry import SOLID_GROUPS, HeadGeometry, HeadShape, Proxy, Surface
 from .glasses import FRAME_STYLES, build_frame
 from .landmarks import five_points
 from .masks import beard_masks, scalp_mask

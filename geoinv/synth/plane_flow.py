@@ -53,7 +53,7 @@ class PlaneFlow:
         normals = self._surface.normals(shape.vertices)
         places = shape.vertices[self._surface.source]
         moved = self._average - places
-        facing = normals[:, 2].clip(0.0, 1.0) * np.exp(-_behind(places) / _THIN)
+        facing = normals[:, 2].clip(0.0, 1.0) * np.exp(-behind(places) / _THIN)
         # a plane keeps what is seen along its axis: the face from the front, all heights from above, and from the side
         # the profile
         middle = np.exp(-np.square(places[:, 0] / _MIDDLE))
@@ -62,7 +62,7 @@ class PlaneFlow:
         return np.stack(planes) * np.float32(2.0 / BOX_SIDE)
 
 
-def _behind(places: NDArray[np.float32]) -> NDArray[np.float32]:
+def behind(places: NDArray[np.float32]) -> NDArray[np.float32]:
     """Distance [N] of vertices [N, 3] behind the foremost one of their cell: lips hide what is in the mouth."""
     column, row = ((places[:, :2] / BOX_SIDE + 0.5) * FLOW_SIDE).astype(np.int64).clip(0, FLOW_SIDE - 1).T
     cell = row * FLOW_SIDE + column

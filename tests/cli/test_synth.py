@@ -11,7 +11,7 @@ import pytest
 from .conftest import Done
 
 
-@pytest.mark.parametrize("command", [["preview"], ["dataset", "--heads", "1"]])
+@pytest.mark.parametrize("command", [["preview"], ["dataset", "--heads", "1"], ["shape-model"]])
 def test_without_assets(geoinv: Callable[..., Done], command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GEOINV_ASSETS", raising=False)
     geoinv("synth", *command, "--out", "out/heads.png").assert_fails(6, "--assets")

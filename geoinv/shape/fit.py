@@ -1,0 +1,242 @@
+"""Fitting the head model to the landmarks of a photo: identity, expression and camera by damped Gauss-Newton.
+
+What is minimised is the negative logarithm of a posterior: robust squared distances between the model's landmarks and
+those of the photo, each in units of how well the detector places it at this yaw, plus the Gaussian prior of codes and
+camera. Geman and McClure's weights leave out points that are plainly wrong; expression weights stay at 0 or above.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..camera.pose import CameraPose
+from ..conventions import FACE_ORBIT, Orbit
+from ..errors import ShapeError, UsageError
+from .arkit import ARKIT_UNITS
+from .camera_rotation import world_to_camera
+from .codes import HeadCodes
+from .model import HeadModel
+from .prior import camera_precision, expression_precision
+
+_POINTS = 468
+_UNITS = len(ARKIT_UNITS)
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a fit weighs points against the prior.
+
+    Args:
+        deviation_scale: Factor on the detector's standard deviations. Errors of neighbouring points go together, so
+            each counts as less than one; and a photo is not a render.
+        outlier: Distance from which a point counts little, in standard deviations.
+        steps: Most steps that are taken.
+        camera_steps: First steps, in which the camera alone moves.
+    """
+
+    deviation_scale: float = 2.0
+    outlier: float = 4.0
+    steps: int = 25
+    camera_steps: int = 4
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """A head model fitted to a photo.
+
+    Args:
+        codes: Codes of the head, batch size 1; the gaze is the guess's, as landmarks do not show it.
+        camera: Its camera, batch size 1.
+        landmarks: [468, 2] the model's landmarks in the picture, (x, y) as parts of its side.
+        trust: [468] in [0, 1]: how much each point counted; near 0 where it is plainly wrong.
+        error: Median distance of landmarks from the photo's, as a part of the distance between the eyes.
+    """
+
+    codes: HeadCodes
+    camera: CameraPose
+    landmarks: Tensor
+    trust: Tensor
+    error: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values for JSON: camera in degrees and world units, codes, error in per cent of the eyes' distance."""
+        yaw, pitch, roll, *shift = self.camera.as_vector()[0].tolist()
+        expression = zip(ARKIT_UNITS, self.codes.expression[0].tolist(), strict=True)
+        return {
+            "yaw_deg": round(math.degrees(yaw), 3),
+            "pitch_deg": round(math.degrees(pitch), 3),
+            "roll_deg": round(math.degrees(roll), 3),
+            "shift": [round(value, 5) for value in shift],
+            "identity": [round(value, 4) for value in self.codes.identity[0].tolist()],
+            "expression": {name: round(weight, 4) for name, weight in expression if weight > 0.0},
+            "landmark_error_percent": round(100.0 * self.error, 3),
+        }
+
+
+def fit_landmarks(
+    model: HeadModel,
+    landmarks: Tensor,
+    *,
+    codes: HeadCodes | None = None,
+    camera: CameraPose | None = None,
+    orbit: Orbit = FACE_ORBIT,
+    config: FitConfig | None = None,
+) -> HeadFit:
+    """Fit the model to the landmarks of one photo, in tens of milliseconds on one core.
+
+    Args:
+        model: Head model.
+        landmarks: [468, 2] MediaPipe's points in the aligned crop, (x, y) as parts of its side.
+        codes: Guess of the codes, batch size 1, about which the prior lies; None takes the mean head at rest.
+        camera: Guess of the camera, batch size 1; None takes the frontal one.
+        orbit: Where cameras stand and what their lens is.
+        config: How points are weighed.
+
+    Raises:
+        ShapeError: Not [468, 2], or guesses of another batch size.
+        UsageError: Landmarks that are not finite.
+    """
+    if landmarks.shape != (_POINTS, 2):
+        raise ShapeError(f"landmarks must be [{_POINTS}, 2], got {list(landmarks.shape)}")
+    if not landmarks.isfinite().all():
+        raise UsageError("landmarks must be finite", "align the photo again")
+    guess = codes or model.mean_codes()
+    start = camera or CameraPose.from_angles(0.0)
+    if guess.identity.shape[0] != 1 or start.yaw_rad.shape != (1,):
+        raise ShapeError("a guess of codes and camera must have batch size 1")
+    problem = _Problem(model, landmarks.double(), guess, start, orbit, config or FitConfig())
+    return problem.result(problem.solve())
+
+
+class _Problem:
+    """One fit: ``x`` holds identity, expression and camera, [I + 52 + 6] float64."""
+
+    def __init__(
+        self,
+        model: HeadModel,
+        landmarks: Tensor,
+        codes: HeadCodes,
+        camera: CameraPose,
+        orbit: Orbit,
+        config: FitConfig,
+    ) -> None:
+        self.model, self.seen, self.orbit, self.config = model, landmarks, orbit, config
+        self.codes = codes
+        self.identity_size = model.identity_size
+        self.mean, self.basis = _points_basis(model)  # [P, 3], [P, 3, I + 52]
+        self.x0 = torch.cat([codes.identity[0], codes.expression[0], camera.as_vector()[0]]).double()
+        self.precision = torch.eye(len(self.x0), dtype=torch.float64)
+        self.precision[self.identity_size : -6, self.identity_size : -6] = expression_precision()
+        self.precision[-6:, -6:] = camera_precision()
+        self.pivot = torch.tensor(orbit.pivot, dtype=torch.float64)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Landmarks [P, 2] in the picture and their derivatives [P, 2, X]."""
+        camera = x[-6:]
+        rotation, by_angles = world_to_camera(*camera[:3])
+        centred = self.mean + self.basis @ x[:-6] - self.pivot  # [P, 3]
+        x_camera, y_camera, depth = (centred @ rotation.T - camera[3:]).unbind(-1)
+        depth = depth + self.orbit.radius
+        zero = torch.zeros_like(depth)
+        by_place = torch.stack(  # [P, 2, 3], the picture by the place in the camera's axes
+            [
+                torch.stack([1.0 / depth, zero, -x_camera / depth**2], -1),
+                torch.stack([zero, 1.0 / depth, -y_camera / depth**2], -1),
+            ],
+            dim=1,
+        )
+        by_place = by_place * self.orbit.focal
+        turned = torch.einsum("aij,pj->pia", by_angles, centred)  # [P, 3, 3]
+        jacobian = torch.cat([(by_place @ rotation) @ self.basis, by_place @ turned, -by_place], dim=-1)
+        picture = torch.stack([x_camera, y_camera], -1) / depth[:, None] * self.orbit.focal + 0.5
+        return picture, jacobian
+
+    def deviation(self, x: Tensor) -> Tensor:
+        """[P] standard deviations of the photo's landmarks at the yaw of ``x``."""
+        measured = self.model.detector_accuracy.at(float(x[-6]))
+        return measured.double() * self.config.deviation_scale
+
+    def cost(self, x: Tensor, picture: Tensor, deviation: Tensor, outlier: float) -> float:
+        """Negative log posterior, up to a constant."""
+        square = ((picture - self.seen) / deviation[:, None]).square().sum(-1)
+        away = x - self.x0
+        return float(0.5 * (square / (1.0 + square / outlier**2)).sum() + 0.5 * away @ self.precision @ away)
+
+    def solve(self) -> Tensor:
+        """The ``x`` of least cost."""
+        x, damping = self.x0.clone(), 1e-3
+        x[self.identity_size : -6].clamp_(min=0.0)
+        picture, jacobian = self.project(x)
+        for step in range(self.config.steps):
+            deviation = self.deviation(x)
+            misfit = (picture - self.seen) / deviation[:, None]
+            distance = misfit.square().sum(-1).sqrt()
+            # far from the answer all points are far off: what is plainly wrong shows by and by
+            outlier = max(self.config.outlier, 3.0 * float(distance.median()))
+            weight = (1.0 + (distance / outlier) ** 2) ** -2
+            rows = (jacobian / deviation[:, None, None] * weight.sqrt()[:, None, None]).flatten(0, 1)  # [2 P, X]
+            gradient = rows.T @ (misfit * weight.sqrt()[:, None]).flatten() + self.precision @ (x - self.x0)
+            hessian = rows.T @ rows + self.precision
+            free = self._free(x, gradient, camera_alone=step < self.config.camera_steps)
+            cost = self.cost(x, picture, deviation, outlier)
+            is_better = False
+            while not is_better and damping < 1e6:
+                candidate = self._step(x, gradient, hessian, free, damping)
+                new_picture, new_jacobian = self.project(candidate)
+                is_better = self.cost(candidate, new_picture, deviation, outlier) < cost
+                damping = max(damping / 10.0, 1e-6) if is_better else damping * 10.0
+            if not is_better:
+                break
+            moved = float((new_picture - picture).abs().max())
+            x, picture, jacobian = candidate, new_picture, new_jacobian
+            if moved < 1e-5 and step >= self.config.camera_steps:  # 0.005 of 512 pixels
+                break
+        return x
+
+    def _free(self, x: Tensor, gradient: Tensor, *, camera_alone: bool) -> Tensor:
+        """[X] numbers that a step may change: not an expression weight at 0 that wants to fall."""
+        free = torch.ones_like(x, dtype=torch.bool)
+        units = slice(self.identity_size, -6)
+        free[units] = (x[units] > 0.0) | (gradient[units] < 0.0)
+        if camera_alone:
+            free[:-6] = False
+        return free
+
+    def _step(self, x: Tensor, gradient: Tensor, hessian: Tensor, free: Tensor, damping: float) -> Tensor:
+        """``x`` after a damped Newton step in its free numbers."""
+        inner = hessian[free][:, free]
+        inner = inner + damping * torch.diag(inner.diagonal())
+        step = torch.zeros_like(x)
+        step[free] = -torch.cholesky_solve(gradient[free, None], torch.linalg.cholesky(inner))[:, 0]
+        moved = x + step
+        moved[self.identity_size : -6].clamp_(min=0.0)
+        return moved
+
+    def result(self, x: Tensor) -> HeadFit:
+        """The fit of ``x``."""
+        picture, _ = self.project(x)
+        gap = (picture - self.seen).square().sum(-1).sqrt()
+        trust = (1.0 + (gap / (self.config.outlier * self.deviation(x))) ** 2) ** -2
+        codes = HeadCodes(
+            x[None, : self.identity_size].float(), x[None, self.identity_size : -6].float(), self.codes.gaze
+        )
+        error = float(gap.median()) / eye_distance(self.seen)
+        return HeadFit(codes, CameraPose.from_vector(x[None, -6:].float()), picture.float(), trust.float(), error)
+
+
+def eye_distance(landmarks: Tensor) -> float:
+    """Distance between the middles of the eyes, by the corners of MediaPipe's points [468, 2]."""
+    right, left = (landmarks[list(corners)].mean(0) for corners in ((33, 133), (263, 362)))
+    return float((left - right).norm())
+
+
+def _points_basis(model: HeadModel) -> tuple[Tensor, Tensor]:
+    """MediaPipe's points of the mean head [P, 3] and what every code moves them, [P, 3, I + 52], float64."""
+    points = model.landmarks468
+    moves = torch.cat([points.on(model.identity_basis), points.on(model.expression_basis)])  # [I + 52, P, 3]
+    return points.on(model.mean).double(), moves.permute(1, 2, 0).double().contiguous()

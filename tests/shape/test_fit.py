@@ -1,0 +1,135 @@
+"""Fitting the head model to landmarks: heads that are known come back, whatever a few points or the pose do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from geoinv.camera import CameraPose, project
+from geoinv.conventions import CROP_SIZE, MM_PER_UNIT
+from geoinv.errors import ShapeError, UsageError
+from geoinv.shape import FitConfig, HeadCodes, HeadModel, expression_code, fit_landmarks, load_head_model
+from geoinv.shape.arkit import ARKIT_UNITS
+from geoinv.shape.camera_rotation import world_to_camera
+
+SURE = FitConfig(deviation_scale=0.1)
+"""For landmarks that are better than the detector's, so that the prior hardly counts."""
+
+
+@pytest.fixture(scope="module")
+def head() -> HeadModel:
+    return load_head_model()
+
+
+def _person(head: HeadModel, yaw_rad: float, noise_px: float = 0.5) -> tuple[HeadCodes, CameraPose, Tensor]:
+    """Codes, camera and noisy landmarks [468, 2] of a smiling person with an open mouth."""
+    random = torch.Generator().manual_seed(1)
+    units = {"jawOpen": 0.4, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.6, "browInnerUp": 0.3}
+    codes = HeadCodes(torch.randn(1, 96, generator=random), expression_code(units), torch.zeros(1, 2))
+    camera = CameraPose.from_vector(torch.tensor([[yaw_rad, 0.1, -0.05, 0.01, -0.02, 0.1]]))
+    exact = project(head.landmarks468.on(head.vertices(codes)), camera.cam2world())[0][0]
+    return codes, camera, exact + noise_px / CROP_SIZE * torch.randn(468, 2, generator=random)
+
+
+def _face_errors_mm(head: HeadModel, a: HeadCodes, b: HeadCodes) -> Tensor:
+    """Distances of the vertices of the face between two heads."""
+    is_face = (head.mean[:, 2] > 0.12) & (head.mean[:, 1].abs() < 0.2)
+    return (head.vertices(a) - head.vertices(b))[0, is_face].norm(dim=-1) * MM_PER_UNIT
+
+
+class TestFit:
+    @pytest.mark.parametrize("yaw_rad", [0.0, 0.5, -0.8])
+    def test_known_codes_come_back(self, head: HeadModel, yaw_rad: float) -> None:
+        codes, camera, landmarks = _person(head, yaw_rad)
+        fit = fit_landmarks(head, landmarks, config=SURE)
+        assert float(_face_errors_mm(head, fit.codes, codes).median()) < 0.5
+        torch.testing.assert_close(fit.camera.as_vector(), camera.as_vector(), atol=0.02, rtol=0.0)
+        for name in ("jawOpen", "mouthSmileLeft", "mouthSmileRight", "browInnerUp"):
+            unit = ARKIT_UNITS.index(name)
+            assert float(fit.codes.expression[0, unit]) == pytest.approx(float(codes.expression[0, unit]), abs=0.12)
+        assert fit.error < 0.01 and float(fit.codes.expression.min()) >= 0.0
+
+    def test_detectors_landmarks_are_trusted_less(self, head: HeadModel) -> None:
+        codes, camera, landmarks = _person(head, 0.3)
+        fit = fit_landmarks(head, landmarks)
+        assert float(fit.codes.identity.norm()) < float(codes.identity.norm())
+        assert float(_face_errors_mm(head, fit.codes, codes).median()) < 1.5
+        torch.testing.assert_close(fit.camera.as_vector(), camera.as_vector(), atol=0.05, rtol=0.0)
+
+    def test_profile(self, head: HeadModel) -> None:
+        codes, camera, landmarks = _person(head, 1.3)
+        fit = fit_landmarks(head, landmarks)
+        assert float(fit.camera.yaw_rad) == pytest.approx(1.3, abs=0.05)
+        assert float(_face_errors_mm(head, fit.codes, codes).median()) < 2.5
+
+    def test_far_side_of_a_profile_hardly_counts(self, head: HeadModel) -> None:
+        _, _, landmarks = _person(head, 1.2)
+        fit = fit_landmarks(head, landmarks)
+        frontal, turned = (head.detector_accuracy.at(yaw) for yaw in (0.0, 1.2))
+        far = torch.topk(turned / frontal, 60).indices
+        guessed = landmarks.clone()
+        guessed[far] += 0.01
+        moved = fit_landmarks(head, guessed)
+        assert float(_face_errors_mm(head, fit.codes, moved.codes).median()) < 0.7
+        assert abs(float(moved.camera.yaw_rad - fit.camera.yaw_rad)) < 0.03
+
+    def test_a_few_wrong_points_are_left_out(self, head: HeadModel) -> None:
+        _, _, landmarks = _person(head, 0.3)
+        random = torch.Generator().manual_seed(2)
+        wrong = torch.randperm(468, generator=random)[:25]
+        broken = landmarks.clone()
+        broken[wrong] += torch.tensor([0.2, -0.15])
+        fit, other = fit_landmarks(head, landmarks), fit_landmarks(head, broken)
+        assert float(other.trust[wrong].max()) < 0.2 and float(other.trust.median()) > 0.95
+        assert float(_face_errors_mm(head, fit.codes, other.codes).median()) < 0.3
+        assert float((fit.landmarks - other.landmarks).abs().max()) * CROP_SIZE < 3.0
+
+    def test_guess_fills_in_what_landmarks_leave_open(self, head: HeadModel) -> None:
+        codes, camera, landmarks = _person(head, 0.3)
+        alone = fit_landmarks(head, landmarks)
+        guided = fit_landmarks(head, landmarks, codes=codes, camera=camera)
+        errors = [float(_face_errors_mm(head, fit.codes, codes).median()) for fit in (alone, guided)]
+        assert errors[1] < 0.3 * errors[0]
+
+    def test_gaze_is_the_guesss(self, head: HeadModel) -> None:
+        codes, _, landmarks = _person(head, 0.0)
+        looking = HeadCodes(codes.identity, codes.expression, torch.tensor([[0.2, -0.1]]))
+        assert torch.equal(fit_landmarks(head, landmarks, codes=looking).codes.gaze, looking.gaze)
+
+    def test_same_landmarks_same_fit(self, head: HeadModel) -> None:
+        landmarks = _person(head, 0.2)[2]
+        first, second = fit_landmarks(head, landmarks), fit_landmarks(head, landmarks)
+        assert torch.equal(first.codes.as_vector(), second.codes.as_vector())
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_rejects_values_that_are_not_finite(self, head: HeadModel, value: float) -> None:
+        landmarks = _person(head, 0.0)[2]
+        landmarks[100, 1] = value
+        with pytest.raises(UsageError, match="finite"):
+            fit_landmarks(head, landmarks)
+
+    def test_rejects_other_landmarks(self, head: HeadModel) -> None:
+        with pytest.raises(ShapeError, match="468"):
+            fit_landmarks(head, torch.zeros(68, 2))
+        with pytest.raises(ShapeError, match="batch size 1"):
+            fit_landmarks(head, torch.zeros(468, 2), codes=HeadCodes.zeros(96, 2))
+
+    def test_values_for_json(self, head: HeadModel) -> None:
+        values = fit_landmarks(head, _person(head, 0.5)[2]).as_dict()
+        assert values["yaw_deg"] == pytest.approx(28.6, abs=2.0) and len(values["identity"]) == 96
+        assert values["expression"]["jawOpen"] == pytest.approx(0.4, abs=0.1)
+        assert 0.0 < values["landmark_error_percent"] < 2.0
+
+
+class TestRotation:
+    def test_is_that_of_the_camera(self) -> None:
+        angles = torch.tensor([0.7, -0.3, 0.2], dtype=torch.float64)
+        rotation, _ = world_to_camera(*angles)
+        pose = CameraPose.from_vector(torch.cat([angles, torch.zeros(3, dtype=torch.float64)])[None])
+        torch.testing.assert_close(rotation, pose.cam2world()[0, :3, :3].T)
+
+    def test_derivatives_match_autograd(self) -> None:
+        angles = torch.tensor([0.7, -0.3, 0.2], dtype=torch.float64)
+        expected = torch.autograd.functional.jacobian(lambda a: world_to_camera(*a)[0], angles)
+        torch.testing.assert_close(world_to_camera(*angles)[1], expected.permute(2, 0, 1))
