@@ -15,8 +15,9 @@ from ..models.generator import TriPlaneGenerator
 from ..models.precision import allow_bfloat16
 from ..models.superresolution import HybridSuperresolution
 from ..training.data.head_shards import RayBatch
+from ..training.engine.loop import weighted_sum
 from ..training.losses.rays import guided_distances, ray_losses
-from ..training.stages.generator import LOSS_WEIGHTS, GeneratorTraining
+from ..training.stages.generator import LOSS_WEIGHTS, GeneratorSettings
 from .timing import Job
 
 VIEWS = 8
@@ -90,7 +91,7 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
     """Rays with their gradient, and a step of ``geoinv train generator``, at that command's sizes and precision."""
     generator = copy.deepcopy(generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator.requires_grad_(True)
-    settings = GeneratorTraining(data=None, validation=None, out=None, minutes=1.0)  # type: ignore[arg-type]
+    settings = GeneratorSettings()
     batch = _random_rays(generator, settings)
     random = torch.Generator().manual_seed(0)
     box_side = generator.config.render.box_side
@@ -101,7 +102,7 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
 
     def march() -> None:
         losses = ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
-        torch.stack([LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
+        weighted_sum(losses, LOSS_WEIGHTS).backward()  # type: ignore[no-untyped-call]
         planes.grad = None
 
     @allow_bfloat16()
@@ -109,7 +110,7 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
         optimizer.zero_grad(set_to_none=True)
         painted = generator.planes(generator.mapping(batch.z))
         losses = ray_losses(generator.march(painted, batch.origins, batch.directions, distances), batch, distances)
-        torch.stack([LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
+        weighted_sum(losses, LOSS_WEIGHTS).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(generator.parameters(), 1.0)
         optimizer.step()
 
@@ -118,7 +119,7 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
     yield Job("train_step", f"{title}: a training step", step, rounds)
 
 
-def _random_rays(generator: TriPlaneGenerator, settings: GeneratorTraining) -> RayBatch:
+def _random_rays(generator: TriPlaneGenerator, settings: GeneratorSettings) -> RayBatch:
     """Rays through random pixels of random heads, with a true surface about the middle of the box for two in three."""
     random = torch.Generator().manual_seed(2)
     heads, rays = settings.heads_per_step, settings.views_per_head * settings.rays_per_view

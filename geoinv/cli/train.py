@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import console
 from .options import AssetsOpt, DeviceOpt, JsonOpt, ModelOpt, OverwriteOpt, QuietOpt, SeedOpt
 from .targets import check_writable
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..training.engine.run import Run, Stage, Usual
+    from ..training.stages.all_stages import AllStages
 
 app = typer.Typer(
     help="Train a model of your own: generator, encoder, directions.", no_args_is_help=True, rich_markup_mode=None
@@ -23,13 +32,12 @@ StartOpt = Annotated[Path | None, typer.Option("--from", help="Weights to go on 
 PhotosOpt = Annotated[Path | None, typer.Option("--photos", help="Unlabelled portraits, to read real photos better.")]
 CompileOpt = Annotated[bool, typer.Option("--compile", help="Compile the backbone with torch.")]
 MinutesOpt = Annotated[float, typer.Option("--minutes", min=0.0, help="Training time, over all resumed runs.")]
+RateOpt = Annotated[float, typer.Option("--learning-rate", min=0.0, help="The highest learning rate.")]
 
 
 @app.command("all")
 def all_stages(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an earlier run in it goes on.")] = Path(
-        "runs/all"
-    ),
+    out: RunOpt = Path("runs/all"),
     hours: Annotated[float, typer.Option("--hours", min=0.0, help="For all stages together.")] = 4.0,
     start_from: Annotated[
         Path | None, typer.Option("--from", help="Folder of weights to go on from (`weights` of an earlier run).")
@@ -38,24 +46,39 @@ def all_stages(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that render heads.")] = 2,
     compile_backbone: CompileOpt = False,
     assets: AssetsOpt = None,
+    device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
     """Every stage from nothing, heads included; a killed run goes on. Weights and figures go to OUT/weights."""
+    check_writable(out)
+    from ..loaded_models import pick_device
+    from ..training.stages.all_stages import AllStages
+
+    where = pick_device(device)
+    settings = AllStages(out, hours, assets, photos, start_from, workers, compile_backbone, seed, where)
+    run_all_stages(settings, json_output=json_output, quiet=quiet)
+
+
+def run_all_stages(settings: AllStages, *, json_output: bool = False, quiet: bool = False) -> None:
+    """Train every stage and print the result.
+
+    Args:
+        settings: Settings of the run.
+        json_output: Whether to print one JSON object.
+        quiet: Whether to say nothing on stderr.
+    """
+    from ..synth.assets import find_assets
+    from ..training.stages.all_stages import train_all
+
     console.set_quiet(quiet)
     start = time.perf_counter()
-    check_writable(out)
-
-    from ..synth.assets import find_assets
-    from ..training.stages.all_stages import AllStages, train_all
-
-    find_assets(assets)
-    settings = AllStages(out, hours, assets, photos, start_from, workers, compile_backbone, seed)
+    find_assets(settings.assets)
     weights = train_all(settings, console.talk)
     files = sorted(weights.iterdir())
-    values = {"weights": weights, "files": files, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result(f"trained every stage in {hours:g} hours", values, files, as_json=json_output)
+    record = {"weights": weights, "files": files, "device": str(settings.device), "seconds": _seconds_since(start)}
+    console.print_result(f"trained every stage in {settings.hours:g} hours", record, files, as_json=json_output)
 
 
 @app.command("generator")
@@ -69,45 +92,41 @@ def generator(
         bool, typer.Option("--keep-codes", help="Leave the mapping: an encoder and directions go on fitting.")
     ] = False,
     twin_pairs: Annotated[
-        int, typer.Option("--twin-pairs", min=0, help="Pairs of twins among the heads, for expressions.")
+        int, typer.Option("--twin-pairs", min=0, help="Most pairs of twins among the heads, for expressions.")
     ] = 2,
     heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 8,
     views_per_head: Annotated[int, typer.Option("--views-per-head", min=1, help="Views of each.")] = 3,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 2e-3,
+    learning_rate: RateOpt = 2e-3,
     compile_backbone: CompileOpt = False,
+    device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the generator the heads of a data set: log, plot, samples and the best weights go to --out."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
-    check_writable(out)
+    with _stage("generator", out, device, json_output=json_output, quiet=quiet) as training:
+        from ..training.stages.generator import GeneratorSettings, GeneratorStage
+        from ..training.stages.mini_model import mini_for_heads
 
-    from ..training.engine.processes import joined_processes
-    from ..training.stages.generator import GeneratorTraining, train_generator
-    from ..training.stages.mini_model import mini_for_heads
-
-    settings = GeneratorTraining(
-        data=data,
-        validation=validation,
-        out=out,
-        minutes=minutes,
-        start=start_from,
-        keep_codes=keep_codes,
-        twin_pairs_per_step=twin_pairs,
-        heads_per_step=heads_per_step,
-        views_per_head=views_per_head,
-        rays_per_view=rays_per_view,
-        learning_rate=learning_rate,
-        compile=compile_backbone,
-        seed=seed,
-    )
-    with joined_processes():
-        best = train_generator(mini_for_heads(), settings, on_progress=_tell)
-    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result("trained a generator", values, [best], as_json=json_output)
+        settings = GeneratorSettings(
+            keep_codes=keep_codes,
+            heads_per_step=heads_per_step,
+            twin_pairs_per_step=twin_pairs,
+            views_per_head=views_per_head,
+            rays_per_view=rays_per_view,
+        )
+        stage = GeneratorStage(
+            training.run(GeneratorStage.usual, minutes, learning_rate, seed),
+            mini_for_heads(),
+            data=data,
+            validation=validation,
+            start=start_from,
+            settings=settings,
+            compile_backbone=compile_backbone,
+            report=training.report,
+        )
+        training.train(stage, "trained a generator")
 
 
 @app.command("encoder")
@@ -119,42 +138,40 @@ def encoder(
     minutes: MinutesOpt = 60.0,
     start_from: StartOpt = None,
     photos: PhotosOpt = None,
-    photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=1, help="Heads in a step.")] = 24,
+    photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=2, help="Heads in a step.")] = 24,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,
+    learning_rate: RateOpt = 1e-3,
     no_geometry: Annotated[
         bool, typer.Option("--no-geometry", help="Without all that tells shapes: for `geoinv eval --ablation`.")
     ] = False,
+    device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the encoder of a generator to find codes and cameras of heads; heads of 256 px tell cameras best."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
-    check_writable(out)
+    with _stage("encoder", out, device, json_output=json_output, quiet=quiet) as training:
+        from ..training.data.photo_batches import PhotoCounts
+        from ..training.stages.encoder import EncoderSettings, EncoderStage
+        from ..training.stages.stale import details_of_another_encoder
 
-    from ..training.engine.processes import joined_processes
-    from ..training.stages.encoder import EncoderTraining, train_encoder
-
-    settings = EncoderTraining(
-        data=data,
-        validation=validation,
-        out=out,
-        minutes=minutes,
-        start=start_from,
-        generator=model,
-        photos=photos,
-        photos_per_step=photos_per_step,
-        rays_per_view=rays_per_view,
-        learning_rate=learning_rate,
-        with_geometry=not no_geometry,
-        seed=seed,
-    )
-    with joined_processes():
-        best = train_encoder(settings, on_progress=_tell)
-    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result("trained an encoder", values, [best], as_json=json_output)
+        # one of the photos is the generator's own sample
+        counts = PhotoCounts(photos=photos_per_step - 1, rays_per_view=rays_per_view)
+        stage = EncoderStage(
+            training.run(EncoderStage.usual, minutes, learning_rate, seed),
+            data=data,
+            validation=validation,
+            model=model,
+            photos=photos,
+            start=start_from,
+            settings=EncoderSettings(counts=counts, with_geometry=not no_geometry),
+        )
+        best = training.train(stage, "trained an encoder")
+        stale = details_of_another_encoder(model, best)
+        if stale is not None and training.is_first:
+            console.warn(
+                f"{stale} was trained for another encoder: with the new one, train it again (geoinv train local)"
+            )
 
 
 @app.command("superresolution")
@@ -163,21 +180,17 @@ def superresolution(
     out: RunOpt = Path("runs/superresolution"),
     model: ModelOpt = "mini",
     minutes: MinutesOpt = 5.0,
+    device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the generator's last step, from its ray grid to the final picture; --data at the final resolution."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
-    check_writable(out)
+    with _stage("superresolution", out, device, json_output=json_output, quiet=quiet) as training:
+        from ..training.stages.superresolution import SuperresolutionStage
 
-    from ..training.stages.superresolution import SuperresolutionTraining, train_superresolution
-
-    settings = SuperresolutionTraining(data=data, out=out, minutes=minutes, generator=model, seed=seed)
-    best = train_superresolution(settings, on_progress=_tell)
-    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result("trained super-resolution", values, [best], as_json=json_output)
+        run = training.run(SuperresolutionStage.usual, minutes, None, seed)
+        training.train(SuperresolutionStage(run, data=data, model=model), "trained super-resolution")
 
 
 @app.command("local")
@@ -190,35 +203,85 @@ def local(
     start_from: StartOpt = None,
     photos: PhotosOpt = None,
     heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 3,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0.0, help="Its peak.")] = 1e-3,
+    learning_rate: RateOpt = 1e-3,
+    device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the local branch of a generator and its encoder to add what their heads lack; heads of full resolution."""
+    with _stage("local", out, device, json_output=json_output, quiet=quiet) as training:
+        from ..training.stages.local import LocalSettings, LocalStage
+
+        stage = LocalStage(
+            training.run(LocalStage.usual, minutes, learning_rate, seed),
+            data=data,
+            validation=validation,
+            model=model,
+            photos=photos,
+            start=start_from,
+            settings=LocalSettings(heads_per_step=heads_per_step),
+        )
+        training.train(stage, "trained a local branch")
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A stage's command at work.
+
+    Args:
+        out: Folder of the run.
+        device: Where this process trains.
+        json_output: Whether to print one JSON object.
+        started: Clock at the start of the command, in seconds.
+        is_first: Whether this is the first of several processes, which alone prints.
+    """
+
+    out: Path
+    device: torch.device
+    json_output: bool
+    started: float
+    is_first: bool
+
+    def run(self, usual: Usual, minutes: float, learning_rate: float | None, seed: int) -> Run:
+        """The run that the options ask for."""
+        return usual.run(self.out, minutes, learning_rate=learning_rate, seed=seed, device=self.device)
+
+    def report(self, progress: float, text: str) -> None:
+        """Say how far the run is."""
+        console.talk(f"{100.0 * progress:5.1f} %  {text}")
+
+    def train(self, stage: Stage[Any], summary: str) -> Path:
+        """Train the stage and print the result; returns the best weights."""
+        from ..training.engine.loop import train
+
+        best = train(stage, self.report)
+        seconds = _seconds_since(self.started)
+        record = {"weights": best, "run": self.out, "device": str(self.device), "seconds": seconds}
+        if self.is_first:
+            console.print_result(summary, record, [best], as_json=self.json_output)
+        return best
+
+
+@contextmanager
+def _stage(name: str, out: Path, device: str, *, json_output: bool, quiet: bool) -> Iterator[_Training]:
+    """Prepare a stage's command: folder, device, processes."""
     console.set_quiet(quiet)
-    start = time.perf_counter()
+    started = time.perf_counter()
     check_writable(out)
+    from ..loaded_models import pick_device
+    from ..training.engine.processes import device_of_process, joined_processes, rank
 
-    from ..training.engine.processes import joined_processes
-    from ..training.stages.local import LocalTraining, train_local
+    where = device_of_process(pick_device(device))
+    with joined_processes(where):
+        console.set_quiet(quiet or rank() > 0)
+        if where.type != "cpu":
+            console.talk(f"{name}: on {where}")
+        yield _Training(out, where, json_output, started, rank() == 0)
 
-    settings = LocalTraining(
-        data=data,
-        validation=validation,
-        out=out,
-        minutes=minutes,
-        start=start_from,
-        model=model,
-        photos=photos,
-        heads_per_step=heads_per_step,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
-    with joined_processes():
-        best = train_local(settings, on_progress=_tell)
-    values = {"weights": best, "run": out, "seconds": round(time.perf_counter() - start, 3)}
-    console.print_result("trained a local branch", values, [best], as_json=json_output)
+
+def _seconds_since(start: float) -> float:
+    return round(time.perf_counter() - start, 3)
 
 
 @app.command("directions")
@@ -258,41 +321,32 @@ def directions(
     target = out or directions_path(model)
     check_writable(target.parent)
     if attribute is not None:
-        values = _learned_direction(model, attribute, labels, samples, target, device, seed, overwrite=overwrite)
-        gain = "" if values["score_gain"] is None else f", score {values['score_gain']:+.2f}"
+        record = _learned_direction(model, attribute, labels, samples, target, device, seed, overwrite=overwrite)
+        gain = "" if record["score_gain"] is None else f", score {record['score_gain']:+.2f}"
         summary = (
-            f"{attribute}: {100 * values['accuracy']:.0f} % of unseen heads on the right side; strength 1 moves "
-            f"identity by {values['identity_drift']:.2f}{gain}"
+            f"{attribute}: {100 * record['accuracy']:.0f} % of unseen heads on the right side; strength 1 moves "
+            f"identity by {record['identity_drift']:.2f}{gain}"
         )
     elif labels is not None:
         raise UsageError("--labels needs a name for what they say", "for instance --attr smile")
     else:
-        values = _known_directions(model, target, seed)
-        summary = f"found {len(values['attributes'])} directions that show, {len(values['left_out'])} that do not"
-    values["seconds"] = round(time.perf_counter() - start, 3)
-    console.print_result(summary, values, [target], as_json=json_output)
+        record = _known_directions(model, target, device, seed)
+        summary = f"found {len(record['attributes'])} directions that show, {len(record['left_out'])} that do not"
+    record["seconds"] = _seconds_since(start)
+    console.print_result(summary, record, [target], as_json=json_output)
 
 
-def _known_directions(model: str, target: Path, seed: int) -> dict[str, Any]:
-    """The directions of a generator of synthetic heads, from what its z means."""
+def _known_directions(model: str, target: Path, device: str, seed: int) -> dict[str, Any]:
+    """Find the directions of a generator of synthetic heads, from what its z means; returns the record."""
     from ..checkpoints.store import load_generator
-    from ..editing import discover_directions, save_directions, visible_directions
-    from ..errors import UsageError
+    from ..loaded_models import pick_device
     from ..synth.sampler import HeadSampler
+    from ..training.stages.directions import known_directions
 
-    generator, info = load_generator(model)
-    sampler = HeadSampler()
-    if generator.config.z_dim != sampler.z_dim:
-        raise UsageError(
-            f"model {model!r} was not trained on these synthetic heads: its z has {generator.config.z_dim} numbers",
-            f"the heads' has {sampler.z_dim}; give --attr to learn a direction from the generator's samples",
-        )
-    found = discover_directions(generator, sampler.attributes, generator_sha256=info.sha256, seed=seed)
-    with console.progress("looking at directions", len(found.names)) as update:
-        visible = visible_directions(generator, found, seed=seed, on_direction=update)
-    save_directions(target, visible)
-    left_out = sorted(set(found.names) - set(visible.names))
-    return {"directions": target, "attributes": list(visible.names), "left_out": left_out}
+    generator, info = load_generator(model, pick_device(device))
+    with console.progress("looking at directions", len(HeadSampler().attributes)) as update:
+        found = known_directions(generator, info, target, seed=seed, on_direction=update)
+    return {"directions": target, "attributes": list(found.shown), "left_out": list(found.left_out)}
 
 
 def _learned_direction(
@@ -306,33 +360,33 @@ def _learned_direction(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    """One direction, learned and put among those that the file has."""
-    from ..editing.directions import add_direction, check_direction_is_new
+    """Learn one direction, put it among those that the file has; returns the record."""
     from ..editing.labels import read_labels
-    from ..editing.learned import learn_from_labels, learn_from_samples
     from ..editing.scores import score_named
     from ..errors import PhotoError
     from ..session import Session
+    from ..training.stages.directions import learned_direction
 
-    labelled = None if labels is None else read_labels(labels)
-    score = score_named(attribute) if labelled is None else None
+    labelled = [] if labels is None else read_labels(labels)
+    score = score_named(attribute) if labels is None else None
     session = Session.load(model, device, seed)
-    check_direction_is_new(target, attribute, session.info.sha256, overwrite=overwrite)
 
-    def tell(path: Path, error: PhotoError) -> None:
+    def skip(path: Path, error: PhotoError) -> None:
         console.warn(f"{path}: {error.message}")
 
-    if score is not None:
-        with console.progress(f"scoring {attribute}", samples) as update:
-            learned = learn_from_samples(
-                session.generator, score, session.aligner, samples=samples, seed=seed, on_head=update
-            )
-    else:
-        assert labelled is not None
-        with console.progress("inverting", len(labelled)) as update:
-            learned = learn_from_labels(session, labelled, on_photo=update, on_skip=tell)
-    description = score.description if score is not None else "learned from labelled pictures"
-    name = add_direction(target, attribute, learned.vector, description, generator_sha256=session.info.sha256)
+    label, total = ("inverting", len(labelled)) if score is None else (f"scoring {attribute}", samples)
+    with console.progress(label, total) as update:
+        name, learned = learned_direction(
+            session,
+            attribute,
+            target,
+            score=score,
+            labelled=labelled,
+            samples=samples,
+            overwrite=overwrite,
+            on_head=update,
+            on_skip=skip,
+        )
     return {
         "directions": target,
         "attribute": name,
@@ -341,7 +395,3 @@ def _learned_direction(
         "identity_drift": round(learned.identity_drift, 4),
         "score_gain": None if learned.score_gain is None else round(learned.score_gain, 4),
     }
-
-
-def _tell(progress: float, text: str) -> None:
-    console.talk(f"{100.0 * progress:5.1f} %  {text}")

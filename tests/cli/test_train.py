@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from geoinv.checkpoints.store import save_model, sha256_of
 from geoinv.editing.directions import read_directions
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.training.stages.mini_model import mini_for_heads
+from geoinv.training.stages.stale import details_of_another_encoder
 from tests.cli.conftest import Done
-from tests.tiny_models import tiny_config
+from tests.tiny_models import tiny_config, tiny_details, write_tiny_weights
+from tests.training.conftest import write_shard
 
 
 def test_directions_of_a_generator_of_heads(
@@ -66,3 +69,46 @@ def test_no_data(geoinv: Callable[..., Done], tmp_path: Path) -> None:
         done = geoinv("train", stage, "--data", "empty", "--validation", "empty", "--out", "run")
         done.assert_fails(2, "no rendered heads in empty", "geoinv synth dataset")
     geoinv("train", "superresolution", "--data", "empty").assert_fails(2, "no rendered heads in empty")
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> Path:
+    """A few discs in place of rendered heads, in the folder of the commands."""
+    folder = tmp_path / "heads"
+    folder.mkdir()
+    write_shard(folder, "00000", 0, heads=4)
+    return folder
+
+
+def test_a_run_is_recorded_and_not_resumed_with_others(geoinv: Callable[..., Done], heads: Path) -> None:
+    """The whole command with one step."""
+    data = ("--data", heads, "--validation", heads, "--device", "cpu", "--out", "run", "--minutes", 0)
+    geoinv("train", "encoder", *data).assert_fails(2, "there are 4 heads in", "a step takes 23", "geoinv synth")
+    command = ("train", "encoder", *data, "--photos-per-step", 3, "--json")
+    done = geoinv(*command)
+    assert done.code == 0, done.err
+    assert done.json["device"] == "cpu" and done.json["run"] == "run"
+    record = json.loads(Path("run/run.json").read_text())
+    assert record["stage"] == "encoder" and record["budget"]["total"] == 0.0
+    assert record["settings"]["counts"]["photos"] == 2
+    geoinv(*command, "--seed", 3).assert_fails(2, "the run in run began with seed 0, not 3", "--out")
+
+
+@pytest.mark.parametrize("stage", ["all", "generator", "encoder", "superresolution", "local", "directions"])
+def test_every_stage_takes_a_device(geoinv: Callable[..., Done], stage: str) -> None:
+    needs = {"generator", "encoder", "local"}
+    data = ("--data", "d") if stage in needs | {"superresolution"} else ()
+    validation = ("--validation", "d") if stage in needs else ()
+    geoinv("train", stage, *data, *validation, "--device", "tpu").assert_fails(2, "unknown device 'tpu'")
+
+
+def test_a_new_encoder_says_which_details_are_stale(tmp_path: Path) -> None:
+    weights = write_tiny_weights(tmp_path / "weights")
+    generator, encoder = weights / "mini-generator.safetensors", weights / "mini-encoder.safetensors"
+    branch = tiny_details()
+    details = weights / "mini-details.safetensors"
+    save_model(details, branch, branch.config, {"encoder_sha256": sha256_of(encoder)})
+    assert details_of_another_encoder(str(generator), encoder) is None
+    assert details_of_another_encoder(str(generator), generator) == details  # any other file
+    details.unlink()
+    assert details_of_another_encoder(str(generator), generator) is None

@@ -1,4 +1,4 @@
-"""A folder of made-up heads: coloured discs whose colour and size are told by z."""
+"""A folder of made-up heads: coloured discs whose colour and size follow from z."""
 
 from __future__ import annotations
 
@@ -14,29 +14,39 @@ from geoinv.camera import CameraPose
 HEADS, VIEWS, SIDE, Z_DIM = 12, 3, 32, 8
 
 
-def write_shard(folder: Path, name: str, seed: int, *, twins: bool = False) -> None:
+def write_shard(
+    folder: Path,
+    name: str,
+    seed: int,
+    *,
+    twins: bool = False,
+    heads: int = HEADS,
+    views: int = VIEWS,
+    side: int = SIDE,
+    z_dim: int = Z_DIM,
+) -> None:
     """Twins differ in colour alone: same size, same cameras."""
     rng = np.random.default_rng(seed)
-    z = rng.standard_normal((HEADS, Z_DIM)).astype(np.float32)
-    vectors = rng.normal(0, 0.1, (HEADS, VIEWS, 6))
+    z = rng.standard_normal((heads, z_dim)).astype(np.float32)
+    vectors = rng.normal(0, 0.1, (heads, views, 6))
     if twins:
         z[1::2, 0], vectors[1::2] = z[::2, 0], vectors[::2]
         (folder / "dataset.json").write_text(json.dumps({"twins": True}), encoding="utf-8")
-    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
     radius = 0.25 + 0.03 * np.tanh(z[:, 0])
     inside = np.hypot(x, y)[None] < radius[:, None, None]  # [N, R, R]
     color = (127 + 100 * np.tanh(z[:, 1:4])).astype(np.uint8)
-    rgba = np.zeros((HEADS, VIEWS, SIDE, SIDE, 4), np.uint8)
+    rgba = np.zeros((heads, views, side, side, 4), np.uint8)
     rgba[..., :3] = color[:, None, None, None]
     rgba[..., 3] = inside[:, None] * np.uint8(255)
-    depth = np.where(inside[:, None], 2.6, 0.0).astype(np.float16).repeat(VIEWS, axis=1)
+    depth = np.where(inside[:, None], 2.6, 0.0).astype(np.float16).repeat(views, axis=1)
     pose = CameraPose.from_vector(torch.from_numpy(vectors.reshape(-1, 6)))
     arrays = {
         "rgba": rgba,
         "depth": depth,
-        "normals": np.zeros((HEADS, VIEWS, SIDE, SIDE, 3), np.int8),
-        "cam2world": pose.cam2world().numpy().astype(np.float32).reshape(HEADS, VIEWS, 4, 4),
-        "landmarks": np.full((HEADS, VIEWS, 73, 2), 0.5, np.float32),
+        "normals": np.zeros((heads, views, side, side, 3), np.int8),
+        "cam2world": pose.cam2world().numpy().astype(np.float32).reshape(heads, views, 4, 4),
+        "landmarks": np.full((heads, views, 73, 2), 0.5, np.float32),
         "z": z,
     }
     for key, array in arrays.items():

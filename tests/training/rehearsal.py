@@ -5,23 +5,52 @@ python -m tests.training.rehearsal --out FOLDER
 
 from __future__ import annotations
 
-import functools
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from geoinv.training.stages.all_stages import Sizes
 
 STEPS = {"generator": 120, "superresolution": 60, "encoder": 60, "local": 30}
 LOG_EVERY, CHECKPOINT_EVERY = 5, 10
 
 
 def main() -> None:
-    """The real command; only how much it makes is changed."""
+    """The real command line, with one more command."""
+    from geoinv.cli.app import app
+    from geoinv.cli.app import main as command
+
+    app.command("rehearse")(rehearse)
+    command(["rehearse", *sys.argv[1:]])
+
+
+def rehearse(
+    out: Annotated[Path, typer.Option("--out")],
+    assets: Annotated[Path, typer.Option("--assets", envvar="GEOINV_ASSETS")],
+) -> None:
+    """What ``train all`` does; only how much it makes is changed."""
+    from geoinv.cli.train import run_all_stages
+    from geoinv.training.stages.all_stages import AllStages
+
+    run_all_stages(AllStages(out, hours=4.0, assets=assets, sizes=small_sizes()))
+
+
+def small_sizes() -> Sizes:
     from dataclasses import replace
 
-    from geoinv.cli.app import main as command
     from geoinv.models.config import BackboneConfig, DetailConfig, DiscriminatorConfig, EncoderConfig, RenderConfig
-    from geoinv.training.engine.loop import StepBudget
+    from geoinv.training.data.photo_batches import PhotoCounts
+    from geoinv.training.engine.run import Steps
     from geoinv.training.losses.local import PatchSampling
-    from geoinv.training.stages import all_stages, encoder, local
+    from geoinv.training.stages.all_stages import Sizes
+    from geoinv.training.stages.encoder import EncoderSettings
+    from geoinv.training.stages.generator import GeneratorSettings
+    from geoinv.training.stages.local import LocalSettings
     from geoinv.training.stages.mini_model import mini_for_heads
+    from geoinv.training.stages.superresolution import SuperresolutionSettings
 
     mini = mini_for_heads()
     model = replace(
@@ -40,11 +69,7 @@ def main() -> None:
         decoder_hidden=16,
         feature_channels=8,
     )
-    counted = {
-        stage: {"counted": StepBudget(steps, validate_every=25, log_every=LOG_EVERY, checkpoint_every=CHECKPOINT_EVERY)}
-        for stage, steps in STEPS.items()
-    }
-    sizes = all_stages.Sizes(
+    return Sizes(
         heads=16,
         check_heads=4,
         large_heads=4,
@@ -52,23 +77,34 @@ def main() -> None:
         held_out_heads=3,
         shard_size=4,
         model=model,
-        settings={
-            "generator": counted["generator"] | {"heads_per_step": 4, "rays_per_view": 64, "warp_steps": 50},
-            "superresolution": counted["superresolution"] | {"patches_per_step": 2},
-            "encoder": counted["encoder"]
-            | {"photos_per_step": 5, "heads_rendered": 2, "faces_per_step": 1, "rays_per_view": 64},
-            "local": counted["local"] | {"heads_per_step": 2, "patch": PatchSampling(16), "adversarial_from": 0.5},
+        encoder=EncoderConfig(
+            model.name,
+            model.num_ws,
+            model.w_dim,
+            channels=(8, 8, 16, 16, 16),
+            blocks=(1, 1, 1, 1, 1),
+            hidden=32,
+            landmark_widths=(16, 16),
+        ),
+        details=DetailConfig(
+            model.name,
+            model.decoder_hidden,
+            model.neural_resolution,
+            channels=8,
+            widths=(8, 8),
+            aligner_widths=(8, 8),
+            hidden=8,
+        ),
+        discriminator=DiscriminatorConfig(32, (8, 8, 8, 8)),
+        generator_settings=GeneratorSettings(heads_per_step=4, rays_per_view=64, warp_steps=50),
+        superresolution_settings=SuperresolutionSettings(patches_per_step=2),
+        encoder_settings=EncoderSettings(PhotoCounts(photos=4, heads_rendered=2, faces=1, rays_per_view=64)),
+        local_settings=LocalSettings(heads_per_step=2, patch=PatchSampling(16), adversarial_from=0.5),
+        steps={
+            stage: Steps(steps, look_every=25, checkpoint_every=CHECKPOINT_EVERY, log_every=LOG_EVERY)
+            for stage, steps in STEPS.items()
         },
     )
-    all_stages.AllStages = functools.partial(all_stages.AllStages, sizes=sizes)  # type: ignore[assignment,misc]
-    encoder.EncoderConfig = functools.partial(  # type: ignore[assignment,misc]
-        EncoderConfig, channels=(8, 8, 16, 16, 16), blocks=(1, 1, 1, 1, 1), hidden=32, landmark_widths=(16, 16)
-    )
-    local.DetailConfig = functools.partial(  # type: ignore[assignment,misc]
-        DetailConfig, channels=8, widths=(8, 8), aligner_widths=(8, 8), hidden=8
-    )
-    local.small_discriminator = lambda side: DiscriminatorConfig(side, (8, 8, 8, 8))  # type: ignore[assignment]
-    command(["train", "all", *sys.argv[1:]])
 
 
 if __name__ == "__main__":  # not in the processes that render heads

@@ -1,13 +1,15 @@
 """Unlabelled photos for the encoder's self-reconstruction: what it makes of a photo should look like the photo.
 
-Photos have no latent code or shape; the face (the hull of its landmarks) is compared in the picture only, seen from the
-camera that the encoder tells. Alignment's estimate of the camera keeps that honest.
+Photos have no latent code or shape; the face (the hull of its landmarks) is compared in the picture only, seen by the
+camera that the encoder predicts. Alignment's estimate of the camera keeps that honest.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from ...align import AlignedFace, FaceAligner
 from ...align.person import likely_person, person_mask
+from ...checkpoints.folders import sha256_of
 from ...errors import PhotoError, UsageError
 from ...images import list_images, read_image
 from .photo_augment import Picture, photo_like
@@ -51,7 +54,12 @@ class FacePhotoBatch:
 
 
 class FacePhotos:
-    """The aligned photos of a folder; ``held_out`` tells the names that are left for testing.
+    """The aligned photos of a folder; ``held_out`` names those that are left for testing.
+
+    Args:
+        folder: Folder of portraits; photos without a face are left out.
+        size: Side in pixels of the photos here.
+        keep_out_every: One photo of so many, the first among them, is left for testing.
 
     Raises:
         UsageError: No photo with a face.
@@ -60,6 +68,7 @@ class FacePhotos:
     def __init__(self, folder: Path, size: int, *, keep_out_every: int = 4) -> None:
         aligner = FaceAligner()
         self.held_out: list[str] = []
+        self._folder = folder
         self._pictures: list[Picture] = []
         self._faces: list[np.ndarray] = []  # indices of the pixels of the face
         self._persons: list[NDArray[np.float32]] = []
@@ -88,6 +97,10 @@ class FacePhotos:
 
     def __len__(self) -> int:
         return len(self._pictures)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values that say which photos these are, for the record of a run."""
+        return described_photos(self._folder)
 
     def batch(self, rng: np.random.Generator, *, photos: int, rays_per_photo: int) -> FacePhotoBatch:
         """Random photos, every second one mirrored."""
@@ -123,6 +136,12 @@ class FacePhotos:
             faces=torch.from_numpy(np.stack(masks))[:, None],
             persons=torch.from_numpy(np.stack(persons))[:, None],
         )
+
+
+def described_photos(folder: Path) -> dict[str, Any]:
+    """Number of the pictures in a folder and a hash of them all, ``files`` and ``files_sha256``."""
+    hashes = [sha256_of(path) for path in list_images(folder)]
+    return {"files": len(hashes), "files_sha256": hashlib.sha256("".join(hashes).encode()).hexdigest()}
 
 
 def _person(face: AlignedFace, size: int) -> NDArray[np.float32]:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...camera import rays_through
+from ...checkpoints.folders import sha256_of
 from ...errors import UsageError
 
 
 @dataclass(frozen=True)
 class RayBatch:
-    """Rays of heads with what they truly see.
+    """Rays of heads, and the truth that they should show.
 
     Args:
         z: [B, z_dim].
@@ -29,7 +31,7 @@ class RayBatch:
         alpha: [B, N].
         distance: [B, N] along the ray, 0 where nothing is hit.
         normals: [B, N, 3] of the surface in world axes, 0 where nothing is hit.
-        flow: [B, 3, 2, S, S] of the planes (:mod:`geoinv.synth.plane_flow`), where the data set has it.
+        flow: [B, 3, 2, S, S] flow of the planes (:mod:`geoinv.synth.plane_flow`), where the data set has it.
     """
 
     z: Tensor
@@ -53,8 +55,15 @@ class _Shard:
     flow: np.ndarray | None  # [N, 3, 2, S, S] float16; older data sets have none
 
 
+REFRESH_EVERY = 100
+"""Steps of training between looks for new shards."""
+
+
 class HeadShards:
     """The heads in a folder.
+
+    Args:
+        folder: A data set, which may still be growing.
 
     Raises:
         UsageError: The folder holds no shard.
@@ -65,14 +74,36 @@ class HeadShards:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        about = folder / "dataset.json"
-        self.has_twins = about.is_file() and json.loads(about.read_text(encoding="utf-8")).get("twins", False)
+        self._about = folder / "dataset.json"
+        self.has_twins = bool(self._dataset().get("twins", False))
         self._shards: dict[str, _Shard] = {}
         self.refresh()
         if not self._shards:
             raise UsageError(f"no rendered heads in {folder}", "make some with `geoinv synth dataset`")
         first = next(iter(self._shards.values()))
         self.resolution, self.num_views, self.z_dim = first.rgba.shape[2], first.rgba.shape[1], first.z.shape[1]
+
+    def _dataset(self) -> dict[str, Any]:
+        """What ``dataset.json`` says; nothing where there is none."""
+        return json.loads(self._about.read_text(encoding="utf-8")) if self._about.is_file() else {}
+
+    def check_enough(self, heads: int) -> None:
+        """Refuse to draw more different heads in a step than there are.
+
+        Raises:
+            UsageError: There are too few.
+        """
+        if len(self) < heads:
+            raise UsageError(
+                f"there are {len(self)} heads in {self.folder}, and a step takes {heads}",
+                "render more with `geoinv synth dataset`, or take fewer in a step",
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values that say which heads these are, for the record of a run: ``dataset.json`` and its SHA-256."""
+        known = {"resolution": self.resolution, "views_per_head": self.num_views, "z_dim": self.z_dim}
+        sha256 = sha256_of(self._about) if self._about.is_file() else None
+        return {**known, **self._dataset(), "dataset_sha256": sha256}
 
     def refresh(self) -> None:
         """Look for new shards; z is written last, so a shard with z is whole."""
@@ -108,7 +139,7 @@ class HeadShards:
     def landmarks(self, head: int, view: int) -> np.ndarray:
         """[73, 2] of one view, normalised; the first 68 in iBUG's order, then the five of alignment."""
         shard, i = self._locate(head)
-        return shard.landmarks[i, view]
+        return np.asarray(shard.landmarks[i, view])
 
     def landmarks_and_cameras(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
         """Landmarks [count, 73, 2] and cam2world [count, 4, 4] of random views."""
@@ -231,4 +262,4 @@ def _near_features(rng: np.random.Generator, landmarks: np.ndarray, size: int, c
     centres = landmarks[rng.integers(17, 68, count)]
     positions = centres + rng.normal(0.0, 0.015, (count, 2))
     columns, rows = (positions * size).astype(np.int64).clip(0, size - 1).T
-    return rows * size + columns
+    return np.asarray(rows * size + columns)

@@ -46,7 +46,7 @@ class Paint:
     def on(self, rgb: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Colours [H, W, 3] in [0, 1] of surface points [H, W, 3], painted."""
         waves = np.sin(points @ self.directions.T + self.phases)  # [H, W, K]
-        return np.clip(rgb * self.gain * (1.0 + waves @ self.colors), 0.0, 1.0)
+        return np.asarray(np.clip(rgb * self.gain * (1.0 + waves @ self.colors), 0.0, 1.0))
 
 
 def surface_points(depth: NDArray[np.float32], cam2world: NDArray[np.float32], focal: float) -> NDArray[np.float32]:

@@ -1,60 +1,63 @@
-"""The loop that every stage of training shares: a time budget, resuming, figures, the best weights.
+"""The loop that trains every stage: a budget, a schedule, resuming, metrics, the best weights.
 
-The learning rate follows the share of the budget that is used, so a budget in minutes gives a whole schedule on any
-machine. Figures and weights are of the moving average; the best by one of the figures are kept.
+Metrics and weights are those of the moving average; the weights that are best by one of the metrics are kept.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Generic
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...errors import UsageError
-from .moving_average import MovingAverage
-from .processes import average_gradients, of_first_process, rank
+from ...models.precision import allow_bfloat16
+from .background import in_background
+from .devices import moved
+from .processes import average_gradients, of_first_process, rank, start_alike
+from .record import record_of
+from .run import Batch, Stage
 from .run_folder import RunFolder
+from .schedule import Course, learning_rate_at
 
-Tell = Callable[[float, str], None]
-"""Called with the share of the budget that is used, and a line for people."""
-
-
-def learning_rate_at(progress: float, peak: float) -> float:
-    """Short warm-up, then a cosine down to 2 % of the peak; ``progress`` in [0, 1]."""
-    warm = min(progress / 0.01, 1.0)
-    return peak * warm * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
+Report = Callable[[float, str], None]
+"""Called with the fraction of the budget that is used, and a line for people."""
 
 
-class Stateful(Protocol):
-    """What can be saved and gone on from."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
-
-
-@dataclass(frozen=True)
-class StepBudget:
-    """A budget in steps: the same curve on any machine, however busy; for comparisons, and to rehearse a run.
+def train(stage: Stage[Any], report: Report | None = None) -> Path:
+    """Train a stage until its run's budget is used, over all parts of a run that was resumed.
 
     Args:
-        steps: Of training, over all resumed runs.
-        validate_every: Between figures on held-out heads.
-        log_every: Between lines of the log.
-        checkpoint_every: What a killed run loses at most.
-    """
+        stage: What is trained, and in which run.
+        report: Called at every line of the log and at every look.
 
-    steps: int
-    validate_every: int
-    log_every: int
-    checkpoint_every: int
+    Returns:
+        The file of the best weights.
+
+    Raises:
+        UsageError: The folder holds a run with other settings, data or base weights, or another run is at work in it.
+        ValueError: A loss of the stage has no weight.
+    """
+    with allow_bfloat16() if stage.allows_bfloat16 else nullcontext():
+        return TrainingLoop(stage, report).train()
+
+
+def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Sum of losses, each times its weight.
+
+    Raises:
+        ValueError: A loss has no weight.
+    """
+    without = [name for name in losses if name not in weights]
+    if without:
+        raise ValueError(f"no weight for the loss {', '.join(without)}: the table of weights has {', '.join(weights)}")
+    return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
 
 
 @dataclass
@@ -76,192 +79,173 @@ class _SinceLog:
         return {name: total / self.counts[name] for name, total in self.totals.items()}
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long to train, and how often to look.
+class TrainingLoop(Generic[Batch]):
+    """Trains a stage in a :class:`RunFolder`; made anew on the same folder, it goes on where the last one saved.
 
     Args:
-        minutes: Of training, over all resumed runs; validation is not counted.
-        learning_rate: Its peak.
-        validate_every_minutes: Between figures on held-out heads.
-        log_every_steps: Between lines of the log.
-        checkpoint_every_minutes: What a killed run loses at most.
-        best_by: The figure whose largest value tells the best weights.
-        counted: A budget in steps in place of all of these times.
-    """
-
-    minutes: float
-    learning_rate: float
-    validate_every_minutes: float
-    log_every_steps: int
-    checkpoint_every_minutes: float = 1.0
-    best_by: str = "heldout_psnr_db"
-    counted: StepBudget | None = None
-
-
-class TrainingLoop:
-    """Trains ``model`` in a :class:`RunFolder`; made anew on the same folder, it goes on where the last one saved.
-
-    Args:
-        run: The folder.
-        schedule: How long, and how often to look.
-        model: What learns.
-        average: Of it.
-        optimizer: Of its parameters.
-        on_progress: Is told how far it is.
-        base: What the run builds on (the SHA-256 of a generator): a folder of another is refused.
-        beside: What else goes into the checkpoint by name, as an adversary does.
+        stage: What is trained, and in which run.
+        report: Called at every line of the log and at every look.
 
     Raises:
-        UsageError: The folder's run builds on something else.
+        UsageError: The folder holds a run with other settings, data or base weights.
     """
 
-    def __init__(
-        self,
-        run: RunFolder,
-        schedule: Schedule,
-        model: nn.Module,
-        average: MovingAverage,
-        optimizer: torch.optim.Optimizer,
-        on_progress: Tell | None,
-        *,
-        base: str = "",
-        beside: Mapping[str, Stateful] | None = None,
-    ) -> None:
-        self.run, self.schedule, self.base = run, schedule, base
-        self.model, self.average, self.optimizer = model, average, optimizer
-        self.beside = dict(beside or {})
+    def __init__(self, stage: Stage[Batch], report: Report | None = None) -> None:
+        self.stage, self.run = stage, stage.run
+        self.folder = RunFolder(self.run.out)
+        self.record = record_of(stage)
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
-        self._validated_at = self._saved_at = 0.0
+        self._looked_at = self._saved_at = 0.0  # in the budget's unit
         self._since_log = _SinceLog()
-        self._tell = on_progress or (lambda progress, text: None)
-        state = run.load_state()
+        self._course = Course(self.run.budget.unit, self.run.budget.total)
+        self._report = report or (lambda progress, text: None)
+        self.folder.check_record(self.record)
+        state = self.folder.load_state()
         if state is not None:
-            if state.get("base", base) != base:
-                raise UsageError(f"the run in {run.path} builds on another generator", "give another --out")
-            model.load_state_dict(state["model"])
-            average.module.load_state_dict(state["average"])
-            optimizer.load_state_dict(state["optimizer"])
-            self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
-            self._validated_at, self._saved_at = state["validated_at"], self.seconds
-            for name, part in self.beside.items():
-                if name in state.get("beside", {}):  # not where it joined an earlier version's run
-                    part.load_state_dict(state["beside"][name])
-            self._since_log = _SinceLog(**state.get("since_log", {"seconds": self.seconds}))  # older files have none
+            self._load(state)
+
+    def _load(self, state: dict[str, Any]) -> None:
+        stage, budget = self.stage, self.run.budget
+        stage.model.load_state_dict(state["model"])
+        stage.average.module.load_state_dict(state["average"])
+        stage.optimizer.load_state_dict(state["optimizer"])
+        for name, part in stage.beside.items():
+            part.load_state_dict(state["beside"][name])
+        self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
+        self._since_log = _SinceLog(**state["since_log"])
+        before = Course(**state["course"])
+        self._course = before.changed_to(
+            budget.unit, budget.total, used_before=state["used"], used=budget.used(self.step, self.seconds)
+        )
+        self._saved_at = self.used
+        self._looked_at = state["looked_at"] if before.unit == budget.unit else self.used
+        if before.at(state["used"]) >= 1.0 and self.used < budget.total and rank() == 0:
+            self._report(
+                min(self.used / budget.total, 1.0),
+                "this run had ended: it goes on with the lowest learning rate; for a high one, start another run from "
+                "its weights",
+            )
+
+    @property
+    def used(self) -> float:
+        """Part of the budget that is used, in the budget's unit."""
+        return self.run.budget.used(self.step, self.seconds)
 
     @property
     def progress(self) -> float:
-        """Share of the budget that is used."""
-        counted = self.schedule.counted
-        return self.step / counted.steps if counted else self.seconds / max(self.schedule.minutes * 60.0, 1e-9)
+        """Fraction of the budget that is used, in [0, 1]."""
+        return min(self.used / self.run.budget.total, 1.0) if self.run.budget.total > 0.0 else 1.0
 
-    def train(
-        self,
-        losses: Callable[[float], dict[str, Tensor]],
-        weights: Mapping[str, float],
-        validate: Callable[[Path], dict[str, float]],
-        save_best: Callable[[Path, dict[str, float]], None],
-    ) -> Path:
+    @property
+    def place(self) -> float:
+        """Place in the schedule, in [0, 1]: the progress, unless the run got another budget when it was resumed."""
+        return self._course.at(self.used)
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the next step."""
+        return learning_rate_at(self.place, self.run.learning_rate)
+
+    @property
+    def best_path(self) -> Path:
+        """The file of the best weights so far."""
+        return self.folder.path / "best.safetensors"
+
+    def train(self) -> Path:
         """Step until the budget is used.
-
-        Args:
-            losses: The losses of one step, given the progress.
-            weights: Of each loss in the sum.
-            validate: Figures of the moving average, ``best_by`` among them; it is given a file for a sheet.
-            save_best: Writes the moving average as shippable weights, given the file and the figures.
 
         Returns:
             The file of the best weights.
 
         Raises:
             UsageError: Another run is at work in the folder.
+            ValueError: A loss of the stage has no weight.
         """
-        with self.run.going_on_from(self.step) if rank() == 0 else nullcontext():
-            while self.progress < 1.0:
+        budget = self.run.budget
+        start_alike(self.stage.model)
+        with self._alone_in_the_folder(), closing(in_background(self._next_batch())) as batches:
+            while self.used < budget.total or self.step == 0:
                 start = time.monotonic()
-                values = self._one_step(losses(self.progress), weights)
+                values = self._one_step(moved(next(batches), self.run.device))
                 self.seconds = of_first_process(self.seconds + time.monotonic() - start)
                 if rank() > 0:
                     continue
                 self._since_log.add(values)
-                if self.step % self._log_every == 0:
+                if self.step % budget.log_every == 0:
                     self._log()
-                if self.progress >= 1.0 or self._is_due("validate_every", self._validated_at):
-                    self._look(validate, save_best)
-                elif self._is_due("checkpoint_every", self._saved_at):
+                if self.used >= budget.total or self.used - self._looked_at >= budget.look_every:
+                    self._look()
+                elif self.used - self._saved_at >= budget.checkpoint_every:
                     self._save()
-            if rank() == 0 and not self.best_path.exists():  # killed, and gone on with in a smaller budget
-                self._look(validate, save_best)
+            if rank() == 0 and not self.best_path.exists():  # killed, and resumed with a smaller budget
+                self._look()
         return self.best_path
 
-    @property
-    def best_path(self) -> Path:
-        """The file of the best weights so far."""
-        return self.run.path / "best.safetensors"
+    @contextmanager
+    def _alone_in_the_folder(self) -> Iterator[None]:
+        if rank() > 0:
+            yield
+            return
+        with self.folder.going_on_from(self.step):
+            self.folder.write_record(self.record)
+            yield
 
-    @property
-    def _log_every(self) -> int:
-        return self.schedule.counted.log_every if self.schedule.counted else self.schedule.log_every_steps
+    def _next_batch(self) -> Callable[[], Batch]:
+        steps = itertools.count(self.step)
+        return lambda: self.stage.batch(next(steps))
 
-    def _is_due(self, what: Literal["validate_every", "checkpoint_every"], last_seconds: float) -> bool:
-        if self.schedule.counted is not None:
-            every_steps: int = getattr(self.schedule.counted, what)
-            return self.step % every_steps == 0
-        every_minutes: float = getattr(self.schedule, f"{what}_minutes")
-        return self.seconds - last_seconds > every_minutes * 60.0
+    def _one_step(self, batch: Batch) -> dict[str, float]:
+        stage = self.stage
+        losses = stage.losses(batch, self.step, self.place)
+        for group in stage.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        stage.optimizer.zero_grad(set_to_none=True)
+        weighted_sum(losses, stage.loss_weights).backward()  # type: ignore[no-untyped-call]
+        average_gradients(stage.model.parameters())
+        torch.nn.utils.clip_grad_norm_(stage.model.parameters(), 1.0)
+        stage.optimizer.step()
+        self.step += 1
+        stage.average.update(stage.model, self.step)
+        return {name: loss.item() for name, loss in losses.items()}
 
     def _log(self) -> None:
         since = self._since_log
         seconds_per_step = (self.seconds - since.seconds) / max(since.steps, 1)
-        self.run.log(**self._clock(), **since.means(), seconds_per_step=seconds_per_step)
+        self.folder.log(**self._clock(), **since.means(), seconds_per_step=seconds_per_step)
         self._since_log = _SinceLog(self.seconds)
-        self._tell(min(self.progress, 1.0), f"step {self.step}, {seconds_per_step:.3f} s a step")
+        self._report(self.progress, f"step {self.step}, {seconds_per_step:.3f} s a step")
 
-    def _look(
-        self,
-        validate: Callable[[Path], dict[str, float]],
-        save_best: Callable[[Path, dict[str, float]], None],
-    ) -> None:
+    def _look(self) -> None:
         """Measure, keep the best, and save."""
-        self._validated_at = self.seconds
-        figures = validate(self.run.sheet(self.step))
-        self.run.log(**self._clock(), **figures)
-        self.run.plot()
-        if figures[self.schedule.best_by] > self.best or not self.best_path.exists():
-            self.best = figures[self.schedule.best_by]
-            rounded = {name: round(value, 3) for name, value in figures.items()}
-            save_best(self.best_path, rounded | {"steps": self.step, "minutes": round(self.seconds / 60.0, 1)})
+        self._looked_at = self.used
+        metrics = self.stage.metrics(self.folder.sheet(self.step))
+        self.folder.log(**self._clock(), **metrics)
+        self.folder.plot()
+        if metrics[self.stage.best_by] > self.best or not self.best_path.exists():
+            self.best = metrics[self.stage.best_by]
+            rounded = {name: round(value, 3) for name, value in metrics.items()}
+            training = {**rounded, "steps": self.step, "minutes": round(self.seconds / 60.0, 1)}
+            self.stage.save(self.best_path, training, self.record)
         self._save()
-        self._tell(min(self.progress, 1.0), ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
+        self._report(self.progress, ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
 
     def _clock(self) -> dict[str, float]:
         return {"step": self.step, "minutes": self.seconds / 60.0}
 
-    def _one_step(self, losses: dict[str, Tensor], weights: Mapping[str, float]) -> dict[str, float]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.progress, self.schedule.learning_rate)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.stack([weights[name] * loss for name, loss in losses.items()]).sum().backward()
-        average_gradients(self.model.parameters())
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        self.average.update(self.model, self.step)
-        return {name: loss.item() for name, loss in losses.items()}
-
     def _save(self) -> None:
-        self._saved_at = self.seconds
-        self.run.save_state(
+        self._saved_at = self.used
+        self.folder.save_state(
             {
-                "model": self.model.state_dict(),
-                "average": self.average.module.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "model": self.stage.model.state_dict(),
+                "average": self.stage.average.module.state_dict(),
+                "optimizer": self.stage.optimizer.state_dict(),
                 "step": self.step,
                 "seconds": self.seconds,
                 "best": self.best,
-                "validated_at": self._validated_at,
+                "used": self.used,
+                "looked_at": self._looked_at,
+                "course": asdict(self._course),
                 "since_log": asdict(self._since_log),
-                "base": self.base,
-                "beside": {name: part.state_dict() for name, part in self.beside.items()},
+                "beside": {name: part.state_dict() for name, part in self.stage.beside.items()},
             }
         )

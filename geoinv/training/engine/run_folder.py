@@ -1,4 +1,4 @@
-"""A training run on disk: resumable checkpoint, log of figures, best weights, sample sheets and a loss plot."""
+"""A training run on disk: its record, resumable checkpoint, log of metrics, best weights, sheets and a loss plot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from ...errors import UsageError
 from ...files import atomic_path, only_one_process, remove_leftovers
+from .record import check_unchanged
 
 
 class RunFolder:
-    """Files of one run: ``state.pt`` (resume), ``log.jsonl``, ``plot.png``, ``samples_*.png``, ``best.safetensors``."""
+    """Files of one run: ``run.json`` (what the run is: see :func:`.record_of`), ``state.pt`` (the checkpoint),
+    ``log.jsonl``, ``plot.png``, ``samples_*.png`` and ``best.safetensors``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,6 +37,41 @@ class RunFolder:
     def _state(self) -> Path:
         return self.path / "state.pt"
 
+    @property
+    def _record(self) -> Path:
+        return self.path / "run.json"
+
+    def record(self) -> dict[str, Any] | None:
+        """The record of the run that has begun here; None at the start.
+
+        Raises:
+            UsageError: A version of geoinv that kept no record began the run, or its record is damaged.
+        """
+        if not self.is_begun:
+            return None
+        try:
+            return json.loads(self._record.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"nothing tells with which settings the run in {self.path} began: {self._record} cannot be read",
+                "give another --out, and this run's best.safetensors as --from",
+            ) from error
+
+    def check_record(self, record: Mapping[str, Any]) -> None:
+        """Refuse to go on with other settings, data or base weights than the run began with.
+
+        Raises:
+            UsageError: They differ; the first difference is named.
+        """
+        before = self.record()
+        if before is not None:
+            check_unchanged(self.path, before, record)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write ``run.json``, before the first checkpoint; budget, device and versions are those of the last part."""
+        with atomic_path(self._record, durable=True) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
     def load_state(self) -> dict[str, Any] | None:
         """The last checkpoint, or None at the start."""
         if not self.is_begun:
@@ -45,10 +83,10 @@ class RunFolder:
         with atomic_path(self._state, durable=True) as temporary:
             torch.save(state, temporary)
 
-    def log(self, **figures: float) -> None:
-        """Append one line of figures."""
+    def log(self, **metrics: float) -> None:
+        """Append one line of metrics."""
         with (self.path / "log.jsonl").open("a") as file:
-            file.write(json.dumps({k: round(float(v), 6) for k, v in figures.items()}) + "\n")
+            file.write(json.dumps({k: round(float(v), 6) for k, v in metrics.items()}) + "\n")
             file.flush()
             os.fsync(file.fileno())  # before the checkpoint, which would not write this line again
 
@@ -90,7 +128,7 @@ class RunFolder:
                 sheet.unlink()
 
     def sheet(self, step: int) -> Path:
-        """Where the sample sheet of a step belongs."""
+        """File of the sample sheet of a step."""
         return self.path / f"samples_{step:06d}.png"
 
     def pace(self) -> str | None:
@@ -104,7 +142,7 @@ class RunFolder:
         return f"{steps} steps in {minutes:.1f} minutes, {60.0 * minutes / max(steps, 1):.3f} s a step"
 
     def plot(self) -> None:
-        """Draw every logged figure over the minutes of training."""
+        """Draw every logged metric over the minutes of training."""
         log = self.path / "log.jsonl"
         if not log.exists():  # a run of a few steps
             return

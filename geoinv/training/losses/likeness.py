@@ -6,34 +6,44 @@ the mean of all faces that a photo could show.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ...camera import rays_through
 from ...faces.identity import identity_descriptor
-from ...faces.networks import dense_features, face_crops, load_face_weights, xception_features
+from ...faces.networks import Weights, dense_features, face_crops, load_face_weights, xception_features
 from ...faces.square import FACE_SIDE, crop_about, face_positions
 from ...models.generator import TriPlaneGenerator
 from .rays import SampleCounts, guided_distances, own_surface
 
 
 def likeness_loss(seen: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared distances of what the networks tell of two sets of face squares [B, 3, F, F] in [0, 1].
+    """Mean squared distance between features of two sets of face squares [B, 3, F, F] in [0, 1], without unit.
 
-    Identity descriptors, of which one person's photos lie 0.2 to 0.5 apart, and unit features of age, sex and
-    expression.
+    Features are identity descriptors, of which one person's photos lie 0.2 to 0.5 apart, and unit features of age, sex
+    and expression; squared distances of the three are added. The gradient reaches ``seen`` alone.
     """
     pictures = crop_about(torch.cat([seen.clamp(0.0, 1.0), wanted]))
     small = face_crops(pictures, 112)
-    told = (
-        identity_descriptor(pictures),
-        functional.normalize(xception_features(small, load_face_weights("age_gender"))),
-        functional.normalize(dense_features(small, load_face_weights("expression"))),
+    identity, age_gender, expression = (
+        _weights_on(pictures.device, name) for name in ("identity", "age_gender", "expression")
+    )
+    features = (
+        identity_descriptor(pictures, identity),
+        functional.normalize(xception_features(small, age_gender)),
+        functional.normalize(dense_features(small, expression)),
     )
     count = seen.shape[0]
-    distances = [(features[:count] - features[count:].detach()).square().sum(dim=1) for features in told]
+    distances = [(part[:count] - part[count:].detach()).square().sum(dim=1) for part in features]
     return torch.stack(distances).sum(dim=0).mean()
+
+
+@cache
+def _weights_on(device: torch.device, name: str) -> Weights:
+    return {key: value.to(device) for key, value in load_face_weights(name).items()}
 
 
 def rendered_faces(
@@ -44,9 +54,20 @@ def rendered_faces(
     samples: SampleCounts,
     random: torch.Generator,
 ) -> Tensor:
-    """Face squares [B, 3, F, F] in front of ``background``, with samples about the surface that is there already.
+    """Render faces, with samples about the surface that is there already.
 
     Alpha is a constant here: a head is not to become transparent where the photo behind it is the better likeness.
+
+    Args:
+        generator: Generator of the planes.
+        planes: Heads.
+        cam2world: A camera for each head.
+        background: Face squares behind the heads.
+        samples: Samples on each ray.
+        random: Generator on the CPU for samples.
+
+    Returns:
+        Face squares [B, 3, F, F] in [0, 1].
     """
     origins, directions = rays_through(cam2world, face_positions(planes.device))
     surface = own_surface(generator, planes, origins, directions)

@@ -67,9 +67,9 @@ def query_heads(
     assert isinstance(made.head, DetailedHead)
     head, seen = made.head, made.plain_view
     if pairs.z is not None:
-        codes = generator.mapping(pairs.z.flatten(0, 1)).unflatten(0, (-1, 2))
+        codes = generator.mapping(pairs.z.flatten(0, 1))
         before = head.plain.w_plus
-        edit = Edit(before, before + codes[:, 1] - codes[:, 0])
+        edit = Edit(before, before + codes[1::2] - codes[0::2])
         plain = PlainHead(generator, edit.after)
         head = DetailedHead(plain, branch, head.source, edit=edit, alignment=alignment)
     elif not pairs.moves.any():
@@ -85,7 +85,19 @@ def local_losses(
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
-    """Error of a patch of the query view, and of the residual as brought to it."""
+    """Compare a patch of the query views with the truth.
+
+    Args:
+        pairs: Photos and the truth of the query views.
+        heads: What is made of the photos, and how it looks from the query views.
+        aligned: Features brought to the query views.
+        sampling: Rays and samples.
+        rng: Source of the patches' places.
+
+    Returns:
+        ``color``, ``edges``, ``rays``, ``alpha``: errors of the patch; ``aligned``: error of the residual as brought to
+        the query view, where it is used.
+    """
     patch = patches_on(pairs.focus, sampling.side, rng)
     features, alpha, color, fine_alpha = _detailed_patch(heads, aligned, patch, sampling, rng)
     inner = slice(_BORDER, -_BORDER)
@@ -97,7 +109,7 @@ def local_losses(
     solid = whole_alpha > 0.5
     # twice for what is to be looked at most: the face of a photo, what differs between twins
     weight = mask * (1.0 + focus)
-    share = ((weight + outside) * solid).mean().clamp_min(1e-3)
+    area = ((weight + outside) * solid).mean().clamp_min(1e-3)
     seen = color[..., inner, inner]
     missed = (seen - true_color * whole_alpha) * weight * solid
     error = _robust(missed)
@@ -106,8 +118,8 @@ def local_losses(
     coarse = F.avg_pool2d(patch.pixels(pairs.color * pairs.mask), 2)
     known = F.avg_pool2d(patch.pixels(pairs.mask), 2) > 0.99
     losses = {
-        "color": (error * solid).mean() / share,
-        "edges": (_robust(missed.diff(dim=2)).mean() + _robust(missed.diff(dim=3)).mean()) / share,
+        "color": (error * solid).mean() / area,
+        "edges": (_robust(missed.diff(dim=2)).mean() + _robust(missed.diff(dim=3)).mean()) / area,
         "rays": (_robust(features[:, :3] - coarse * alpha) * known).mean() / known.float().mean().clamp_min(1e-3),
         "alpha": (fine_alpha[..., inner, inner] - whole_alpha).square().mean(),
     }
@@ -132,7 +144,7 @@ def _detailed_patch(
     rays = QueryRays(*(patch.rays(part) for part in parts))
     film = head.branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, weights)
     marched = _marched(head.plain, heads.query.camera, rays, film, sampling, rng)
-    features, alpha = (part.unflatten(2, (patch.side, patch.side)) for part in marched)
+    features, alpha = (part.reshape(*part.shape[:2], patch.side, patch.side) for part in marched)
     return features, alpha, *head.plain.superresolved(features, alpha)
 
 
@@ -162,7 +174,7 @@ def portrait_likeness(
 ) -> Tensor:
     """Likeness of the query views' faces to the photos."""
     head, camera = heads.head, heads.query.camera
-    pixels = face_positions().expand(len(pairs.photos), -1, -1)
+    pixels = face_positions(pairs.photos.device).expand(len(pairs.photos), -1, -1)
     with torch.no_grad():
         origins, directions = camera.rays(pixels)
         seen = head.plain.trace(origins, directions)
@@ -171,7 +183,7 @@ def portrait_likeness(
     film = head.branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
     features, _ = _marched(head.plain, camera, rays, film, sampling, rng)
     photo = face_square(pairs.photos)
-    faces = features[:, :3].unflatten(2, (FACE_SIDE, FACE_SIDE))
+    faces = features[:, :3].reshape(-1, 3, FACE_SIDE, FACE_SIDE)
     alpha = seen.alpha.reshape(-1, 1, FACE_SIDE, FACE_SIDE)
     return likeness_loss(faces + (1.0 - alpha) * photo, photo)
 
@@ -182,8 +194,8 @@ def middle_pictures(
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """What a discriminator compares: the middle of the query views with details [B, 3, P, P] in [-1, 1] over grey, and
-    their camera labels [B, 25]."""
+    """Pictures for the discriminator: the middle of the query views with details [B, 3, 2 * side, 2 * side] in [-1, 1]
+    over grey, and their camera labels [B, 25]."""
     patch = _middle(heads, sampling)
     _, _, color, _ = _detailed_patch(heads, aligned, patch, sampling, rng)
     alpha = patch.pixels(heads.query.alpha)
@@ -193,7 +205,14 @@ def middle_pictures(
 def true_middles(
     pairs: ViewPairs, heads: QueryHeads, sampling: PatchSampling, *, own_view: bool
 ) -> tuple[Tensor, Tensor]:
-    """The same of the truth: of the query view, or of the photo itself, within the reconstruction's outline."""
+    """True pictures for the discriminator, as :func:`middle_pictures` makes them, within the reconstruction's outline.
+
+    Args:
+        pairs: Photos and the truth of the query views.
+        heads: What is made of the photos.
+        sampling: Rays and samples.
+        own_view: Whether to show the photo itself; else the query view.
+    """
     patch = _middle(heads, sampling)
     color, view = (pairs.photos, heads.seen) if own_view else (pairs.color, heads.query)
     alpha = view.alpha if own_view else view.alpha * (1.0 - pairs.outside)
@@ -201,7 +220,7 @@ def true_middles(
 
 
 def _middle(heads: QueryHeads, sampling: PatchSampling) -> Patches:
-    return middle_patches(len(heads.query.camera), sampling.side, heads.query.depth.shape[-1])
+    return middle_patches(len(heads.query.camera), sampling.side, heads.query.depth.shape[-1], heads.query.depth.device)
 
 
 def _over_grey(color: Tensor, alpha: Tensor) -> Tensor:
@@ -209,7 +228,7 @@ def _over_grey(color: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _labels(camera: Camera) -> Tensor:
-    return to_label(camera.cam2world, intrinsics(camera.focal))
+    return to_label(camera.cam2world, intrinsics(camera.focal).to(camera.cam2world.device))
 
 
 def _robust(error: Tensor) -> Tensor:

@@ -72,6 +72,21 @@ def own_surface(generator: TriPlaneGenerator, planes: Tensor, origins: Tensor, d
     return torch.where(found.alpha > 0.5, found.distance, 0.0)
 
 
+def twin_loss(output: RayOutput, batch: RayBatch, pairs: int) -> Tensor:
+    """Squared error of the difference between the faces of twins that are seen through the same rays.
+
+    What a person's twins have in common cancels out, so the few rays that an expression changes are all that is left.
+
+    Args:
+        output: What the rays show.
+        batch: What they should show.
+        pairs: Number of pairs: heads 0 and 1, 2 and 3, ... of the batch.
+    """
+    first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
+    shown = output.features[first, :, :3] - output.features[second, :, :3]
+    return (shown - (batch.color[first] - batch.color[second])).square().mean()
+
+
 def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[str, Tensor]:
     """Compare rays with the truth.
 

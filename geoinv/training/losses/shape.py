@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...models.generator import RayOutput, TriPlaneGenerator
+from ...models.generator import TriPlaneGenerator
+from ...ops.render_rays import RayOutput
 from ..data.head_shards import RayBatch
 
 SLAB = 0.02
@@ -35,13 +36,13 @@ def shape_losses(
     """Depth, density, normals and planes of predicted heads.
 
     Args:
-        generator: Of both.
-        planes: [B, 3, C, R, R] of the predicted codes.
-        teacher: The same of the true z, without gradient.
-        rays: What the true heads show along rays, normals among them.
-        output: What the predicted heads show along the same rays.
-        random: Of the points.
-        points: Near the surface of each head, and as many anywhere in its box.
+        generator: Generator of both planes.
+        planes: [B, 3, C, R, R] planes of the predicted codes.
+        teacher: [B, 3, C, R, R] planes of the true z, without gradient.
+        rays: Truth of the rays, normals among it.
+        output: What the predicted heads show along these rays.
+        random: Generator on the CPU for points.
+        points: Number of points near the surface of each head, and as many anywhere in its box.
 
     Returns:
         ``depth``: error of the expected distance, in world units; ``density``: squared error of opacities near the
@@ -50,9 +51,9 @@ def shape_losses(
     """
     hit = (rays.distance > 0) & (rays.alpha > 0.5)
     near = _surface_points(rays, _chosen(hit, points, random))
-    noise = torch.randn(near.shape, generator=random) * _NEAR
+    noise = torch.randn(near.shape, generator=random).to(near.device) * _NEAR
     box = generator.config.render.box_side
-    anywhere = (torch.rand(near.shape, generator=random) - 0.5) * box
+    anywhere = (torch.rand(near.shape, generator=random).to(near.device) - 0.5) * box
     asked = torch.cat([near + noise, anywhere], dim=1)
     with torch.no_grad():
         wanted = _opacity(generator, teacher, asked)
@@ -65,19 +66,19 @@ def shape_losses(
 
 
 def _opacity(generator: TriPlaneGenerator, planes: Tensor, points: Tensor) -> Tensor:
-    """[B, N] of a slab at points [B, N, 3]."""
+    """Opacity [B, N] of a thin slab at points [B, N, 3]."""
     density, _ = generator.query(planes, points)
     return 1.0 - torch.exp(-SLAB * density)
 
 
 def _chosen(hit: Tensor, count: int, random: torch.Generator) -> Tensor:
-    """[B, count] rays that hit something, where there are any."""
-    weights = hit.float() + 1e-6
-    return torch.multinomial(weights, count, replacement=True, generator=random)
+    """Numbers [B, count] of random rays that hit something, where there are any."""
+    weights = hit.float().cpu() + 1e-6  # on the CPU, as the generator is
+    return torch.multinomial(weights, count, replacement=True, generator=random).to(hit.device)
 
 
 def _surface_points(rays: RayBatch, index: Tensor) -> Tensor:
-    """[B, count, 3] of the true surface; where no ray hits, the places where rays start, which are in free space."""
+    """Points [B, count, 3] of the true surface; where no ray hits, where rays start, which is in free space."""
     rows = index[..., None].expand(-1, -1, 3)
     distance = rays.distance.gather(1, index)[..., None]
     return rays.origins.gather(1, rows) + distance * rays.directions.gather(1, rows)
@@ -90,11 +91,12 @@ def _normal_loss(
     assert rays.normals is not None
     index = _chosen(hit, count, random)
     batch = len(planes)
-    offsets = _STEP * torch.cat([torch.eye(3), -torch.eye(3)])  # [6, 3]
+    offsets = _STEP * torch.cat([torch.eye(3, device=index.device), -torch.eye(3, device=index.device)])  # [6, 3]
     points = _surface_points(rays, index)[:, :, None] + offsets
     opacity = _opacity(generator, planes, points.reshape(batch, -1, 3)).reshape(batch, count, 2, 3)
-    falls = opacity[:, :, 1] - opacity[:, :, 0]
+    falls = opacity[:, :, 1] - opacity[:, :, 0]  # [B, count, 3]
     normals = rays.normals.gather(1, index[..., None].expand(-1, -1, 3))
     known = hit.gather(1, index) & (normals.norm(dim=-1) > 0.5)
     cosine = (F.normalize(falls, dim=-1, eps=1e-3) * normals).sum(dim=-1)
-    return ((1.0 - cosine) * known).mean()
+    loss: Tensor = ((1.0 - cosine) * known).mean()
+    return loss

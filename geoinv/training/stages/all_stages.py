@@ -1,7 +1,7 @@
 """Every stage of ``mini``, from nothing to weights that ship, within a budget of hours.
 
-The stages go one after another, each in a folder of its own below ``out``, each resumable, so a run that was killed
-goes on where it was. A stage is an entry of :data:`STAGES`; what one hands to the next are files.
+The parts go one after another, each in a folder of its own below ``out``, each resumable, so a run that was killed
+goes on where it was. A part is an entry of :data:`PARTS`; what one hands to the next are files.
 """
 
 from __future__ import annotations
@@ -13,29 +13,35 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ...checkpoints.store import load_details, load_encoder, load_generator, sha256_of
-from ...editing import discover_directions, load_directions, save_directions, visible_directions
+from ...editing import load_directions
 from ...errors import CheckpointError, UsageError
 from ...evaluation import build_held_out, evaluate_heads, load_held_out
 from ...files import atomic_path, only_one_process, remove_leftovers
-from ...models.config import GeneratorConfig
+from ...models.config import DetailConfig, DiscriminatorConfig, EncoderConfig, GeneratorConfig
 from ...synth.dataset import make_dataset
-from ...synth.sampler import HeadSampler
-from ..engine.loop import Tell
+from ..data.face_photos import described_photos
+from ..engine.loop import Report, train
+from ..engine.record import check_unchanged, versions
+from ..engine.run import Run, Steps, Usual
 from ..engine.run_folder import RunFolder
-from .encoder import EncoderTraining, train_encoder
-from .generator import GeneratorTraining, train_generator
-from .local import LocalTraining, train_local
+from .directions import known_directions
+from .encoder import EncoderSettings, EncoderStage
+from .generator import GeneratorSettings, GeneratorStage
+from .local import LocalSettings, LocalStage
 from .mini_model import mini_for_heads
-from .superresolution import SuperresolutionTraining, train_superresolution
+from .stale import details_of_another_encoder
+from .superresolution import SuperresolutionSettings, SuperresolutionStage
 
 HEADS_PER_HOUR = 7000
 """Heads to render for each hour of the budget, three views each, for the generator: a fifteenth of it on two cores."""
 MOST_HEADS = 60_000
 LARGE_HEADS_PER_HOUR = 2500
-"""Likewise at the final resolution, for encoder and local branch: as long again."""
+"""Heads to render for each hour at the final resolution, for encoder and local branch: as long again."""
 MOST_LARGE_HEADS = 15_000
-"""Of 1.8 MB each."""
+"""Most heads at the final resolution, of 1.8 MB each."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,21 @@ class Sizes:
     """How much of everything a run makes; other than the defaults only to rehearse one in minutes.
 
     Args:
-        heads: To train on; None: by the hours.
-        check_heads: To validate on.
-        large_heads: At the final resolution; None: by the hours.
-        large_check_heads: To validate on, at the final resolution.
-        held_out_heads: For the figures.
+        heads: Heads to train on; None: by the hours.
+        check_heads: Heads to measure on while training.
+        large_heads: Heads to train on at the final resolution; None: by the hours.
+        large_check_heads: Heads to measure on at the final resolution.
+        held_out_heads: Heads that the shipped metrics are measured on.
         shard_size: Heads in a shard.
         model: The generator.
-        settings: Of the stages by name, in place of theirs.
+        encoder: The encoder; None: the default for the generator.
+        details: The local branch; None: the default for the generator.
+        discriminator: The local branch's discriminator; None: the default.
+        generator_settings: Settings of the generator's stage.
+        superresolution_settings: Settings of super-resolution's stage.
+        encoder_settings: Settings of the encoder's stage.
+        local_settings: Settings of the local branch's stage.
+        steps: Budgets in steps by the stage's name, in place of its fraction of the hours.
     """
 
     heads: int | None = None
@@ -60,7 +73,14 @@ class Sizes:
     held_out_heads: int = 48
     shard_size: int = 100
     model: GeneratorConfig = field(default_factory=mini_for_heads)
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    encoder: EncoderConfig | None = None
+    details: DetailConfig | None = None
+    discriminator: DiscriminatorConfig | None = None
+    generator_settings: GeneratorSettings = GeneratorSettings()
+    superresolution_settings: SuperresolutionSettings = SuperresolutionSettings()
+    encoder_settings: EncoderSettings = EncoderSettings()
+    local_settings: LocalSettings = LocalSettings()
+    steps: Mapping[str, Steps] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,11 +91,12 @@ class AllStages:
         out: Its folder; ``weights/`` in it holds what ships.
         hours: The budget.
         assets: Folder of the MakeHuman assets.
-        photos: Unlabelled portraits for the encoder, or none.
+        photos: Folder of unlabelled portraits for encoder and local branch, or None.
         start: Folder of weights to go on from (``mini-generator.safetensors`` and, if there, encoder and details).
         workers: Processes that render heads.
-        compile: Compile the backbone with torch.
-        seed: Of everything.
+        compile: Whether to compile the backbone with torch.
+        seed: Seed of everything random.
+        device: Where networks are trained.
         sizes: How much of everything.
     """
 
@@ -87,6 +108,7 @@ class AllStages:
     workers: int = 2
     compile: bool = False
     seed: int = 0
+    device: torch.device = torch.device("cpu")
     sizes: Sizes = field(default_factory=Sizes)
 
     @property
@@ -111,55 +133,99 @@ class AllStages:
 
     @property
     def held_out(self) -> Path:
-        """The heads that figures are measured on."""
+        """The heads that the shipped metrics are measured on."""
         return self.weights / "heldout-heads.safetensors"
+
+    def run(self, stage: str, usual: Usual, minutes: float) -> Run:
+        """The run of a stage, in a folder of its name.
+
+        Args:
+            stage: Name of the stage.
+            usual: What its runs usually have.
+            minutes: Budget, where ``sizes`` has none in steps.
+        """
+        run = usual.run(self.out / stage, minutes, seed=self.seed, device=self.device)
+        return replace(run, budget=self.sizes.steps[stage]) if stage in self.sizes.steps else run
 
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Stage:
+class Part:
     """A part of a run.
 
     Args:
-        name: For people; what it trains lies in a folder of this name.
-        share: Of the budget; 0 where it takes what it needs.
-        work: Does what is left of it; is given the settings, the minutes that its share makes, and whom to tell.
+        name: Name for people; what the part trains lies in a folder of this name.
+        fraction: Fraction of the budget; 0 where it takes what it needs.
+        work: Does what is left of the part; called with the settings, the minutes that its fraction makes, and a
+            function for lines for people.
     """
 
     name: str
-    share: float
+    fraction: float
     work: Callable[[AllStages, float, Say], None]
 
 
 def train_all(config: AllStages, say: Say = lambda text: None) -> Path:
-    """Run what is left of the stages.
+    """Run what is left of all parts.
+
+    Args:
+        config: Settings of the run.
+        say: Called with lines for people.
 
     Returns:
-        The folder of weights: generator, encoder, details, directions, held-out heads and figures (``figures.json``).
+        The folder of weights: generator, encoder, details, directions, held-out heads and metrics (``figures.json``).
 
     Raises:
-        UsageError: The budget is too short to make heads, ``start`` has no weights, or another run is at work in
-            ``out``.
+        UsageError: The budget is too short to make heads, ``start`` has no weights, the folder's run began with another
+            start, seed or other photos, or another run is at work in ``out``.
     """
     _check(config)
     config.weights.mkdir(parents=True, exist_ok=True)
     with only_one_process(config.out):
+        _keep_record(config)
         remove_leftovers(config.weights)
-        for stage in STAGES:
+        for part in PARTS:
             start = time.monotonic()
-            stage.work(config, 60.0 * config.hours * stage.share, _prefixed(stage.name, say))
-            pace = RunFolder(config.out / stage.name).pace() if stage.share else None
+            part.work(config, 60.0 * config.hours * part.fraction, _prefixed(part.name, say))
+            pace = RunFolder(config.out / part.name).pace() if part.fraction else None
             took = f"{(time.monotonic() - start) / 60.0:.1f} minutes in this run"
-            say(f"{stage.name}: done; " + (f"{pace}; {took}" if pace else took))
+            say(f"{part.name}: done; " + (f"{pace}; {took}" if pace else took))
     return config.weights
 
 
 def _check(config: AllStages) -> None:
     if _heads_to_render(config) < 2:
         raise UsageError(f"{config.hours} hours are too short", "half an hour is the least that shows anything")
+    if config.start is not None and config.start.resolve() == config.weights.resolve():
+        raise UsageError(
+            f"{config.start} are the weights of this very run", "it goes on by itself; or give another --out"
+        )
     _started(config, "generator")
+
+
+def _keep_record(config: AllStages) -> None:
+    """Write the run's record, or check that it goes on with what it began with: else a stage would say so, hours later.
+
+    Without ``--from``, for instance, the encoder's stage would take itself for one that begins with random weights.
+    """
+    path = config.out / "run.json"
+    starts = {kind: _started(config, kind) for kind in ("generator", "encoder", "details")}
+    record: dict[str, Any] = {
+        "start": {kind: None if weights is None else sha256_of(weights) for kind, weights in starts.items()},
+        "photos": None if config.photos is None else described_photos(config.photos),
+        "seed": config.seed,
+        "budget": {"unit": "hours", "total": config.hours},
+        "versions": versions(),
+    }
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        given = before.pop("options") or "neither --from nor --photos"
+        check_unchanged(config.out, before, record, f"it began with {given}: give these, or another --out")
+    options = [f"--{name} {value}" for name, value in (("from", config.start), ("photos", config.photos)) if value]
+    with atomic_path(path, durable=True) as temporary:
+        temporary.write_text(json.dumps({**record, "options": " ".join(options)}, indent=2) + "\n", encoding="utf-8")
 
 
 def _heads_to_render(config: AllStages) -> int:
@@ -204,93 +270,92 @@ def _heads(config: AllStages, minutes: float, say: Say) -> None:
 
 
 def _generator(config: AllStages, minutes: float, say: Say) -> None:
-    settings = GeneratorTraining(
+    stage = GeneratorStage(
+        config.run("generator", GeneratorStage.usual, minutes),
+        config.sizes.model,
         data=config.out / "heads",
         validation=config.out / "check",
-        out=config.out / "generator",
-        minutes=minutes,
         start=_started(config, "generator"),
-        compile=config.compile,
-        seed=config.seed,
+        settings=config.sizes.generator_settings,
+        compile_backbone=config.compile,
+        report=_reporting(say),
     )
-    trained = train_generator(config.sizes.model, _sized(settings, config, "generator"), on_progress=_telling(say))
-    _measure(config, "generator", trained, say)
+    _measure(config, "generator", train(stage, _reporting(say)), say)
 
 
 def _superresolution(config: AllStages, minutes: float, say: Say) -> None:
-    trained, run = config.out / "generator" / "best.safetensors", RunFolder(config.out / "superresolution")
-    _start_over_for(run, sha256_of(trained), say)
-    settings = SuperresolutionTraining(
-        data=config.out / "large", out=run.path, minutes=minutes, generator=str(trained), seed=config.seed
+    trained = config.out / "generator" / "best.safetensors"
+    run = config.run("superresolution", SuperresolutionStage.usual, minutes)
+    _start_over_for(run, {"generator": sha256_of(trained)}, say)
+    stage = SuperresolutionStage(
+        run, data=config.out / "large", model=str(trained), settings=config.sizes.superresolution_settings
     )
-    best = train_superresolution(_sized(settings, config, "superresolution"), on_progress=_telling(say))
-    _ship(best, config.generator)
+    _ship(train(stage, _reporting(say)), config.generator)
 
 
 def _encoder(config: AllStages, minutes: float, say: Say) -> None:
-    run = RunFolder(config.out / "encoder")
-    _start_over_for(run, sha256_of(config.generator), say)
-    settings = EncoderTraining(
+    run = config.run("encoder", EncoderStage.usual, minutes)
+    _start_over_for(run, {"generator": sha256_of(config.generator)}, say)
+    stage = EncoderStage(
+        run,
         data=config.out / "large",
         validation=config.out / "large-check",
-        out=run.path,
-        minutes=minutes,
-        start=run.earlier if run.earlier.exists() else _started(config, "encoder"),
-        generator=str(config.generator),
+        model=str(config.generator),
         photos=config.photos,
-        seed=config.seed,
+        start=_earlier(run) or _started(config, "encoder"),
+        settings=config.sizes.encoder_settings,
+        config=config.sizes.encoder,
     )
-    best = train_encoder(_sized(settings, config, "encoder"), on_progress=_telling(say))
-    _ship(best, config.encoder)
+    _ship(train(stage, _reporting(say)), config.encoder)
+    stale = details_of_another_encoder(str(config.generator), config.encoder)
+    if stale is not None:
+        say(f"{stale} is of another encoder, and of no use until it is trained again")
     _measure(config, "encoder", config.generator, say, config.encoder)
 
 
 def _local(config: AllStages, minutes: float, say: Say) -> None:
-    run = RunFolder(config.out / "local")
-    _start_over_for(run, sha256_of(config.generator) + sha256_of(config.encoder), say)
-    settings = LocalTraining(
+    run = config.run("local", LocalStage.usual, minutes)
+    _start_over_for(run, {"generator": sha256_of(config.generator), "encoder": sha256_of(config.encoder)}, say)
+    stage = LocalStage(
+        run,
         data=config.out / "large",
         validation=config.out / "large-check",
-        out=run.path,
-        minutes=minutes,
-        start=run.earlier if run.earlier.exists() else _started(config, "details"),
         model=str(config.generator),
         photos=config.photos,
-        seed=config.seed,
+        start=_earlier(run) or _started(config, "details"),
+        settings=config.sizes.local_settings,
+        config=config.sizes.details,
+        discriminator=config.sizes.discriminator,
     )
-    best = train_local(_sized(settings, config, "local"), on_progress=_telling(say))
-    _ship(best, config.details)
+    _ship(train(stage, _reporting(say)), config.details)
     _measure(config, "local", config.generator, say, config.encoder, config.details)
 
 
 def _directions(config: AllStages, minutes: float, say: Say) -> None:
-    sha256 = sha256_of(config.generator)
     try:
-        load_directions(config.generator, generator_sha256=sha256)
+        load_directions(config.generator, generator_sha256=sha256_of(config.generator))
         return
     except CheckpointError:  # none, or of an earlier generator
         pass
-    generator, _ = load_generator(str(config.generator))
-    found = discover_directions(generator, HeadSampler().attributes, generator_sha256=sha256, seed=config.seed)
-    visible = visible_directions(generator, found, seed=config.seed)
-    save_directions(config.weights / "mini-directions.safetensors", visible)
-    say(f"{len(visible.names)} of {len(found.names)} show")
+    trained, info = load_generator(str(config.generator), config.device)
+    found = known_directions(trained, info, config.weights / "mini-directions.safetensors", seed=config.seed)
+    say(f"{len(found.shown)} of {len(found.shown) + len(found.left_out)} show")
 
 
-STAGES = (
-    Stage("heads", 0.0, _heads),  # an eighth of the budget on two CPU cores: 0.012 and 0.028 s of both a view
-    Stage("generator", 0.47, _generator),  # bounds all that follows, and gains from all the time it gets
-    Stage("superresolution", 0.02, _superresolution),  # a few thousand weights
-    Stage("encoder", 0.26, _encoder),  # its colours learn fast, its camera and depth slowly
-    Stage("local", 0.08, _local),  # flat after the first minutes
-    Stage("directions", 0.0, _directions),  # a minute
+PARTS = (
+    Part("heads", 0.0, _heads),  # an eighth of the budget on two CPU cores: 0.012 and 0.028 s of both a view
+    Part("generator", 0.47, _generator),  # bounds all that follows, and gains from all the time it gets
+    Part("superresolution", 0.02, _superresolution),  # a few thousand weights
+    Part("encoder", 0.26, _encoder),  # its colours learn fast, its camera and depth slowly
+    Part("local", 0.08, _local),  # flat after the first minutes
+    Part("directions", 0.0, _directions),  # a minute
 )
-"""In their order. The shares follow from what held-out figures gained per minute on two CPU cores, see
-``docs/training.md``; what they leave is for heads and figures."""
+"""All parts in their order. The fractions follow from what held-out metrics gained per minute on two CPU cores, see
+``docs/training.md``; what they leave is for heads and metrics."""
 
 
 def _measure(config: AllStages, stage: str, generator: Path, say: Say, *others: Path) -> None:
-    """Figures on the held-out heads, beside the stage's run and with the weights; skipped where they are known.
+    """Measure on the held-out heads, beside the stage's run and with the weights; skipped where that is known.
 
     ``others`` are what is measured with the generator: nothing, the encoder, or encoder and details.
     """
@@ -298,17 +363,16 @@ def _measure(config: AllStages, stage: str, generator: Path, say: Say, *others: 
     known = config.out / stage / "figures.json"
     if not known.exists() or json.loads(known.read_text(encoding="utf-8"))["sha256"] != models:
         say("measuring on held-out heads")
-        encoder = load_encoder(str(generator))[0] if config.encoder in others else None
-        branch = load_details(str(generator))[0] if config.details in others else None
-        figures = evaluate_heads(
-            load_generator(str(generator))[0],
-            encoder,
+        model, device = str(generator), config.device
+        metrics = evaluate_heads(
+            load_generator(model, device)[0],
+            load_encoder(model, device)[0] if config.encoder in others else None,
             load_held_out(config.held_out),
-            branch=branch,
+            branch=load_details(model, device)[0] if config.details in others else None,
         )
         with atomic_path(known) as temporary:
-            temporary.write_text(json.dumps({**figures, "sha256": models}, indent=2) + "\n", encoding="utf-8")
-        say(", ".join(f"{name} {value:.2f}" for name, value in figures.items() if value is not None))
+            temporary.write_text(json.dumps({**metrics, "sha256": models}, indent=2) + "\n", encoding="utf-8")
+        say(", ".join(f"{name} {value:.2f}" for name, value in metrics.items() if value is not None))
     _ship(known, config.weights / "figures.json")
 
 
@@ -322,23 +386,26 @@ def _started(config: AllStages, kind: str) -> Path | None:
     return path if path.exists() else None
 
 
-def _start_over_for(run: RunFolder, base: str, say: Say) -> None:
+def _earlier(run: Run) -> Path | None:
+    """Best weights of a run that was started over, if there are any."""
+    earlier = RunFolder(run.out).earlier
+    return earlier if earlier.exists() else None
+
+
+def _start_over_for(run: Run, base: Mapping[str, str], say: Say) -> None:
     """Begin a stage anew if what it builds on has learned more since, as it does in a larger budget."""
-    state = run.load_state()
-    if state is not None and state.get("base", "") not in ("", base):
+    folder = RunFolder(run.out)
+    record = folder.record()
+    if record is not None and record["base"] != base:
         say("what it builds on has changed: starting over")
-        run.start_over()
+        folder.start_over()
 
 
-def _sized(settings: Any, config: AllStages, stage: str) -> Any:
-    return replace(settings, **config.sizes.settings.get(stage, {}))
+def _prefixed(part: str, say: Say) -> Say:
+    return lambda text: say(f"{part}: {text}")
 
 
-def _prefixed(stage: str, say: Say) -> Say:
-    return lambda text: say(f"{stage}: {text}")
-
-
-def _telling(say: Say) -> Tell:
+def _reporting(say: Say) -> Report:
     return lambda progress, text: say(f"{100.0 * progress:5.1f} %  {text}")
 
 

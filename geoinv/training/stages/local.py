@@ -1,46 +1,45 @@
 """Training of E1 and hybrid alignment (E3DGE, Lan et al., CVPR 2023); E0 and the generator are frozen.
 
 Two views of a head: one is the photo, whose residual E1 reads, the other is the query view that is compared with the
-truth; now and then both are the same. Cameras are those that E0 tells, as in use. Heads are painted at random, so that
-details are of every kind; portraits teach real skin, and from the side they are to remain the same person. Where heads
-are twins, which differ in expression alone, the query view often is the twin's and the code is edited by the difference
-of theirs: so the branch learns which details an edit leaves, and which not. In the last part of a run a discriminator
-that knows the camera looks at the faces, too.
+truth; now and then both are the same. Cameras are those that E0 predicts, as in use. Heads are painted at random, so
+that details are of every kind; portraits teach real skin, and from the side they are to remain the same person. Where
+heads are twins, which differ in expression alone, the query view often is the twin's and the code is edited by the
+difference of theirs: so the branch learns which details an edit leaves, and which not. In the last part of a run a
+discriminator that knows the camera looks at the faces, too.
 """
 
 from __future__ import annotations
 
-import itertools
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...camera import pose_vectors
-from ...checkpoints.store import load_details_file, load_encoder, load_generator, save_model
+from ...checkpoints.store import load_details_file, load_encoder, save_model
 from ...errors import UsageError
 from ...heads import Alignment
 from ...heads.detailed import AlignedFeatures
 from ...metrics.image import psnr_db
-from ...models.config import DetailConfig, small_discriminator
+from ...models.config import DetailConfig, DiscriminatorConfig, small_discriminator
 from ...models.encoder import GlobalEncoder
 from ...models.generator import TriPlaneGenerator
 from ...models.local_branch import LocalBranch
-from ...models.precision import allow_bfloat16
 from ..data.face_photos import FacePhotos
-from ..data.head_shards import HeadShards
+from ..data.head_shards import REFRESH_EVERY, HeadShards
+from ..data.held_out_views import save_comparison
 from ..data.paint import Paint
 from ..data.photo_augment import random_background
 from ..data.view_pairs import ViewPairs, head_pairs, maps_of, painted_view, portrait_pairs
 from ..engine.adversarial import AdversarialTraining, Adversary
-from ..engine.background import in_background
-from ..engine.loop import Schedule, StepBudget, Tell, TrainingLoop
+from ..engine.devices import moved
 from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
-from ..engine.run_folder import RunFolder
+from ..engine.run import Run, Stateful, Usual
 from ..losses.local import (
     PatchSampling,
     QueryHeads,
@@ -50,32 +49,32 @@ from ..losses.local import (
     query_heads,
     true_middles,
 )
-from ..sheets import save_comparison
+from .starts import described_start, frozen_generator, network_to_train
 
 
 @dataclass(frozen=True)
-class LocalTraining:
-    """Settings of a run; ``data`` and ``validation`` hold heads at the generator's final resolution."""
+class LocalSettings:
+    """Settings of the stage.
 
-    data: Path
-    validation: Path
-    out: Path
-    minutes: float
-    start: Path | None = None  # a branch to go on from
-    model: str = "mini"
-    photos: Path | None = None  # unlabelled portraits; every fourth is left for testing
+    Args:
+        heads_per_step: Heads in a step.
+        portraits_per_step: Unlabelled portraits in a step, where there are any.
+        same_view: Fraction of the steps whose query view is the photo's own.
+        twins: Fraction of the steps whose query view is the twin's, where the data set has twins.
+        single_alignment: Fraction of the steps with features aligned in 3D alone, and as many in 2D alone.
+        patch: Rays and samples of a step.
+        adversarial_from: Place in the schedule, in [0, 1], from which a discriminator takes part; 1 for none.
+        adversarial: Settings of the discriminator.
+    """
+
     heads_per_step: int = 3
     portraits_per_step: int = 2
-    same_view_share: float = 0.3  # of the steps whose query view is the photo's own
-    twin_share: float = 0.4  # of the steps whose query view is the twin's, where the data set has twins
-    single_share: float = 0.15  # of the steps with features aligned in 3D alone, and as many in 2D alone
+    same_view: float = 0.3
+    twins: float = 0.4
+    single_alignment: float = 0.15
     patch: PatchSampling = PatchSampling()
-    learning_rate: float = 1e-3
-    average_decay: float = 0.998
-    adversarial_from: float = 0.6  # share of the run after which a discriminator joins; 1 for none
-    validate_every_minutes: float = 8.0
-    seed: int = 0
-    counted: StepBudget | None = None  # in place of the minutes
+    adversarial_from: float = 0.6
+    adversarial: AdversarialTraining = AdversarialTraining(learning_rate=1e-3, r1_gamma=1.0)
 
 
 LOSS_WEIGHTS = {
@@ -85,6 +84,8 @@ LOSS_WEIGHTS = {
     "alpha": 0.2,
     "aligned": 0.5,
     "portrait": 1.0,
+    "portrait_rays": 0.5,
+    "portrait_edges": 0.5,
     "likeness": 0.01,
     "adversarial": 0.01,
     "d_real": 0.0,  # these are the discriminator's own, and only logged
@@ -93,117 +94,154 @@ LOSS_WEIGHTS = {
 }
 
 
-@allow_bfloat16()
-def train_local(config: LocalTraining, on_progress: Tell | None = None) -> Path:
-    """Train until ``config.minutes`` of training (over all resumed runs) are used up.
+def detail_config(generator: TriPlaneGenerator) -> DetailConfig:
+    """The local branch that is trained for a generator by default."""
+    config = generator.config
+    return DetailConfig(config.name, config.decoder_hidden, config.neural_resolution)
 
-    Returns:
-        The best weights by PSNR of the photo's and another view of held-out heads, a safetensors file that ships beside
-        its generator and encoder.
+
+class LocalStage:
+    """The local branch's stage; its best weights by PSNR of the photo's and another view of held-out heads ship beside
+    generator and encoder.
+
+    Args:
+        run: The run.
+        data: Data set to train on, at the generator's final resolution.
+        validation: Data set to measure on, of another seed.
+        model: The generator, by name or file; its encoder lies beside it.
+        photos: Folder of unlabelled portraits, or None; every fourth is left for testing.
+        start: A local branch to go on from; None for random weights.
+        settings: Settings of the stage.
+        config: The local branch; by default :func:`detail_config`.
+        discriminator: The discriminator; by default :func:`.small_discriminator`.
 
     Raises:
-        UsageError: The heads are not at the generator's final resolution.
+        CheckpointError: No such model, or it has no encoder.
+        UsageError: The heads are not at the generator's final resolution, no photo has a face, or ``start`` is another
+            local branch.
     """
-    torch.manual_seed(config.seed)
-    generator, info = load_generator(config.model)
-    encoder, encoder_info = load_encoder(config.model)
-    data, validation = HeadShards(config.data), HeadShards(config.validation)
-    for heads in (data, validation):
-        if heads.resolution != generator.config.resolution:
-            side = generator.config.resolution
-            raise UsageError(f"the heads in {heads.folder} are at {heads.resolution} px", f"render them at {side} px")
-    model = DetailConfig(generator.config.name, generator.config.decoder_hidden, generator.config.neural_resolution)
-    branch = _start(model, config.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged: MovingAverage[LocalBranch] = MovingAverage(branch, config.average_decay)
-    optimizer = torch.optim.AdamW(branch.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    schedule = Schedule(
-        config.minutes,
-        config.learning_rate,
-        config.validate_every_minutes,
-        log_every_steps=25,
-        counted=config.counted,
-    )
-    judge = AdversarialTraining(learning_rate=1e-3, r1_gamma=1.0)
-    adversary = Adversary(small_discriminator(2 * config.patch.side), judge, seed=config.seed)
-    loop = TrainingLoop(
-        RunFolder(config.out),
-        schedule,
-        branch,
-        averaged,
-        optimizer,
-        on_progress,
-        base=info.sha256 + encoder_info.sha256,
-        beside={"adversary": adversary},
-    )
-    portraits = FacePhotos(config.photos, data.resolution) if config.photos else None
-    steps = itertools.count(loop.step)
 
-    def next_pairs() -> tuple[ViewPairs, ViewPairs | None]:
-        step = next(steps)
-        if step % 100 == 0:
-            data.refresh()
-        rng = np.random.default_rng([config.seed, step, rank(), 1])
-        same_view = rng.random() < config.same_view_share
-        faces = (
-            None
-            if portraits is None
-            else portrait_pairs(portraits, rng, config.portraits_per_step, same_view=step % 2 == 0)
+    name = "local"
+    usual = Usual(learning_rate=1e-3, look_every=8.0, log_every=25)
+    best_by = "heldout_psnr_db"
+    allows_bfloat16 = True
+    loss_weights: Mapping[str, float] = LOSS_WEIGHTS
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        data: Path,
+        validation: Path,
+        model: str = "mini",
+        photos: Path | None = None,
+        start: Path | None = None,
+        settings: LocalSettings | None = None,
+        config: DetailConfig | None = None,
+        discriminator: DiscriminatorConfig | None = None,
+    ) -> None:
+        self.run, self.settings = run, settings or LocalSettings()
+        self._generator, self._info = frozen_generator(model, run.device)
+        self._encoder, self._encoder_info = load_encoder(model, run.device)
+        self._data, self._validation, self._start = HeadShards(data), HeadShards(validation), start
+        self._data.check_enough(self.settings.heads_per_step)
+        for heads in (self._data, self._validation):
+            side = self._generator.config.resolution
+            if heads.resolution != side:
+                raise UsageError(
+                    f"the heads in {heads.folder} are at {heads.resolution} px", f"render them at {side} px"
+                )
+        self.config = config or detail_config(self._generator)
+        branch = network_to_train(
+            self.config, LocalBranch, start, lambda path: load_details_file(path)[0], seed=run.seed
+        ).to(run.device)
+        self.model: LocalBranch = branch.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average: MovingAverage[LocalBranch] = MovingAverage(self.model, run.average_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=run.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
         )
-        twins = data.has_twins and rng.random() < config.twin_share
-        return head_pairs(data, rng, config.heads_per_step, same_view=same_view, twins=twins), faces
+        self._adversary = Adversary(
+            discriminator or small_discriminator(2 * self.settings.patch.side),
+            self.settings.adversarial,
+            seed=run.seed,
+            device=run.device,
+        )
+        self.beside: Mapping[str, Stateful] = {"adversary": self._adversary}
+        self._portraits = None if photos is None else FacePhotos(photos, self._data.resolution)
 
-    batches = in_background(next_pairs)
+    def describe(self) -> dict[str, Any]:
+        return {
+            "settings": asdict(self.settings),
+            "network": {"details": asdict(self.config), "discriminator": asdict(self._adversary.config)},
+            "base": {"generator": self._info.sha256, "encoder": self._encoder_info.sha256},
+            "start": described_start(self._start),
+            "data": {
+                "training": self._data.describe(),
+                "validation": self._validation.describe(),
+                "portraits": None if self._portraits is None else self._portraits.describe(),
+            },
+        }
 
-    def losses(progress: float) -> dict[str, Tensor]:
-        pairs, faces = next(batches)
-        rng = np.random.default_rng([seed_of_step(config.seed, loop.step), 2])
-        alignment = _alignment(rng, config.single_share)
+    def batch(self, step: int) -> tuple[ViewPairs, ViewPairs | None]:
+        if step % REFRESH_EVERY == 0:
+            self._data.refresh()
+        rng, settings = np.random.default_rng([self.run.seed, step, rank(), 1]), self.settings
+        same_view = bool(rng.random() < settings.same_view)
+        faces = None
+        if self._portraits is not None:
+            faces = portrait_pairs(self._portraits, rng, settings.portraits_per_step, same_view=step % 2 == 0)
+        twins = bool(self._data.has_twins and rng.random() < settings.twins)
+        return head_pairs(self._data, rng, settings.heads_per_step, same_view=same_view, twins=twins), faces
+
+    def losses(self, batch: tuple[ViewPairs, ViewPairs | None], step: int, place: float) -> dict[str, Tensor]:
+        pairs, faces = batch
+        patch = self.settings.patch
+        rng = np.random.default_rng([seed_of_step(self.run.seed, step), 2])
+        alignment = alignment_of_step(self.run.seed, step, self.settings.single_alignment)
         shown: list[tuple[ViewPairs, QueryHeads, AlignedFeatures]] = []
-        for batch in (pairs, faces):
-            if batch is not None:
-                heads = query_heads(encoder, generator, branch, batch, alignment)
-                shown.append((batch, heads, heads.head.features(heads.query)))
-        terms = local_losses(*shown[0], config.patch, rng)
+        for views in (pairs, faces):
+            if views is not None:
+                heads = query_heads(self._encoder, self._generator, self.model, views, alignment)
+                shown.append((views, heads, heads.head.features(heads.query)))
+        terms = local_losses(*shown[0], patch, rng)
         if faces is not None and faces.mask.any():
-            own = local_losses(*shown[1], config.patch, rng)
-            terms["portrait"] = own["color"] + 0.5 * (own["rays"] + own["edges"])
+            own = local_losses(*shown[1], patch, rng)
+            terms |= {"portrait": own["color"], "portrait_rays": own["rays"], "portrait_edges": own["edges"]}
         elif faces is not None:
-            terms["likeness"] = portrait_likeness(*shown[1], config.patch, rng)
-        if progress >= config.adversarial_from:
-            made = [middle_pictures(heads, aligned, config.patch, rng) for _, heads, aligned in shown]
-            real = [true_middles(batch, heads, config.patch, own_view=batch is faces) for batch, heads, _ in shown]
+            terms["likeness"] = portrait_likeness(*shown[1], patch, rng)
+        if place >= self.settings.adversarial_from:
+            made = [middle_pictures(heads, aligned, patch, rng) for _, heads, aligned in shown]
+            real = [true_middles(views, heads, patch, own_view=views is faces) for views, heads, _ in shown]
             fake, fake_label = (torch.cat(parts) for parts in zip(*made, strict=True))
             true, true_label = (torch.cat(parts) for parts in zip(*real, strict=True))
-            terms |= adversary.discriminator_step(true, true_label, fake, fake_label)
-            terms["adversarial"] = adversary.generator_loss(fake, fake_label)
+            terms |= self._adversary.discriminator_step(true, true_label, fake, fake_label)
+            terms["adversarial"] = self._adversary.generator_loss(fake, fake_label)
         return terms
 
-    def figures(sheet: Path) -> dict[str, float]:
-        return validate(averaged.module, encoder, generator, validation, sheet)
+    def metrics(self, sheet: Path) -> dict[str, float]:
+        return validate(self.average.module, self._encoder, self._generator, self._validation, sheet)
 
-    def save_best(path: Path, training: dict[str, float]) -> None:
-        made_for = {"generator_sha256": info.sha256, "encoder_sha256": encoder_info.sha256}
-        save_model(path, averaged.module, model, extra={"training": training, **made_for})
-
-    with closing(batches):
-        return loop.train(losses, LOSS_WEIGHTS, figures, save_best)
+    def save(self, path: Path, training: dict[str, Any], record: dict[str, Any]) -> None:
+        made_for = {"generator_sha256": self._info.sha256, "encoder_sha256": self._encoder_info.sha256}
+        save_model(path, self.average.module, self.config, extra={"training": training, "run": record, **made_for})
 
 
-def _start(model: DetailConfig, weights: Path | None) -> LocalBranch:
-    if weights is None:
-        return LocalBranch(model)
-    branch, _ = load_details_file(weights)
-    if branch.config != model:
-        raise UsageError(f"{weights} is another local branch than the one to train", "leave out --from to start anew")
-    return branch.train()
+def alignment_of_step(seed: int, step: int, single: float) -> Alignment:
+    """Alignment of features in a step: mostly both; now and then one alone, so that each is of use where the other has
+    nothing.
 
+    It is the same in all processes: each alignment leaves another part of the branch without a gradient, and with one
+    drawn by each process, parts would learn from a fraction of the processes only.
 
-def _alignment(rng: np.random.Generator, single_share: float) -> Alignment:
-    """Mostly both; now and then one alone, so that each is of use where the other has nothing."""
-    draw = rng.random()
-    if draw < single_share:
+    Args:
+        seed: Seed of the run.
+        step: Number of steps before.
+        single: Fraction of the steps in 3D alone, and of those in 2D alone.
+    """
+    draw = np.random.default_rng([seed, step, 3]).random()
+    if draw < single:
         return "3d"
-    return "2d" if draw < 2.0 * single_share else "hybrid"
+    return "2d" if draw < 2.0 * single else "hybrid"
 
 
 @torch.no_grad()
@@ -215,8 +253,22 @@ def validate(
     sheet: Path,
     count: int = 24,
 ) -> dict[str, float]:
-    """PSNR over true head pixels in the photo's and another view, without and with details; a sheet."""
+    """Metrics on held-out heads, and a sheet of truths above results with details.
+
+    Args:
+        branch: What is measured.
+        encoder: The encoder that makes the heads of the photos.
+        generator: Their generator.
+        heads: The held-out heads.
+        sheet: File of the sheet.
+        count: Most heads to measure on.
+
+    Returns:
+        PSNR over true head pixels in the photo's view and another, without details (``e0_input_db``, ``e0_novel_db``)
+        and with them (``hybrid_input_db``, ``hybrid_novel_db``); ``heldout_psnr_db``: mean of the last two.
+    """
     rng = np.random.default_rng(0)
+    device = generator.w_avg.device
     totals: dict[str, list[float]] = {}
     truths: list[Tensor] = []
     results: list[Tensor] = []
@@ -231,18 +283,18 @@ def validate(
             moves = vectors[view : view + 1] - vectors[:1]
             person = maps_of([views[0][1]])
             known = mask.float()
-            pairs = ViewPairs(maps_of([photo]), person, moves, truth, known, known, 1.0 - known)
+            pairs = moved(ViewPairs(maps_of([photo]), person, moves, truth, known, known, 1.0 - known), device)
             shown = query_heads(encoder, generator, branch, pairs)
             detailed = shown.head.with_details(shown.query)
             for kind, render in (("e0", shown.query), ("hybrid", detailed)):
-                over_grey = render.over_grey()
+                over_grey = render.over_grey().cpu()
                 true_over_grey = truth + 0.5 * (1.0 - maps_of([views[view][1]]))
                 totals.setdefault(f"{kind}_{name}_db", []).append(
                     psnr_db(over_grey, true_over_grey, mask.float()).item()
                 )
             if len(truths) < 24:
                 truths.append(truth[0].permute(1, 2, 0))
-                results.append(detailed.color[0].permute(1, 2, 0))
+                results.append(detailed.color[0].permute(1, 2, 0).cpu())
     save_comparison(sheet, truths, results, columns=8)
     means = {name: float(np.mean(values)) for name, values in totals.items()}
     return means | {"heldout_psnr_db": 0.5 * (means["hybrid_input_db"] + means["hybrid_novel_db"])}

@@ -46,7 +46,7 @@ def fit_warp(generator: TriPlaneGenerator, data: HeadShards, *, steps: int, seed
         w = generator.mapping(z[index])[:, :1]
         error = (warp.amounts(w) - amounts[index]).square()
         optimizer.zero_grad(set_to_none=True)
-        (error * weight).mean().backward()
+        (error * weight).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         left.append(((error.detach() * power).sum() / (amounts[index].square() * power).sum()).item())
@@ -62,7 +62,7 @@ def _components(warp: PlaneWarp, flows: Tensor) -> tuple[Tensor, Tensor]:
     mean = some.mean(dim=0)
     _, _, axes = torch.svd_lowrank(some - mean, q=min(rank + 16, *some.shape), niter=3)
     axes = axes[:, :rank]  # [D, K]
-    amounts = torch.cat([(part.float() - mean) @ axes for part in flows.split(1000)])
+    amounts = torch.cat([(part.float() - mean) @ axes for part in torch.split(flows, 1000)])
     spread = amounts.std(dim=0)
     fields = axes.T * spread[:, None]
     warp.set_fields(mean, fields)

@@ -13,9 +13,8 @@ from geoinv.errors import CheckpointError, ShapeError
 from geoinv.models.config import DiscriminatorConfig
 from geoinv.models.precision import allow_bfloat16
 from geoinv.training.engine.adversarial import AdversarialTraining, Adversary, r1_penalty
-from geoinv.training.engine.loop import Schedule, TrainingLoop
-from geoinv.training.engine.moving_average import MovingAverage
-from geoinv.training.engine.run_folder import RunFolder
+from geoinv.training.engine.loop import TrainingLoop, train
+from tests.training.engine.line_stage import LineStage, line_run
 
 TINY = DiscriminatorConfig(16, (8, 8, 8), hidden=16, label_hidden=8)
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -154,26 +153,24 @@ def test_state_gives_the_same_next_steps(tmp_path: Path) -> None:
         Adversary(DiscriminatorConfig(16, (8, 8, 8)), settings).load_state_dict(before.state_dict())
 
 
+class JudgedStage(LineStage):
+    """Its discriminator learns in each step."""
+
+    loss_weights = {"fit": 1.0, "d_real": 0.0, "d_fake": 0.0, "d_r1": 0.0}
+
+    def __init__(self, out: Path, adversary: Adversary) -> None:
+        super().__init__(line_run(out, 1))
+        self.adversary, self.beside = adversary, {"adversary": adversary}
+
+    def losses(self, batch_: Tensor, step: int, place: float) -> dict[str, Tensor]:
+        return super().losses(batch_, step, place) | self.adversary.discriminator_step(*batch(0))
+
+
 def test_goes_into_the_checkpoint_of_a_training_loop(tmp_path: Path) -> None:
-    def loop(adversary: Adversary) -> TrainingLoop:
-        model = nn.Linear(1, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        schedule = Schedule(1e-5, 0.1, 1.0, 1)
-        average = MovingAverage(model, 0.5)
-        run = RunFolder(tmp_path)
-        return TrainingLoop(run, schedule, model, average, optimizer, None, beside={"adversary": adversary})
-
     first = Adversary(TINY)
-    training = loop(first)
-
-    def losses(progress: float) -> dict[str, Tensor]:
-        told = first.discriminator_step(*batch(0))
-        return {"fit": training.model(torch.ones(1, 1)).square().sum(), **told}
-
-    no_weight = {"d_real": 0.0, "d_fake": 0.0, "d_r1": 0.0}
-    training.train(losses, {"fit": 1.0} | no_weight, lambda sheet: {"heldout_psnr_db": 0.0}, lambda path, told: None)
+    train(JudgedStage(tmp_path, first))
     second = Adversary(TINY, seed=5)
-    loop(second)
+    TrainingLoop(JudgedStage(tmp_path, second))
     assert first.discriminator_step(*batch(1)) == second.discriminator_step(*batch(1))
 
 

@@ -1,86 +1,128 @@
-"""The loop of training: schedule, what a step does, budget, best weights, resuming."""
+"""The loop of training: what a step does, budget, best weights, resuming, and what it refuses."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from geoinv.errors import UsageError
-from geoinv.training.engine.loop import Schedule, StepBudget, TrainingLoop, learning_rate_at
-from geoinv.training.engine.moving_average import MovingAverage
+from geoinv.training.engine.loop import TrainingLoop, train, weighted_sum
+from geoinv.training.engine.run import Minutes, Steps
 from geoinv.training.engine.run_folder import RunFolder
+from tests.training.engine.line_stage import LineStage, line_run
 
 
-def test_learning_rate_warms_up_and_falls() -> None:
-    assert learning_rate_at(0.0, 1.0) == 0.0
-    assert learning_rate_at(0.01, 1.0) > 0.99
-    assert learning_rate_at(0.5, 1.0) == pytest.approx(0.51, abs=0.01)
-    assert learning_rate_at(1.0, 1.0) == pytest.approx(0.02)
+def curve(out: Path) -> list[tuple[float, float]]:
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line["fit"]) for line in lines if "fit" in line]
 
 
-def make_loop(
-    out: Path,
-    minutes: float,
-    checkpoint_every_minutes: float = 1.0,
-    counted: StepBudget | None = None,
-    base: str = "",
-) -> TrainingLoop:
-    torch.manual_seed(0)
-    model = nn.Linear(1, 1, bias=False)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    schedule = Schedule(minutes, 0.1, minutes / 3, 1000, checkpoint_every_minutes, counted=counted)
-    return TrainingLoop(RunFolder(out), schedule, model, MovingAverage(model, 0.5), optimizer, None, base=base)
-
-
-def run(loop: TrainingLoop, saved: list[dict[str, float]]) -> Path:
-    def losses(progress: float) -> dict[str, Tensor]:
-        assert 0.0 <= progress < 1.0
-        return {"fit": (loop.model(torch.ones(1, 1)) - 3.0).square().sum()}
-
-    def validate(sheet: Path) -> dict[str, float]:
-        error = abs(loop.average.module.weight.item() - 3.0)  # type: ignore[union-attr,operator]
-        return {"heldout_psnr_db": -error}
-
-    def save_best(path: Path, figures: dict[str, float]) -> None:
-        path.write_text("weights")
-        saved.append(figures)
-
-    return loop.train(losses, {"fit": 1.0}, validate, save_best)
+def killed(out: Path, at: int, steps: int = 20) -> None:
+    """Train until a step that does not come."""
+    with pytest.raises(KeyboardInterrupt):
+        train(LineStage(line_run(out, steps), killed_at=at))
 
 
 def test_trains_to_the_budget_and_keeps_the_best(tmp_path: Path) -> None:
-    saved: list[dict[str, float]] = []
-    loop = make_loop(tmp_path, 0.01)
-    path = run(loop, saved)
+    stage = LineStage(line_run(tmp_path, Steps(200, look_every=50, checkpoint_every=100, log_every=5)))
+    path = train(stage)
     assert path.read_text() == "weights"
-    assert loop.seconds >= 0.6
-    assert loop.model.weight.item() == pytest.approx(3.0, abs=0.01)  # type: ignore[union-attr,operator]
-    gains = [figures["heldout_psnr_db"] for figures in saved]
-    assert gains == sorted(gains)
+    assert stage.model.weight.item() == pytest.approx(3.0, abs=0.05)
+    gains = [saved["heldout_psnr_db"] for saved in stage.saved]
+    assert gains == sorted(gains) and len(gains) >= 2
+
+
+def test_minutes_end_it_as_well(tmp_path: Path) -> None:
+    loop = TrainingLoop(LineStage(line_run(tmp_path, Minutes(0.003, look_every=0.001))))
+    assert loop.train().exists()
+    assert loop.used >= 0.003 and loop.seconds == pytest.approx(60.0 * loop.used)
+    assert loop.step > 1
 
 
 def test_no_budget_is_one_step(tmp_path: Path) -> None:
-    loop = make_loop(tmp_path, 0.0)
-    assert run(loop, []).exists()
+    loop = TrainingLoop(LineStage(line_run(tmp_path, Minutes(0.0))))
+    assert loop.train().exists()
     assert loop.step == 1
 
 
+def test_the_first_step_by_hand(tmp_path: Path) -> None:
+    """w - lr * 2 (w - 3), the gradient clipped to 1, half of the way averaged at first."""
+    stage = LineStage(line_run(tmp_path, 20))
+    loop, before = TrainingLoop(stage), stage.model.weight.item()
+    loop._one_step(stage.batch(0))  # its learning rate is 0
+    assert stage.model.weight.item() == before
+    loop._one_step(stage.batch(1))
+    rate = loop.stage.optimizer.param_groups[0]["lr"]
+    assert 0.09 < rate < 0.1
+    assert stage.model.weight.item() == pytest.approx(before + rate, abs=1e-6)
+
+
+def test_a_loss_without_a_weight_is_named() -> None:
+    losses = {"color": torch.tensor(2.0), "depht": torch.tensor(1.0)}
+    with pytest.raises(ValueError, match="no weight for the loss depht: the table of weights has color, depth"):
+        weighted_sum(losses, {"color": 1.0, "depth": 0.5})
+    assert weighted_sum({"color": losses["color"]}, {"color": 1.5, "depth": 0.5}).item() == 3.0
+
+
+def test_a_stage_whose_loss_has_no_weight_ends_in_its_first_step(tmp_path: Path) -> None:
+    class Unweighted(LineStage):
+        def losses(self, batch: Tensor, step: int, place: float) -> dict[str, Tensor]:
+            return {**super().losses(batch, step, place), "extra": torch.tensor(0.0)}
+
+    with pytest.raises(ValueError, match="no weight for the loss extra"):
+        train(Unweighted(line_run(tmp_path, 3)))
+    assert not (tmp_path / "best.safetensors").exists()
+
+
 def test_resumes_where_it_saved(tmp_path: Path) -> None:
-    first = make_loop(tmp_path, 0.005)
-    run(first, [])
-    second = make_loop(tmp_path, 0.01)
-    assert (second.step, second.best) == (first.step, first.best)
-    assert torch.equal(second.model.weight, first.model.weight)  # type: ignore[arg-type]
-    assert second.progress == pytest.approx(0.5, abs=0.05)
-    run(second, [])
-    assert second.step > first.step
-    done = make_loop(tmp_path, 0.01)
-    assert run(done, []).exists()
-    assert done.step == second.step
+    first = TrainingLoop(LineStage(line_run(tmp_path, 10)))
+    first.train()
+    second = TrainingLoop(LineStage(line_run(tmp_path, 20)))
+    assert (second.step, second.best, second.progress) == (10, first.best, 0.5)
+    assert torch.equal(second.stage.model.weight, first.stage.model.weight)  # type: ignore[arg-type]
+    second.train()
+    assert second.step == 20
+    done = TrainingLoop(LineStage(line_run(tmp_path, 20)))
+    assert done.train().exists()
+    assert done.step == 20
+
+
+def test_a_larger_budget_after_the_end_keeps_the_learning_rate_down(tmp_path: Path) -> None:
+    """Learning rate and the losses that join late: nothing of the schedule goes back."""
+    first = TrainingLoop(LineStage(line_run(tmp_path, 10)))
+    first.train()
+    said: list[str] = []
+    stage = LineStage(line_run(tmp_path, 20))
+    second = TrainingLoop(stage, lambda progress, text: said.append(text))
+    assert second.learning_rate == pytest.approx(0.02 * 0.1)
+    assert "this run had ended" in said[0]
+    second.train()
+    assert stage.places == [1.0] * 10
+
+
+def test_a_larger_budget_in_the_middle_never_raises_the_learning_rate(tmp_path: Path) -> None:
+    killed(tmp_path, 12)
+    stage = LineStage(line_run(tmp_path, 60))
+    loop = TrainingLoop(stage)
+    assert loop.place == pytest.approx(12 / 20)
+    assert loop.learning_rate < 0.05
+    loop.train()
+    assert stage.places == sorted(stage.places) and stage.places[-1] < 1.0
+    assert stage.places[1] - stage.places[0] == pytest.approx(0.4 / 48)
+
+
+def test_a_run_with_a_larger_budget_can_be_killed_as_well(tmp_path: Path) -> None:
+    for folder, kills in (("alone", ()), ("killed", (25, 40))):
+        killed(tmp_path / folder, 12)
+        for step in kills:
+            killed(tmp_path / folder, step, steps=60)
+        train(LineStage(line_run(tmp_path / folder, 60)))
+    assert curve(tmp_path / "killed") == curve(tmp_path / "alone")
 
 
 def test_log_of_a_killed_run_forgets_what_will_be_done_again(tmp_path: Path) -> None:
@@ -94,85 +136,73 @@ def test_log_of_a_killed_run_forgets_what_will_be_done_again(tmp_path: Path) -> 
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3]
 
 
-def test_a_killed_run_keeps_its_last_checkpoint(tmp_path: Path) -> None:
-    loop = make_loop(tmp_path, 0.02, checkpoint_every_minutes=0.001)
-
-    def killed(progress: float) -> dict[str, Tensor]:
-        if loop.seconds > 0.3:
-            raise KeyboardInterrupt
-        return {"fit": (loop.model(torch.ones(1, 1)) - 3.0).square().sum()}
-
-    with pytest.raises(KeyboardInterrupt):
-        loop.train(killed, {"fit": 1.0}, lambda sheet: {"heldout_psnr_db": 0.0}, lambda path, figures: None)
-    again = make_loop(tmp_path, 0.02)
-    assert 0.2 < again.seconds <= loop.seconds
-    assert 0 < again.step <= loop.step
-
-
-def killed_at(loop: TrainingLoop, step: int) -> None:
-    """Train until a step that does not come."""
-
-    def losses(progress: float) -> dict[str, Tensor]:
-        if loop.step == step:
-            raise KeyboardInterrupt
-        return {"fit": (loop.model(torch.ones(1, 1)) - 3.0).square().sum()}
-
-    with pytest.raises(KeyboardInterrupt):
-        loop.train(losses, {"fit": 1.0}, lambda sheet: {"heldout_psnr_db": 0.0}, lambda path, _: path.touch())
-
-
-def curve(out: Path) -> list[tuple[float, float]]:
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    return [(line["step"], line["fit"]) for line in lines if "fit" in line]
-
-
 def test_a_killed_run_repeats_the_curve_of_one_left_alone(tmp_path: Path) -> None:
-    counted = StepBudget(20, validate_every=8, log_every=5, checkpoint_every=3)
-    run(make_loop(tmp_path / "alone", 1.0, counted=counted), [])
+    train(LineStage(line_run(tmp_path / "alone", 20)))
     for step in (2, 7, 14):  # before the first checkpoint; with a line half full; after a line that will be repeated
-        killed_at(make_loop(tmp_path / "killed", 1.0, counted=counted), step)
-    run(make_loop(tmp_path / "killed", 1.0, counted=counted), [])
+        killed(tmp_path / "killed", step)
+    train(LineStage(line_run(tmp_path / "killed", 20)))
     assert curve(tmp_path / "killed") == curve(tmp_path / "alone")
     assert [step for step, _ in curve(tmp_path / "killed")] == [5, 10, 15, 20]
 
 
 def test_log_of_a_run_killed_before_its_first_checkpoint_is_forgotten(tmp_path: Path) -> None:
-    counted = StepBudget(20, validate_every=100, log_every=2, checkpoint_every=100)
-    killed_at(make_loop(tmp_path, 1.0, counted=counted), 9)
+    budget = Steps(20, look_every=100, checkpoint_every=100, log_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(LineStage(line_run(tmp_path, budget), killed_at=9))
     (tmp_path / "samples_000004.png").touch()
     assert len(curve(tmp_path)) == 4
-    run(make_loop(tmp_path, 1.0, counted=counted), [])
+    train(LineStage(line_run(tmp_path, budget)))
     assert [step for step, _ in curve(tmp_path)] == list(range(2, 21, 2))
     assert not (tmp_path / "samples_000004.png").exists()  # of a step that was made again
 
 
-def test_a_run_that_builds_on_something_else_is_refused(tmp_path: Path) -> None:
-    run(make_loop(tmp_path, 0.001, base="first"), [])
-    with pytest.raises(UsageError, match="another generator"):
-        make_loop(tmp_path, 0.001, base="second")
-    RunFolder(tmp_path).start_over()
-    assert make_loop(tmp_path, 0.001, base="second").step == 0
-    assert RunFolder(tmp_path).earlier.read_text() == "weights"
-
-
 def test_two_processes_in_one_folder_are_refused(tmp_path: Path) -> None:
     with RunFolder(tmp_path).going_on_from(0), pytest.raises(UsageError, match="another run is at work"):
-        run(make_loop(tmp_path, 0.001), [])
+        train(LineStage(line_run(tmp_path, 2)))
 
 
 def test_a_budget_made_smaller_than_what_was_used_still_ships(tmp_path: Path) -> None:
-    counted = StepBudget(20, validate_every=100, log_every=2, checkpoint_every=5)
-    killed_at(make_loop(tmp_path, 1.0, counted=counted), 9)
-    saved: list[dict[str, float]] = []
-    smaller = StepBudget(3, validate_every=100, log_every=2, checkpoint_every=5)
-    assert run(make_loop(tmp_path, 1.0, counted=smaller), saved).exists()
-    assert [figures["steps"] for figures in saved] == [5]
+    killed(tmp_path, 9)
+    stage = LineStage(line_run(tmp_path, 3))
+    assert train(stage).exists()
+    assert [saved["steps"] for saved in stage.saved] == [9]
 
 
-def test_checkpoints_of_earlier_versions_can_be_gone_on_from(tmp_path: Path) -> None:
-    run(make_loop(tmp_path, 0.001), [])
-    state = torch.load(tmp_path / "state.pt", weights_only=True)
-    for name in ("since_log", "base", "beside"):
-        del state[name]
-    torch.save(state, tmp_path / "state.pt")
-    assert make_loop(tmp_path, 0.001, base="anything").step == state["step"]
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_rate": 0.2}, "began with learning_rate 0.1, not 0.2"),
+        ({"seed": 1}, "began with seed 0, not 1"),
+        ({"settings": {"rays": 9, "base": "first"}}, "began with settings.rays 8, not 9"),
+        ({"settings": {"rays": 8, "base": "second"}}, "began with settings.base first, not second"),
+        ({"settings": {"base": "first"}}, "began with settings.rays 8, not none"),
+    ],
+)
+def test_other_settings_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    settings = {"rays": 8, "base": "first"}
+    train(LineStage(line_run(tmp_path, 3), settings=settings))
+    run = line_run(tmp_path, 5, **{key: value for key, value in change.items() if key != "settings"})
+    with pytest.raises(UsageError, match=message):
+        train(LineStage(run, settings=change.get("settings", settings)))
+    assert json.loads((tmp_path / "run.json").read_text())["budget"]["total"] == 3  # nothing was touched
+
+
+def test_a_run_killed_before_its_first_checkpoint_may_begin_with_others(tmp_path: Path) -> None:
+    killed(tmp_path, 1)
+    train(LineStage(line_run(tmp_path, 3), settings={"rays": 9}))
+    assert json.loads((tmp_path / "run.json").read_text())["settings"] == {"rays": 9}
+
+
+def test_a_run_without_a_record_is_refused(tmp_path: Path) -> None:
+    train(LineStage(line_run(tmp_path, 3)))
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(UsageError, match="nothing tells with which settings") as caught:
+        train(LineStage(line_run(tmp_path, 5)))
+    assert "--from" in (caught.value.hint or "")
+
+
+def test_a_run_that_starts_over_may_build_on_something_else(tmp_path: Path) -> None:
+    train(LineStage(line_run(tmp_path, 3), settings={"base": "first"}))
+    RunFolder(tmp_path).start_over()
+    assert TrainingLoop(LineStage(line_run(tmp_path, 3), settings={"base": "second"})).step == 0
+    assert RunFolder(tmp_path).earlier.read_text() == "weights"

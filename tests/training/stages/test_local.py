@@ -11,11 +11,15 @@ import pytest
 import torch
 
 from geoinv.camera import CameraPose
-from geoinv.checkpoints.store import load_details, load_details_file, load_encoder, load_generator
+from geoinv.checkpoints.store import load_details, load_details_file, load_encoder, load_generator, sha256_of
 from geoinv.errors import MissingDetailsError, UsageError
+from geoinv.models.config import DiscriminatorConfig
 from geoinv.models.local_branch import LocalBranch
 from geoinv.training.data.head_shards import HeadShards
 from geoinv.training.data.view_pairs import ViewPairs, head_pairs
+from geoinv.training.engine import processes
+from geoinv.training.engine.loop import train
+from geoinv.training.engine.run import Run, Steps
 from geoinv.training.losses.local import (
     PatchSampling,
     local_losses,
@@ -24,10 +28,11 @@ from geoinv.training.losses.local import (
     true_middles,
 )
 from geoinv.training.losses.rays import SampleCounts
-from geoinv.training.stages import local as training
-from geoinv.training.stages.local import LocalTraining, train_local
+from geoinv.training.stages.local import LocalSettings, LocalStage, alignment_of_step
 from tests.tiny_models import tiny_details, write_tiny_weights
 from tests.training.conftest import SIDE
+
+PATCH = PatchSampling(16)
 
 
 @pytest.fixture
@@ -36,16 +41,16 @@ def model(tmp_path: Path) -> Path:
     return write_tiny_weights(tmp_path / "weights") / "mini-generator.safetensors"
 
 
-def settings(discs: Path, out: Path, model: Path) -> LocalTraining:
-    return LocalTraining(
+def stage_of(discs: Path, out: Path, model: Path, steps: int, *, start: Path | None = None) -> LocalStage:
+    return LocalStage(
+        Run(out, Steps(steps, look_every=4, checkpoint_every=4, log_every=2), LocalStage.usual.learning_rate),
         data=discs,
         validation=discs,
-        out=out,
-        minutes=0.03,
         model=str(model),
-        heads_per_step=2,
-        patch=PatchSampling(16),
-        adversarial_from=0.0,
+        start=start,
+        settings=LocalSettings(heads_per_step=2, patch=PATCH, adversarial_from=0.0),
+        config=dataclasses.replace(tiny_details().config, generator="tiny"),
+        discriminator=DiscriminatorConfig(32, (8, 8, 8, 8)),
     )
 
 
@@ -86,7 +91,6 @@ def test_a_twins_query_is_an_edited_head(twins: Path, model: Path) -> None:
 
 
 def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
-    config = settings(discs, discs, model)
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
     pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), 2, same_view=True)
     branch = tiny_details()
@@ -94,7 +98,7 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
     def losses(changed: ViewPairs) -> dict[str, torch.Tensor]:
         heads = query_heads(encoder, generator, branch, pairs)
         aligned = heads.head.features(heads.query)
-        return local_losses(changed, heads, aligned, config.patch, np.random.default_rng(1))
+        return local_losses(changed, heads, aligned, PATCH, np.random.default_rng(1))
 
     unknown = torch.where(pairs.mask.bool(), pairs.color, torch.rand_like(pairs.color))
     plain = losses(pairs)
@@ -111,39 +115,44 @@ def test_losses_look_where_the_truth_is_known(discs: Path, model: Path) -> None:
 
 def test_the_discriminator_sees_pictures_that_can_be_compared(discs: Path, model: Path) -> None:
     """Where the truth is what the reconstruction shows already, real and made pictures are the same."""
-    config = dataclasses.replace(settings(discs, discs, model), patch=PatchSampling(16, SampleCounts(24, 24, 0.015)))
+    patch = PatchSampling(16, SampleCounts(24, 24, 0.015))
     generator, encoder = load_generator(str(model))[0], load_encoder(str(model))[0]
     pairs = head_pairs(HeadShards(discs), np.random.default_rng(0), 2, same_view=True)
     branch = LocalBranch(tiny_details().config)  # paints nothing
     head = query_heads(encoder, generator, branch, pairs)
     aligned = head.head.features(head.query)
-    made, label = middle_pictures(head, aligned, config.patch, np.random.default_rng(1))
+    made, label = middle_pictures(head, aligned, patch, np.random.default_rng(1))
     shown = head.query.color / head.query.alpha.clamp_min(1e-3)
     truth = dataclasses.replace(pairs, color=shown, photos=shown, outside=torch.zeros_like(pairs.mask))
     for own_view in (True, False):
-        real, real_label = true_middles(truth, head, config.patch, own_view=own_view)
+        real, real_label = true_middles(truth, head, patch, own_view=own_view)
         assert real.shape == made.shape == (2, 3, 32, 32)
         assert (real - made).abs().max() < 0.1
         assert torch.equal(real_label, label)
 
 
-def test_short_run_ships_and_goes_on(discs: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_run_ships_and_goes_on(discs: Path, model: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    small = tiny_details().config
-    monkeypatch.setattr(
-        training,
-        "DetailConfig",
-        lambda name, hidden, side: dataclasses.replace(small, generator=name, decoder_hidden=hidden, side=side),
-    )
-    best = train_local(settings(discs, tmp_path / "run", model))
+    best = train(stage_of(discs, tmp_path / "run", model, 4))
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert {"e0_input_db", "e0_novel_db", "hybrid_input_db", "hybrid_novel_db"} <= set(lines[-1])
     model.with_name("mini-details.safetensors").write_bytes(best.read_bytes())
-    loaded = load_details(str(model))
-    on = dataclasses.replace(settings(discs, tmp_path / "on", model), start=best, minutes=1e-5)
-    further, _ = load_details_file(train_local(on))
-    change = further.film[2].weight - loaded[0].film[2].weight
-    assert change.abs().max() < 0.05  # a step or two from there
+    loaded, info = load_details(str(model))
+    assert info.extra["encoder_sha256"] == sha256_of(model.with_name("mini-encoder.safetensors"))
+    # the first step's learning rate is 0, so that the average moves with the second
+    further, _ = load_details_file(train(stage_of(discs, tmp_path / "on", model, 2, start=best)))
+    change = further.film[2].weight - loaded.film[2].weight
+    assert 0.0 < change.abs().max() < 0.05  # a step or two from there
+
+
+def test_alignments_are_drawn_alike_by_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each leaves other parts of the branch without a gradient: drawn apart, parts would learn from half of them."""
+    drawn = [alignment_of_step(0, step, 0.15) for step in range(400)]
+    assert {kind: drawn.count(kind) > 20 for kind in ("3d", "2d", "hybrid")} == dict.fromkeys(set(drawn), True)
+    monkeypatch.setattr(processes.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.dist, "get_rank", lambda: 1)
+    assert processes.rank() == 1
+    assert [alignment_of_step(0, step, 0.15) for step in range(400)] == drawn
 
 
 def test_heads_of_another_size_are_refused(discs: Path, model: Path, tmp_path: Path) -> None:
@@ -152,7 +161,7 @@ def test_heads_of_another_size_are_refused(discs: Path, model: Path, tmp_path: P
     for path in discs.glob("*_depth.npy"):
         np.save(path, np.load(path)[:, :, ::2, ::2])
     with pytest.raises(UsageError, match="are at 16 px"):
-        train_local(settings(discs, tmp_path / "run", model))
+        stage_of(discs, tmp_path / "run", model, 1)
 
 
 def test_a_branch_of_other_weights_is_refused(model: Path, tmp_path: Path) -> None:

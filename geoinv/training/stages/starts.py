@@ -1,0 +1,71 @@
+"""What a stage begins with: a new network or earlier weights, and the frozen generator below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from ...checkpoints.store import ModelInfo, load_generator, sha256_of
+from ...conventions import FACE_ORBIT
+from ...errors import UsageError
+from ...models.generator import TriPlaneGenerator
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def network_to_train(
+    config: Any, build: Callable[[Any], Network], start: Path | None, load: Callable[[Path], Network], *, seed: int
+) -> Network:
+    """A network with random weights, or with those to go on from.
+
+    Args:
+        config: Configuration of the network.
+        build: Makes the network from it.
+        start: Weights to go on from; None for random ones.
+        load: Reads a network from such a file.
+        seed: Seed of the random weights.
+
+    Raises:
+        UsageError: ``start`` is another network.
+        CheckpointError: ``start`` is missing or damaged.
+    """
+    if start is None:
+        with seeded(seed):
+            return build(config)
+    network = load(start)
+    if network.config != config:
+        raise UsageError(f"{start} is another network than the one to train", "leave out --from to start anew")
+    return network.train().requires_grad_(True)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let torch draw by a seed meanwhile; the caller's random numbers are not used up."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def frozen_generator(model: str, device: torch.device) -> tuple[TriPlaneGenerator, ModelInfo]:
+    """The generator that a stage builds on, by name or file.
+
+    Raises:
+        CheckpointError: No such model, or a damaged file.
+        UsageError: Its cameras are not those that synthetic heads are rendered with.
+    """
+    generator, info = load_generator(model, device)
+    if generator.config.orbit != FACE_ORBIT:
+        raise UsageError(
+            f"model {model!r} is seen by other cameras than synthetic heads", "train with a generator of faces"
+        )
+    return generator, info
+
+
+def described_start(start: Path | None) -> str | None:
+    """SHA-256 of the weights to go on from, for the record of a run; None where it begins with random ones."""
+    return None if start is None else sha256_of(start)
