@@ -16,7 +16,7 @@ from .notices import notify
 if TYPE_CHECKING:
     from .align import FaceAligner
     from .checkpoints.store import ModelInfo
-    from .editing import Directions
+    from .editing import Directions, Reach
     from .models.encoder import GlobalEncoder
     from .models.generator import TriPlaneGenerator
     from .models.local_branch import LocalBranch
@@ -156,6 +156,13 @@ class LoadedModels:
         from .editing import load_directions
 
         return load_directions(self.model, generator_sha256=self.info.sha256)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """How far edits may go."""
+        from .editing import measure_reach
+
+        return measure_reach(self.generator, self.directions)
 
     @cached_property
     def aligner(self) -> FaceAligner:

@@ -272,14 +272,23 @@ class Session(LoadedModels):
 
         Args:
             inversion: From :meth:`invert` or an earlier edit.
-            strengths: Strength by attribute: 1 is a clear edit, negative the other way.
+            strengths: Strength by attribute: 1 is an edit that everybody sees, negative the other way. What leads
+                beyond the heads that the generator knows is bounded, with a notice; ``edits`` of the result has what
+                was applied.
 
         Raises:
-            UsageError: An attribute that the generator has no direction for; near names are given.
+            UsageError: An attribute that the generator has no direction for (the hint has near names), or a strength
+                that is not finite.
         """
-        self.check(inversion)
-        changes = {name: float(strength) for name, strength in strengths.items()}
+        changes = self._bounded(inversion, strengths)
         return inversion.edited(self._with(inversion.w_plus, changes), changes)
+
+    def _bounded(self, inversion: Inversion, strengths: Mapping[str, float]) -> dict[str, float]:
+        from .editing import bounded_strengths
+
+        self.check(inversion)
+        asked = {name: float(strength) for name, strength in strengths.items()}
+        return bounded_strengths(inversion.w_plus, self.directions, asked, self.reach)
 
     def _with(self, w_plus: Tensor, strengths: Mapping[str, float]) -> Tensor:
         from .editing import apply_edits
@@ -303,8 +312,10 @@ class Session(LoadedModels):
         def descriptor(head: Inversion) -> Tensor:
             return identity_descriptor(self.render(head).over_grey())
 
+        whole = self._bounded(inversion, strengths)
+
         def scaled(scale: float) -> Inversion:
-            return self.edit(inversion, {name: scale * strength for name, strength in strengths.items()})
+            return self.edit(inversion, {name: scale * strength for name, strength in whole.items()})
 
         with torch.no_grad():
             before = descriptor(inversion)

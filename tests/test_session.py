@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import geoinv
+from geoinv import notices
 from geoinv.camera import Camera, CameraPose
 from tests.tiny_models import write_tiny_weights
 
@@ -64,6 +65,21 @@ def test_edit_and_mesh(session: geoinv.Session, inversion: geoinv.Inversion) -> 
     assert torch.allclose(edited.w_plus, expected)
     mesh = session.mesh(edited, resolution=32)
     assert mesh.is_watertight
+
+
+def test_an_edit_is_bounded_and_its_result_says_what_was_applied(
+    session: geoinv.Session, inversion: geoinv.Inversion
+) -> None:
+    edited = session.edit(inversion, {"smile": 1e9})
+    applied = edited.edits["smile"]
+    assert 0.0 < applied < 100.0
+    expected = inversion.w_plus + applied * session.directions.vectors["smile"]
+    assert torch.allclose(edited.w_plus, expected, atol=1e-5)
+    assert notices.given()[0].startswith("smile +1e+09 leads beyond")
+    within, bound = session.edit_within(inversion, {"smile": 1e9}, limit=1e9)
+    assert (within.edits["smile"], bound.scale) == (applied, 1.0)
+    with pytest.raises(geoinv.UsageError, match="at least 0"):
+        session.edit_within(inversion, {"smile": 1.0}, limit=float("nan"))
 
 
 def test_refuses(session: geoinv.Session, inversion: geoinv.Inversion) -> None:

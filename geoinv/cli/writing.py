@@ -116,7 +116,8 @@ def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, fl
         for factor in np.linspace(-1.0, 1.0, count).tolist():
             edited = session.edit(head, {name: factor * strength for name, strength in strengths.items()})
             pictures.append(view_pictures(session.render(edited, yaw_deg=0.0))[0])
-            labels.append(" ".join(f"{name} {factor * strength:+.2g}" for name, strength in strengths.items()))
+            applied = {name: edited.edits[name] - head.edits.get(name, 0.0) for name in strengths}  # may be bounded
+            labels.append(" ".join(f"{name} {strength:+.2g}" for name, strength in applied.items()))
             update(len(pictures))
     return row(pictures, labels=labels)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 
 from torch import Tensor
 
 from ..errors import ShapeError, UsageError
-from .directions import Directions, plain_name
+from .directions import Directions
 
 
 def apply_edits(
@@ -20,35 +19,31 @@ def apply_edits(
     """``w_plus + sum strength * direction``, a new tensor [B, num_ws, w_dim].
 
     Args:
-        w_plus: Of any number of heads.
-        directions: Of the same generator.
-        strengths: By name; 1 is a clear edit, negative goes the other way, 0 changes nothing.
+        w_plus: Codes of any number of heads.
+        directions: Directions of the same generator.
+        strengths: Strength by attribute; 1 is an edit that everybody sees, negative goes the other way, 0 changes
+            nothing. There is no bound here, see :mod:`geoinv.editing.reach`.
 
     Raises:
-        UsageError: A name that is not among the directions (near ones are told), or a strength that is no number.
+        UsageError: A name that is not among the directions (the hint has near ones), or a strength that is not finite.
         ShapeError: Directions of another shape than the codes.
     """
     edited = w_plus.clone()
     for name, strength in strengths.items():
         vector = direction_named(directions, name)
-        if not math.isfinite(strength):
-            raise UsageError(f"the strength of {name} must be a finite number, got {strength}")
+        checked_strength(name, strength)
         if vector.shape != w_plus.shape[1:]:
             raise ShapeError(f"w_plus must be [B, {vector.shape[0]}, {vector.shape[1]}], got {list(w_plus.shape)}")
         edited = edited + strength * vector.to(w_plus)
     return edited
 
 
-def direction_named(directions: Directions, name: str) -> Tensor:
-    """[num_ws, w_dim] of an attribute, whose name may be written with spaces or hyphens and in any case.
+def checked_strength(name: str, strength: float) -> None:
+    """Raise ``UsageError`` unless the strength of an attribute is a finite number."""
+    if not math.isfinite(strength):
+        raise UsageError(f"the strength of {name} must be a finite number, got {strength}", "1 is a whole edit")
 
-    Raises:
-        UsageError: There is none; the message names near ones.
-    """
-    known = {plain_name(own): own for own in directions.names}
-    plain = plain_name(name)
-    if plain in known:
-        return directions.vectors[known[plain]]
-    near = [known[match] for match in difflib.get_close_matches(plain, known, n=3, cutoff=0.5)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(directions.names)}"
-    raise UsageError(f"unknown attribute {name!r}", f"{hint} (geoinv edit --list shows all)" if near else hint)
+
+def direction_named(directions: Directions, name: str) -> Tensor:
+    """[num_ws, w_dim] of an attribute, see :meth:`Directions.name_of`."""
+    return directions.vectors[directions.name_of(name)]

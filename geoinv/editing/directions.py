@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -21,9 +22,9 @@ class Directions:
     """What a generator's heads can be edited by.
 
     Args:
-        vectors: Name -> [num_ws, w_dim]: adding it once to w_plus makes a clear edit.
+        vectors: Name -> [num_ws, w_dim]: adding it once to w_plus makes an edit that everybody sees.
         descriptions: Name -> what strength +1 does, for people.
-        generator_sha256: Of the generator file that they belong to.
+        generator_sha256: Hash of the generator's file.
     """
 
     vectors: Mapping[str, Tensor]
@@ -37,12 +38,26 @@ class Directions:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """In alphabetical order."""
+        """Names of the directions, in alphabetical order."""
         return tuple(sorted(self.vectors))
+
+    def name_of(self, attribute: str) -> str:
+        """The direction's name for an attribute that may be written with spaces or hyphens and in any case.
+
+        Raises:
+            UsageError: There is none; the hint names near ones.
+        """
+        known = {plain_name(own): own for own in self.vectors}
+        plain = plain_name(attribute)
+        if plain in known:
+            return known[plain]
+        near = [known[match] for match in difflib.get_close_matches(plain, known, n=3, cutoff=0.5)]
+        hint = f"did you mean {' or '.join(near)}? (geoinv edit --list shows all)" if near else ""
+        raise UsageError(f"unknown attribute {attribute!r}", hint or f"there are: {', '.join(self.names)}")
 
 
 def directions_path(model: str | os.PathLike[str]) -> Path:
-    """Where a generator's directions lie: beside it, see :func:`geoinv.checkpoints.store.model_file`."""
+    """Path of a generator's directions: beside it, see :func:`geoinv.checkpoints.store.model_file`."""
     from ..checkpoints.store import model_file
 
     return model_file(os.fspath(model), "directions")
@@ -52,8 +67,8 @@ def load_directions(model: str | os.PathLike[str] = "mini", *, generator_sha256:
     """The directions of a generator.
 
     Args:
-        model: A shipped model's name or a generator's path (see :func:`directions_path`).
-        generator_sha256: Of the generator in use; directions of another one are refused.
+        model: Name of a shipped model, or a generator's path (see :func:`directions_path`).
+        generator_sha256: Hash of the generator in use; directions of another one are refused.
 
     Raises:
         MissingDirectionsError: No such file, or one of another generator.
@@ -74,7 +89,7 @@ def load_directions(model: str | os.PathLike[str] = "mini", *, generator_sha256:
 
 
 def read_directions(path: Path) -> Directions:
-    """One directions file.
+    """The directions of one file.
 
     Raises:
         CheckpointError: Not a directions file, or a damaged one.
@@ -109,7 +124,7 @@ def save_directions(path: Path, directions: Directions) -> None:
 
 
 def check_direction_is_new(path: Path, name: str, generator_sha256: str, *, overwrite: bool) -> None:
-    """Refuse to replace a direction, before the work of finding another.
+    """Refuse to replace a direction that is there, before the work of finding another.
 
     Raises:
         UsageError: The file has a direction of that name.
@@ -126,11 +141,11 @@ def add_direction(path: Path, name: str, vector: Tensor, description: str, *, ge
     """Put a direction among those of a file, which is made if needed; returns its name there.
 
     Args:
-        path: Directions file.
-        name: Written with hyphens in the file.
-        vector: [num_ws, w_dim].
-        description: For people.
-        generator_sha256: Of the generator.
+        path: The directions' file.
+        name: Name of the direction, which the file has with hyphens.
+        vector: [num_ws, w_dim], the direction.
+        description: What strength +1 does, for people.
+        generator_sha256: Hash of the generator's file.
 
     Raises:
         CheckpointError: The file is damaged, or of another generator.

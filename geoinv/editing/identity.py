@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..errors import UsageError
+
 _HALVINGS = 6  # the scale is known to 1/64
 
 
 @dataclass(frozen=True)
 class IdentityBound:
-    """What was left of an edit.
+    """What is left of an edit that keeps the person.
 
     Args:
         scale: Factor of all strengths, in [0, 1].
@@ -26,8 +28,13 @@ def largest_scale(distance_at: Callable[[float], float], limit: float) -> Identi
 
     Args:
         distance_at: Identity distance of the edit at a scale; 0 at scale 0, and thought to grow.
-        limit: Euclidean distance of descriptors; 0.6 is where another person begins.
+        limit: Euclidean distance of descriptors, at least 0; 0.6 is where another person begins.
+
+    Raises:
+        UsageError: A limit that is negative or no number.
     """
+    if not limit >= 0.0:
+        raise UsageError(f"the identity distance must be at least 0, got {limit}", "0.6 is where another person begins")
     whole = distance_at(1.0)
     if whole <= limit:
         return IdentityBound(1.0, whole)

@@ -89,3 +89,14 @@ def test_long_names_of_edits_are_shortened(geoinv: Callable[..., Done], inverted
     assert done.code == 0, done.err
     assert [Path(file).is_file() for file in done.json["files"]] == [True, True]
     assert geoinv("render", long, "--yaw", "12.345", "--seen").code == 0
+
+
+def test_a_bounded_strength_is_in_names_json_and_warnings(geoinv: Callable[..., Done], inverted: Path) -> None:
+    done = geoinv("edit", inverted, "--attr", "smile=1e9", "--views", 1, "--json", "--device", "cpu", "--out", "o")
+    assert done.code == 0
+    applied = done.json["edits"]["smile"]
+    assert 0.0 < applied < 100.0
+    assert done.json["asked"] == {"smile": 1e9}
+    assert [Path(path).name for path in done.json["files"]] == [f"{inverted.stem}_smile{applied:+g}.png"]
+    assert done.json["warnings"] == [line.removeprefix("warning: ") for line in done.err.splitlines()]
+    assert "is applied" in done.err
