@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"(https?|ftps?|s3|gs|data):", re.IGNORECASE)
 _PIPE_FOLDERS = ("/dev/fd/", "/proc/")
 # What the commands themselves write beside NAME.geoinv, NAME_report.json or NAME_aligned.json.
 _OWN = re.compile(
-    r"_(aligned\.png|overlay\.png|inversion\.png|seen\.png|turntable\.(gif|mp4)|views\.png|strip\.png"
+    r"_(aligned\.png|overlay\.png|fit\.png|inversion\.png|seen\.png|turntable\.(gif|mp4)|views\.png|strip\.png"
     r"|video(_[a-z]+)?\.(gif|mp4)|yaw[-+.\de]+_pitch[-+.\de]+(_[a-z]+)?\.png|report\.json|aligned\.json)$"
 )
 _OWN_SUFFIXES = (".geoinv", ".ply", ".obj", ".mtl", ".glb", ".stl")

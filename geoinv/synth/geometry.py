@@ -6,6 +6,7 @@ matrices, so a head takes a few milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,11 +162,19 @@ class _TargetBlock:
 
     def add(self, base: FloatArray, weights: dict[str, float]) -> None:
         """Move the vertices ``base`` [n, 3] in place by the weighted targets; names of other blocks are ignored."""
+        base[self.vertices] += (self._vector(weights) @ self.matrix).reshape(-1, 3)
+
+    def add_each(self, bases: FloatArray, weights: Sequence[dict[str, float]]) -> None:
+        """Do the same to the vertices ``bases`` [N, n, 3] of N heads at once, which is many times faster."""
+        moves = np.stack([self._vector(of_head) for of_head in weights]) @ self.matrix
+        bases[:, self.vertices] += moves.reshape(len(bases), -1, 3)
+
+    def _vector(self, weights: dict[str, float]) -> FloatArray:
         vector = np.zeros(len(self.rows), np.float32)
         for name, weight in weights.items():
             if name in self.rows:
                 vector[self.rows[name]] = weight
-        base[self.vertices] += (vector @ self.matrix).reshape(-1, 3)
+        return vector
 
 
 class HeadGeometry:
@@ -220,16 +229,40 @@ class HeadGeometry:
         self._detail.add(neutral, targets)
         base = neutral.copy()
         self._units.add(base, expression)
+        origin, scale = self._placement(neutral)
+        vertices = ((base - origin) * np.float32(scale)).astype(np.float32)
+        np.clip(vertices, -BOX_LIMIT, BOX_LIMIT, out=vertices)
+        placed_neutral = ((neutral - origin) * np.float32(scale)).astype(np.float32)
+        return HeadShape(vertices, placed_neutral, base, origin, scale, vertices[self._landmarks])
+
+    def shapes_at_rest(self, targets: Sequence[dict[str, float]]) -> tuple[FloatArray, FloatArray]:
+        """Shapes of many heads without expression, many times faster than :meth:`shape`.
+
+        Args:
+            targets: Weight by name of each shape target, for each of N heads.
+
+        Returns:
+            Vertices [N, n, 3] in world units, before they are kept in the box, and scales [N] in world units a
+            decimetre.
+        """
+        heads = np.repeat(self._base[None], len(targets), 0)
+        self._macro.add_each(heads, targets)
+        self._detail.add_each(heads, targets)
+        scales = np.empty(len(targets), np.float32)
+        for row, head in enumerate(heads):
+            origin, scales[row] = self._placement(head)
+            head -= origin
+            head *= scales[row]
+        return heads, scales
+
+    def _placement(self, neutral: FloatArray) -> tuple[FloatArray, float]:
+        """Origin [3] of the world in the base mesh's coordinates, and world units a decimetre, of a neutral head."""
         right, left = (neutral[eye].mean(0) for eye in self._eyes)
         middle = (right + left) / 2
         by_height = EYE_TO_CHIN / float(middle[1] - neutral[self._chin, 1])
         by_pupils = PUPIL_DISTANCE / float(np.linalg.norm(left - right))
         scale = float(np.sqrt(by_height * by_pupils))
-        origin = (middle - EYE_CENTRE / scale).astype(np.float32)
-        vertices = ((base - origin) * np.float32(scale)).astype(np.float32)
-        np.clip(vertices, -BOX_LIMIT, BOX_LIMIT, out=vertices)
-        placed_neutral = ((neutral - origin) * np.float32(scale)).astype(np.float32)
-        return HeadShape(vertices, placed_neutral, base, origin, scale, vertices[self._landmarks])
+        return (middle - EYE_CENTRE / scale).astype(np.float32), scale
 
     def eye_frames(self, shape: HeadShape) -> list[tuple[FloatArray, float]]:
         """Centre [3] and radius of both eyeballs in world units, the one at image left first."""

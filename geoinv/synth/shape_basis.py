@@ -143,17 +143,15 @@ def shape_basis(data: Path, geometry: HeadGeometry, mesh: ModelMesh, heads: int,
 
 def _identity_axes(
     geometry: HeadGeometry, rows: IntArray, weight: FloatArray, heads: int, seed: int
-) -> tuple[FloatArray, FloatArray, list[float]]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean [3 V], main axes [I, 3 V] of the weighted heads, each a standard deviation long, and all scales."""
     sampler, rng = HeadSampler(), np.random.default_rng(seed)
-    scales: list[float] = []
+    scales: list[FloatArray] = []
 
     def draw(count: int) -> FloatArray:
-        drawn = np.empty((count, 3 * len(rows)), np.float32)
-        for row in drawn:
-            shape = geometry.shape(sampler(draw_latent(sampler, rng)).targets, {})
-            scales.append(shape.scale)
-            row[:] = shape.neutral[rows].ravel()
+        shapes, of_heads = geometry.shapes_at_rest([sampler(draw_latent(sampler, rng)).targets for _ in range(count)])
+        scales.append(of_heads)
+        drawn: FloatArray = shapes[:, rows].reshape(count, -1)
         return drawn
 
     first = draw(_SPANNING_HEADS)
@@ -168,7 +166,7 @@ def _identity_axes(
     variance, turn = variance[::-1][:IDENTITY_SIZE], turn[:, ::-1][:, :IDENTITY_SIZE]
     turn = turn * np.where(turn[np.abs(turn).argmax(0), np.arange(turn.shape[1])] < 0, -1.0, 1.0)  # a sign of its own
     axes = (np.sqrt(variance)[:, None] * turn.T) @ span
-    return (origin + middle @ span / weight).astype(np.float32), axes.astype(np.float32), scales
+    return (origin + middle @ span / weight).astype(np.float32), axes.astype(np.float32), np.concatenate(scales)
 
 
 def _spanning_axes(offsets: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,3 +38,11 @@ def test_codes_are_in_the_record(geoinv: Callable[..., Done], woman: Path) -> No
 
 def test_needs_mediapipes_landmarks(geoinv: Callable[..., Done], woman: Path) -> None:
     geoinv("align", woman, "--fit", "--landmarks", "face-alignment").assert_fails(2, "--fit", "468")
+
+
+def test_a_drawn_fit_is_not_taken_for_a_photo(geoinv: Callable[..., Done], woman: Path) -> None:
+    Path("photos").mkdir()
+    shutil.copy(woman, "photos/woman.jpg")
+    assert geoinv("align", "photos/woman.jpg", "--fit", "--out", "photos").code == 0
+    done = geoinv("align", "photos", "--out", "other", "--json")
+    assert [result["photo"] for result in done.json["results"]] == ["woman.jpg"]

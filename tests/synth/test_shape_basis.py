@@ -33,6 +33,15 @@ def test_shipped_model_has_the_heads_mesh(geometry: HeadGeometry) -> None:
     assert head.parts == {part.name: part for part in mesh.parts}
 
 
+def test_many_shapes_at_once_are_the_same_shapes(geometry: HeadGeometry) -> None:
+    sampler, random = HeadSampler(), np.random.default_rng(HELD_OUT_SEED)
+    targets = [sampler(random.standard_normal(sampler.z_dim)).targets for _ in range(3)]
+    vertices, scales = geometry.shapes_at_rest(targets)
+    for head, scale, alone in zip(vertices, scales, (geometry.shape(t, {}) for t in targets), strict=True):
+        np.testing.assert_allclose(head, alone.neutral, atol=1e-5)
+        assert float(scale) == pytest.approx(alone.scale, rel=1e-5)
+
+
 def test_unseen_heads_are_reproduced(geometry: HeadGeometry) -> None:
     errors = reproduction_errors_mm(load_head_model(), geometry, 20, HELD_OUT_SEED)
     assert errors.shape == (20, 4191)
