@@ -1,4 +1,4 @@
-"""docs/architecture.md is true: imports go down the floors that it draws."""
+"""docs/architecture.md is true: imports go down its floors, and what it says of adding things is enough to add them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import ast
 import re
 from pathlib import Path
 
-from tests.docs.pages import ROOT, read
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from geoinv.camera import Camera, CameraPose, pixel_centres
+from geoinv.conventions import FACE_ORBIT, Orbit
+from geoinv.heads import Head, ViewPair, each_view
+from geoinv.heads.volume import Volume
+from geoinv.mesh import extract_head
+from geoinv.models.render_output import RenderOutput
+from tests.docs.pages import ROOT, code_names, read, tables
 
 PACKAGE = ROOT / "geoinv"
 PAGE = read("docs/architecture.md")
@@ -67,3 +78,58 @@ def test_an_import_upward_is_found(tmp_path: Path) -> None:
     assert imports(path) <= {"errors", "ops", "notices"}
     session = imports(PACKAGE / "session.py")
     assert "inversion" in session and floors()["inversion"] < floors()["session"]
+
+
+class BallHead:
+    """A head of a toy family: a white ball of 0.3 world units about the pivot of the cameras."""
+
+    radius = 0.3
+
+    @property
+    def orbit(self) -> Orbit:
+        return FACE_ORBIT
+
+    @property
+    def volume(self) -> Volume:
+        return Volume(is_bust=False)
+
+    @property
+    def plain(self) -> BallHead:
+        return self
+
+    def view(self, camera: Camera) -> RenderOutput:
+        origins, directions = camera.rays(pixel_centres(32))
+        along = ((torch.tensor(FACE_ORBIT.pivot) - origins) * directions).sum(dim=-1, keepdim=True)
+        closest = (origins + along * directions - torch.tensor(FACE_ORBIT.pivot)).norm(dim=-1)  # [V, N]
+        alpha = (closest < self.radius).float().reshape(len(camera), 1, 32, 32)
+        return RenderOutput(alpha.expand(-1, 3, -1, -1), alpha, alpha * FACE_ORBIT.radius, camera)
+
+    def view_pair(self, camera: Camera) -> ViewPair:
+        view = self.view(camera)
+        return ViewPair(view, view)
+
+    def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        inside = self.radius - (points - torch.tensor(FACE_ORBIT.pivot)).norm(dim=-1)
+        return (self.volume.level + 1000.0 * inside).clamp(min=0.0), torch.ones_like(points)
+
+
+class TestFamily:
+    """What the page says of a generator family is enough to show and mesh one."""
+
+    def test_page_names_all_members(self) -> None:
+        table = next(rows for rows in tables(PAGE) if rows[0][0] == "member")
+        members = {code_names(row[0])[0] for row in table[1:]}
+        assert members == {name for name in vars(Head) if not name.startswith("_")}
+        assert members == {name for name in vars(BallHead) if not name.startswith("_")} - {"radius"}
+
+    def test_views(self) -> None:
+        cameras = CameraPose.from_vector(torch.tensor([[0.0] * 6, [0.5] + [0.0] * 5])).camera(BallHead().orbit)
+        views = list(each_view(BallHead(), cameras))
+        assert len(views) == 2
+        for view in views:  # a ball looks the same from everywhere: 0.3 / 2.7 * 4.2647 of the width, twice
+            assert float(view.alpha.mean()) == pytest.approx(np.pi * (0.3 / 2.7 * 4.2647) ** 2, abs=0.02)
+
+    def test_mesh(self) -> None:
+        mesh = extract_head(BallHead(), resolution=32)
+        radii = np.linalg.norm(mesh.vertices_mm / 370.0 - np.array(FACE_ORBIT.pivot), axis=1)
+        assert np.abs(radii - BallHead.radius).max() < 0.01
