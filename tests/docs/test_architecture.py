@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+import geoinv
 from geoinv.camera import Camera, CameraPose, pixel_centres
+from geoinv.cli.options import Method as MethodOption
 from geoinv.conventions import FACE_ORBIT, Orbit
 from geoinv.heads import Head, ViewPair, each_view
 from geoinv.heads.volume import Volume
+from geoinv.inversion import METHODS, Method, mean_face
 from geoinv.mesh import extract_head
 from geoinv.models.render_output import RenderOutput
 from tests.docs.pages import ROOT, code_names, read, tables
+from tests.tiny_models import write_tiny_weights
+
+if TYPE_CHECKING:
+    from geoinv.inversion.encode import Inverted
+    from geoinv.inversion.methods import GivenPhoto, Models
+    from geoinv.inversion.optimise.refine import OnStep, Refinement
 
 PACKAGE = ROOT / "geoinv"
 PAGE = read("docs/architecture.md")
@@ -133,3 +144,45 @@ class TestFamily:
         mesh = extract_head(BallHead(), resolution=32)
         radii = np.linalg.norm(mesh.vertices_mm / 370.0 - np.array(FACE_ORBIT.pivot), axis=1)
         assert np.abs(radii - BallHead.radius).max() < 0.01
+
+
+class MeanHead:
+    """A toy method: whoever is in the photo, the generator's mean head seen from the front."""
+
+    name = "mean"
+    is_optimised = False
+
+    def prepare(self, models: Models) -> None:
+        _ = models.generator
+
+    def invert(
+        self, models: Models, photo: GivenPhoto, refinement: Refinement | None = None, on_step: OnStep | None = None
+    ) -> Inverted:
+        made = mean_face(photo.face, models.generator, photo.provenance, pose=photo.pose)
+        return replace(made, inversion=replace(made.inversion, method=self.name))
+
+
+class TestMethod:
+    """What the page says of an inversion method is enough to add one."""
+
+    def test_page_names_all_members(self) -> None:
+        section = re.search(r"### An inversion method\n(.*?)\n### ", PAGE, re.DOTALL)
+        assert section is not None
+        listed = re.search(r"members of `Method` \((.*?)\)", section[1])
+        assert listed is not None
+        assert set(code_names(listed[1])) == {name for name in vars(Method) if not name.startswith("_")}
+
+    def test_a_registered_method_inverts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GEOINV_WEIGHTS", str(write_tiny_weights(tmp_path / "weights")))
+        monkeypatch.setitem(cast(dict[str, Method], METHODS), "mean", MeanHead())
+        session = geoinv.load()
+        inversion = session.invert(ROOT / "examples/woman.jpg", method="mean")
+        assert inversion.method == "mean"
+        mean = session.generator.w_avg.expand_as(inversion.w_plus[0])
+        assert torch.equal(inversion.w_plus[0], mean)
+        again = geoinv.Inversion.load(inversion.save(tmp_path / "mean.geoinv"))
+        assert again.method == "mean"
+        assert session.render(again, yaw_deg=[-30, 30]).color.shape == (2, 3, 32, 32)
+
+    def test_the_command_line_lists_the_table(self) -> None:
+        assert [method.value for method in MethodOption] == list(METHODS)
