@@ -76,6 +76,20 @@ def load_index() -> dict[str, Entry]:
         raise CheckpointError(f"the index {path} cannot be read: {error}", "reinstall geoinv") from error
 
 
+def existing_index() -> dict[str, Entry]:
+    """All entries by name.
+
+    Raises:
+        CheckpointError: There is no index, or it cannot be read.
+    """
+    entries = load_index()
+    if not entries:
+        raise CheckpointError(
+            f"no index of weights at {weights_dir() / 'index.toml'}", "reinstall geoinv, or mend GEOINV_WEIGHTS"
+        )
+    return entries
+
+
 def _entry(name: str, table: dict[str, Any]) -> Entry:
     known = {field.name for field in fields(Entry)} - {"name"}
     if unknown := set(table) - known:
@@ -88,8 +102,9 @@ def entry_named(name: str) -> Entry:
 
     Raises:
         UsageError: There is none; the hint names near ones, or all that can be fetched.
+        CheckpointError: There is no index.
     """
-    index = load_index()
+    index = existing_index()
     if name in index:
         return index[name]
     near = difflib.get_close_matches(name, index, n=3, cutoff=0.5)

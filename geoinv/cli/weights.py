@@ -19,10 +19,10 @@ app = typer.Typer(
 @app.command("list")
 def list_weights(json_output: JsonOpt = False) -> None:
     """Name all weights that geoinv knows, with licence and whether they are here."""
-    from ..checkpoints.index import load_index
+    from ..checkpoints.index import existing_index
     from ..checkpoints.model_facts import entry_facts
 
-    facts = [entry_facts(entry) for entry in load_index().values()]
+    facts = [entry_facts(entry) for entry in existing_index().values()]
     if json_output:
         console.print_json({"weights": facts})
         return
@@ -77,9 +77,9 @@ def verify(
 ) -> None:
     """Compare files with their hashes; exit 1 if one is damaged or a named one is missing."""
     from ..checkpoints.fetch import verify as verify_entry
-    from ..checkpoints.index import entry_named, load_index
+    from ..checkpoints.index import entry_named, existing_index
 
-    entries = [entry_named(name) for name in names] if names else list(load_index().values())
+    entries = [entry_named(name) for name in names] if names else list(existing_index().values())
     states = {entry.name: verify_entry(entry) for entry in entries}
     if not names:
         states = {entry.name: states[entry.name] for entry in entries if entry.url is None or entry.path.is_file()}

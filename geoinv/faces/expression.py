@@ -1,4 +1,7 @@
-"""What a face shows: seven expressions, apparent age and gender (face-api's networks, MIT)."""
+"""What a face shows: seven expressions, apparent age and gender.
+
+Source: face_expression_model and age_gender_model of @vladmandic/face-api 1.7.15 (MIT, code and weights).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def expression_probabilities(
 
 
 def happiness(images: Tensor, weights: Weights | None = None) -> Tensor:
-    """P(happy), [B]. As a smile score use its change: the level itself depends on the face."""
+    """P(happy), [B], in [0, 1]. As a smile score use its change: the level itself depends on the face."""
     return expression_probabilities(images, weights)[:, EXPRESSIONS.index("happy")]
 
 

@@ -1,6 +1,6 @@
 """The networks of face-api in torch: identity (dlib's ResNet), expression and age / gender, differentiable.
 
-Adapted from @vladmandic/face-api 1.7.15 (MIT), whose weights (MIT) they read after :mod:`.face_api_convert`.
+Source: adapted from @vladmandic/face-api 1.7.15 (MIT), whose weights (MIT) they read after :mod:`.face_api_convert`.
 Tensors keep face-api's names and TensorFlow's layouts; the layers below turn them as they go.
 """
 
@@ -43,7 +43,11 @@ def load_face_weights(name: str) -> dict[str, Tensor]:
 
 
 def read_face_weights(path: Path) -> dict[str, Tensor]:
-    """One converted file as float32 tensors: bytes times their scale plus their minimum, as face-api has them."""
+    """Weights of one converted file as float32: bytes times their scale plus their minimum, as face-api has them.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:

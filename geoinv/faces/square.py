@@ -12,8 +12,8 @@ from .networks import FACE_BOX
 FACE_SIDE = 40
 """Pixels across the square; networks enlarge it to 150, and gain little from more."""
 
-_LEFT, _TOP, _SHARE = FACE_BOX
-_WHOLE = round(FACE_SIDE / _SHARE)  # of the crop, in the same pixels
+_LEFT, _TOP, _FRACTION = FACE_BOX
+_WHOLE = round(FACE_SIDE / _FRACTION)  # of the crop, in the same pixels
 _MARGIN_LEFT, _MARGIN_TOP = round(_LEFT * _WHOLE), round(_TOP * _WHOLE)
 
 

@@ -1,4 +1,5 @@
-"""Figures: how near a picture, a depth map, a camera or a face is to another.
+"""Metrics: numbers for how near a picture, a depth map, a surface or a camera is to another.
 
-No model is trained with them; optimisation of a single photo has the identity descriptor in its loss.
+They have no weights of their own and are computed alike for every model. What networks see in faces is in
+:mod:`geoinv.faces`; some of those networks are also trained with, see :mod:`geoinv.training.losses.likeness`.
 """

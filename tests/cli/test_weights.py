@@ -226,3 +226,10 @@ def test_doctor_looks_at_fetched_models(
     assert checks["faces-generator"]["state"] == "ok"
     assert checks["faces-encoder"]["state"] == "missing"
     assert "--method optimise" in checks["faces-encoder"]["cost"]
+
+
+def test_without_an_index_nothing_is_said_to_be_verified(geoinv: Callable[..., Done], tiny_weights: Path) -> None:
+    """A folder of weights of one's own need not have one: models in it work."""
+    assert not (tiny_weights / "index.toml").exists()
+    for command in (("list",), ("verify",), ("verify", "mini-encoder"), ("fetch", "ffhq512-128")):
+        geoinv("weights", *command).assert_fails(3, "no index of weights", "index.toml")

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ...faces.identity import identity_descriptor
 from ...faces.networks import FACE_BOX
+from ...notices import notify
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """Two pictures [1, 3, H, W] in [0, 1] of aligned crops -> a scalar."""
@@ -27,6 +28,7 @@ def perceptual_distance(image: Tensor, photo: Tensor) -> Tensor:
     own, others = (identity_descriptor(picture, device_weights) for picture in (image, photo))
     distance = (own - others).square().sum()
     lpips = load_lpips(str(image.device))
+    _say_what_compares(str(image.device), has_lpips=lpips is not None)
     return distance if lpips is None else distance + _LPIPS_SHARE * lpips(_face(image), _face(photo))
 
 
@@ -39,14 +41,31 @@ def _weights_on(device: str) -> dict[str, Tensor]:
 
 @cache
 def load_lpips(device: str) -> Distance | None:
-    """The LPIPS distance, or None where the package or its weights are missing."""
+    """The LPIPS distance, or None where the package is not installed or does not work."""
     try:
         import lpips  # optional
 
         network = lpips.LPIPS(net="alex", verbose=False).to(device).eval().requires_grad_(False)
-    except (ImportError, OSError, RuntimeError):  # no package; no network for AlexNet; a torchvision of another torch
+    except ModuleNotFoundError as error:
+        if error.name != "lpips":
+            _failures[device] = str(error)
+        return None
+    except (ImportError, OSError, RuntimeError) as error:  # no network for AlexNet; a torchvision of another torch
+        _failures[device] = str(error)
         return None
     return lambda image, photo: network(image * 2.0 - 1.0, photo * 2.0 - 1.0).mean()
+
+
+_failures: dict[str, str] = {}  # device -> why the LPIPS that is installed does not work on it
+
+
+def _say_what_compares(device: str, *, has_lpips: bool) -> None:
+    """Give a notice where faces are compared otherwise than by the identity descriptor that ships, or should be."""
+    if has_lpips:
+        notify("optimisation compares faces by LPIPS too, because it is installed: other results than without it")
+    elif reason := _failures.get(device):
+        cause = reason.strip().splitlines()[0] if reason.strip() else "no reason given"
+        notify(f"optimisation compares faces by identity alone: lpips is installed and does not work: {cause}")
 
 
 def _face(image: Tensor) -> Tensor:
