@@ -79,6 +79,13 @@ def model_file(model: str, part: Part) -> Path:
     return (cache_dir() if is_fetched else folder) / f"{model}-{part}.safetensors"
 
 
+def model_name(model: str) -> str:
+    """Return the name of a model that was given by name or by its generator's path: without folders, for reports."""
+    if model.endswith(".safetensors") or os.sep in model:
+        return Path(model).stem.removesuffix("-generator")
+    return model
+
+
 def generator_path(model: str) -> Path:
     """The file of a generator, by name ("mini") or path.
 
@@ -193,7 +200,7 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     config, extra, tensors = _read(path, "generator")
     read = GeneratorConfig.from_dict(config)
     generator = _filled(lambda: TriPlaneGenerator(read), tensors, path)
-    return _for_use(generator, device), ModelInfo(model, path, sha256_of(path), extra)
+    return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
 
 
 def load_sibling(

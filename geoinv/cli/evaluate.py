@@ -1,17 +1,17 @@
-"""``geoinv eval``: figures on held-out heads or on photos."""
+"""``geoinv eval``: metrics on held-out heads or on photos."""
 
 from __future__ import annotations
 
-import time
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import notices
-from ..errors import UsageError
+from ..errors import PhotoError
 from ..inversion.methods import DEFAULT, METHODS, default_method
 from . import console
+from .console import Command
 from .options import (
     DeviceOpt,
     JsonOpt,
@@ -23,10 +23,12 @@ from .options import (
     TimeBudgetOpt,
     method_name,
     refinement_of,
+    refuse_together,
+    refuse_without,
 )
+from .photo_files import find_photos
 
 if TYPE_CHECKING:
-    from ..errors import PhotoError
     from ..evaluation import Figures
     from ..inversion import Refinement
     from ..session import Session
@@ -34,9 +36,14 @@ if TYPE_CHECKING:
 
 def evaluate(
     which: Annotated[
-        str, typer.Option("--set", help="heads: the held-out heads that ship with geoinv; or a folder of photos.")
+        str,
+        typer.Option(
+            "--set", help="heads, which ship with geoinv and are never trained on; or a folder of photos, or a photo."
+        ),
     ] = "heads",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many, from the first.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Number of heads or photos to measure, from the first.")
+    ] = None,
     ablation: Annotated[
         bool, typer.Option("--ablation", help="A row for each variant of the method, on the held-out heads.")
     ] = False,
@@ -66,13 +73,11 @@ def evaluate(
     quiet: QuietOpt = False,
 ) -> None:
     """Measure a model on held-out heads, whose truth is known, or on photos."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
     refinement = refinement_of(method, steps, time_budget, fixed_camera=False, seed=seed)
-    if no_geometry is not None and not ablation:
-        raise UsageError("--no-geometry goes with --ablation", "it is one of its rows")
-    if ablation and (which != "heads" or refinement is not None):
-        raise UsageError("--ablation takes neither --set nor --method", "it compares variants on the held-out heads")
+    refuse_without("--ablation", {"--no-geometry": no_geometry is not None and not ablation}, "it is one of its rows")
+    given = {"--set": which != "heads", "--method": method is not None}
+    refuse_together("--ablation", given if ablation else {}, "it compares variants on the held-out heads")
 
     from ..evaluation import rounded, table_rows
     from ..session import Session
@@ -80,21 +85,18 @@ def evaluate(
     photos = None if which == "heads" else _photos(Path(which), limit)
     session = Session.load(model, device, seed)
     if ablation:
-        _tell_ablation(session, limit, no_geometry, start, as_json=json_output)
+        _print_ablation(session, limit, no_geometry, run)
         return
     if refinement is not None:
         columns = _compared(session, photos, limit, method_name(method), refinement)
-        facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
-        _tell_compared(columns, facts, start, as_json=json_output)
+        _print_compared(columns, _record(session, which), session, run)
         return
     chosen = default_method(session) if method is None else METHODS[method.value]
     chosen.prepare(session)
     figures = _heads(session, limit, chosen.name) if photos is None else _photo_figures(session, photos, chosen.name)
-    if json_output:
-        facts = {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
-        facts["method"] = chosen.name
-        seconds = round(time.perf_counter() - start, 3)
-        console.print_json({**facts, **rounded(figures), "warnings": notices.given(), "seconds": seconds})
+    if run.as_json:
+        record = {**_record(session, which), "method": chosen.name}
+        run.result("", {**record, **rounded(figures)}, device=session.device)
         return
     rows = table_rows(figures)
     width = max(len(what) for what, _ in rows)
@@ -102,10 +104,16 @@ def evaluate(
         console.line(f"{what:<{width}}  {value:>8}")
 
 
-def _photos(folder: Path, limit: int | None) -> list[Path]:
-    from ..images import list_images
+def _record(session: Session, which: str) -> dict[str, Any]:
+    """What was measured, for JSON."""
+    return {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
 
-    return list_images(folder)[:limit]
+
+def _photos(path: Path, limit: int | None) -> list[Path]:
+    """The photos of a folder, or a single one."""
+    if not os.path.exists(path):
+        raise PhotoError(f"--set {path}: no such folder or photo", "give heads, a folder of photos, or a photo")
+    return [photo.path for photo in find_photos([path]).photos][:limit]
 
 
 def _heads(session: Session, limit: int | None, method: str) -> Figures:
@@ -155,13 +163,12 @@ def _compared(
         )
 
 
-def _tell_compared(columns: dict[str, Figures], facts: dict[str, str], start: float, *, as_json: bool) -> None:
+def _print_compared(columns: dict[str, Figures], record: dict[str, Any], session: Session, run: Command) -> None:
     from ..evaluation import compared_rows, rounded
 
-    if as_json:
+    if run.as_json:
         figures = {name: rounded(values) for name, values in columns.items()}
-        seconds = round(time.perf_counter() - start, 3)
-        console.print_json({**facts, **figures, "warnings": notices.given(), "seconds": seconds})
+        run.result("", {**record, **figures}, device=session.device)
         return
     rows = compared_rows(columns)
     width = max(len(what) for what, _ in rows)
@@ -170,9 +177,7 @@ def _tell_compared(columns: dict[str, Figures], facts: dict[str, str], start: fl
         console.line(" ".join([f"{what:<{width}}", *(f"{value:>10}" for value in values)]))
 
 
-def _tell_ablation(
-    session: Session, limit: int | None, no_geometry: Path | None, start: float, *, as_json: bool
-) -> None:
+def _print_ablation(session: Session, limit: int | None, no_geometry: Path | None, run: Command) -> None:
     from ..evaluation import COLUMNS, ablation_rows, candidates_of, evaluate_variants, load_held_out, rounded
 
     candidates = candidates_of(session, no_geometry)
@@ -182,13 +187,11 @@ def _tell_ablation(
         figures = evaluate_variants(
             candidates.variants, held_out, device=session.device, limit=limit, on_head=lambda done, _: update(done)
         )
-    if as_json:
-        facts = {"set": "heads", "heads": total, "model": session.info.name, "model_sha256": session.info.sha256}
+    if run.as_json:
         rows = [{"variant": name, **rounded(values)} for name, values in figures.items()]
         left_out = [{"variant": name, "reason": reason} for name, reason in candidates.left_out.items()]
-        seconds = round(time.perf_counter() - start, 3)
-        values = {"rows": rows, "left_out": left_out, "warnings": notices.given(), "seconds": seconds}
-        console.print_json({**facts, **values})
+        record = {**_record(session, "heads"), "heads": total}
+        run.result("", {**record, "rows": rows, "left_out": left_out}, device=session.device)
         return
     console.table([f"{total} held-out heads", *(heading for _, heading, _ in COLUMNS)], ablation_rows(figures))
     for name, reason in candidates.left_out.items():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..files import MAX_NAME_BYTES, atomic_path, shortened_name
+from ..files import MAX_NAME_BYTES, atomic_path, remove_leftovers, shortened_name
 from ..notices import notify
 
 if TYPE_CHECKING:
@@ -48,41 +50,57 @@ def shown_facts(session: Session, inversion: Inversion) -> dict[str, str]:
 
 
 def check_outputs(paths: Iterable[Path], *, overwrite: bool) -> None:
-    """Refuse results that exist, and folders that cannot be written to.
+    """Refuse results that exist, and folders that cannot be written to; remove what killed runs left half-written.
 
     Raises:
         UsageError: Naming the first of them.
     """
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise UsageError(f"cannot write {path}: it is a folder", "give the name of a file")
-        if path.exists() and not overwrite:
+        if os.path.lexists(path) and not overwrite:
             raise UsageError(f"{path} exists", "give --overwrite to replace it, or another --out")
         check_writable(path.parent)
+        _clean(os.path.abspath(path.parent))
+
+
+@cache
+def _clean(folder: str) -> None:
+    remove_leftovers(Path(folder), is_shared=True)
 
 
 def check_writable(folder: Path) -> None:
     """Refuse a folder that cannot be made or written to, without making it.
 
     Raises:
-        UsageError: The nearest existing folder above is a file, or is not writable.
+        UsageError: The nearest existing folder above is a file, may not be written to, or its disk is full.
     """
     place = folder.absolute()
-    while not place.exists() and place != place.parent:
+    while not os.path.lexists(place) and place != place.parent:
         place = place.parent
-    if not place.is_dir():
-        raise UsageError(f"cannot write to {folder}: {place} is not a folder", "give another --out")
+    if not os.path.isdir(place):
+        what = "a link to nothing" if place.is_symlink() and not os.path.exists(place) else "not a folder"
+        raise UsageError(f"cannot write to {folder}: {place} is {what}", "give another --out")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(f"cannot write to {folder}: permission denied", "give another --out")
+        reason, hint = _why_not(place)
+        raise UsageError(f"cannot write to {folder}: {reason}", hint)
+
+
+def _why_not(place: Path) -> tuple[str, str]:
+    """Say why a folder takes no files, and what to do."""
+    with suppress(OSError, AttributeError):  # Windows has no statvfs
+        if os.statvfs(place).f_flag & os.ST_RDONLY:
+            return f"the disk of {place} is read-only", "give an --out on another disk"
+    return f"no permission to write in {place}", "give another --out, or change the folder's permissions"
 
 
 def check_same_or_new(path: Path, picture: np.ndarray, *, overwrite: bool) -> None:
-    """Let a picture that exists pass if it is the very one to be written, as `align` makes it before `invert`.
+    """Refuse to replace a picture by another; the very same may be there, as `align` writes it before `invert`.
 
     Raises:
         UsageError: It is another picture.
     """
-    if overwrite or not path.exists():
+    if overwrite or not os.path.lexists(path):
         return
     import numpy as np
 
@@ -98,7 +116,7 @@ def check_same_or_new(path: Path, picture: np.ndarray, *, overwrite: bool) -> No
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """A JSON file, whole or not at all; the same values give the same bytes."""
+    """Write a JSON file, whole or not at all; the same values give the same bytes."""
     text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     with atomic_path(path) as temporary:
         # Undecodable bytes of a file name become \\udc80 to \\udcff, which JSON reads back as they were.

@@ -42,7 +42,7 @@ def test_methods_side_by_side(geoinv: Callable[..., Done]) -> None:
 
 
 def test_refuses(geoinv: Callable[..., Done]) -> None:
-    geoinv("eval", "--set", "nowhere").assert_fails(5, "nowhere")
+    geoinv("eval", "--set", "nowhere").assert_fails(5, "--set nowhere: no such folder or photo")
     Path("empty").mkdir()
     geoinv("eval", "--set", "empty").assert_fails(5, "no photos in empty")
     geoinv("eval").assert_fails(3, "held-out heads")

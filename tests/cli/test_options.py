@@ -100,3 +100,59 @@ def test_a_bounded_strength_is_in_names_json_and_warnings(geoinv: Callable[..., 
     assert [Path(path).name for path in done.json["files"]] == [f"{inverted.stem}_smile{applied:+g}.png"]
     assert done.json["warnings"] == [line.removeprefix("warning: ") for line in done.err.splitlines()]
     assert "is applied" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--fixed-camera"], ["--fixed-camera goes with --method optimise or pti"]),
+        (["--no-turntable", "--turntable", "gif"], ["--no-turntable does not go with --turntable"]),
+        (["--no-turntable", "--frames", "4"], ["--frames goes with a turntable"]),
+        (["--camera-label", "label.json", "--face", "2"], ["--camera-label does not go with --face"]),
+        (["--method", "pti", "--time-budget", "nan"], ["--time-budget", "nan"]),
+    ],
+)
+def test_invert_options(geoinv: Callable[..., Done], woman: Path, options: list[str], parts: list[str]) -> None:
+    geoinv("invert", woman, *options).assert_fails(2, *parts)
+    assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--ablation", "--method", "encoder"], ["--ablation does not go with --method"]),
+        (["--ablation", "--set", "photos"], ["--ablation does not go with --set"]),
+        (["--no-geometry", "x.safetensors"], ["--no-geometry goes with --ablation"]),
+    ],
+)
+def test_eval_options(geoinv: Callable[..., Done], options: list[str], parts: list[str]) -> None:
+    geoinv("eval", *options).assert_fails(2, *parts)
+
+
+def test_files_of_the_wrong_kind(geoinv: Callable[..., Done], woman: Path) -> None:
+    Path("deep.json").write_text('{"labels": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    Path("huge.json").write_text('{"labels": [["woman.jpg", [' + ", ".join(["1" + "0" * 400] * 25) + "]]]}")
+    Path("folder.json").mkdir()
+    for name, part in (("deep.json", "deep.json"), ("huge.json", "25 numbers"), ("folder.json", "folder.json")):
+        geoinv("invert", woman, "--camera-label", name).assert_fails(2, part)
+    Path("woman_report.json").write_text("{}")
+    geoinv("render", "woman_report.json").assert_fails(
+        3, "not a geoinv inversion", "make one with `geoinv invert PHOTO`"
+    )
+
+
+def test_what_killed_runs_left_is_removed(geoinv: Callable[..., Done], inverted: Path) -> None:
+    pytest.importorskip("fcntl")
+    Path("out").mkdir()
+    left = Path("out/.woman_turntable-0123abcd.part.mp4")
+    for path in (left, Path("out/.hidden"), Path("out/mine.part.mp4")):
+        path.touch()
+    assert geoinv("render", inverted, "--views", "1", "--out", "out").code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == [".hidden", "mine.part.mp4", "woman_views.png"]
+
+
+def test_models_are_named_without_their_folder(geoinv: Callable[..., Done], woman: Path, tiny_weights: Path) -> None:
+    path = tiny_weights / "mini-generator.safetensors"
+    done = geoinv("invert", woman, "--model", path, "--no-turntable", "--device", "cpu", "--json")
+    assert (done.code, done.json["model"]) == (0, "mini"), done.err
+    assert str(tiny_weights) not in Path("outputs/woman_report.json").read_text()
