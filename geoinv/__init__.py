@@ -23,7 +23,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .align import AlignedFace
-    from .camera import Camera, CameraPose
+    from .camera import CameraPose
     from .errors import (
         CheckpointError,
         GeoinvError,
@@ -33,24 +33,21 @@ if TYPE_CHECKING:
         ShapeError,
         UsageError,
     )
-    from .heads import Head
     from .images import read_image, write_image
     from .inversion import Inversion
-    from .models.render_output import RenderOutput
+    from .models.generator import RenderOutput
     from .session import Session, load
 
 _HOME = {
     "AlignedFace": "align",
-    "Camera": "camera",
     "CameraPose": "camera",
     "CheckpointError": "errors",
     "GeoinvError": "errors",
-    "Head": "heads",
     "Inversion": "inversion",
     "MissingDependencyError": "errors",
     "NativeBuildError": "errors",
     "PhotoError": "errors",
-    "RenderOutput": "models.render_output",
+    "RenderOutput": "models.generator",
     "Session": "session",
     "ShapeError": "errors",
     "UsageError": "errors",
@@ -61,11 +58,9 @@ _HOME = {
 
 __all__ = [
     "AlignedFace",
-    "Camera",
     "CameraPose",
     "CheckpointError",
     "GeoinvError",
-    "Head",
     "Inversion",
     "MissingDependencyError",
     "NativeBuildError",

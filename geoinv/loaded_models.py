@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +10,7 @@ import torch
 
 from .conventions import Orbit
 from .errors import MissingDetailsError, UsageError
+from .made_once import made_once
 from .notices import notify
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class LoadedModels:
         self.shown_with = None if shown_with is None else os.fspath(shown_with)
         torch.manual_seed(seed)
 
-    @cached_property
+    @made_once
     def _generator_and_info(self) -> tuple[TriPlaneGenerator, ModelInfo]:
         from .checkpoints.store import load_generator
 
@@ -97,7 +97,7 @@ class LoadedModels:
         """Name and hash of the generator."""
         return self._generator_and_info[1]
 
-    @cached_property
+    @made_once
     def _shown_generator_and_info(self) -> tuple[TriPlaneGenerator, ModelInfo] | None:
         if self.shown_with is None:
             return None
@@ -117,7 +117,7 @@ class LoadedModels:
         """Where the cameras of the generator stand."""
         return self.generator.config.orbit
 
-    @cached_property
+    @made_once
     def encoder(self) -> GlobalEncoder:
         """The encoder that belongs to the generator.
 
@@ -129,7 +129,7 @@ class LoadedModels:
 
         return load_encoder(self.model, self.device)[0]
 
-    @cached_property
+    @made_once
     def local_branch(self) -> LocalBranch:
         """The local branch that belongs to generator and encoder, which adds a photo's details.
 
@@ -150,21 +150,21 @@ class LoadedModels:
             notify(f"heads lack their photo's details (method encoder instead of hybrid): {error.message}")
             return None
 
-    @cached_property
+    @made_once
     def directions(self) -> Directions:
         """The generator's named edits."""
         from .editing import load_directions
 
         return load_directions(self.model, generator_sha256=self.info.sha256)
 
-    @cached_property
+    @made_once
     def reach(self) -> Reach:
         """How far edits may go."""
         from .editing import measure_reach
 
         return measure_reach(self.generator, self.directions)
 
-    @cached_property
+    @made_once
     def aligner(self) -> FaceAligner:
         """The face detector and cropper."""
         from .align import FaceAligner

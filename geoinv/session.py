@@ -6,8 +6,7 @@ The commands of ``geoinv`` are thin callers of this class.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from .inversion.encode import source_of
 from .inversion.kept_heads import KeptHeads
 from .inversion.methods import GivenPhoto
 from .loaded_models import Landmarks, LoadedModels
+from .made_once import made_once
 from .models.render_output import RenderOutput
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ Angles = float | Sequence[float]
 class Session(LoadedModels):
     """From photos to heads, views, edits and meshes, by the models that it loads; see :class:`LoadedModels`."""
 
-    @cached_property
+    @made_once
     def _heads(self) -> KeptHeads:
         return KeptHeads()
 
@@ -322,25 +322,17 @@ class Session(LoadedModels):
             bound = largest_scale(lambda scale: (descriptor(scaled(scale)) - before).norm().item(), limit)
         return scaled(bound.scale), bound
 
-    def mesh(
-        self,
-        inversion: Inversion,
-        *,
-        resolution: int = 192,
-        simplify: int | None = None,
-        on_progress: Callable[[float], None] | None = None,
-    ) -> trimesh.Trimesh:
+    def mesh(self, inversion: Inversion, *, resolution: int = 192, simplify: int | None = None) -> trimesh.Trimesh:
         """The head as one closed, coloured mesh in millimetres, y up.
 
         Args:
             inversion: From :meth:`invert` or :meth:`edit`.
             resolution: Cells along a side of the box of 370 mm.
             simplify: Reduce to about so many triangles; None keeps all.
-            on_progress: Called with the fraction of the work that is done, up to 1.
         """
         from .mesh import extract_mesh
 
-        return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
+        return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify)
 
 
 def load(

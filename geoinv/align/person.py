@@ -1,51 +1,41 @@
-"""The person in an aligned photo, cut out of the background."""
+"""The person in an aligned photo, cut out of the background.
+
+MediaPipe's selfie segmentation (Apache-2.0, see the NOTICE in ``weights/face``) knows people from furniture and plants
+by what they are. Colours alone (GrabCut) do not: on six portraits before shelves, grass and a skin-coloured wall its
+masks overlapped with the person's outline by 0.77 to 0.99 (0.90 in the mean), those of the network by 0.97 to 1.00. On
+the four examples the reconstruction fits the person as before (22.2, 28.2, 28.2, 25.6 dB; 1.4 more for the man) and no
+longer takes the background beside the head for hair (``psnr_db`` counts that background, and falls by up to 2.2).
+"""
 
 from __future__ import annotations
+
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_ROUNDS = 3
+from ..checkpoints.folders import weights_dir
+from .network import TFLiteNetwork
+
+_FILE = "selfie_segmentation.tflite"
+_OUTPUT = "activation_10"
+_SIDE = 256  # pixels of the network's input and output
 
 
-def person_mask(
-    photo: NDArray[np.uint8],  # [S, S, 3] RGB
-    likely: NDArray[np.bool_],  # [S, S]
-) -> NDArray[np.bool_]:
-    """[S, S] where the person is: GrabCut (Rother et al., SIGGRAPH 2004) about where one is likely.
+def person_mask(photo: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """[S, S] where an aligned photo [S, S, 3] RGB shows a person, with hair and clothes.
 
-    Args:
-        photo: An aligned photo.
-        likely: A guess, such as the outline of a reconstruction. Its core is taken for certain, and so is that far away
-            from it there is none; what lies between is decided by colours.
+    Raises:
+        CheckpointError: The network's file is missing or damaged.
     """
     side = photo.shape[0]
-    solid = likely.astype(np.uint8)
-    core = cv2.erode(solid, _disc(side // 6), borderValue=1)
-    labels = np.where(solid > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[core > 0] = cv2.GC_FGD
-    labels[cv2.dilate(solid, _disc(side // 3)) == 0] = cv2.GC_BGD
-    if not core.any() or solid.all():  # nothing to learn the person's colours from, or the background's
-        return likely
-    cv2.setRNGSeed(0)  # it clusters colours from random starts
-    models = np.zeros((1, 65)), np.zeros((1, 65))  # the rectangle is read in another mode alone
-    cv2.grabCut(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), labels, (0, 0, 1, 1), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found: NDArray[np.bool_] = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    return found
+    small = cv2.resize(photo, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA if side > _SIDE else cv2.INTER_LINEAR)
+    (certainty,) = _network()(small.astype(np.float32) / 255.0, (_OUTPUT,))
+    whole = cv2.resize(certainty.reshape(_SIDE, _SIDE), (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole > 0.5, np.bool_)
 
 
-def likely_person(landmarks: NDArray[np.floating], side: int) -> NDArray[np.bool_]:
-    """[side, side] where a head with hair and shoulders is likely about the landmarks [N, 2] in pixels of that side."""
-    left, top, width, height = cv2.boundingRect(np.round(landmarks).astype(np.int32))
-    centre = (int(left + width / 2), int(top + 0.38 * height))
-    mask = np.zeros((side, side), np.uint8)
-    cv2.ellipse(mask, centre, (int(0.78 * width), int(0.85 * height)), 0.0, 0.0, 360.0, 1, -1)
-    shoulders = slice(max(0, int(centre[0] - 1.2 * width)), int(centre[0] + 1.2 * width))
-    mask[int(top + 1.05 * height) :, shoulders] = 1
-    return mask > 0
-
-
-def _disc(diameter: int) -> NDArray[np.uint8]:
-    side = diameter | 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+@cache
+def _network() -> TFLiteNetwork:
+    return TFLiteNetwork(weights_dir() / "face" / _FILE)

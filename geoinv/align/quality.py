@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .crop import inside_photo, scale_of
+from .covers import cover_warnings
+from .crop import apply_affine, inside_photo, scale_of
 from .face import FloatArray, ImageArray
 
 MIN_CROP_SIDE = 192
@@ -61,7 +62,8 @@ def quality_warnings(
         found.append(f"strong tilt (pitch {pitch_deg:+.0f} degrees): expect a poor fit")
     x, y = landmarks[:, 0], landmarks[:, 1]
     cut_off = float(((x < 0) | (x > width) | (y < 0) | (y > height)).mean())
-    outside = 1.0 - float(inside_photo(matrix, (width, height), size).mean())
+    inside = inside_photo(matrix, (width, height), size)
+    outside = 1.0 - float(inside.mean())
     if cut_off > 0.01:
         found.append(
             f"face cut off by the photo's edge: {100 * cut_off:.0f} % of its landmarks and {100 * outside:.0f} % of "
@@ -71,7 +73,7 @@ def quality_warnings(
         found.append(f"face near the photo's edge: {100 * outside:.0f} % of the crop lies outside, it is guessed")
     if residual > MAX_RESIDUAL:
         found.append("unusual landmarks: the face may be covered, or not be a face")
-    return tuple(found)
+    return (*found, *cover_warnings(crop, apply_affine(matrix, landmarks), inside))
 
 
 def sharpness(crop: ImageArray) -> float:

@@ -87,6 +87,7 @@ def align(
             "yaw_deg": round(float(aligned.yaw_deg), 3),
             "pitch_deg": round(float(aligned.pitch_deg), 3),
             "roll_deg": round(float(aligned.roll_deg), 3),
+            "outside_fraction": round(aligned.outside_fraction, 4),
             "warnings": [*aligned.warnings, *notices.given()],
         }
         geometry: dict[str, Any] = {

@@ -224,7 +224,7 @@ def seen_of(made: Inverted) -> SeenHead:
     from ..present.seen import seen_cameras, seen_head
 
     views = list(view_pairs(made.head, seen_cameras(made.head.orbit)))
-    return seen_head(made.inversion.photo, made.views, views)
+    return seen_head(made.inversion.photo, made.views, views, made.inversion.inside)
 
 
 def report(inversion: Inversion) -> dict[str, Any]:
@@ -238,6 +238,7 @@ def report(inversion: Inversion) -> dict[str, Any]:
         "yaw_deg": round(yaw_deg, 3),
         "pitch_deg": round(pitch_deg, 3),
         "roll_deg": round(roll_deg, 3),
+        "outside_fraction": round(inversion.outside_fraction, 4),
         "model": inversion.generator,
         "model_sha256": inversion.generator_sha256,
         "seed": inversion.seed,

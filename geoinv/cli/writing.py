@@ -64,7 +64,10 @@ def write_sheet(session: Session, inversion: Inversion, path: Path, views: int, 
 
 def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> RenderOutput | None:
     """The head as the photo sees it, where a kind of picture needs it."""
-    return session.render(inversion) if "seen" in kinds else None
+    from ..images.tensors import mask_tensor
+    from ..models.source_view import cut_off
+
+    return cut_off(session.render(inversion), mask_tensor(inversion.inside)) if "seen" in kinds else None
 
 
 def write_pictures(

@@ -139,5 +139,6 @@ def _picture(render: RenderOutput) -> Tensor:
 
 
 def face_hull(face: AlignedFace) -> NDArray[np.uint8]:
-    """[512, 512], 1 inside the convex hull of the landmarks: the face without hair, ears and background."""
-    return landmark_hull(face.landmarks, face.image.shape[:2])
+    """[512, 512], 1 inside the convex hull of the landmarks: the face without hair, ears and background, as far as the
+    photo shows it."""
+    return landmark_hull(face.landmarks, face.image.shape[:2]) * face.inside.astype(np.uint8)

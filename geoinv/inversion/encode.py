@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
 from ..heads import DetailedHead, Head, PlainHead, ViewPair
-from ..images.tensors import at_side, photo_tensor
-from ..models.source_view import SourceView
+from ..images.tensors import at_side, mask_tensor, photo_tensor
+from ..models.source_view import SourceView, cut_off
 from .reconstruct import Reconstructed, reconstruct
 from .saved import Inversion, PhotoDetails
 
@@ -86,7 +87,7 @@ def encode_face(
         CheckpointError: The encoder's codes do not fit the generator, or are not finite.
     """
     pictures = photo_tensor(face.image).to(generator.w_avg.device)
-    made = reconstruct(pictures, encoder, generator, branch, pose=pose)
+    made = reconstruct(pictures, encoder, generator, branch, pose=pose, inside=mask_tensor(face.inside).to(pictures))
     return _inverted(face, made, "encoder" if branch is None else "hybrid", provenance)
 
 
@@ -108,11 +109,11 @@ def mean_face(
 
 def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: Provenance) -> Inverted:
     """The inversion of a reconstructed head; of a detailed one, metrics of the code alone go with it as encoder's."""
-    details, metrics = None, fit_metrics(made.views.plain, face.image)
+    details, metrics = None, fit_metrics(made.views.plain, face.image, face.inside)
     if isinstance(made.head, DetailedHead):
         details = details_of(made.head.source)
         before = {"encoder_psnr_db": metrics["psnr_db"]}
-        metrics = metrics | before | fit_metrics(made.views.shown, face.image)
+        metrics = metrics | before | fit_metrics(made.views.shown, face.image, face.inside)
     inversion = Inversion(
         w_plus=made.head.plain.w_plus.float().cpu(),
         camera=made.pose.as_vector()[0].float().cpu(),
@@ -145,8 +146,13 @@ def source_of(details: PhotoDetails, inversion: Inversion, head: PlainHead) -> S
     return SourceView(residual, depth[None], color, inversion.pose.camera(head.orbit).to(device))
 
 
-def fit_metrics(reconstruction: RenderOutput, photo: np.ndarray) -> dict[str, float]:
-    """How well a reconstruction fits its photo, over its own head (alpha above one half).
+def fit_metrics(reconstruction: RenderOutput, photo: NDArray[np.uint8], inside: NDArray[np.bool_]) -> dict[str, float]:
+    """How well a reconstruction fits its photo, over its own head (alpha above one half) inside of the photo.
+
+    Args:
+        reconstruction: The head in the photo's view.
+        photo: [H, H, 3] the aligned photo.
+        inside: [H, H] which of its pixels show the photo; the others are padding.
 
     Returns:
         ``psnr_db`` over the head's pixels (peak 1), and ``head_share``, the part of the picture that they are. Hair or
@@ -155,7 +161,7 @@ def fit_metrics(reconstruction: RenderOutput, photo: np.ndarray) -> dict[str, fl
     reconstruction = reconstruction.cpu()
     target = at_side(photo_tensor(photo), reconstruction.color.shape[-1])
     image = reconstruction.color / reconstruction.alpha.clamp(min=1e-3)
-    is_head: Tensor = reconstruction.alpha[0, 0] > 0.5
+    is_head: Tensor = cut_off(reconstruction, mask_tensor(inside)).alpha[0, 0] > 0.5
     fraction = float(is_head.float().mean())
     if fraction == 0.0:
         return {"psnr_db": 0.0, "head_share": 0.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -22,18 +23,21 @@ class KeptHeads:
 
     def __init__(self) -> None:
         self._heads: OrderedDict[bytes, Head] = OrderedDict()
+        self._lock = threading.RLock()  # of several threads that ask for one head, one makes it
 
     def get(self, inversion: Inversion, make: Callable[[Inversion], Head]) -> Head:
         """The head of an inversion, made where it is not kept."""
         key = _key(inversion)
-        if key not in self._heads:
-            self._keep(key, make(inversion))
-        self._heads.move_to_end(key)
-        return self._heads[key]
+        with self._lock:
+            if key not in self._heads:
+                self._keep(key, make(inversion))
+            self._heads.move_to_end(key)
+            return self._heads[key]
 
     def keep(self, inversion: Inversion, head: Head) -> None:
         """Keep a head that was made already."""
-        self._keep(_key(inversion), head)
+        with self._lock:
+            self._keep(_key(inversion), head)
 
     def _keep(self, key: bytes, head: Head) -> None:
         self._heads[key] = head

@@ -67,6 +67,7 @@ def reconstruct(
     *,
     pose: CameraPose | None = None,
     persons: Tensor | None = None,
+    inside: Tensor | None = None,
     alignment: Alignment = "hybrid",
 ) -> Reconstructed:
     """Heads of photos by one pass of the encoder, and of the local branch where there is one.
@@ -78,6 +79,7 @@ def reconstruct(
         branch: The local branch that was trained for both; None for heads without details.
         pose: The photos' cameras, where they are known; else the encoder's.
         persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default.
+        inside: [B, 1, H, H] in [0, 1], 0 where the pictures are padded beyond their photos' edges; None where none is.
         alignment: Which of the branch's features are used.
 
     Raises:
@@ -99,7 +101,7 @@ def reconstruct(
     made = Reconstructed(PlainHead(generator, w_plus), CameraPose.from_vector(vectors))
     if branch is None:
         return made
-    return with_details(made, pictures, branch, persons=persons, alignment=alignment)
+    return with_details(made, pictures, branch, persons=persons, inside=inside, alignment=alignment)
 
 
 def with_details(
@@ -108,25 +110,24 @@ def with_details(
     branch: LocalBranch,
     *,
     persons: Tensor | None = None,
+    inside: Tensor | None = None,
     alignment: Alignment = "hybrid",
 ) -> Reconstructed:
     """Heads with the details that their photos show beyond their codes; arguments are those of :func:`reconstruct`."""
     seen = made.plain_view
     side = seen.color.shape[-1]
     pictures = at_side(pictures, side)
-    persons = persons_in(pictures, seen) if persons is None else at_side(persons, side)
-    source = SourceView.from_photo(pictures, persons, seen)
+    persons = persons_in(pictures) if persons is None else at_side(persons, side)
+    source = SourceView.from_photo(pictures, persons, seen, inside)
     return Reconstructed(DetailedHead(made.head.plain, branch, source, alignment=alignment), made.pose, seen)
 
 
-def persons_in(photos: Tensor, reconstruction: RenderOutput) -> Tensor:
-    """[B, 1, H, H] in [0, 1]: where photos [B, 3, H, H] in [0, 1] show the person whose reconstruction is given.
+def persons_in(photos: Tensor) -> Tensor:
+    """[B, 1, H, H] in [0, 1]: where photos [B, 3, H, H] in [0, 1] show a person.
 
-    The reconstruction may be wider than the person, and then stands before the photo's background.
+    A reconstruction may be wider than its person, and then stands before the photo's background.
     """
     from ..align.person import person_mask
 
-    solid = (reconstruction.alpha > 0.5).cpu().numpy()
-    masks = [person_mask(photo_bytes(photo[None]), alpha[0]) for photo, alpha in zip(photos, solid, strict=True)]
-    stacked = torch.stack([torch.from_numpy(mask).float() for mask in masks])[:, None]
-    return torch.nn.functional.avg_pool2d(stacked, 3, stride=1, padding=1).to(photos.device)
+    masks = [torch.from_numpy(person_mask(photo_bytes(photo[None]))).float() for photo in photos]
+    return torch.nn.functional.avg_pool2d(torch.stack(masks)[:, None], 3, stride=1, padding=1).to(photos.device)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .._version import __version__
@@ -126,6 +127,18 @@ class Inversion:
         """
         yaw, pitch, roll = (float(angle) for angle in torch.rad2deg(self.camera[:3]))
         return yaw, pitch, roll + self.removed_roll_deg
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """[512, 512] which pixels of the aligned photo show the photo; the others are padding, which shows nothing."""
+        from ..align.crop import inside_photo  # here, because it loads OpenCV
+
+        return inside_photo(self.crop, self.source_size, CROP_SIZE)
+
+    @property
+    def outside_fraction(self) -> float:
+        """The part of the aligned photo that lies outside of the photo, 0 to 1."""
+        return 1.0 - float(self.inside.mean())
 
     def edited(self, w_plus: Tensor, edits: dict[str, float]) -> Inversion:
         """The same photo and camera with another code; ``edits`` are added to those already made."""

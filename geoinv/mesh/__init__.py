@@ -1,13 +1,12 @@
 """Heads as closed, coloured triangle meshes: extraction from density, simplification, files."""
 
-from .export import FORMATS, MeshFormat, check_mesh_suffix, write_mesh
+from .export import MESH_SUFFIXES, check_mesh_suffix, write_mesh
 from .extract import extract_head, extract_mesh
 from .head_mesh import HeadMesh
 
 __all__ = [
-    "FORMATS",
+    "MESH_SUFFIXES",
     "HeadMesh",
-    "MeshFormat",
     "check_mesh_suffix",
     "extract_head",
     "extract_mesh",

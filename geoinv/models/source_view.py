@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..camera import Camera
 from ..camera.visibility import visibility
+from ..images.tensors import wholly
 from .render_output import RenderOutput
 
 
@@ -19,7 +20,8 @@ class SourceView:
 
     Args:
         residual: [B, 3, 2S, 2S] the photo minus the reconstruction, where both show the person.
-        depth: [B, 1, S, S] of the reconstruction along the optical axis in world units, 0 where it is not solid.
+        depth: [B, 1, S, S] of the reconstruction along the optical axis in world units, 0 where it is not solid and
+            beyond the photo's edges: what has no depth there counts as hidden.
         color: [B, 3, S, S] of the reconstruction, in [0, 1], premultiplied.
         camera: The photo's, of B views.
     """
@@ -30,15 +32,22 @@ class SourceView:
     camera: Camera
 
     @classmethod
-    def from_photo(cls, photo: Tensor, person: Tensor, reconstruction: RenderOutput) -> SourceView:
+    def from_photo(
+        cls, photo: Tensor, person: Tensor, reconstruction: RenderOutput, inside: Tensor | None = None
+    ) -> SourceView:
         """What photos show, rounded to float16 as files keep it, so that a head is the same before and after a file.
 
         Args:
             photo: [B, 3, 2S, 2S] in [0, 1].
             person: [B, 1, 2S, 2S] in [0, 1], where the photo shows the person.
             reconstruction: The head in the photo's view.
+            inside: [B, 1, H, H] in [0, 1], 0 where the aligned photo is padded beyond the photo's edges; None where it
+                is not padded.
         """
         residual = (photo * reconstruction.alpha - reconstruction.color) * person
+        if inside is not None:
+            residual = residual * _faded(wholly(inside, residual.shape[-1]))
+            reconstruction = cut_off(reconstruction, inside)
         color = F.avg_pool2d(reconstruction.color, 2)
         residual, depth, color = (part.half().float() for part in (residual, solid_depth(reconstruction), color))
         return cls(residual, depth, color, reconstruction.camera)
@@ -55,6 +64,24 @@ class SourceView:
         [B, N, 1], and the reconstruction's colour there [B, N, 3]."""
         positions, _ = self.camera.project(points)
         return positions, visibility(points, self.depth, self.camera), sampled(self.color, positions)
+
+
+def _faded(mask: Tensor) -> Tensor:
+    """A mask [B, 1, H, H] of 0 and 1 that rises from 0 at its edges to 1 within a thirtieth of the side: where a photo
+    ends, details end without a seam. The edges of the picture itself are none."""
+    reach = 2 * (mask.shape[-1] // 30) + 1
+    near = F.avg_pool2d(mask, reach, stride=1, padding=reach // 2, count_include_pad=False)
+    return mask * (2.0 * near - 1.0).clamp(min=0.0)
+
+
+def cut_off(view: RenderOutput, inside: Tensor) -> RenderOutput:
+    """A view in a photo's camera that is empty beyond the photo's edges, where a photo shows nothing.
+
+    Args:
+        view: B views.
+        inside: [B, 1, H, H] in [0, 1], 0 where the aligned photo is padded.
+    """
+    return replace(view, alpha=view.alpha * wholly(inside, view.alpha.shape[-1]))
 
 
 def solid_depth(view: RenderOutput) -> Tensor:

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..camera.orbits import poses_at
 from ..conventions import Orbit
-from .pictures import Picture, change_picture, color_picture
+from ..images.tensors import mask_tensor
+from ..models.source_view import cut_off
+from .pictures import Picture, change_picture, color_picture, tinted_where
 from .sheets import row, stack
 from .view_pictures import depth_alpha, resized, seen_of_view, view_pictures
 
@@ -46,22 +50,29 @@ def seen_cameras(orbit: Orbit) -> Camera:
     return poses_at([math.radians(yaw) for yaw in YAWS_DEG]).camera(orbit)
 
 
-def seen_head(photo: Picture, own: ViewPair, views: Sequence[ViewPair]) -> SeenHead:
+def seen_head(
+    photo: Picture, own: ViewPair, views: Sequence[ViewPair], inside: NDArray[np.bool_] | None = None
+) -> SeenHead:
     """What was seen of a head.
 
     Args:
         photo: The aligned photo, uint8 [H, H, 3].
         own: The head as its photo sees it.
         views: Through the cameras of :func:`seen_cameras`, one each.
+        inside: [H, H] which pixels of the aligned photo show the photo, not padding; None where all do.
     """
     shown = [view.shown.cpu() for view in views]
-    seen = [seen_of_view(view, own.shown) for view in shown]
+    source = own.shown.cpu()
+    if inside is not None:
+        source = cut_off(source, mask_tensor(inside))
+        photo = tinted_where(photo, (~inside).astype(np.float32))
+    seen = [seen_of_view(view, source) for view in shown]
     counts = torch.tensor([float(mask.sum()) for mask in seen])
     solid = torch.tensor([float((depth_alpha(view) > 0.5).sum()) for view in shown])
     percents = (100.0 * counts / solid.clamp(min=1.0)).tolist()
     sides = [f"{yaw:+d} deg" if yaw else "front" for yaw in YAWS_DEG]
     labels = [f"{side}, {percent:.0f} % seen" for side, percent in zip(sides, percents, strict=True)]
-    pictures = [view_pictures(view, ["seen"], source=own.shown)[0] for view in shown]
+    pictures = [view_pictures(view, ["seen"], source=source)[0] for view in shown]
     sheet = row([resized(photo, pictures[0].shape[0]), *pictures], labels=["photo; violet: not seen", *labels])
     share = round(float(counts.sum() / solid.sum().clamp(min=1.0)), 4)
     if own.plain is own.shown:

@@ -1,44 +1,61 @@
-"""The person is told from the background by colour, where a guess about the outline is wrong."""
+"""The person's outline is found by what a person is, whatever the background looks like."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
-from geoinv.align.person import likely_person, person_mask
+from geoinv.align import FaceAligner
+from geoinv.align.person import person_mask
+from geoinv.images import read_image
 
-SIDE = 96
-
-
-def disc(radius: float) -> np.ndarray:
-    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2 + 0.5
-    return np.hypot(x, y) < radius
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def photo_of(person: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0.0, 6.0, (SIDE, SIDE, 3))
-    colors = np.where(person[..., None], (190, 130, 100), (60, 110, 160))
-    return np.clip(colors + noise, 0, 255).astype(np.uint8)
+def shelves() -> np.ndarray:
+    """[512, 512, 3] books of many colours."""
+    rng = np.random.default_rng(0)
+    picture = np.full((512, 512, 3), (120, 85, 60), np.uint8)
+    for bottom in range(80, 513, 80):
+        for left in range(0, 512, 16):
+            top = bottom - int(rng.integers(40, 72))
+            picture[top : bottom - 6, left : left + 14] = rng.integers(20, 230, 3)
+    return picture
 
 
-@pytest.mark.parametrize("guess", [24, 30, 36])
-def test_outline_is_that_of_the_photo(guess: int) -> None:
-    found = person_mask(photo_of(disc(30)), disc(guess))
-    assert (found != disc(30)).mean() < 0.01
+def grass() -> np.ndarray:
+    """[512, 512, 3] green blades."""
+    rng = np.random.default_rng(0)
+    picture = np.full((512, 512, 3), (60, 100, 40), np.uint8)
+    for _ in range(9000):
+        x, y = (int(place) for place in rng.integers(0, 512, 2))
+        color = [int(rng.integers(low, high)) for low, high in ((40, 140), (90, 190), (20, 80))]
+        cv2.line(picture, (x, y), (x + int(rng.integers(-8, 8)), y - int(rng.integers(8, 30))), color, 1, cv2.LINE_AA)
+    return picture
 
 
-def test_same_photo_same_mask() -> None:
-    masks = [person_mask(photo_of(disc(30)), disc(26)) for _ in range(2)]
-    assert np.array_equal(*masks)
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
 
 
-@pytest.mark.parametrize("guess", [np.zeros((SIDE, SIDE), bool), np.ones((SIDE, SIDE), bool)])
-def test_a_guess_that_tells_nothing_is_kept(guess: np.ndarray) -> None:
-    assert np.array_equal(person_mask(photo_of(disc(30)), guess), guess)
+@pytest.mark.parametrize("name", ["elder", "man", "selfie", "woman"])
+def test_outline_does_not_depend_on_the_background(aligner: FaceAligner, name: str) -> None:
+    photo = aligner.align(read_image(EXAMPLES / f"{name}.jpg")).image
+    plain = person_mask(photo)
+    assert 0.3 < plain.mean() < 0.9 and plain[100:400, 200:312].all()
+    soft = cv2.GaussianBlur(plain.astype(np.float32), (0, 0), 1.0)[..., None]
+    for behind in (shelves(), grass()):
+        assert overlap(person_mask((photo * soft + behind * (1.0 - soft)).astype(np.uint8)), plain) > 0.96
 
 
-def test_likely_person_by_hand() -> None:
-    """A face of 20 x 30 pixels with its top left at (38, 30)."""
-    likely = likely_person(np.array([[38, 30], [57, 59], [38, 59]], float), SIDE)
-    assert likely[45, 48] and likely[20, 48] and likely[90, 30]  # face, hair, shoulder
-    assert not likely[45, 10] and not likely[5, 48]
+def test_nobody() -> None:
+    assert person_mask(grass()).mean() < 0.05
+
+
+def test_mask_has_the_size_of_the_photo(aligner: FaceAligner) -> None:
+    photo = aligner.align(read_image(EXAMPLES / "woman.jpg")).image
+    small = cv2.resize(photo, (256, 256), interpolation=cv2.INTER_AREA)
+    assert overlap(person_mask(small), person_mask(photo)[::2, ::2]) > 0.99

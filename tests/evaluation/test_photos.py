@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from tests.ellipsoid_head import EllipsoidConfig, EllipsoidGenerator, EllipsoidH
 class Face:
     image: np.ndarray
     landmarks: np.ndarray
+    inside: np.ndarray = field(default_factory=lambda: np.ones((512, 512), bool))
 
 
 @dataclass
@@ -121,3 +122,11 @@ def test_face_hull():
     mask = face_hull(Face(np.zeros((512, 512, 3), np.uint8), marks))
     assert mask[150, 150] == 1 and mask[90, 150] == 0 and mask[150, 210] == 0
     assert int(mask.sum()) == pytest.approx(100 * 100, rel=0.03)
+
+
+def test_face_hull_ends_with_the_photo():
+    marks = np.array([[100.0, 100.0, 0.0], [200.0, 100.0, 0.0], [200.0, 200.0, 0.0], [100.0, 200.0, 0.0]])
+    inside = np.ones((512, 512), bool)
+    inside[:, 150:] = False
+    mask = face_hull(Face(np.zeros((512, 512, 3), np.uint8), marks, inside))
+    assert mask[150, 140] == 1 and not mask[:, 150:].any()

@@ -44,6 +44,13 @@ def test_round_trip(tmp_path: Path) -> None:
     assert (again.seed, again.version) == (3, inversion.version)
 
 
+def test_padding_is_known_from_the_crop() -> None:
+    """A photo of 640 x 480 whose left edge lies at x = 128 of the aligned photo, and which is larger elsewhere."""
+    inversion = make_inversion(crop=np.array([[2.0, 0.0, 128.0], [0.0, 2.0, -100.0]]))
+    assert not inversion.inside[:, :128].any() and inversion.inside[:, 128:].all()
+    assert inversion.outside_fraction == 0.25
+
+
 def test_details_travel_and_stay_through_edits(tmp_path: Path) -> None:
     details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
     again = Inversion.load(make_inversion(details=details).save(tmp_path / "a.geoinv"))

@@ -60,6 +60,21 @@ def test_residual_and_depth_by_hand() -> None:
     assert torch.allclose(source.color[0, 0], torch.tensor([[0.25, 0.05], [0.25, 0.05]]).half().float())
 
 
+def test_padding_shows_nothing() -> None:
+    """Of 60 x 60 pixels the right 20 lie beyond the photo's edge, the 3 before them fade."""
+    alpha, depth = torch.ones(1, 1, 60, 60), torch.full((1, 1, 30, 30), 2.5)
+    view = RenderOutput(torch.zeros(1, 3, 60, 60), alpha, depth, camera())
+    inside = torch.ones(1, 1, 120, 120)
+    inside[..., 80:] = 0.0
+    source = SourceView.from_photo(torch.full((1, 3, 60, 60), 0.5), alpha, view, inside)
+    assert (source.residual[..., :37] == 0.5).all() and (source.residual[..., 40:] == 0.0).all()
+    fading = source.residual[0, 0, 30, 37:40]
+    assert (fading.diff() < 0.0).all() and 0.0 < fading[2] < 0.5
+    assert (source.depth[..., :20] == 2.5).all() and (source.depth[..., 20:] == 0.0).all()
+    whole = SourceView.from_photo(torch.full((1, 3, 60, 60), 0.5), alpha, view, torch.ones(1, 1, 120, 120))
+    assert (whole.residual == 0.5).all() and (whole.depth == 2.5).all()
+
+
 def test_rays_of_a_view_hit_its_surface(head: PlainHead) -> None:
     view = head.view(camera(YAW))
     rays = QueryRays.from_view(view)

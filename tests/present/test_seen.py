@@ -63,6 +63,17 @@ def test_a_photo_from_the_side_shows_less() -> None:
     assert seen_from(1.2).share < seen_from(0.0).share
 
 
+def test_padding_was_not_seen() -> None:
+    """The right half of the aligned photo lies beyond the photo's edge."""
+    inside = np.ones((512, 512), bool)
+    inside[:, 256:] = False
+    half, whole = seen_head(PHOTO, view_from(0.0), sides(), inside), seen_from(0.0)
+    assert 0.4 * whole.share < half.share < 0.6 * whole.share
+    photo, left, front, right = panels(half.picture)
+    assert violet_share(photo[:, :32]) == 0.0 and violet_share(photo[:, 32:]) > 20.0
+    assert violet_share(front[:, 36:]) > violet_share(front[:, :28]) + 10.0
+
+
 def test_cameras() -> None:
     vectors = CameraPose.from_cam2world(seen_cameras(FACE_ORBIT).cam2world).as_vector()
     assert torch.rad2deg(vectors[:, 0]).tolist() == pytest.approx(YAWS_DEG, abs=1e-3)

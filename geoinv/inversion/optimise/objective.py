@@ -72,7 +72,7 @@ class HeadObjective:
             self._anchors = _points_about_surface(start, pose, self._random)
             self._anchor_opacity = _opacity(start, self._anchors)
             self._likeness_photo = self._likeness_target()
-        is_hair = (self.start_alpha > 0.5) & ~target.is_face
+        is_hair = (self.start_alpha > 0.5) & ~target.is_face & target.is_inside
         kinds = {"face": target.is_face, "hair": is_hair, "elsewhere": ~target.is_face & ~is_hair}
         self._pixels = {kind: mask.nonzero()[:, 0].cpu() for kind, mask in kinds.items()}
         fixed = torch.Generator().manual_seed(seed + 1)
@@ -127,13 +127,20 @@ class HeadObjective:
     def _likeness_target(self) -> Tensor:
         """The photo at the very positions that :meth:`_likeness_picture` looks at."""
         side = self.target.side
-        return crop_about(face_square(self.target.color.T.reshape(1, 3, side, side)))
+        square = face_square(self.target.color.T.reshape(1, 3, side, side))
+        return crop_about(self._grey_outside(square))
+
+    def _grey_outside(self, square: Tensor) -> Tensor:
+        """The face's square [1, 3, H, H], grey beyond the photo's edges, so that nothing is compared there."""
+        side = self.target.side
+        inside = (face_square(self.target.is_inside.float().reshape(1, 1, side, side)) > 0.999).float()
+        return square * inside + GREY * (1.0 - inside)
 
     def _likeness_picture(self, head: PlainHead, camera: Camera) -> Tensor:
         """The head; only the square that the networks cut out is rendered."""
         output = head.trace(*camera.rays(face_positions(camera.cam2world.device)))
         color = output.features[0, :, :3] + (1.0 - output.alpha[0, :, None]) * GREY
-        return crop_about(color.T.reshape(1, 3, FACE_SIDE, FACE_SIDE).clamp(0.0, 1.0))
+        return crop_about(self._grey_outside(color.T.reshape(1, 3, FACE_SIDE, FACE_SIDE).clamp(0.0, 1.0)))
 
 
 def _robust(error: Tensor) -> Tensor:

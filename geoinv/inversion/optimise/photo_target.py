@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...camera import pixel_centres
+from ...images.tensors import wholly
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class PhotoTarget:
 
     Args:
         color: [S * S, 3] in [0, 1], each the mean of the pixels it covers.
-        is_face: [S * S] bool.
+        is_face: [S * S] bool; False in padding.
+        is_inside: [S * S] bool, False where the picture is padded beyond the photo's edges: nothing is compared there.
         pixels: [S * S, 2] normalised positions (x, y) of the rays.
     """
 
     color: Tensor
     is_face: Tensor
+    is_inside: Tensor
     pixels: Tensor
 
     @classmethod
@@ -38,11 +41,16 @@ class PhotoTarget:
         face: Tensor,  # [H, H] 1 on the face, 0 elsewhere
         side: int,
         device: torch.device | None = None,
+        *,
+        inside: Tensor | None = None,  # [H, H] 0 where the picture is padded; None without padding
     ) -> PhotoTarget:
         """The target at ``side``, on a device."""
+        inside = torch.ones_like(face) if inside is None else inside
+        is_inside = wholly(inside[None, None], side).flatten() > 0.5
         color = functional.interpolate(picture, size=(side, side), mode="area")[0].flatten(1).T
-        share = functional.interpolate(face[None, None].float(), size=(side, side), mode="area").flatten()
-        return cls(color.to(device), (share > 0.5).to(device), pixel_centres(side, device))
+        covered = functional.interpolate(face[None, None].float(), size=(side, side), mode="area").flatten()
+        is_face = (covered > 0.5) & is_inside
+        return cls(color.to(device), is_face.to(device), is_inside.to(device), pixel_centres(side, device))
 
     @property
     def side(self) -> int:

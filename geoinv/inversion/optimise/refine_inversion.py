@@ -15,7 +15,7 @@ from ...camera import CameraPose
 from ...camera.orbits import turned
 from ...faces.identity import identity_descriptor
 from ...heads import Head, ViewPair
-from ...images.tensors import at_side, photo_tensor
+from ...images.tensors import GREY, at_side, photo_tensor, wholly
 from ...metrics.image import psnr_db
 from ..encode import Inverted, fit_metrics
 from .photo_target import PhotoTarget
@@ -50,8 +50,8 @@ def refine_inversion(
     """
     device = generator.w_avg.device
     inversion = start.inversion
-    photo, mask = photo_tensor(inversion.photo), torch.from_numpy(face)
-    target = PhotoTarget.from_picture(photo, mask, generator.config.neural_resolution, device)
+    photo, mask, inside = photo_tensor(inversion.photo), torch.from_numpy(face), torch.from_numpy(inversion.inside)
+    target = PhotoTarget.from_picture(photo, mask, generator.config.neural_resolution, device, inside=inside)
     estimate = HeadEstimate(inversion.w_plus.to(device), inversion.camera.to(device))
     run = refine_head(generator, estimate, target, settings, on_step)
     best = run.estimate
@@ -62,12 +62,12 @@ def refine_inversion(
             inversion.method: (start.head.plain, estimate.pose, start.views.plain),
             "": (head, best.pose, view),
         }
-        metrics = compared_metrics(heads, photo, mask)
+        metrics = compared_metrics(heads, photo, mask, inside)
     refined = replace(
         inversion,
         w_plus=best.w_plus.float().cpu(),
         camera=best.camera.float().cpu(),
-        metrics={**fit_metrics(view, inversion.photo), **metrics},
+        metrics={**fit_metrics(view, inversion.photo, inversion.inside), **metrics},
         steps=run.steps,
         tuning=dict(best.tuning),
     )
@@ -78,9 +78,10 @@ def compared_metrics(
     heads: Mapping[str, tuple[Head, CameraPose, RenderOutput]],
     photo: Tensor,  # [1, 3, 512, 512] in [0, 1]
     face: Tensor,  # [512, 512]
+    inside: Tensor,  # [512, 512] bool, False where the photo is padded beyond its edges
 ) -> dict[str, float]:
     """Metrics of heads, each with the photo's camera and the view that it gives, on the same pixels of the photo over
-    mid-grey; the head's name stands before its metrics.
+    mid-grey, all inside of the photo; the head's name stands before its metrics.
 
     ``face_psnr_db`` is over the face (the hull of its landmarks); ``head_psnr_db`` over the face and wherever the
     first head is solid; ``identity`` and ``identity_side`` are the distances of the photo's identity descriptor to the
@@ -90,8 +91,10 @@ def compared_metrics(
     first = next(iter(heads.values()))[2]
     side = first.color.shape[-1]
     small, is_face = at_side(photo, side), at_side(face[None, None].float(), side) > 0.5
+    is_inside = wholly(inside[None, None], side)
     masks = {"face_psnr_db": is_face, "head_psnr_db": is_face | (first.alpha.float().cpu() > 0.5)}
-    descriptor = identity_descriptor(photo)
+    masks = {metric: mask & (is_inside > 0.5) for metric, mask in masks.items()}
+    descriptor = identity_descriptor(torch.where(inside, photo, GREY))
     metrics: dict[str, float] = {}
     for name, (head, pose, view) in heads.items():
         prefix = f"{name}_" if name else ""
@@ -99,7 +102,7 @@ def compared_metrics(
         for metric, mask in masks.items():
             value = psnr_db(image, small, mask).item() if mask.any() else 0.0
             metrics[prefix + metric] = round(value, 4)
-        metrics[f"{prefix}identity"] = _distance(image, descriptor)
+        metrics[f"{prefix}identity"] = _distance(torch.where(is_inside > 0.5, image, GREY), descriptor)
         turns = [turned(pose, yaw).camera(head.orbit) for yaw in (-_SIDE_YAW_RAD, _SIDE_YAW_RAD)]
         distances = [_distance(head.view(camera).cpu().over_grey(), descriptor) for camera in turns]
         metrics[f"{prefix}identity_side"] = round(sum(distances) / len(distances), 4)

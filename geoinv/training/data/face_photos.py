@@ -18,14 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...align import AlignedFace, FaceAligner
-from ...align.person import likely_person, person_mask
+from ...align.person import person_mask
 from ...checkpoints.folders import sha256_of
 from ...errors import PhotoError, UsageError
 from ...images import list_images, read_image
 from .photo_augment import Picture, photo_like
-
-_CUT_SIDE = 256
-"""Pixels at which persons are cut out: at 128 their colours and the background's run into each other."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,7 @@ class FacePhotos:
             points = (face.landmarks[:, :2] * (size / face.image.shape[0])).astype(np.float32)
             hull = cv2.convexHull(np.round(points).astype(np.int32))
             mask = cv2.fillConvexPoly(np.zeros((size, size), np.uint8), hull, 1)
+            mask[cv2.resize(face.inside.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) == 0] = 0
             self._pictures.append(picture)
             self._persons.append(_person(face, size))
             self._faces.append(np.flatnonzero(mask))
@@ -145,8 +143,6 @@ def described_photos(folder: Path) -> dict[str, Any]:
 
 
 def _person(face: AlignedFace, size: int) -> NDArray[np.float32]:
-    """[size, size] in [0, 1]: the person in an aligned photo."""
-    fine = cv2.resize(face.image, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA)
-    points = face.landmarks[:, :2] * (_CUT_SIDE / face.image.shape[0])
-    mask = person_mask(np.asarray(fine, np.uint8), likely_person(points, _CUT_SIDE)).astype(np.float32)
+    """[size, size] in [0, 1]: the person in an aligned photo, without its padding."""
+    mask = (person_mask(face.image) & face.inside).astype(np.float32)
     return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA), np.float32)

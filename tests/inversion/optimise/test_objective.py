@@ -66,6 +66,24 @@ def test_pixels_outside_the_head_do_not_count() -> None:
     assert losses[0] == losses[1]
 
 
+@torch.no_grad()
+def test_padding_does_not_count() -> None:
+    """The photo ends at the middle of its face, and what is beyond it is padding."""
+    generator, head = tiny_generator(), head_of(tiny_generator(), 2)
+    picture, face, inside = picture_of(generator, head), torch.ones(16, 16), torch.ones(16, 16)
+    inside[:, 8:] = 0.0
+    shown = PlainHead(generator, head.w_plus)
+
+    def loss_of_photo(photo: torch.Tensor, inside: torch.Tensor | None) -> float:
+        target = PhotoTarget.from_picture(photo, face, 16, inside=inside)
+        objective = HeadObjective(shown, head.camera, target, LossWeights())
+        return objective.loss(shown, head.camera, is_check=True).item()
+
+    other = torch.where(inside > 0.0, picture, 1.0 - picture)
+    assert loss_of_photo(other, inside) == loss_of_photo(picture, inside)
+    assert loss_of_photo(other, None) > loss_of_photo(picture, None) + 0.01
+
+
 class TestLocality:
     def test_nothing_changed(self):
         generator, pivot = tiny_generator(), head_of(tiny_generator(), 1)
