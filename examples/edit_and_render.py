@@ -24,9 +24,8 @@ def main(photo: Path, picture: Path, attribute: str = "smile") -> None:
     rows = []
     for inversion in (before, after):
         views = session.render(inversion, yaw_deg=[-30, 0, 30])
-        over_white = views.color + (1.0 - views.alpha)  # colours are premultiplied by alpha
-        rows.append(torch.cat(list(over_white), dim=-1))  # [3, H, 3 W]
-    pixels = (torch.cat(rows, dim=-2).clamp(0.0, 1.0) * 255.0).round().byte()
+        rows.append(torch.cat(list(views.over(1.0)), dim=-1))  # in front of white, [3, H, 3 W]
+    pixels = (torch.cat(rows, dim=-2) * 255.0).round().byte()
     geoinv.write_image(picture, pixels.permute(1, 2, 0).cpu().numpy())
     print(f"{picture}: {attribute}, before and after")
 

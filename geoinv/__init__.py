@@ -23,7 +23,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .align import AlignedFace
-    from .camera import CameraPose
+    from .camera import Camera, CameraPose
     from .errors import (
         CheckpointError,
         GeoinvError,
@@ -33,21 +33,24 @@ if TYPE_CHECKING:
         ShapeError,
         UsageError,
     )
+    from .heads import Head
     from .images import read_image, write_image
     from .inversion import Inversion
-    from .models.generator import RenderOutput
+    from .models.render_output import RenderOutput
     from .session import Session, load
 
 _HOME = {
     "AlignedFace": "align",
+    "Camera": "camera",
     "CameraPose": "camera",
     "CheckpointError": "errors",
     "GeoinvError": "errors",
+    "Head": "heads",
     "Inversion": "inversion",
     "MissingDependencyError": "errors",
     "NativeBuildError": "errors",
     "PhotoError": "errors",
-    "RenderOutput": "models.generator",
+    "RenderOutput": "models.render_output",
     "Session": "session",
     "ShapeError": "errors",
     "UsageError": "errors",
@@ -58,9 +61,11 @@ _HOME = {
 
 __all__ = [
     "AlignedFace",
+    "Camera",
     "CameraPose",
     "CheckpointError",
     "GeoinvError",
+    "Head",
     "Inversion",
     "MissingDependencyError",
     "NativeBuildError",

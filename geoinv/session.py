@@ -6,7 +6,7 @@ The commands of ``geoinv`` are thin callers of this class.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -322,17 +322,25 @@ class Session(LoadedModels):
             bound = largest_scale(lambda scale: (descriptor(scaled(scale)) - before).norm().item(), limit)
         return scaled(bound.scale), bound
 
-    def mesh(self, inversion: Inversion, *, resolution: int = 192, simplify: int | None = None) -> trimesh.Trimesh:
+    def mesh(
+        self,
+        inversion: Inversion,
+        *,
+        resolution: int = 192,
+        simplify: int | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> trimesh.Trimesh:
         """The head as one closed, coloured mesh in millimetres, y up.
 
         Args:
             inversion: From :meth:`invert` or :meth:`edit`.
             resolution: Cells along a side of the box of 370 mm.
             simplify: Reduce to about so many triangles; None keeps all.
+            on_progress: Called with the fraction of the work that is done, up to 1.
         """
         from .mesh import extract_mesh
 
-        return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify)
+        return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
 
 
 def load(

@@ -30,7 +30,7 @@ def export_mesh(
         typer.Option(
             "--out",
             "-o",
-            help="A .ply, .obj, .glb or .stl file (.stl has no colours), or a folder for NAME.ply.",
+            help="A .ply, .obj, .glb or .stl file (.glb in metres, .stl without colours), or a folder for NAME.ply.",
             show_default="outputs/NAME.ply",
         ),
     ] = None,
@@ -48,10 +48,10 @@ def export_mesh(
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Write an INVERSION as one closed, coloured mesh of a life-sized head: millimetres, y up, face to +z."""
+    """Write an INVERSION as one closed, coloured mesh of a life-sized head in millimetres, y up, face to +z."""
     run = console.command(quiet, json_output)
 
-    from ..mesh import check_mesh_suffix, write_mesh
+    from ..mesh import FORMATS, check_mesh_suffix, write_mesh
     from ..session import Session
 
     is_folder = out is None or out.is_dir() or not out.suffix
@@ -62,7 +62,10 @@ def export_mesh(
     target = result_path(folder, shown_stem(path, generator), ".ply") if is_folder or out is None else out
     check_outputs([target], overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
-    mesh = session.mesh(loaded, resolution=resolution, simplify=simplify)
+    with console.progress(f"meshing {path.name}", 100) as update:
+        mesh = session.mesh(
+            loaded, resolution=resolution, simplify=simplify, on_progress=lambda done: update(int(100 * done))
+        )
     write_mesh(target, mesh)
     size = [round(float(side), 1) for side in mesh.extents]
     record = {
@@ -71,6 +74,7 @@ def export_mesh(
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
         "size_mm": size,
+        "unit": FORMATS[target.suffix.lower()].unit,
         "is_watertight": bool(mesh.is_watertight),
         **shown_facts(session, loaded),
     }

@@ -1,21 +1,34 @@
-"""Mesh files in millimetres, y up, face to +z: .ply, .obj and .glb with colours, .stl without."""
+"""Mesh files: one table of formats, and one writer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import MissingDependencyError, UsageError
 from ..files import atomic_path
+from .glb import glb_bytes
 from .head_mesh import HeadMesh
 
 if TYPE_CHECKING:
     import trimesh
 
-MESH_SUFFIXES = (".ply", ".obj", ".glb", ".stl")
+
+@dataclass(frozen=True)
+class MeshFormat:
+    """A kind of file.
+
+    Args:
+        encode: Makes the file's bytes from a mesh in millimetres, y up; the same for the same mesh.
+        unit: Unit of the file's coordinates.
+    """
+
+    encode: Callable[[trimesh.Trimesh], bytes]
+    unit: Literal["mm", "m"] = "mm"
 
 
 def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
@@ -25,7 +38,7 @@ def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
         UsageError: A suffix that geoinv does not write.
     """
     path = Path(path)
-    data = encode_mesh(mesh, check_mesh_suffix(path))
+    data = FORMATS[check_mesh_suffix(path)].encode(mesh)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
@@ -33,26 +46,13 @@ def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
 def check_mesh_suffix(path: Path) -> str:
     """The lower-case suffix; ``UsageError`` unless geoinv writes it."""
     suffix = Path(path).suffix.lower()
-    if suffix not in MESH_SUFFIXES:
-        raise UsageError(f"cannot write a mesh to {path}", f"give a path ending in {', '.join(MESH_SUFFIXES)}")
+    if suffix not in FORMATS:
+        raise UsageError(f"cannot write a mesh to {path}", f"give a path ending in {', '.join(FORMATS)}")
     return suffix
 
 
-def encode_mesh(mesh: trimesh.Trimesh, suffix: str) -> bytes:
-    """The file's bytes, the same for the same mesh."""
-    options: dict[str, Any] = {}
-    if suffix == ".obj":
-        options = {"digits": 4, "header": "geoinv: millimetres, y up"}
-    if suffix == ".glb":  # glTF holds linear colours, the others what a screen shows
-        mesh = mesh.copy()
-        colors: Any = mesh.visual
-        colors.vertex_colors = _linear(np.asarray(colors.vertex_colors)[:, :3])
-    data = mesh.export(file_type=suffix[1:], **options)
-    return data.encode() if isinstance(data, str) else bytes(data)
-
-
 def to_trimesh(mesh: HeadMesh) -> trimesh.Trimesh:
-    """A ``trimesh.Trimesh`` in millimetres.
+    """Convert a mesh to a ``trimesh.Trimesh`` in millimetres.
 
     Raises:
         MissingDependencyError: The package trimesh is missing.
@@ -70,8 +70,32 @@ def to_trimesh(mesh: HeadMesh) -> trimesh.Trimesh:
     )
 
 
-def _linear(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """sRGB bytes to linear bytes."""
-    values = colors / 255.0
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.round(linear * 255.0), dtype=np.uint8)
+def _ply(mesh: trimesh.Trimesh) -> bytes:
+    return _bytes(mesh.export(file_type="ply"))
+
+
+def _obj(mesh: trimesh.Trimesh) -> bytes:
+    return _bytes(mesh.export(file_type="obj", digits=4, header="geoinv: millimetres, y up"))
+
+
+def _stl(mesh: trimesh.Trimesh) -> bytes:
+    return _bytes(mesh.export(file_type="stl"))
+
+
+def _glb(mesh: trimesh.Trimesh) -> bytes:
+    visual: Any = mesh.visual
+    colors = np.asarray(visual.vertex_colors)[:, :3]
+    return glb_bytes(mesh.vertices / 1000.0, mesh.faces, mesh.vertex_normals, colors)
+
+
+def _bytes(data: Any) -> bytes:  # str or bytes by format; trimesh types all of them alike
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+FORMATS = {
+    ".ply": MeshFormat(_ply),
+    ".obj": MeshFormat(_obj),
+    ".glb": MeshFormat(_glb, unit="m"),  # glTF's unit
+    ".stl": MeshFormat(_stl),  # holds no colours
+}
+"""The formats by suffix; a new one is a line here and its function."""

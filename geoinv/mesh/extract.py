@@ -27,6 +27,7 @@ DEFAULT_RESOLUTION = 192
 
 _COLOR_DEPTHS_MM = (-2.0, 0.0, 2.0, 4.0, 7.0)  # along a ray into the surface
 _CHUNK = 1 << 14  # vertices a colour query
+_SAMPLING, _SOLID, _SURFACE = 0.7, 0.85, 0.97  # fractions of the time of ``mini`` at 192 cells after each step
 
 
 def extract_head(
@@ -42,7 +43,7 @@ def extract_head(
         head: A single head.
         resolution: Cells along the box's side of 370 mm.
         simplify: Number of faces to reduce to; None keeps all.
-        on_progress: Called with the share of the density that is sampled.
+        on_progress: Called with the fraction of the work that is done, up to 1.
 
     Raises:
         UsageError: A resolution or number of faces out of range.
@@ -52,13 +53,20 @@ def extract_head(
         raise UsageError(f"mesh resolution must be {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
     volume = head.volume
     level, side = volume.level, volume.box_side
-    density = density_grid(head, resolution, level=level, box_side=side, on_progress=on_progress)
+    tell = on_progress or (lambda fraction: None)
+    density = density_grid(
+        head, resolution, level=level, box_side=side, on_progress=lambda done: tell(_SAMPLING * done)
+    )
     solid = solid_head(within_bust(density) if volume.is_bust else density, level)
+    tell(_SOLID)
     vertices, faces = marching_cubes(solid, level, box_side=side)
     if simplify is not None:
         vertices, faces = simplified(vertices, faces, simplify)
+    tell(_SURFACE)
     normals = vertex_normals(vertices, faces)
-    return HeadMesh(vertices, faces, normals, surface_colors(head, vertices, normals))
+    mesh = HeadMesh(vertices, faces, normals, surface_colors(head, vertices, normals))
+    tell(1.0)
+    return mesh
 
 
 def extract_mesh(

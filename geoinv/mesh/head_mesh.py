@@ -29,7 +29,7 @@ class HeadMesh:
     @property
     def vertices_mm(self) -> NDArray[np.float32]:
         """[V, 3] in millimetres of a life-sized head."""
-        return self.vertices * np.float32(MM_PER_UNIT)
+        return np.asarray(self.vertices * np.float32(MM_PER_UNIT), dtype=np.float32)
 
     @property
     def volume_mm3(self) -> float:

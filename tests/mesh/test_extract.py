@@ -54,6 +54,13 @@ class TestExtractHead:
         outside = np.abs(dense / DENSITY - 0.5) > 0.01  # not decided by rounding
         assert ((grid > LEVEL) == (dense > LEVEL))[outside].all()
 
+    def test_progress_rises_to_the_end(self):
+        told = []
+        extract_head(EllipsoidHead(), resolution=64, on_progress=told.append)
+        assert len(told) > 3
+        assert told == sorted(told)
+        assert told[0] > 0.0 and told[-1] == 1.0
+
     @pytest.mark.parametrize("resolution", [0, 15, 513])
     def test_rejects_resolution(self, resolution):
         with pytest.raises(UsageError, match="resolution"):

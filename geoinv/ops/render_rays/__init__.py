@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from .checks import OPERATION
+from .checks import OPERATION as OPERATION
 from .march import march_rays
 from .reference import DecoderWeights, RayOutput, RaySampling, march_rays_reference, render_rays_reference
 from .rendering import SKIP_TOLERANCE, render_rays
 
 __all__ = [
-    "OPERATION",
     "SKIP_TOLERANCE",
     "DecoderWeights",
     "RayOutput",
