@@ -73,8 +73,9 @@ def _opacity(generator: TriPlaneGenerator, planes: Tensor, points: Tensor) -> Te
 
 def _chosen(hit: Tensor, count: int, random: torch.Generator) -> Tensor:
     """Numbers [B, count] of random rays that hit something, where there are any."""
-    weights = hit.float().cpu() + 1e-6  # on the CPU, as the generator is
-    return torch.multinomial(weights, count, replacement=True, generator=random).to(hit.device)
+    upto = (hit.float() + 1e-6).cumsum(dim=1)
+    drawn = torch.rand(len(hit), count, generator=random).to(hit.device) * upto[:, -1:]
+    return torch.searchsorted(upto, drawn, right=True).clamp_max(hit.shape[1] - 1)
 
 
 def _surface_points(rays: RayBatch, index: Tensor) -> Tensor:
