@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# The release that geoinv is tested with. Any torch >= 2.2 works: make demo TORCH=torch==2.9.1
+# The release that geoinv is tested with. Any torch >= 2.4 works: make demo TORCH=torch==2.9.1
 TORCH ?= torch==2.13.0
 # Where PyTorch publishes builds without CUDA. PyPI's Linux builds bring several GB of CUDA along.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu

@@ -6,9 +6,11 @@ Nothing here is imported before it is checked: a machine without OpenCV, or with
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -57,7 +59,7 @@ def is_usable(checks: list[Check]) -> bool:
 
 
 def _parts(model: str) -> Iterator[list[Check]]:
-    yield [_python(), _torch(), _device(), _memory()]
+    yield [_python(), _torch(), _versions(), _device(), _memory()]
     yield [
         _package("cv2", "opencv-python-headless", "no photo can be aligned", is_required=True),
         _package("PIL", "pillow", "no photo can be read", is_required=True),
@@ -96,6 +98,37 @@ def _torch() -> Check:
         fix = "pip install torch (https://pytorch.org tells the right one)"
         return Check("torch", _state_of(error), _first_line(error), "nothing works", fix, is_required=True)
     return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads", is_required=True)
+
+
+def _versions() -> Check:
+    """Whether every package is as new as the installed geoinv asks for."""
+    try:
+        needed = importlib.metadata.requires("geoinv") or []
+    except importlib.metadata.PackageNotFoundError:
+        return Check("versions", "ok", "not compared: geoinv runs from its folder, pip did not install it")
+    old, names = [], []
+    for requirement in needed:
+        found = re.match(r"([\w.-]+)[^;]*?>=\s*([\d.]+)[^;]*$", requirement)  # what has a marker is optional
+        if found is None:
+            continue
+        name, least = found.groups()
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # has a line of its own
+        if _numbers(version) < _numbers(least):
+            old.append(f"{name} {version}, needed {least}")
+            names.append(f"'{name}>={least}'")
+    if old:
+        fix = f"pip install {' '.join(names)}"
+        return Check("versions", "broken", "; ".join(old), "errors in the middle of the work", fix, is_required=True)
+    return Check("versions", "ok", "all packages are new enough", is_required=True)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """``2.13.0+cpu`` as (2, 13, 0), for comparisons."""
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in found.group().split(".")) if found else ()
 
 
 def _device() -> Check:

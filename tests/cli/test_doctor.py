@@ -49,6 +49,24 @@ def test_missing_things_are_named_with_cost_and_fix(
     assert all(check["cost"] and check["fix"] for check in checks if check["state"] != "ok")
 
 
+def test_packages_that_are_too_old_are_named(geoinv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = ["torch<3,>=2.4", "numpy>=1.24", "tomli>=2; python_version < '3.11'", 'anny>=0.3; extra == "synth"']
+    versions = {"torch": "2.13.0+cpu", "numpy": "1.26.4", "tomli": "1.0", "anny": "0.1"}
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: needed)
+    monkeypatch.setattr("importlib.metadata.version", versions.__getitem__)
+
+    def check() -> dict[str, str]:
+        checks = {check["name"]: check for check in geoinv("doctor", "--json").json["checks"]}
+        return checks["versions"]  # type: ignore[no-any-return]
+
+    assert check()["state"] == "ok"
+    versions["torch"] = "2.3.1+cpu"
+    found = check()
+    assert found["state"] == "broken"
+    assert found["detail"] == "torch 2.3.1+cpu, needed 2.4"
+    assert found["fix"] == "pip install 'torch>=2.4'"
+
+
 def shipped(root: Path, *, without: str | None = None, instead: bytes | None = None) -> tuple[Path, Entry | None]:
     """A folder with all that ships, but for one entry's file, or with that file's bytes replaced."""
     folder = root / "shipped"

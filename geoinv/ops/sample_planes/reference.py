@@ -13,7 +13,10 @@ ThirdPlane = Literal["zx", "zy"]
 
 
 def sample_planes_reference(planes: Tensor, points: Tensor, *, box_side: float, third_plane: ThirdPlane) -> Tensor:
-    """planes [B, 3, C, R, R], points [B, N, 3] -> [B, N, C]; any dtype, device and order of gradient."""
+    """planes [B, 3, C, R, R], points [B, N, 3] -> [B, N, C]; any dtype, device and order of gradient.
+
+    Second order needs a torch that can derive ``grid_sample`` twice: 2.4, the oldest that geoinv takes, cannot.
+    """
     batch, _, channels, side, _ = planes.shape
     outside = points.nan_to_num(nan=2.0 * box_side, posinf=math.inf, neginf=-math.inf)  # not a number is outside
     x, y, z = (outside * (2.0 / box_side)).unbind(dim=-1)
