@@ -6,7 +6,7 @@ The commands of ``geoinv`` are thin callers of this class.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .align import AlignedFace
     from .editing import IdentityBound
     from .inversion.optimise.refine import OnStep, Refinement
+    from .present.pictures import Picture
+    from .present.seen import SeenHead
 
 Photo = str | os.PathLike[str] | np.ndarray | ReadPhoto
 Angles = float | Sequence[float]
@@ -341,6 +343,70 @@ class Session(LoadedModels):
         from .mesh import extract_mesh
 
         return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
+
+    def seen(self, head: Inversion | Inverted) -> SeenHead:
+        """What the photo showed of a head, what is guessed, and how far details change it: numbers and one picture."""
+        from .heads import view_pairs
+        from .present.seen import seen_cameras, seen_head
+
+        inverted = self._as_inverted(head)
+        views = list(view_pairs(inverted.head, seen_cameras(inverted.head.orbit)))
+        return seen_head(inverted.inversion.photo, inverted.views, views, inverted.inversion.inside)
+
+    def inversion_sheet(self, head: Inversion | Inverted) -> Picture:
+        """Photo, reconstruction, depth and normals side by side, uint8 [H, W, 3]."""
+        from .present.view_pictures import inversion_sheet
+
+        inverted = self._as_inverted(head)
+        return inversion_sheet(inverted.inversion, inverted.views.shown)
+
+    @torch.no_grad()
+    def _as_inverted(self, head: Inversion | Inverted) -> Inverted:
+        """An inversion with its head as the photo sees it, which inverting gives anyway."""
+        if isinstance(head, Inverted):
+            return head
+        made = self.head(head)
+        return Inverted(head, made, made.view_pair(head.pose.camera(made.orbit)))
+
+    def turntable(
+        self,
+        inversion: Inversion,
+        path: str | os.PathLike[str],
+        *,
+        frames: int = 48,
+        on_frame: Callable[[int], None] | None = None,
+    ) -> None:
+        """Write a video of the turning head, .mp4 or .gif; ``on_frame`` is called with the number of frames done.
+
+        Raises:
+            UsageError: Another suffix.
+            MissingDependencyError: No ffmpeg for .mp4.
+        """
+        from .present.views import write_turntable
+
+        write_turntable(self.head(inversion), Path(path), frames=frames, on_frame=on_frame)
+
+    def strength_strip(
+        self,
+        inversion: Inversion,
+        strengths: Mapping[str, float],
+        count: int = 5,
+        *,
+        on_view: Callable[[int], None] | None = None,
+    ) -> Picture:
+        """An edit from the front at ``count`` factors of its strengths, from -1 to 1, side by side, uint8 [H, W, 3].
+
+        Labels name the strengths that were applied. ``on_view`` is called with the number of pictures done.
+        """
+        from .present.views import front_row
+
+        def heads() -> Iterator[tuple[str, Head]]:
+            for factor in np.linspace(-1.0, 1.0, count).tolist():
+                edited = self.edit(inversion, {name: factor * strength for name, strength in strengths.items()})
+                applied = {name: edited.edits[name] - inversion.edits.get(name, 0.0) for name in strengths}
+                yield " ".join(f"{name} {strength:+.2g}" for name, strength in applied.items()), self.head(edited)
+
+        return front_row(heads(), on_view)
 
 
 def load(

@@ -12,6 +12,7 @@ import torch
 import geoinv
 from geoinv import notices
 from geoinv.camera import Camera, CameraPose
+from geoinv.images.tensors import photo_bytes
 from tests.tiny_models import write_tiny_weights
 
 WOMAN = Path(__file__).parents[1] / "examples" / "woman.jpg"
@@ -93,3 +94,20 @@ def test_refuses(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
         Camera(torch.eye(4), 4.0)
     with pytest.raises(geoinv.ShapeError, match="photo must be"):
         session.align(np.zeros((100, 100), np.uint8))
+
+
+def test_what_the_command_shows_the_library_shows(
+    session: geoinv.Session, inversion: geoinv.Inversion, tmp_path: Path
+) -> None:
+    seen = session.seen(inversion)
+    assert 0.0 <= seen.share <= 1.0 and seen.details_change is not None
+    assert seen.record == {"seen_share": seen.share, "details_change": seen.details_change}
+    made = session.inverted(WOMAN)
+    assert np.array_equal(session.seen(made).picture, seen.picture)
+    assert np.array_equal(session.inversion_sheet(made), session.inversion_sheet(inversion))
+    strip = session.strength_strip(inversion, {"smile": 0.5}, count=3)
+    front = photo_bytes(session.render(inversion, yaw_deg=0.0).over())
+    assert np.array_equal(strip[:32, 36:68], front)  # the middle of three pictures of 32 px, 4 px apart: no strength
+    frames: list[int] = []
+    session.turntable(inversion, tmp_path / "head.gif", frames=3, on_frame=frames.append)
+    assert frames == [1, 2, 3] and (tmp_path / "head.gif").stat().st_size > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -131,11 +131,8 @@ def invert(
         refinement = replace(refinement, refine_camera=False)
     turntable_frames = TURNTABLE_FRAMES if frames is None else frames
 
-    def outputs_of(photo: PhotoFile) -> list[Path]:
-        endings = ["_inversion.png", "_seen.png", "_report.json", ".geoinv"]
-        if suffix != "none":
-            endings.insert(2, f"_turntable.{suffix}")
-        return [out / f"{photo.stem}{ending}" for ending in endings]
+    def files_of(photo: PhotoFile) -> InvertFiles:
+        return InvertFiles.in_folder(out, photo.stem, suffix)
 
     @cache
     def model_sha256() -> str:
@@ -172,63 +169,105 @@ def invert(
         return session
 
     def work(session: Session, photo: PhotoFile) -> Result:
-        from ..images import write_image
-        from ..present.view_pictures import inversion_sheet
+        from ..camera.label_files import label_of, write_label
         from .targets import check_same_or_new, write_json
-        from .writing import write_turntable
 
+        files, settings = files_of(photo), settings_of(photo)
         aligned, pose = aligned_and_pose(session, photo, face, camera_label)
         for warning in aligned.warnings:
             console.warn(f"{photo.path}: {warning}")
-        crop = out / f"{photo.stem}_aligned.png"
-        check_same_or_new(crop, aligned.image, overwrite=overwrite)
+        check_same_or_new(files.aligned, aligned.image, overwrite=overwrite)
         made = inverted(session, aligned, photo, pose, None if method is None else method.value, refinement)
-        inversion = made.inversion
-        files = outputs_of(photo)
-        sheet, seen = inversion_sheet(inversion, made.views.shown), seen_of(made)
-        is_interrupted = made.run is not None and made.run.is_interrupted
-        turns = suffix != "none" and not is_interrupted  # who pressed Ctrl-C should not wait for a video
-        if turns:  # first, as it takes longest: a run that is cut short should leave nothing behind
-            write_turntable(session, inversion, files[2], frames=turntable_frames)
-        write_image(crop, aligned.image)
-        write_image(files[0], sheet)
-        write_image(files[1], seen.picture)
-        values = {**report(inversion), "seen_share": seen.share}
-        if seen.details_change is not None:
-            values["details_change"] = seen.details_change
-        values["warnings"] = [*aligned.warnings, *notices.given()]
-        write_json(files[-2], {**values, **provenance(photo, settings_of(photo))})
+        seen = session.seen(made)
+        record = {**report(made.inversion), **seen.record, "warnings": [*aligned.warnings, *notices.given()]}
+        written = files.write(session, made, seen, turntable_frames)
+        write_json(files.report, {**record, **provenance(photo, settings)})
         if save_label is not None:
-            from ..camera.label_files import label_of, write_label
+            write_label(save_label, files.aligned.name, label_of(made.inversion.pose))
+        made.inversion.save(files.inversion)  # last: an inversion that is there tells that the rest is
+        return result_of(made, files, {**record, "device": session.device.type}, written)
 
-            write_label(save_label, crop.name, label_of(inversion.pose))
-        inversion.save(files[-1])  # last: an inversion that is there tells that the rest is
-        summary = (
-            f"{photo.name}: {values['psnr_db']:.1f} dB over the head{gain_of(inversion)}, "
-            f"yaw {values['yaw_deg']:+.1f}, "
-            f"pitch {values['pitch_deg']:+.1f}, roll {values['roll_deg']:+.1f} degrees"
-        )
-        written = [files[-1], crop, *(files[:-1] if turns or suffix == "none" else [*files[:2], *files[3:-1]])]
-        facts = {"inversion": files[-1], **values, "device": session.device.type}
-        if made.run is not None:
-            facts["interrupted"] = is_interrupted
-        return Result(summary, {**facts, "files": written}, written, ends_run=is_interrupted)
-
-    job = Job("inverting", outputs_of, lambda photo: outputs_of(photo)[-2], settings_of, prepare, work, is_label_saved)
+    job = Job(
+        "inverting",
+        lambda photo: files_of(photo).outputs,
+        lambda photo: files_of(photo).report,
+        settings_of,
+        prepare,
+        work,
+        is_label_saved,
+    )
     run_photos(job, photos, overwrite=overwrite, as_json=run.as_json, recursive=recursive, face=face)
 
 
-def seen_of(made: Inverted) -> SeenHead:
-    """What the photo showed of the head."""
-    from ..heads import view_pairs
-    from ..present.seen import seen_cameras, seen_head
+@dataclass(frozen=True)
+class InvertFiles:
+    """What the command writes for one photo.
 
-    views = list(view_pairs(made.head, seen_cameras(made.head.orbit)))
-    return seen_head(made.inversion.photo, made.views, views, made.inversion.inside)
+    Args:
+        aligned: The crop, as `align` writes it.
+        sheet: Photo, reconstruction, depth and normals.
+        seen: What the photo did not show.
+        turntable: The turning head; None without.
+        report: What was measured and by which settings.
+        inversion: The head itself.
+    """
+
+    aligned: Path
+    sheet: Path
+    seen: Path
+    turntable: Path | None
+    report: Path
+    inversion: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path, stem: str, turntable: str) -> InvertFiles:
+        """The files of a photo; ``turntable`` is its format, or "none"."""
+        endings = ("_aligned.png", "_inversion.png", "_seen.png", f"_turntable.{turntable}", "_report.json", ".geoinv")
+        aligned, sheet, seen, video, report, inversion = (folder / f"{stem}{ending}" for ending in endings)
+        return cls(aligned, sheet, seen, None if turntable == "none" else video, report, inversion)
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files that may not be there before the run; the last stands for all. The crop may, if it is the same."""
+        videos = [] if self.turntable is None else [self.turntable]
+        return [self.sheet, self.seen, *videos, self.report, self.inversion]
+
+    def write(self, session: Session, made: Inverted, seen: SeenHead, frames: int) -> list[Path]:
+        """Write all pictures and the turntable, and return their paths; who pressed Ctrl-C should not wait for it."""
+        from ..images import write_image
+        from .writing import write_turning
+
+        sheet, videos = session.inversion_sheet(made), []
+        # first, as it takes longest: a run that is cut short should leave nothing behind
+        if self.turntable is not None and not is_interrupted(made):
+            write_turning(session, made.inversion, self.turntable, frames=frames)
+            videos = [self.turntable]
+        write_image(self.aligned, made.inversion.photo)
+        write_image(self.sheet, sheet)
+        write_image(self.seen, seen.picture)
+        return [self.aligned, self.sheet, self.seen, *videos]
+
+
+def is_interrupted(made: Inverted) -> bool:
+    """Whether Ctrl-C ended the optimisation."""
+    return made.run is not None and made.run.is_interrupted
+
+
+def result_of(made: Inverted, files: InvertFiles, record: dict[str, Any], pictures: list[Path]) -> Result:
+    """The line for people, the record for ``--json``, and the files that were written."""
+    summary = (
+        f"{made.inversion.source}: {record['psnr_db']:.1f} dB over the head{gain_of(made.inversion)}, "
+        f"yaw {record['yaw_deg']:+.1f}, pitch {record['pitch_deg']:+.1f}, roll {record['roll_deg']:+.1f} degrees"
+    )
+    written = [files.inversion, *pictures, files.report]
+    values = {"inversion": files.inversion, **record}
+    if made.run is not None:
+        values["interrupted"] = is_interrupted(made)
+    return Result(summary, {**values, "files": written}, written, ends_run=is_interrupted(made))
 
 
 def report(inversion: Inversion) -> dict[str, Any]:
-    """What is told of an inversion; everything here is the same whenever it is made again."""
+    """The record of an inversion; everything in it is the same whenever the inversion is made again."""
     yaw_deg, pitch_deg, roll_deg = inversion.angles_deg
     return {
         "photo": inversion.source,

@@ -6,21 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from ..camera.orbits import sweep, turntable
 from ..errors import UsageError
-from ..heads import each_view
 from ..images import write_image
-from ..present.sheets import row
 from ..present.video import write_video
-from ..present.view_pictures import shared_depth_range, view_pictures, view_sheet
+from ..present.views import head_rows, pictures_through, sweep_sheet, turning
 from . import console
 
 if TYPE_CHECKING:
     from ..inversion import Inversion
     from ..models.render_output import RenderOutput
+    from ..present.pictures import Picture
     from ..present.view_pictures import Kind
     from ..session import Session
 
@@ -44,22 +39,11 @@ def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -
     return names
 
 
-def sweep_views(session: Session, inversion: Inversion, views: int) -> tuple[list[RenderOutput], list[str]]:
-    """Views from side to side, and their yaws as labels."""
-    poses = sweep(views)
-    rendered = []
-    with console.progress("rendering", views) as update:
-        for view in each_view(session.head(inversion), poses.camera(session.orbit)):
-            rendered.append(view)
-            update(len(rendered))
-    return rendered, [f"{yaw:+.0f} deg" for yaw in torch.rad2deg(poses.yaw_rad).tolist()]
-
-
 def write_sheet(session: Session, inversion: Inversion, path: Path, views: int, kinds: Sequence[Kind]) -> None:
     """Views from side to side, a row for each kind."""
-    rendered, labels = sweep_views(session, inversion, views)
-    source = _source(session, inversion, kinds)
-    write_image(path, view_sheet(rendered, kinds, labels=labels, source=source))
+    with console.progress("rendering", views) as update:
+        source = _source(session, inversion, kinds)
+        write_image(path, sweep_sheet(session.head(inversion), views, kinds, source=source, on_view=update))
 
 
 def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> RenderOutput | None:
@@ -79,11 +63,8 @@ def write_pictures(
     kinds: Sequence[Kind],
 ) -> None:
     """One picture for each view and kind, in the order of ``paths``."""
-    rendered = list(each_view(session.head(inversion), session.cameras(inversion, yaws, pitches)))
-    limits, source = shared_depth_range(rendered), _source(session, inversion, kinds)
-    pictures = [
-        picture for view in rendered for picture in view_pictures(view, kinds, depth_limits=limits, source=source)
-    ]
+    camera, source = session.cameras(inversion, yaws, pitches), _source(session, inversion, kinds)
+    pictures = pictures_through(session.head(inversion), camera, kinds, source=source)
     for path, picture in zip(paths, pictures, strict=True):
         write_image(path, picture)
 
@@ -92,46 +73,29 @@ def write_videos(
     session: Session, inversion: Inversion, paths: Sequence[Path], kinds: Sequence[Kind], *, frames: int
 ) -> None:
     """A turning head for each path; paths run through the kinds, then through the formats."""
-    cameras, head = turntable(frames).camera(session.orbit), session.head(inversion)
-    limits, source = None, _source(session, inversion, kinds)
-    if "depth" in kinds:  # of four views round the loop, which see every depth that the frames will
-        limits = shared_depth_range(list(each_view(head, cameras[:: max(frames // 4, 1)])))
-    pictures: list[list[np.ndarray]] = []
+    rendered: list[list[Picture]] = []
     with console.progress("rendering video", frames) as update:
-        for view in each_view(head, cameras):
-            pictures.append(list(view_pictures(view, kinds, depth_limits=limits, source=source)))
-            update(len(pictures))
+        source = _source(session, inversion, kinds)
+        for pictures in turning(session.head(inversion), frames, kinds, source=source):
+            rendered.append(pictures)
+            update(len(rendered))
     for number, path in enumerate(paths):
-        write_video(path, (picture[number % len(kinds)] for picture in pictures))
+        write_video(path, (pictures[number % len(kinds)] for pictures in rendered))
 
 
-def write_turntable(session: Session, inversion: Inversion, path: Path, *, frames: int) -> None:
+def write_turning(session: Session, inversion: Inversion, path: Path, *, frames: int) -> None:
     """One video of the turning head; frames are written as they are rendered."""
-    views = each_view(session.head(inversion), turntable(frames).camera(session.orbit))
     with console.progress(f"rendering {path.name}", frames) as update:
-        write_video(path, (view_pictures(view)[0] for view in views), on_frame=update)
+        session.turntable(inversion, path, frames=frames, on_frame=update)
 
 
-def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, float], count: int) -> np.ndarray:
+def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, float], count: int) -> Picture:
     """One picture from the front for each of ``count`` factors of the strengths, from -1 to 1."""
-    pictures, labels = [], []
     with console.progress("rendering", count) as update:
-        for factor in np.linspace(-1.0, 1.0, count).tolist():
-            edited = session.edit(head, {name: factor * strength for name, strength in strengths.items()})
-            pictures.append(view_pictures(session.render(edited, yaw_deg=0.0))[0])
-            applied = {name: edited.edits[name] - head.edits.get(name, 0.0) for name in strengths}  # may be bounded
-            labels.append(" ".join(f"{name} {strength:+.2g}" for name, strength in applied.items()))
-            update(len(pictures))
-    return row(pictures, labels=labels)
+        return session.strength_strip(head, strengths, count, on_view=update)
 
 
-def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int) -> np.ndarray:
+def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int) -> Picture:
     """A row of views for each head, its name under each picture."""
-    from ..present.sheets import stack
-
-    rows = []
-    for name, head in heads:
-        rendered, angles = sweep_views(session, head, views)
-        pictures = [view_pictures(view)[0] for view in rendered]
-        rows.append(row(pictures, labels=[f"{name}, {angle}" for angle in angles]))
-    return stack(rows)
+    with console.progress("rendering", views) as update:
+        return head_rows([(name, session.head(head)) for name, head in heads], views, update)

@@ -44,6 +44,12 @@ class SeenHead:
     details_change: float | None
     picture: Picture
 
+    @property
+    def record(self) -> dict[str, float]:
+        """The numbers, by their names in reports."""
+        record = {"seen_share": self.share}
+        return record if self.details_change is None else {**record, "details_change": self.details_change}
+
 
 def seen_cameras(orbit: Orbit) -> Camera:
     """The cameras of ``YAWS_DEG``."""
