@@ -78,7 +78,6 @@ class LoadedModels:
         self.seed = seed
         self.landmarks: Landmarks = landmarks
         self.shown_with = None if shown_with is None else os.fspath(shown_with)
-        torch.manual_seed(seed)
 
     @made_once
     def _generator_and_info(self) -> tuple[TriPlaneGenerator, ModelInfo]:

@@ -111,3 +111,12 @@ def test_what_the_command_shows_the_library_shows(
     frames: list[int] = []
     session.turntable(inversion, tmp_path / "head.gif", frames=3, on_frame=frames.append)
     assert frames == [1, 2, 3] and (tmp_path / "head.gif").stat().st_size > 0
+
+
+def test_a_session_leaves_the_callers_random_numbers_alone(session: geoinv.Session) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    again = geoinv.Session(session.model, device="cpu", seed=1)
+    again.invert(WOMAN)
+    assert torch.equal(torch.rand(3), expected)

@@ -13,6 +13,7 @@ from ..models.config import GeneratorConfig, ffhq512_128
 from ..models.generator import TriPlaneGenerator
 from ..ops._build import use_backend
 from .fresh import build_seconds, peak_mib
+from .inverting import invert_job
 from .jobs import VIEWS, eight_views, picture_jobs, training_jobs
 from .timing import Comparison, Job, compare, matrix_product_gflops, seconds_of
 
@@ -87,6 +88,7 @@ def _comparisons(tell: Tell) -> Iterator[Comparison]:
     mini, _ = load_generator("mini")
     names = {"render": "render_mini", "backbone": "mini_backbone", "superres": "mini_superres", "view": "mini_view"}
     yield from _with_eight_views(mini, names, "mini_views8", tell, dense=False, rounds=5)
+    yield _compare(invert_job(rounds=3), tell)
     for job in training_jobs(mini, rounds=3):
         yield _compare(job, tell)
 

@@ -13,8 +13,18 @@ from geoinv.models.config import GeneratorConfig, ffhq512_128
 
 from .conftest import Done
 
-RATIOS = ("render_dense", "render_mini", "render_train", "train_step", "backbone", "superres", "view512", "views8")
-KEYS = (*(f"{name}_ratio" for name in RATIOS), "build_s", "peak_mib_view512")
+RATIOS = (
+    "invert",
+    "render_dense",
+    "render_mini",
+    "render_train",
+    "train_step",
+    "backbone",
+    "superres",
+    "view512",
+    "views8",
+)
+KEYS = (*(f"{name}_ratio" for name in (*RATIOS, "invert")), "build_s", "peak_mib_view512")
 
 
 def tiny_large_config() -> GeneratorConfig:
