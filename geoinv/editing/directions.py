@@ -96,15 +96,21 @@ def read_directions(path: Path) -> Directions:
     """
     from safetensors import SafetensorError, safe_open
 
+    from ..checkpoints.store import read_header
+
+    header = read_header(path)
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a file of edit directions", "geoinv train directions makes one")
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
-            if header.get("format") != FORMAT:
-                raise CheckpointError(f"{path} is not a file of edit directions")
             vectors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            return Directions(vectors, dict(header["descriptions"]), str(header["generator_sha256"]))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read the edit directions {path}: {error}") from error
+        if not all(vector.isfinite().all() for vector in vectors.values()):
+            raise ValueError("it holds numbers that are not finite")
+        return Directions(vectors, dict(header["descriptions"]), str(header["generator_sha256"]))
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"cannot read the edit directions {path}: {error}", "make them anew: geoinv train directions"
+        ) from error
 
 
 def save_directions(path: Path, directions: Directions) -> None:

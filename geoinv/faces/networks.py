@@ -30,6 +30,9 @@ _MEAN_RGB = (122.782, 117.001, 104.298)  # face-api's, subtracted in place of 0.
 _LOWEST = -1e30  # stands for -inf in padded max pooling
 
 
+_UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+
 @cache
 def load_face_weights(name: str) -> dict[str, Tensor]:
     """Weights of ``identity``, ``expression`` or ``age_gender`` from ``weights/face``, as float32.
@@ -53,8 +56,10 @@ def read_face_weights(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             ranges = json.loads(file.metadata()["ranges"])
+            if set(ranges) != set(file.keys()):
+                raise ValueError("its header does not name the tensors that it holds")
             return {name: file.get_tensor(name).float() * scale + low for name, (scale, low) in ranges.items()}
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (*_UNREADABLE, SafetensorError) as error:
         raise CheckpointError(
             f"cannot read the face network {path}: {error}",
             "reinstall geoinv, or point GEOINV_WEIGHTS at its weights folder",

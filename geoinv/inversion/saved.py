@@ -225,7 +225,7 @@ class Inversion:
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
             )
-        except (ShapeError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        except (ShapeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
 
 

@@ -219,14 +219,21 @@ class EncoderConfig:
     hidden: int = 512
     landmark_widths: tuple[int, ...] = (32, 64, 96, 128)  # at 64, 32, 16, 8 px
 
+    def __post_init__(self) -> None:
+        if not all(1 <= count <= 64 for count in self.blocks):  # a damaged file's would take for ever to build
+            raise ValueError(f"an encoder of {self.blocks} blocks")
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EncoderConfig:
         """Inverse of ``dataclasses.asdict`` after a trip through JSON.
 
         Raises:
-            CheckpointError: A field is missing or unknown.
+            CheckpointError: A field is missing, unknown, or of a value that no encoder has.
         """
-        return cls(**_same_fields(cls, values, "encoder"))
+        try:
+            return cls(**_same_fields(cls, values, "encoder"))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"the encoder's configuration cannot be used: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from geoinv.editing import Directions, directions_path, load_directions, save_directions
-from geoinv.errors import CheckpointError
+from geoinv.errors import CheckpointError, MissingDirectionsError
 
 DIRECTIONS = Directions({"smile": torch.ones(3, 4), "age": torch.zeros(3, 4)}, {"smile": "a smile"}, "ab" * 32)
 
@@ -21,19 +21,19 @@ class TestLoadDirections:
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
     def test_rejects_missing(self, tmp_path):
-        with pytest.raises(CheckpointError, match="is missing"):
+        with pytest.raises(MissingDirectionsError, match="is missing"):
             load_directions(tmp_path / "toy.safetensors")
 
     def test_rejects_another_generator(self, tmp_path):
         save_directions(directions_path(tmp_path / "toy.safetensors"), DIRECTIONS)
-        with pytest.raises(CheckpointError, match="another generator"):
+        with pytest.raises(MissingDirectionsError, match="another generator"):
             load_directions(tmp_path / "toy.safetensors", generator_sha256="cd" * 32)
 
     def test_rejects_cut_file(self, tmp_path):
         path = tmp_path / "toy-directions.safetensors"
         save_directions(path, DIRECTIONS)
         path.write_bytes(path.read_bytes()[:-20])
-        with pytest.raises(CheckpointError, match="cannot read"):
+        with pytest.raises(CheckpointError, match="is damaged"):
             load_directions(tmp_path / "toy.safetensors")
 
     def test_rejects_another_kind_of_file(self, tmp_path):
