@@ -12,6 +12,7 @@ import torch
 import geoinv
 from geoinv import notices
 from geoinv.camera import Camera, CameraPose
+from geoinv.conventions import FACE_ORBIT
 from geoinv.images.tensors import photo_bytes
 from tests.tiny_models import write_tiny_weights
 
@@ -55,7 +56,9 @@ def test_render_shapes(session: geoinv.Session, inversion: geoinv.Inversion) -> 
 
 def test_cameras_are_degrees(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
     cameras = session.cameras(inversion, 30.0, [0.0, 10.0])
-    expected = [CameraPose.from_angles(math.radians(30), math.radians(pitch)).cam2world() for pitch in (0, 10)]
+    expected = [
+        CameraPose.from_angles(math.radians(30), math.radians(pitch)).cam2world(FACE_ORBIT) for pitch in (0, 10)
+    ]
     assert torch.allclose(cameras.cam2world, torch.cat(expected), atol=1e-6)
     assert cameras.focal == session.orbit.focal
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..conventions import FOCAL
+from ..conventions import FACE_ORBIT, FOCAL
 from ..errors import UsageError
 from ..files import atomic_path
 from . import CameraPose, from_label, intrinsics, pose_vectors, to_label
@@ -62,7 +62,7 @@ def pose_from_label(label: Label, name: str) -> CameraPose:
 def label_of(pose: CameraPose) -> Label:
     """[25] of a camera, batch size 1."""
     vector: Tensor = pose.as_vector().detach().cpu().double()
-    return np.asarray(to_label(CameraPose.from_vector(vector).cam2world(), intrinsics().double())[0].numpy())
+    return np.asarray(to_label(CameraPose.from_vector(vector).cam2world(FACE_ORBIT), intrinsics().double())[0].numpy())
 
 
 def read_label(path: Path, picture: str) -> Label:

@@ -53,7 +53,7 @@ class CameraPose:
         """The cameras that stand at these poses on an orbit, with its lens."""
         return Camera(self.cam2world(orbit), orbit.focal)
 
-    def cam2world(self, orbit: Orbit = FACE_ORBIT) -> Tensor:
+    def cam2world(self, orbit: Orbit) -> Tensor:
         """[B, 4, 4] in OpenCV axes."""
         yaw, pitch, roll = self.yaw_rad, self.pitch_rad, self.roll_rad
         zero = torch.zeros_like(yaw)
@@ -73,7 +73,7 @@ class CameraPose:
         return matrix
 
     @classmethod
-    def from_cam2world(cls, matrix: Tensor, orbit: Orbit = FACE_ORBIT) -> CameraPose:
+    def from_cam2world(cls, matrix: Tensor, orbit: Orbit) -> CameraPose:
         """Inverse of :meth:`cam2world` for pitches strictly within +-90 degrees; ``matrix`` is [B, 4, 4]."""
         if matrix.ndim != 3 or matrix.shape[1:] != (4, 4):
             raise ShapeError(f"cam2world must be [B, 4, 4], got {list(matrix.shape)}")
@@ -93,4 +93,4 @@ class CameraPose:
 
 def pose_vectors(cam2world: Tensor) -> Tensor:
     """cam2world [B, 4, 4] about a face -> :meth:`CameraPose.as_vector`, [B, 6] float32, by way of float64."""
-    return CameraPose.from_cam2world(cam2world.double()).as_vector().float()
+    return CameraPose.from_cam2world(cam2world.double(), FACE_ORBIT).as_vector().float()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..conventions import FOCAL
-
 
 def pixel_centres(resolution: int, device: torch.device | None = None) -> Tensor:
     """[R * R, 2] normalised (x, y) pixel centres in [0, 1], row by row."""
@@ -15,7 +13,7 @@ def pixel_centres(resolution: int, device: torch.device | None = None) -> Tensor
     return torch.stack([x, y], dim=-1).reshape(-1, 2)
 
 
-def rays_through(cam2world: Tensor, pixels: Tensor, *, focal: float = FOCAL) -> tuple[Tensor, Tensor]:
+def rays_through(cam2world: Tensor, pixels: Tensor, *, focal: float) -> tuple[Tensor, Tensor]:
     """World rays through normalised image positions, skew-free and centred.
 
     Args:
@@ -35,7 +33,7 @@ def rays_through(cam2world: Tensor, pixels: Tensor, *, focal: float = FOCAL) -> 
     return origins, directions
 
 
-def project(points: Tensor, cam2world: Tensor, *, focal: float = FOCAL) -> tuple[Tensor, Tensor]:
+def project(points: Tensor, cam2world: Tensor, *, focal: float) -> tuple[Tensor, Tensor]:
     """World points [B, N, 3] to normalised image (x, y) [B, N, 2] and camera depth z [B, N]."""
     rotation, origin = cam2world[:, :3, :3], cam2world[:, None, :3, 3]
     in_camera = (points - origin) @ rotation

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..conventions import FOCAL
 from ..errors import ShapeError
 from ..images.tensors import at_side
 from . import pixel_centres
@@ -16,7 +15,7 @@ def points_from_depth(
     depth: Tensor,  # [B, 1, H, H] camera z-depth, world units
     cam2world: Tensor,  # [B, 4, 4]
     *,
-    focal: float = FOCAL,
+    focal: float,
 ) -> Tensor:
     """World points [B, 3, H, H] that the pixel centres see."""
     if depth.ndim != 4 or depth.shape[1] != 1 or depth.shape[2] != depth.shape[3]:
@@ -35,7 +34,7 @@ def normals_from_depth(
     cam2world: Tensor,  # [B, 4, 4]
     *,
     min_alpha: float = 0.5,
-    focal: float = FOCAL,
+    focal: float,
 ) -> Tensor:
     """Unit world normals [B, 3, H, H] that face the camera; zero where the surface is unknown.
 
@@ -68,7 +67,7 @@ def render_normals(
     alpha: Tensor,  # [B, 1, H, H] its opacity, which super-resolution may have enlarged
     cam2world: Tensor,  # [B, 4, 4]
     *,
-    focal: float = FOCAL,
+    focal: float,
 ) -> Tensor:
     """World normals [B, 3, h, h] of a render, at the side of its depth."""
     return normals_from_depth(depth, at_side(alpha, depth.shape[-1]), cam2world, focal=focal)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
+from ..conventions import FACE_ORBIT
 from ..errors import CheckpointError, UsageError
 from ..files import atomic_path
 from ..images.tensors import GREY
@@ -228,12 +229,12 @@ def held_out_cameras(rng: np.random.Generator) -> Tensor:
     from ..synth.dataset import sample_cameras
 
     while True:
-        pose = CameraPose.from_cam2world(torch.from_numpy(sample_cameras(rng, 1)))
+        pose = CameraPose.from_cam2world(torch.from_numpy(sample_cameras(rng, 1)), FACE_ORBIT)
         if abs(float(pose.yaw_rad)) < MAX_INPUT_YAW_RAD:
             break
     vector = pose.as_vector().repeat(len(YAWS_DEG), 1)
     vector[:, 0] += torch.tensor([math.radians(yaw) for yaw in YAWS_DEG])
-    return CameraPose.from_vector(vector).cam2world()
+    return CameraPose.from_vector(vector).cam2world(FACE_ORBIT)
 
 
 def _render(

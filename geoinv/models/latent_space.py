@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..camera import CameraPose, intrinsics, to_label
+from ..conventions import FACE_ORBIT
 
 if TYPE_CHECKING:
     from .generator import TriPlaneGenerator
@@ -74,5 +75,5 @@ def frontal_label(generator: TriPlaneGenerator, count: int) -> Tensor | None:
     """[count, 25] the frontal camera for mappings that are conditioned on one, else None."""
     if not generator.config.mapping.label_dim:
         return None
-    label = to_label(CameraPose.from_angles(0.0).cam2world(), intrinsics())
+    label = to_label(CameraPose.from_angles(0.0).cam2world(FACE_ORBIT), intrinsics())
     return label.to(generator.w_avg.device).expand(count, -1)

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conventions import FACE_ORBIT
 from ..errors import UsageError
 from ..files import atomic_path, only_one_process, remove_leftovers
 from .plane_flow import FLOW_SHAPE, PlaneFlow
@@ -113,7 +114,7 @@ def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
     shift = rng.normal(0.0, 1.0, (views, 3)) * [0.015, 0.015, 0.12]
     vector = np.concatenate([np.stack([yaw, pitch, roll], -1), shift], -1)
     pose = CameraPose.from_vector(torch.tensor(vector, dtype=torch.float64))
-    cameras: NDArray[np.float32] = pose.cam2world().numpy().astype(np.float32)
+    cameras: NDArray[np.float32] = pose.cam2world(FACE_ORBIT).numpy().astype(np.float32)
     return cameras
 
 

@@ -10,6 +10,7 @@ import torch
 
 from ..align.mediapipe import MediaPipeBackend
 from ..camera.pose import CameraPose
+from ..conventions import FACE_ORBIT
 from .assets import FloatArray, IntArray
 from .dataset import draw_latent
 from .geometry import Surface
@@ -89,4 +90,4 @@ def _cameras(rng: np.random.Generator) -> list[tuple[float, FloatArray]]:
     pitch, roll = rng.normal(0.0, 0.18, count).clip(-0.5, 0.5), rng.normal(0.0, 0.07, count)
     shift = rng.normal(0.0, 1.0, (count, 3)) * [0.015, 0.015, 0.12]
     pose = CameraPose.from_vector(torch.tensor(np.concatenate([np.stack([yaw, pitch, roll], -1), shift], -1)))
-    return list(zip(yaw.tolist(), pose.cam2world().numpy().astype(np.float32), strict=True))
+    return list(zip(yaw.tolist(), pose.cam2world(FACE_ORBIT).numpy().astype(np.float32), strict=True))

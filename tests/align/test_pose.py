@@ -10,7 +10,7 @@ from geoinv.align.crop import apply_affine, invert_affine
 from geoinv.align.pose import fit_pose, project_standard
 from geoinv.align.standard_points import standard_points
 from geoinv.camera import CameraPose, project
-from geoinv.conventions import PIVOT
+from geoinv.conventions import FACE_ORBIT, FOCAL, PIVOT
 from geoinv.errors import ShapeError
 
 
@@ -23,7 +23,11 @@ class TestProjection:
     @pytest.mark.parametrize(("yaw", "pitch"), [(0.0, 0.0), (0.6, -0.2), (-0.9, 0.3)])
     def test_matches_the_camera_module(self, yaw: float, pitch: float) -> None:
         _, points = standard_points(468)
-        expected, _ = project(torch.from_numpy(points)[None].float(), CameraPose.from_angles(yaw, pitch).cam2world())
+        expected, _ = project(
+            torch.from_numpy(points)[None].float(),
+            CameraPose.from_angles(yaw, pitch).cam2world(FACE_ORBIT),
+            focal=FOCAL,
+        )
         np.testing.assert_allclose(project_standard(points, yaw, pitch), expected[0].numpy(), atol=1e-5)
 
     def test_pivot_is_the_centre(self) -> None:

@@ -120,7 +120,7 @@ def test_rejects_files(tmp_path: Path, name: str, contents: str, message: str) -
 
 def test_rejects_pickles(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{"os": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(UsageError, match="no .npy file of numbers"):
+    with pytest.raises(UsageError, match="no .npy file of labels"):
         read_label(tmp_path / "a.npy", "face.png")
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from geoinv.camera.orbits import poses_at, sweep, turned, turntable
+from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import UsageError
 
 
@@ -12,8 +13,8 @@ class TestSweep:
         pose = sweep(3, max_yaw_rad=0.5, pitch_rad=0.1)
         assert pose.yaw_rad == pytest.approx([-0.5, 0.0, 0.5])
         assert pose.pitch_rad == pytest.approx([0.1, 0.1, 0.1])
-        assert pose.cam2world()[1, 0, 3] == pytest.approx(0.0, abs=1e-6)
-        assert pose.cam2world()[2, 0, 3] > 0.0  # positive yaw: camera at world +x
+        assert pose.cam2world(FACE_ORBIT)[1, 0, 3] == pytest.approx(0.0, abs=1e-6)
+        assert pose.cam2world(FACE_ORBIT)[2, 0, 3] > 0.0  # positive yaw: camera at world +x
 
     def test_one_view_is_frontal(self):
         assert sweep(1).yaw_rad.tolist() == [0.0]

@@ -60,6 +60,6 @@ class KnowingEncoder(nn.Module):
 
     def forward(self, image: torch.Tensor) -> Estimate:
         self.seen.append(image)
-        vector = CameraPose.from_cam2world(cameras().cam2world[:1]).as_vector()
+        vector = CameraPose.from_cam2world(cameras().cam2world[:1], FACE_ORBIT).as_vector()
         vector[:, 0] += self.yaw_error_rad
         return Estimate(torch.zeros(len(image), 3, 4), CameraPose.from_vector(vector))

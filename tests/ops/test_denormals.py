@@ -11,6 +11,7 @@ from torch import Tensor
 
 from geoinv.camera import CameraPose, pixel_centres, rays_through
 from geoinv.checkpoints.store import load_generator
+from geoinv.conventions import FACE_ORBIT, FOCAL
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.ops import _build
 from geoinv.ops._build import backend_choice, use_backend
@@ -48,7 +49,7 @@ def rays_of_a_view(count: int) -> tuple[Tensor, Tensor]:
     """Every few pixels of a view from the side: origins and directions [1, count, 3]."""
     pixels = pixel_centres(64).reshape(-1, 2)
     chosen = pixels[torch.linspace(0, len(pixels) - 1, count).long()]
-    origins, directions = rays_through(CameraPose.from_angles(0.4).cam2world(), chosen)
+    origins, directions = rays_through(CameraPose.from_angles(0.4).cam2world(FACE_ORBIT), chosen, focal=FOCAL)
     return origins, directions
 
 

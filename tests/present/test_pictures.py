@@ -3,7 +3,7 @@ import torch
 
 from geoinv.camera import CameraPose
 from geoinv.camera.surface import render_normals
-from geoinv.conventions import FACE_ORBIT
+from geoinv.conventions import FACE_ORBIT, FOCAL
 from geoinv.models.render_output import RenderOutput
 from geoinv.present.pictures import color_picture, depth_picture, depth_range, normal_picture
 from tests.ellipsoid_head import NO_PLANES, EllipsoidGenerator
@@ -51,7 +51,9 @@ class TestDepthPicture:
 class TestNormalPicture:
     def test_ellipsoid(self):
         render = EllipsoidGenerator().render(NO_PLANES, FRONT, superresolution=False)
-        picture = normal_picture(render_normals(render.depth, render.alpha, FRONT.cam2world)[0], render.alpha[0])
+        picture = normal_picture(
+            render_normals(render.depth, render.alpha, FRONT.cam2world, focal=FOCAL)[0], render.alpha[0]
+        )
         assert (picture[0, 0] == 255).all()
         middle = picture[16, 16].astype(int)
         assert abs(middle[0] - 128) < 15 and abs(middle[1] - 128) < 15 and middle[2] > 250

@@ -75,7 +75,7 @@ def test_padding_was_not_seen() -> None:
 
 
 def test_cameras() -> None:
-    vectors = CameraPose.from_cam2world(seen_cameras(FACE_ORBIT).cam2world).as_vector()
+    vectors = CameraPose.from_cam2world(seen_cameras(FACE_ORBIT).cam2world, FACE_ORBIT).as_vector()
     assert torch.rad2deg(vectors[:, 0]).tolist() == pytest.approx(YAWS_DEG, abs=1e-3)
     assert vectors[:, 1:].abs().max() < 1e-4
 

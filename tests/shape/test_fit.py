@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from geoinv.camera import CameraPose, project
-from geoinv.conventions import CROP_SIZE, MM_PER_UNIT
+from geoinv.conventions import CROP_SIZE, FACE_ORBIT, FOCAL, MM_PER_UNIT
 from geoinv.errors import ShapeError, UsageError
 from geoinv.shape import FitConfig, HeadCodes, HeadModel, expression_code, fit_landmarks, load_head_model
 from geoinv.shape.arkit import ARKIT_UNITS
@@ -28,7 +28,7 @@ def _person(head: HeadModel, yaw_rad: float, noise_px: float = 0.5) -> tuple[Hea
     units = {"jawOpen": 0.4, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.6, "browInnerUp": 0.3}
     codes = HeadCodes(torch.randn(1, 96, generator=random), expression_code(units), torch.zeros(1, 2))
     camera = CameraPose.from_vector(torch.tensor([[yaw_rad, 0.1, -0.05, 0.01, -0.02, 0.1]]))
-    exact = project(head.landmarks468.on(head.vertices(codes)), camera.cam2world())[0][0]
+    exact = project(head.landmarks468.on(head.vertices(codes)), camera.cam2world(FACE_ORBIT), focal=FOCAL)[0][0]
     return codes, camera, exact + noise_px / CROP_SIZE * torch.randn(468, 2, generator=random)
 
 
@@ -127,7 +127,7 @@ class TestRotation:
         angles = torch.tensor([0.7, -0.3, 0.2], dtype=torch.float64)
         rotation, _ = world_to_camera(*angles)
         pose = CameraPose.from_vector(torch.cat([angles, torch.zeros(3, dtype=torch.float64)])[None])
-        torch.testing.assert_close(rotation, pose.cam2world()[0, :3, :3].T)
+        torch.testing.assert_close(rotation, pose.cam2world(FACE_ORBIT)[0, :3, :3].T)
 
     def test_derivatives_match_autograd(self) -> None:
         angles = torch.tensor([0.7, -0.3, 0.2], dtype=torch.float64)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from geoinv.camera import CameraPose
+from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import MissingDependencyError, UsageError
 from geoinv.synth import SAMPLER_VERSION, HeadSampler
 from geoinv.synth.dataset import DatasetSpec, draw_head, draw_latent, make_dataset, sample_cameras
@@ -34,7 +35,7 @@ def _make(folder: Path, **changed: int) -> list[int]:
 
 def test_cameras_start_near_the_front() -> None:
     cameras = sample_cameras(np.random.default_rng(0), 200).astype(np.float64)
-    pose = CameraPose.from_cam2world(torch.tensor(cameras))
+    pose = CameraPose.from_cam2world(torch.tensor(cameras), FACE_ORBIT)
     assert abs(float(pose.yaw_rad[0])) < 0.5
     assert float(pose.yaw_rad.abs().max()) <= 1.1 + 1e-5
     assert float(pose.pitch_rad.abs().max()) <= 0.5 + 1e-5

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from geoinv.camera import CameraPose, project
-from geoinv.conventions import CROP_SIZE, MM_PER_UNIT
+from geoinv.conventions import CROP_SIZE, FACE_ORBIT, FOCAL, MM_PER_UNIT
 from geoinv.shape import HeadCodes, HeadModel, load_head_model
 from geoinv.synth.detector_map import detector_accuracy, place_points, placement_errors
 from geoinv.synth.detector_sightings import YAWS_DEG, Sightings
@@ -41,9 +41,11 @@ def sightings(head: HeadModel) -> Sightings:
     numbers = torch.arange(heads).repeat_interleave(len(YAWS_DEG))
     yaw = torch.deg2rad(torch.tensor(YAWS_DEG, dtype=torch.float32)).repeat(heads)
     vector = torch.cat([yaw[:, None], 0.1 * torch.randn(len(yaw), 1, generator=random), torch.zeros(len(yaw), 4)], 1)
-    cameras = CameraPose.from_vector(vector).cam2world()
+    cameras = CameraPose.from_vector(vector).cam2world(FACE_ORBIT)
     places = head.landmarks468.on(vertices)[numbers][:, POINTS]
-    seen = project(places, cameras)[0] + 2.0 / CROP_SIZE * torch.randn(len(yaw), len(POINTS), 2, generator=random)
+    seen = project(places, cameras, focal=FOCAL)[0] + 2.0 / CROP_SIZE * torch.randn(
+        len(yaw), len(POINTS), 2, generator=random
+    )
     seen[::8] += 0.1
     arrays = (vertices, normals, numbers, cameras, yaw, seen)
     return Sightings(*(a.numpy() for a in arrays))

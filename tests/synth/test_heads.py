@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from geoinv.camera import CameraPose, rays_through
+from geoinv.conventions import FACE_ORBIT, FOCAL
 from geoinv.errors import MissingDependencyError
 from geoinv.synth import HeadSampler
 
-FRONT = CameraPose.from_angles(0.0).cam2world()[0].numpy()
+FRONT = CameraPose.from_angles(0.0).cam2world(FACE_ORBIT)[0].numpy()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ class TestHeadRenderer:
         view = renderer.render(head, FRONT)
         x, y = view.landmarks5[2]  # nose tip
         depth = float(view.depth[int(y * 96), int(x * 96)])
-        origin, ray = rays_through(torch.tensor(FRONT)[None], torch.tensor([[[float(x), float(y)]]]))
+        origin, ray = rays_through(torch.tensor(FRONT)[None], torch.tensor([[[float(x), float(y)]]]), focal=FOCAL)
         nose = origin[0, 0] + ray[0, 0] * depth / float(ray[0, 0] @ torch.tensor(FRONT[:3, 2]))
         np.testing.assert_allclose(nose.numpy(), head.shape.landmarks[30], atol=0.006)
 

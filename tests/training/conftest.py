@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from geoinv.camera import CameraPose
+from geoinv.conventions import FACE_ORBIT
 
 HEADS, VIEWS, SIDE, Z_DIM = 12, 3, 32, 8
 
@@ -45,7 +46,7 @@ def write_shard(
         "rgba": rgba,
         "depth": depth,
         "normals": np.zeros((heads, views, side, side, 3), np.int8),
-        "cam2world": pose.cam2world().numpy().astype(np.float32).reshape(heads, views, 4, 4),
+        "cam2world": pose.cam2world(FACE_ORBIT).numpy().astype(np.float32).reshape(heads, views, 4, 4),
         "landmarks": np.full((heads, views, 73, 2), 0.5, np.float32),
         "z": z,
     }

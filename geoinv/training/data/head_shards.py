@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...camera import rays_through
 from ...checkpoints.folders import sha256_of
+from ...conventions import FOCAL
 from ...errors import UsageError
 
 
@@ -218,7 +219,9 @@ class HeadShards:
                 depths.append(shard.depth[i, view].reshape(-1)[index])
                 normals.append(shard.normals[i, view].reshape(-1, 3)[index])
         cam2world = torch.from_numpy(np.stack(cameras))  # [heads * views, 4, 4]
-        origins, directions = rays_through(cam2world, torch.from_numpy(np.stack(pixels).astype(np.float32)))
+        origins, directions = rays_through(
+            cam2world, torch.from_numpy(np.stack(pixels).astype(np.float32)), focal=FOCAL
+        )
         cosine = (directions * cam2world[:, None, :3, 2]).sum(dim=-1)
         distance = torch.from_numpy(np.stack(depths).astype(np.float32)) / cosine
         straight = torch.from_numpy(np.stack(rgba).astype(np.float32) / 255.0)

@@ -53,7 +53,7 @@ def view_and_depth(
     """
     cam2world = cam2world.to(planes.device)
     grid = pixel_centres(resolution, planes.device).reshape(resolution, resolution, 2)[::2, ::2]
-    origins, directions = rays_through(cam2world[None], grid.reshape(-1, 2))
+    origins, directions = rays_through(cam2world[None], grid.reshape(-1, 2), focal=generator.config.orbit.focal)
     output = generator.render_rays(planes, origins, directions)
     color = output.features[0, :, :3] + 0.5 * (1.0 - output.alpha[0, :, None])
     cosine = directions[0] @ cam2world[:3, 2]

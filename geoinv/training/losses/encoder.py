@@ -115,7 +115,7 @@ def encoder_losses(
         terms |= shape_losses(generator, planes, teacher, rays, output, random, points=shape_points)
     count = batch.faces.shape[0]
     wanted = face_square(batch.faces)
-    cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world()
+    cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world(generator.config.orbit)
     seen = rendered_faces(generator, planes[:count], cam2world, torch.full_like(wanted, GREY), samples, random)
     return terms | {"likeness": likeness_loss(seen, wanted)}
 
@@ -166,9 +166,9 @@ def portrait_losses(
     """
     with fast_precision(batch.images.device):
         predicted = encoder(at_side(batch.images, INPUT_SIZE))
-    cam2world = predicted.camera.cam2world().detach()
+    cam2world = predicted.camera.cam2world(generator.config.orbit).detach()
     planes = generator.planes(predicted.w_plus)
-    output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels))
+    output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels, focal=generator.config.orbit.focal))
     wanted = face_square(batch.photos)
     seen = rendered_faces(generator, planes, cam2world, wanted, samples, random)
     return {

@@ -69,7 +69,7 @@ def rendered_faces(
     Returns:
         Face squares [B, 3, F, F] in [0, 1].
     """
-    origins, directions = rays_through(cam2world, face_positions(planes.device))
+    origins, directions = rays_through(cam2world, face_positions(planes.device), focal=generator.config.orbit.focal)
     surface = own_surface(generator, planes, origins, directions)
     distances = guided_distances(origins, directions, surface, generator.config.render.box_side, samples, random)
     output = generator.march(planes, origins, directions, distances)

@@ -212,7 +212,7 @@ def validate(
         photo = straight[..., :3] * straight[..., 3:] + random_background(rng, side) * (1.0 - straight[..., 3:])
         picture = torch.from_numpy(photo).permute(2, 0, 1)[None].to(device)
         predicted = encoder(at_side(picture * 2.0 - 1.0, INPUT_SIZE))
-        pose = predicted.camera.cam2world()
+        pose = predicted.camera.cam2world(generator.config.orbit)
         degrees.append(rotation_angle_deg(pose.cpu(), torch.from_numpy(np.array(cam2world))[None]).item())
         result, depth = view_and_depth(generator, generator.planes(predicted.w_plus), pose[0], side)
         truth, on_head = true_view(rgba)

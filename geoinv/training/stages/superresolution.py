@@ -99,7 +99,7 @@ def rendered_patches(generator: TriPlaneGenerator, patches: GridPatches) -> tupl
     """Features [P, F, S, S] and alpha [P, 1, S, S] of patches, before super-resolution."""
     side = math.isqrt(patches.pixels.shape[1])
     planes = generator.planes(generator.mapping(patches.z))
-    origins, directions = rays_through(patches.cam2world, patches.pixels)
+    origins, directions = rays_through(patches.cam2world, patches.pixels, focal=generator.config.orbit.focal)
     output = generator.render_rays(planes, origins, directions)
     features = output.features.transpose(1, 2).reshape(len(patches.z), -1, side, side)
     return features, output.alpha.reshape(-1, 1, side, side)

@@ -6,15 +6,15 @@ import numpy as np
 import torch
 
 from geoinv.camera import CameraPose, pixel_centres, rays_through
-from geoinv.conventions import FOCAL
+from geoinv.conventions import FACE_ORBIT, FOCAL
 from geoinv.training.data.paint import Paint, surface_points
 
 
 def test_surface_points_lie_on_their_rays_at_their_depth() -> None:
-    cam2world = CameraPose.from_angles(0.3, -0.1, 0.05).cam2world()
+    cam2world = CameraPose.from_angles(0.3, -0.1, 0.05).cam2world(FACE_ORBIT)
     depth = np.random.default_rng(0).uniform(2.4, 2.9, (8, 8)).astype(np.float32)
     points = torch.from_numpy(surface_points(depth, cam2world[0].numpy(), FOCAL)).reshape(1, 64, 3)
-    origins, directions = rays_through(cam2world, pixel_centres(8))
+    origins, directions = rays_through(cam2world, pixel_centres(8), focal=FOCAL)
     along = ((points - origins) * directions).sum(dim=-1, keepdim=True)
     assert torch.allclose(points, origins + directions * along, atol=1e-5)
     assert torch.allclose((points - origins) @ cam2world[0, :3, 2], torch.from_numpy(depth).reshape(1, 64), atol=1e-5)

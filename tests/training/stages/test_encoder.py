@@ -12,6 +12,7 @@ import torch
 
 from geoinv.camera import CameraPose
 from geoinv.checkpoints.store import load_encoder, load_encoder_file, load_generator, save_model, sha256_of
+from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import UsageError
 from geoinv.models.config import EncoderConfig
 from geoinv.models.encoder import GlobalEncoder
@@ -68,7 +69,7 @@ def test_batch_knows_its_cameras(discs: Path, generator_file: Path) -> None:
     assert batch.rays.z.shape[0] == 2
     assert torch.equal(batch.rays.z, batch.z[:2])
     true = {tuple(np.round(m.reshape(-1), 3)) for m in np.load(discs / "00000_cam2world.npy").reshape(-1, 4, 4)}
-    again = CameraPose.from_vector(batch.camera).cam2world().reshape(3, 16).numpy()
+    again = CameraPose.from_vector(batch.camera).cam2world(FACE_ORBIT).reshape(3, 16).numpy()
     assert all(tuple(np.round(row, 3)) in true for row in again)
 
 
@@ -78,7 +79,7 @@ def test_without_geometry_nothing_tells_shapes(discs: Path, generator_file: Path
     generator, _ = load_generator(str(generator_file))
     encoder = GlobalEncoder(SMALL)
     batch = photo_batch(HeadShards(discs), np.random.default_rng(0), COUNTS, with_other_view=False)
-    own = CameraPose.from_vector(batch.camera[:2]).cam2world()[:, None, :3, 3]
+    own = CameraPose.from_vector(batch.camera[:2]).cam2world(FACE_ORBIT)[:, None, :3, 3]
     assert torch.allclose(batch.rays.origins, own.expand_as(batch.rays.origins), atol=1e-4)
     elsewhere = dataclasses.replace(batch.rays, distance=batch.rays.distance * 0.9, normals=None)
     space = measure_latent_space(generator)

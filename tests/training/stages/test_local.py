@@ -12,6 +12,7 @@ import torch
 
 from geoinv.camera import CameraPose
 from geoinv.checkpoints.store import load_details, load_details_file, load_encoder, load_generator, sha256_of
+from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import MissingDetailsError, UsageError
 from geoinv.models.config import DiscriminatorConfig
 from geoinv.models.local_branch import LocalBranch
@@ -61,7 +62,9 @@ def test_pairs_know_how_the_camera_moved(discs: Path) -> None:
     pairs = head_pairs(heads, np.random.default_rng(0), 2, same_view=False)
     assert pairs.photos.shape == pairs.color.shape == (2, 3, SIDE, SIDE)
     assert pairs.moves.abs().max() > 0.01
-    poses = CameraPose.from_cam2world(torch.from_numpy(np.load(discs / "00000_cam2world.npy")).flatten(0, 1).double())
+    poses = CameraPose.from_cam2world(
+        torch.from_numpy(np.load(discs / "00000_cam2world.npy")).flatten(0, 1).double(), FACE_ORBIT
+    )
     vectors = poses.as_vector().float().reshape(-1, 3, 6)
     differences = {
         tuple(np.round((views[b] - views[a]).tolist(), 3)) for views in vectors for a in range(3) for b in range(3)
