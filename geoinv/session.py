@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .camera import Camera, CameraPose
+from .camera.orbits import WHOLE_HEAD_ZOOM
 from .errors import CheckpointError, MissingDetailsError, ShapeError, UsageError
 from .heads import DetailedHead, Edit, Head, PlainHead, each_view
 from .images import Photo as ReadPhoto
@@ -375,8 +376,11 @@ class Session(LoadedModels):
         *,
         frames: int = 48,
         on_frame: Callable[[int], None] | None = None,
+        zoom: float = WHOLE_HEAD_ZOOM,
     ) -> None:
         """Write a video of the turning head, .mp4 or .gif; ``on_frame`` is called with the number of frames done.
+
+        A ``zoom`` of 1 shows what the photo's crop shows, the default the whole head.
 
         Raises:
             UsageError: Another suffix.
@@ -384,7 +388,7 @@ class Session(LoadedModels):
         """
         from .present.views import write_turntable
 
-        write_turntable(self.head(inversion), Path(path), frames=frames, on_frame=on_frame)
+        write_turntable(self.head(inversion), Path(path), frames=frames, on_frame=on_frame, zoom=zoom)
 
     def strength_strip(
         self,
@@ -393,10 +397,12 @@ class Session(LoadedModels):
         count: int = 5,
         *,
         on_view: Callable[[int], None] | None = None,
+        zoom: float = 1.0,
     ) -> Picture:
         """An edit from the front at ``count`` factors of its strengths, from -1 to 1, side by side, uint8 [H, W, 3].
 
-        Labels name the strengths that were applied. ``on_view`` is called with the number of pictures done.
+        Labels name the strengths that were applied. A ``zoom`` below 1 shows more than the photo's crop. ``on_view``
+        is called with the number of pictures done.
         """
         from .present.views import front_row
 
@@ -406,7 +412,7 @@ class Session(LoadedModels):
                 applied = {name: edited.edits[name] - inversion.edits.get(name, 0.0) for name in strengths}
                 yield " ".join(f"{name} {strength:+.2g}" for name, strength in applied.items()), self.head(edited)
 
-        return front_row(heads(), on_view)
+        return front_row(heads(), on_view, zoom=zoom)
 
 
 def load(

@@ -57,6 +57,10 @@ class Camera:
         """One camera as a batch of ``views`` equal ones; a batch of that size stays as it is."""
         return replace(self, cam2world=self.cam2world.expand(views, -1, -1))
 
+    def zoomed(self, factor: float) -> Camera:
+        """The same cameras with another lens: a factor below 1 shows more of the head, and all of it smaller."""
+        return replace(self, focal=factor * self.focal)
+
     def rays(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Origins and unit directions [V, N, 3] of the rays through normalised positions [V, N, 2] or [N, 2]."""
         return rays_through(self.cam2world, pixels, focal=self.focal)

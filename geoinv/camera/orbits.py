@@ -15,6 +15,10 @@ SWEEP_YAW_RAD = math.radians(35.0)
 
 TURNTABLE_PITCH_RAD = math.radians(6.0)
 
+WHOLE_HEAD_ZOOM = 0.68
+"""Focal length that shows the whole head at every yaw of :data:`SWEEP_YAW_RAD`, hair included, over that of the photo's
+crop, which ends at the hair line in front and in the middle of the head from the side."""
+
 
 def poses_at(yaws_rad: Sequence[float], pitches_rad: Sequence[float] | float = 0.0) -> CameraPose:
     """Upright, unshifted cameras at given angles, one for each yaw."""

@@ -11,6 +11,8 @@ from .inputs import load_inversion, parse_attributes
 from .options import (
     DEFAULT_OUT,
     DeviceOpt,
+    Frame,
+    FrameOpt,
     GeneratorOpt,
     InversionArg,
     JsonOpt,
@@ -65,6 +67,7 @@ def edit(
     save: Annotated[
         bool, typer.Option("--save", help="Also write the edited head as a .geoinv, to render or export.")
     ] = False,
+    frame: FrameOpt = None,
     generator: GeneratorOpt = None,
     list_attributes: Annotated[bool, typer.Option("--list", help="Name the attributes and exit.")] = False,
     model: ModelOpt = "mini",
@@ -112,11 +115,10 @@ def edit(
         files.append(result_path(out, f"{path.stem}_{label}", ".geoinv"))
     check_outputs(files, overwrite=overwrite)
     if strip is None:
-        sheet = edit_sheet(
-            session, [("before", loaded), (label.replace("_", " "), edited)], DEFAULT_VIEWS if views is None else views
-        )
+        pair = [("before", loaded), (label.replace("_", " "), edited)]
+        sheet = edit_sheet(session, pair, views or DEFAULT_VIEWS, frame=frame or Frame.head)
     else:
-        sheet = strength_strip(session, loaded, applied, strip)
+        sheet = strength_strip(session, loaded, applied, strip, frame=frame or Frame.photo)
     write_image(files[0], sheet)
     if save:
         edited.save(files[1])

@@ -18,6 +18,8 @@ from .options import (
     DEFAULT_OUT,
     DeviceOpt,
     FaceOpt,
+    Frame,
+    FrameOpt,
     JsonOpt,
     Landmarks,
     LandmarksOpt,
@@ -100,6 +102,7 @@ def invert(
     frames: Annotated[
         int | None, typer.Option("--frames", min=2, max=1000, help="Frames of the turntable.", show_default="48")
     ] = None,
+    frame: FrameOpt = None,
     landmarks: LandmarksOpt = Landmarks.mediapipe,
     face: FaceOpt = None,
     device: DeviceOpt = "auto",
@@ -121,7 +124,8 @@ def invert(
         "--no-turntable", {"--turntable": no_turntable and turntable is not None}, "they say how the head turns"
     )
     suffix = "none" if no_turntable else turntable.value if turntable is not None else usual_suffix()
-    refuse_without("a turntable", {"--frames": frames is not None and suffix == "none"}, "pictures have none")
+    given = {"--frames": frames is not None, "--frame": frame is not None}
+    refuse_without("a turntable", given if suffix == "none" else {}, "without one it changes nothing")
     refuse_together(
         "--camera-label", {"--face": camera_label is not None and face is not None}, "the photo is the crop"
     )
@@ -149,6 +153,7 @@ def invert(
             "camera_label": label_numbers(camera_label, photo),
             "turntable": suffix,
             "frames": None if suffix == "none" else turntable_frames,
+            "frame": None if suffix == "none" else (frame or Frame.head).value,
             "landmarks": landmarks.value,
             "face": face,
             "seed": seed,
@@ -180,7 +185,7 @@ def invert(
         made = inverted(session, aligned, photo, pose, None if method is None else method.value, refinement)
         seen = session.seen(made)
         record = {**report(made.inversion), **seen.record, "warnings": [*aligned.warnings, *notices.given()]}
-        written = files.write(session, made, seen, turntable_frames)
+        written = files.write(session, made, seen, turntable_frames, frame or Frame.head)
         write_json(files.report, {**record, **provenance(photo, settings)})
         if save_label is not None:
             write_label(save_label, files.aligned.name, label_of(made.inversion.pose))
@@ -232,7 +237,7 @@ class InvertFiles:
         videos = [] if self.turntable is None else [self.turntable]
         return [self.sheet, self.seen, *videos, self.report, self.inversion]
 
-    def write(self, session: Session, made: Inverted, seen: SeenHead, frames: int) -> list[Path]:
+    def write(self, session: Session, made: Inverted, seen: SeenHead, frames: int, frame: Frame) -> list[Path]:
         """Write all pictures and the turntable, and return their paths; who pressed Ctrl-C should not wait for it."""
         from ..images import write_image
         from .writing import write_turning
@@ -240,7 +245,7 @@ class InvertFiles:
         sheet, videos = session.inversion_sheet(made), []
         # first, as it takes longest: a run that is cut short should leave nothing behind
         if self.turntable is not None and not is_interrupted(made):
-            write_turning(session, made.inversion, self.turntable, frames=frames)
+            write_turning(session, made.inversion, self.turntable, frames=frames, frame=frame)
             videos = [self.turntable]
         write_image(self.aligned, made.inversion.photo)
         write_image(self.sheet, sheet)

@@ -105,6 +105,20 @@ def refinement_of(
     return Refinement(steps=steps, time_budget_s=time_budget, refine_camera=not fixed_camera, seed=seed)
 
 
+class Frame(str, Enum):
+    """What part of a head views from several sides show."""
+
+    head = "head"
+    photo = "photo"
+
+    @property
+    def zoom(self) -> float:
+        """Focal length over that of the photo's crop."""
+        from ..camera.orbits import WHOLE_HEAD_ZOOM
+
+        return WHOLE_HEAD_ZOOM if self is Frame.head else 1.0
+
+
 PhotosArg = Annotated[
     list[Path],
     typer.Argument(
@@ -136,6 +150,14 @@ GeneratorOpt = Annotated[
         metavar="FILE",
         help="Show the same head with another generator, fine-tuned from the model: a toon, for instance.",
         show_default=False,
+    ),
+]
+FrameOpt = Annotated[
+    Frame | None,
+    typer.Option(
+        "--frame",
+        help="Part of the head that views show: all of it, or the photo's crop, larger but cut.",
+        show_default="head",
     ),
 ]
 SeedOpt = Annotated[

@@ -11,6 +11,8 @@ from .inputs import load_inversion, parse_angles
 from .options import (
     DEFAULT_OUT,
     DeviceOpt,
+    Frame,
+    FrameOpt,
     GeneratorOpt,
     InversionArg,
     JsonOpt,
@@ -56,6 +58,7 @@ def render(
     seen: Annotated[
         bool, typer.Option("--seen", help="What the photo did not show too, tinted: it is guessed.")
     ] = False,
+    frame: FrameOpt = None,
     generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
@@ -99,10 +102,10 @@ def render(
     session = Session.load(model, device, seed, shown_with=generator)
     session.check(loaded)
     if views is not None:
-        write_sheet(session, loaded, sheet[0], views, kinds)
+        write_sheet(session, loaded, sheet[0], views, kinds, frame=frame or Frame.head)
     if has_angles:
-        write_pictures(session, loaded, pictures, yaws, pitches, kinds)
+        write_pictures(session, loaded, pictures, yaws, pitches, kinds, frame=frame or Frame.head)
     if videos:
-        write_videos(session, loaded, videos, kinds, frames=DEFAULT_FRAMES if frames is None else frames)
+        write_videos(session, loaded, videos, kinds, frames=frames or DEFAULT_FRAMES, frame=frame or Frame.head)
     record = {"inversion": path, "files": files, **shown_facts(session, loaded)}
     run.result(f"{path.name}: rendered", record, files, device=session.device)

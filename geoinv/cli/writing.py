@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..present.pictures import Picture
     from ..present.view_pictures import Kind
     from ..session import Session
+    from .options import Frame
 
 
 def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -> list[str]:
@@ -39,11 +40,14 @@ def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -
     return names
 
 
-def write_sheet(session: Session, inversion: Inversion, path: Path, views: int, kinds: Sequence[Kind]) -> None:
+def write_sheet(
+    session: Session, inversion: Inversion, path: Path, views: int, kinds: Sequence[Kind], *, frame: Frame
+) -> None:
     """Views from side to side, a row for each kind."""
     with console.progress("rendering", views) as update:
         source = _source(session, inversion, kinds)
-        write_image(path, sweep_sheet(session.head(inversion), views, kinds, source=source, on_view=update))
+        sheet = sweep_sheet(session.head(inversion), views, kinds, source=source, on_view=update, zoom=frame.zoom)
+        write_image(path, sheet)
 
 
 def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> RenderOutput | None:
@@ -61,41 +65,46 @@ def write_pictures(
     yaws: Sequence[float] | None,
     pitches: Sequence[float] | None,
     kinds: Sequence[Kind],
+    *,
+    frame: Frame,
 ) -> None:
     """One picture for each view and kind, in the order of ``paths``."""
-    camera, source = session.cameras(inversion, yaws, pitches), _source(session, inversion, kinds)
+    camera = session.cameras(inversion, yaws, pitches).zoomed(frame.zoom)
+    source = _source(session, inversion, kinds)
     pictures = pictures_through(session.head(inversion), camera, kinds, source=source)
     for path, picture in zip(paths, pictures, strict=True):
         write_image(path, picture)
 
 
 def write_videos(
-    session: Session, inversion: Inversion, paths: Sequence[Path], kinds: Sequence[Kind], *, frames: int
+    session: Session, inversion: Inversion, paths: Sequence[Path], kinds: Sequence[Kind], *, frames: int, frame: Frame
 ) -> None:
     """A turning head for each path; paths run through the kinds, then through the formats."""
     rendered: list[list[Picture]] = []
     with console.progress("rendering video", frames) as update:
         source = _source(session, inversion, kinds)
-        for pictures in turning(session.head(inversion), frames, kinds, source=source):
+        for pictures in turning(session.head(inversion), frames, kinds, source=source, zoom=frame.zoom):
             rendered.append(pictures)
             update(len(rendered))
     for number, path in enumerate(paths):
         write_video(path, (pictures[number % len(kinds)] for pictures in rendered))
 
 
-def write_turning(session: Session, inversion: Inversion, path: Path, *, frames: int) -> None:
+def write_turning(session: Session, inversion: Inversion, path: Path, *, frames: int, frame: Frame) -> None:
     """One video of the turning head; frames are written as they are rendered."""
     with console.progress(f"rendering {path.name}", frames) as update:
-        session.turntable(inversion, path, frames=frames, on_frame=update)
+        session.turntable(inversion, path, frames=frames, on_frame=update, zoom=frame.zoom)
 
 
-def strength_strip(session: Session, head: Inversion, strengths: Mapping[str, float], count: int) -> Picture:
+def strength_strip(
+    session: Session, head: Inversion, strengths: Mapping[str, float], count: int, *, frame: Frame
+) -> Picture:
     """One picture from the front for each of ``count`` factors of the strengths, from -1 to 1."""
     with console.progress("rendering", count) as update:
-        return session.strength_strip(head, strengths, count, on_view=update)
+        return session.strength_strip(head, strengths, count, on_view=update, zoom=frame.zoom)
 
 
-def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int) -> Picture:
+def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int, *, frame: Frame) -> Picture:
     """A row of views for each head, its name under each picture."""
     with console.progress("rendering", views) as update:
-        return head_rows([(name, session.head(head)) for name, head in heads], views, update)
+        return head_rows([(name, session.head(head)) for name, head in heads], views, update, zoom=frame.zoom)

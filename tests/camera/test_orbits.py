@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from geoinv.camera.orbits import poses_at, sweep, turned, turntable
+from geoinv.camera.orbits import WHOLE_HEAD_ZOOM, poses_at, sweep, turned, turntable
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import UsageError
 
@@ -44,3 +44,13 @@ def test_poses_at_rejects_uneven_lists():
 def test_turned_keeps_the_rest():
     pose = turned(poses_at([0.1]), math.radians(30.0), -0.1)
     assert pose.as_vector()[0] == pytest.approx(torch.tensor([0.1 + math.pi / 6, -0.1, 0, 0, 0, 0]))
+
+
+def test_the_whole_head_is_in_the_frame() -> None:
+    """The crown of a large head, 0.42 above the pivot, lies above the photo's crop and inside the wider frame."""
+    camera = sweep(3).camera(FACE_ORBIT)
+    crown = torch.tensor([0.0, 0.42, 0.2]).expand(3, 1, 3)
+    photo, head = (lens.project(crown)[0][:, 0, 1] for lens in (camera, camera.zoomed(WHOLE_HEAD_ZOOM)))
+    # 0.5 - focal * 0.42 / 2.7, for focal 4.2647 and 0.68 of it
+    assert photo.tolist() == pytest.approx([-0.1634] * 3, abs=1e-4)
+    assert head.tolist() == pytest.approx([0.0489] * 3, abs=1e-4)

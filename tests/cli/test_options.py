@@ -108,6 +108,7 @@ def test_a_bounded_strength_is_in_names_json_and_warnings(geoinv: Callable[..., 
         (["--fixed-camera"], ["--fixed-camera goes with --method optimise or pti"]),
         (["--no-turntable", "--turntable", "gif"], ["--no-turntable does not go with --turntable"]),
         (["--no-turntable", "--frames", "4"], ["--frames goes with a turntable"]),
+        (["--no-turntable", "--frame", "photo"], ["--frame goes with a turntable"]),
         (["--camera-label", "label.json", "--face", "2"], ["--camera-label does not go with --face"]),
         (["--method", "pti", "--time-budget", "nan"], ["--time-budget", "nan"]),
     ],
@@ -156,3 +157,21 @@ def test_models_are_named_without_their_folder(geoinv: Callable[..., Done], woma
     done = geoinv("invert", woman, "--model", path, "--no-turntable", "--device", "cpu", "--json")
     assert (done.code, done.json["model"]) == (0, "mini"), done.err
     assert str(tiny_weights) not in Path("outputs/woman_report.json").read_text()
+
+
+def test_views_frame_the_whole_head_or_the_crop(geoinv: Callable[..., Done], inverted: Path) -> None:
+    """The photo's crop is what the library renders; the whole head is another picture, smaller in the same frame."""
+    from geoinv import load
+    from geoinv.present.view_pictures import view_pictures
+
+    pictures = {}
+    for frame in ("photo", "head"):
+        done = geoinv("render", inverted, "--yaw", "35", "--frame", frame, "--out", frame, "--device", "cpu", "--json")
+        assert done.code == 0, done.err
+        pictures[frame] = np.asarray(Image.open(done.json["files"][0]))
+    session = load(device="cpu")
+    crop = view_pictures(session.render(Inversion.load(inverted), yaw_deg=35.0))[0]
+    assert np.array_equal(pictures["photo"], crop)
+    assert np.abs(pictures["head"].astype(int) - crop).max() > 20
+    default = geoinv("render", inverted, "--yaw", "35", "--device", "cpu", "--json").json["files"][0]
+    assert np.array_equal(np.asarray(Image.open(default)), pictures["head"])
