@@ -140,7 +140,7 @@ def _now(device: torch.device) -> float:
 def true_descriptors(head: HeldOutHead) -> dict[int, Tensor]:
     """Identity descriptors [1, 128] of the true pictures, by view: the input view and those at +-30 degrees."""
     views = head.views_at(0, NOVEL_DEG)
-    return dict(zip(views, identity_descriptor(head.color[views]).split(1), strict=True))
+    return dict(zip(views, torch.split(identity_descriptor(head.color[views]), 1), strict=True))
 
 
 def measure_head(

@@ -270,7 +270,8 @@ def halved(
     solid = (alpha > 127).astype(np.float32)
 
     def sums(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return values.reshape(height // 2, 2, width // 2, 2, -1).sum(axis=(1, 3))
+        total: NDArray[np.float32] = values.reshape(height // 2, 2, width // 2, 2, -1).sum(axis=(1, 3))
+        return total
 
     count = sums(solid)[..., 0]
     mean_depth = sums(depth * solid)[..., 0] / np.maximum(count, 1.0)

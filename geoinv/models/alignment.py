@@ -54,4 +54,5 @@ class FeatureFusion(nn.Module):
         """Features [B, N, C] of both kinds, visibility [B, N, 1] in [0, 1], colour change [B, N, 3] -> [B, N, C]."""
         told = self.scale_shift(self.joined(torch.cat([aligned_3d, aligned_2d, visibility, change], dim=-1)))
         scale, shift = told.chunk(2, dim=-1)
-        return aligned_3d * (1.0 + scale) + shift
+        fused: Tensor = aligned_3d * (1.0 + scale) + shift
+        return fused

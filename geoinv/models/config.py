@@ -57,7 +57,8 @@ class BackboneConfig:
     @property
     def resolution(self) -> int:
         """Side of the planes in pixels."""
-        return 4 * 2 ** (len(self.channels) - (1 if self.painting == "skip" else 0))
+        doublings = len(self.channels) - (1 if self.painting == "skip" else 0)
+        return 4 * int(2**doublings)
 
     @property
     def num_ws(self) -> int:

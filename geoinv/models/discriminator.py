@@ -59,7 +59,8 @@ class Discriminator(nn.Module):
         for layer in self.label:
             label = scaled_lrelu(layer(label))
         asked = (features * self.projection(label)).sum(dim=1) / math.sqrt(self.config.hidden)
-        return self.score(features)[:, 0] + asked
+        scores: Tensor = self.score(features)[:, 0] + asked
+        return scores
 
 
 class _Conv(nn.Module):
@@ -98,14 +99,15 @@ class _Block(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         inner = scaled_lrelu(self.conv1(scaled_lrelu(self.conv0(maps))))
-        return (inner + self.shortcut(maps)) * math.sqrt(0.5)
+        result: Tensor = (inner + self.shortcut(maps)) * math.sqrt(0.5)
+        return result
 
 
 def _spread(maps: Tensor, group: int) -> Tensor:
     """[B, C, H, W] -> [B, 1, H, W]: the standard deviation of the features over a group, averaged."""
     batch, _, height, width = maps.shape
     group = next(size for size in range(min(group, batch), 0, -1) if batch % size == 0)
-    grouped = maps.unflatten(0, (group, batch // group))
+    grouped = maps.reshape(group, batch // group, *maps.shape[1:])
     deviation = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt()  # [B / group, C, H, W]
     mean = deviation.mean(dim=(1, 2, 3))  # [B / group]
     return mean.repeat(group)[:, None, None, None].expand(batch, 1, height, width)

@@ -41,7 +41,7 @@ class LandmarkNetwork(nn.Module):
 def centres(heat: Tensor) -> Tensor:
     """Logarithms of heat [B, N, s, s] -> centres of mass [B, N, 2], normalised (x, y) in [0, 1]."""
     side = heat.shape[-1]
-    shares = F.softmax(heat.flatten(2), dim=-1).unflatten(2, (side, side))
+    shares = F.softmax(heat.flatten(2), dim=-1).reshape(*heat.shape[:2], side, side)
     ticks = (torch.arange(side, device=heat.device) + 0.5) / side
     return torch.stack([(shares.sum(dim=2) * ticks).sum(dim=-1), (shares.sum(dim=3) * ticks).sum(dim=-1)], dim=-1)
 

@@ -73,7 +73,8 @@ class TriPlaneGenerator(nn.Module):
         with fast_precision(w_plus.device):
             painted = self.backbone["synthesis"](w_plus)
         side = painted.shape[-1]
-        return painted.float().unflatten(1, (3, -1)).reshape(painted.shape[0], 3, -1, side, side)
+        planes: Tensor = painted.float().reshape(painted.shape[0], 3, -1, side, side)
+        return planes
 
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor) -> Tensor:
         """Where the head of ``w_to`` has the places of the face that the head of ``w_from`` has at world points

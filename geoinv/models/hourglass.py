@@ -24,7 +24,8 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         inner = self.conv0(F.silu(self.norm0(features)))
         inner = self.conv1(F.silu(self.norm1(inner)))
-        return inner + self.shortcut(features)
+        result: Tensor = inner + self.shortcut(features)
+        return result
 
 
 class Hourglass(nn.Module):
@@ -48,4 +49,5 @@ class Hourglass(nn.Module):
         features = self.middle(features)
         for block, skip in zip(reversed(self.up), reversed(skips), strict=True):
             features = skip + F.interpolate(block(features), scale_factor=2, mode="bilinear", align_corners=False)
-        return self.head(F.silu(self.finest(features)))
+        result: Tensor = self.head(F.silu(self.finest(features)))
+        return result

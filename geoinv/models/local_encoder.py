@@ -30,4 +30,5 @@ class LocalEncoder(nn.Module):
 
     def forward(self, residual: Tensor, depth: Tensor) -> Tensor:
         maps = torch.cat([F.pixel_unshuffle(residual, 2), depth_maps(depth)], dim=1)
-        return self.body(maps)
+        features: Tensor = self.body(maps)
+        return features

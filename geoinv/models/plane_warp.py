@@ -39,8 +39,8 @@ class PlaneWarp(nn.Module):
         A place on the planes of this head shows what lies there plus flow on those that were painted. The mean of the
         codes decides, as it is the mean that says which head it is.
         """
-        flow = self.mean + torch.einsum("bk,kcij->bcij", self.amounts(w_plus), self.fields)
-        return _UNIT * flow.unflatten(1, (3, 2))
+        flow: Tensor = self.mean + torch.einsum("bk,kcij->bcij", self.amounts(w_plus), self.fields)
+        return _UNIT * flow.reshape(flow.shape[0], 3, 2, *flow.shape[2:])
 
     def amounts(self, w_plus: Tensor) -> Tensor:
         """[B, rank] of the fields."""

@@ -91,7 +91,7 @@ class HybridSuperresolution(nn.Module):
         Without gradients it goes view by view: the maps of one take 270 MB, and more at once gain nothing.
         """
         if image.shape[0] > 1 and not torch.is_grad_enabled():
-            views = zip(image.split(1), features.split(1), w.split(1), strict=True)
+            views = zip(*(torch.split(part, 1) for part in (image, features, w)), strict=True)
             return torch.cat([self(*view) for view in views])
         side = self.hybrid.input_side
         if features.shape[-1] != side:
@@ -117,4 +117,5 @@ class _SuperresolutionBlock(nn.Module):
     def forward(self, features: Tensor, image: Tensor, w: Tensor) -> Tensor:
         """The picture [B, 3, H, W], doubled where the block doubles, and what the convolutions' features add to it."""
         painted = self.torgb(features, w).clamp(-_CLAMP, _CLAMP).float()
-        return (upsample2(image) if self.up else image) + painted
+        result: Tensor = (upsample2(image) if self.up else image) + painted
+        return result

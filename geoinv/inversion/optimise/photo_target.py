@@ -8,6 +8,7 @@ pixels, over the same grey, measure the head before and after.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -55,4 +56,4 @@ class PhotoTarget:
     @property
     def side(self) -> int:
         """Side of the grid in rays."""
-        return round(len(self.color) ** 0.5)
+        return math.isqrt(len(self.color))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -30,7 +31,7 @@ _SIDE_YAW_RAD = math.radians(25.0)
 
 def refine_inversion(
     start: Inverted,
-    face: NDArray,  # [512, 512] 1 on the face of the aligned photo
+    face: NDArray[np.uint8],  # [512, 512] 1 on the face of the aligned photo
     generator: TriPlaneGenerator,
     settings: Refinement,
     on_step: OnStep | None = None,
@@ -110,4 +111,4 @@ def compared_metrics(
 
 
 def _distance(image: Tensor, descriptor: Tensor) -> float:
-    return round((identity_descriptor(image) - descriptor).norm(dim=1).item(), 4)
+    return round(float((identity_descriptor(image) - descriptor).norm(dim=1).item()), 4)
