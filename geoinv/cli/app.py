@@ -114,7 +114,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if (error.name or "").startswith("geoinv") or os.environ.get("GEOINV_DEBUG") == "1":
             raise
-        console.print_error(f"a package is missing or broken: {error}", "`geoinv doctor` tells which and what to do")
+        console.print_error(f"a package is missing or broken: {error}", "`geoinv doctor` says which, and what to do")
         return MissingDependencyError.exit_code
     except Exception as error:
         message = _usage_message(error, arguments)

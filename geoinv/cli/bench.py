@@ -31,8 +31,10 @@ def _print_table(report: BenchReport) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for c in report.comparisons:
-        share = f"{100.0 * c.gflops / report.matrix_gflops:.0f} %"
-        table.add_row(c.label, f"{c.reference_s:.3f}", f"{c.native_s:.3f}", f"{c.ratio:.2f}", f"{c.gflops:.0f}", share)
+        fraction = f"{100.0 * c.gflops / report.matrix_gflops:.0f} %"
+        table.add_row(
+            c.label, f"{c.reference_s:.3f}", f"{c.native_s:.3f}", f"{c.ratio:.2f}", f"{c.gflops:.0f}", fraction
+        )
     console = Console()
     console.print(table)
     for text in (

@@ -105,7 +105,7 @@ def evaluate(
 
 
 def _record(session: Session, which: str) -> dict[str, Any]:
-    """What was measured, for JSON."""
+    """Return the set and the model that were measured, for JSON."""
     return {"set": which, "model": session.info.name, "model_sha256": session.info.sha256}
 
 

@@ -38,7 +38,7 @@ def export_mesh(
         int, typer.Option("--resolution", min=16, max=512, help="Cells along the box of 370 mm.")
     ] = 192,
     simplify: Annotated[
-        int | None, typer.Option("--simplify", min=100, help="Reduce to about so many triangles.")
+        int | None, typer.Option("--simplify", min=100, help="Number of triangles to reduce the mesh to, roughly.")
     ] = None,
     generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
@@ -83,7 +83,7 @@ def export_mesh(
 
 
 def _folder_with_inversions(out: Path | None) -> Path:
-    """Where the newest inversion is looked for: beside the mesh if there are any, else in the default folder."""
+    """Return the folder to look for the newest inversion: the mesh's own if it has any, else the default one."""
     if out is not None and any(out.parent.glob("*.geoinv")):
         return out.parent
     return DEFAULT_OUT

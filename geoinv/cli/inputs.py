@@ -1,4 +1,4 @@
-"""What commands take besides photos: inversions, named or the newest, angles and attributes."""
+"""Inputs of commands besides photos: inversions, named or the newest, angles and attributes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_inversion(path: Path | None, folder: Path) -> tuple[Inversion, Path]:
-    """The inversion named, or the newest one in ``folder``, which is then told on stderr."""
+    """Load the inversion that is named, or the newest one in ``folder`` and say on stderr which."""
     from ..inversion import Inversion
 
     chosen = path if path is not None else newest_inversion(folder)

@@ -81,7 +81,7 @@ class PhotoFile:
 
 @dataclass
 class Found:
-    """What was found.
+    """Photos that were found, and what else there was.
 
     Args:
         photos: Photos in the order of the command line, folders by name.

@@ -21,7 +21,7 @@ from .targets import check_outputs, check_writable
 
 @dataclass(frozen=True)
 class Result:
-    """What a command made of one photo.
+    """The result of one photo.
 
     Args:
         summary: One line for people.
@@ -41,7 +41,7 @@ Tools = TypeVar("Tools")
 
 @dataclass(frozen=True)
 class Job(Generic[Tools]):
-    """What a command does with photos.
+    """The work of a command on photos.
 
     Args:
         label: Text before the progress bar.

@@ -58,7 +58,7 @@ def _longer_names(paths: Sequence[Path], stems: Sequence[str]) -> Iterator[list[
 
 
 def _key(stem: str) -> str:
-    """What two names may not have in common: some disks see neither case nor the way that accents are written."""
+    """Return the form in which two names must differ: some disks see neither case nor how accents are written."""
     return unicodedata.normalize("NFC", stem).casefold()
 
 

@@ -54,7 +54,7 @@ def dataset(
             "--worker", min=0, help="Be this one of --workers, from 0; else all are started.", show_default=False
         ),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the shards.")] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Number of processes that render.")] = 2,
     twins: Annotated[
         bool, typer.Option("--twins", help="Heads in pairs that differ in expression alone, which teaches expressions.")
     ] = False,
@@ -75,7 +75,7 @@ def dataset(
         raise UsageError(f"there is no worker {worker} of {workers}", "workers count from 0")
     find_assets(assets)
 
-    def tell(shard: int, shards: int, rate: float) -> None:
+    def on_shard(shard: int, shards: int, rate: float) -> None:
         console.talk(f"shard {shard + 1} of {shards}: {rate:.1f} views a second")
 
     make_dataset(
@@ -89,7 +89,7 @@ def dataset(
         twins=twins,
         worker=worker,
         workers=workers,
-        on_shard=tell,
+        on_shard=on_shard,
     )
     record = {"dataset": out, "heads": heads, "views": views}
     run.result(f"{heads} heads, {views} views each", record, [out])

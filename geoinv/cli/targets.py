@@ -1,4 +1,4 @@
-"""Where commands write: checked before the work, so that nothing is overwritten or lost after it."""
+"""Places that commands write to: checked before the work, so that nothing is overwritten or lost after it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shown_stem(inversion: Path, generator: str | None) -> str:
 
 
 def shown_facts(session: Session, inversion: Inversion) -> dict[str, str]:
-    """What a result tells of the generators: the model whose code it is, and the one that it is shown with."""
+    """Return what a result says about generators: the model whose code it is, and the one that it is shown with."""
     facts = {"model": session.info.name}
     if (shown := session.shown_info) is not None:
         facts |= {"generator": shown.name, "generator_sha256": shown.sha256}

@@ -28,7 +28,7 @@ def session_of(folder: Path) -> geoinv.Session:
 @pytest.mark.parametrize("name", list(METHODS))
 def test_each_inverts_and_says_so(folder: Path, name: str) -> None:
     session = session_of(folder)
-    refinement = Refinement(steps=1) if METHODS[name].is_optimised else None
+    refinement = Refinement(steps=2) if METHODS[name].is_optimised else None
     made = session.inverted(WOMAN, method=name, refinement=refinement)
     assert made.inversion.method == name
     assert (made.inversion.details is not None) == (name == "hybrid")

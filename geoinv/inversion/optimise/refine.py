@@ -72,14 +72,32 @@ class Refinement:
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
             raise UsageError(f"steps must be at least 1, got {self.steps}")
+        if self.steps == 1 and self.tunes_generator:
+            raise UsageError("pti needs at least 2 steps, got 1", "one is for the code, one for the generator")
         if self.time_budget_s is not None and not self.time_budget_s > 0.0:
             raise UsageError(f"the time budget must be above 0 seconds, got {self.time_budget_s}")
 
-    def pace(self, share: float) -> Pace:
-        """The budget of a stage that gets a share of the whole."""
-        steps = DEFAULT_STEPS if self.steps is None and self.time_budget_s is None else self.steps
-        seconds = None if self.time_budget_s is None else share * self.time_budget_s
-        return Pace(None if steps is None else max(1, round(share * steps)), seconds)
+    def pace_of_code(self) -> Pace:
+        """The budget of the code and the camera: all of it, or what tuning leaves."""
+        fraction = 1.0 - self.tuning_share if self.tunes_generator else 1.0
+        return self._pace(fraction, self._steps_of_code())
+
+    def pace_of_tuning(self) -> Pace:
+        """The budget of tuning the generator: the steps that the code leaves, so that both together are ``steps``."""
+        code = self._steps_of_code()
+        return self._pace(self.tuning_share, None if code is None else (self._steps() or 0) - code)
+
+    def _pace(self, fraction: float, steps: int | None) -> Pace:
+        return Pace(steps, None if self.time_budget_s is None else fraction * self.time_budget_s)
+
+    def _steps(self) -> int | None:
+        return DEFAULT_STEPS if self.steps is None and self.time_budget_s is None else self.steps
+
+    def _steps_of_code(self) -> int | None:
+        steps = self._steps()
+        if steps is None or not self.tunes_generator:
+            return steps
+        return min(max(round((1.0 - self.tuning_share) * steps), 1), steps - 1)
 
 
 @dataclass(frozen=True)
@@ -145,7 +163,7 @@ def refine_head(
         on_step: Told after each step; its progress runs from 0 to 1 over all stages.
     """
     share = 1.0 - settings.tuning_share if settings.tunes_generator else 1.0
-    pace = settings.pace(share)
+    pace = settings.pace_of_code()
     with torch.no_grad():
         objective = HeadObjective(
             PlainHead(generator, start.w_plus),
@@ -157,7 +175,7 @@ def refine_head(
     code = _optimise_code(generator, start, objective, settings, pace, _part(on_step, 0.0, share))
     if not settings.tunes_generator or code.is_interrupted:
         return RefinedHead(code.best, code.steps, code.first_loss, code.best_loss, code.is_interrupted)
-    pace = settings.pace(1.0 - share)
+    pace = settings.pace_of_tuning()
     tuned = _tune_generator(generator, code.best, objective, settings, pace, _part(on_step, share, 1.0, code.steps))
     return RefinedHead(tuned.best, code.steps + tuned.steps, code.first_loss, tuned.best_loss, tuned.is_interrupted)
 

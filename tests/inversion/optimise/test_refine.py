@@ -130,7 +130,18 @@ def test_likeness_moves_the_head() -> None:
     assert not torch.equal(ends[0].w_plus, ends[1].w_plus)
 
 
+@pytest.mark.parametrize(("steps", "code"), [(2, 1), (3, 2), (4, 2), (5, 2), (150, 75)])
+def test_both_stages_together_take_the_steps_asked_for(steps: int, code: int) -> None:
+    settings = Refinement(steps=steps, tunes_generator=True)
+    assert (settings.pace_of_code().steps, settings.pace_of_tuning().steps) == (code, steps - code)
+    assert Refinement(steps=steps).pace_of_code().steps == steps
+    uneven = Refinement(steps=2, tunes_generator=True, tuning_share=0.01)
+    assert (uneven.pace_of_code().steps, uneven.pace_of_tuning().steps) == (1, 1)
+
+
 def test_rejects_empty_budgets() -> None:
+    with pytest.raises(UsageError, match="at least 2 steps"):
+        Refinement(steps=1, tunes_generator=True)
     with pytest.raises(UsageError, match="steps"):
         Refinement(steps=0)
     with pytest.raises(UsageError, match="time budget"):
