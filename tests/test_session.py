@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,18 @@ def test_invert_takes_path_array_and_face(session: geoinv.Session, inversion: ge
     assert inversion.source == "woman.jpg"
     assert session.invert(array, source="x").source == "x"
     assert 0.0 < inversion.metrics["psnr_db"] < 60.0
+
+
+def test_threads_share_a_session(session: geoinv.Session, inversion: geoinv.Inversion) -> None:
+    expected = session.render(inversion, yaw_deg=[-20, 20]).color
+
+    def work(_: int) -> tuple[torch.Tensor, torch.Tensor]:
+        own = session.invert(WOMAN)
+        return own.w_plus, session.render(own, yaw_deg=[-20, 20]).color
+
+    with ThreadPoolExecutor(3) as pool:
+        for w_plus, color in pool.map(work, range(6)):
+            assert torch.equal(w_plus, inversion.w_plus) and torch.equal(color, expected)
 
 
 def test_render_shapes(session: geoinv.Session, inversion: geoinv.Inversion) -> None:

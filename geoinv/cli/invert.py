@@ -184,7 +184,8 @@ def invert(
         check_same_or_new(files.aligned, aligned.image, overwrite=overwrite)
         made = inverted(session, aligned, photo, pose, None if method is None else method.value, refinement)
         seen = session.seen(made)
-        record = {**report(made.inversion), **seen.record, "warnings": [*aligned.warnings, *notices.given()]}
+        faces = {"face": aligned.face_index + 1, "faces": aligned.face_count}
+        record = {**report(made.inversion), **seen.record, **faces, "warnings": [*aligned.warnings, *notices.given()]}
         written = files.write(session, made, seen, turntable_frames, frame or Frame.head)
         write_json(files.report, {**record, **provenance(photo, settings)})
         if save_label is not None:
