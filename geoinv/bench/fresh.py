@@ -1,4 +1,4 @@
-"""What only a fresh process can tell: how long the build takes, and the peak memory of one view.
+"""Measurements that need a fresh process: the seconds of the build, and the peak memory of one view.
 
 The process prints one number.
 """
@@ -36,7 +36,7 @@ def _measure(function: str, **environment: str) -> float:
 
 
 def build_here() -> float:
-    """What :func:`build_seconds` runs in its process."""
+    """Build, in the process that :func:`build_seconds` starts; returns the seconds."""
     from ..ops._build import build_all
 
     start = time.perf_counter()
@@ -45,12 +45,11 @@ def build_here() -> float:
 
 
 def peak_here() -> float:
-    """What :func:`peak_mib` runs in its process."""
+    """Render, in the process that :func:`peak_mib` starts; returns the MiB."""
     import torch
 
     from ..models.generator import TriPlaneGenerator
-    from .jobs import random_w_plus, view_of
-    from .run import large_config
+    from .jobs import large_config, random_w_plus, view_of
 
     torch.ones(256, 256) @ torch.ones(256, 256)  # starts torch's threads
     before = _peak_kib()

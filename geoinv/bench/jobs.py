@@ -11,6 +11,7 @@ from torch import Tensor
 from ..camera import Camera, CameraPose, pixel_centres
 from ..camera.orbits import poses_at
 from ..conventions import FACE_ORBIT
+from ..models.config import GeneratorConfig, ffhq512_128
 from ..models.generator import TriPlaneGenerator
 from ..models.precision import allow_bfloat16
 from ..models.superresolution import HybridSuperresolution
@@ -21,6 +22,11 @@ from ..training.stages.generator import LOSS_WEIGHTS, GeneratorSettings
 from .timing import Job
 
 VIEWS = 8
+
+
+def large_config() -> GeneratorConfig:
+    """EG3D's generator for FFHQ at 512 px; its weights are random here, the work is the same."""
+    return ffhq512_128()
 
 
 def orbit() -> Camera:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from ..checkpoints.store import load_generator
-from ..models.config import GeneratorConfig, ffhq512_128
 from ..models.generator import TriPlaneGenerator
 from ..ops._build import use_backend
 from .fresh import build_seconds, peak_mib
 from .inverting import invert_job
-from .jobs import VIEWS, eight_views, picture_jobs, training_jobs
+from .jobs import VIEWS, eight_views, large_config, picture_jobs, training_jobs
 from .timing import Comparison, Job, compare, matrix_product_gflops, seconds_of
 
 Tell = Callable[[str], None]
@@ -53,11 +52,6 @@ class BenchReport:
         figures["matrix_gflops"] = self.matrix_gflops
         figures["threads"] = self.threads
         return {name: float(f"{value:.4g}") for name, value in figures.items()}
-
-
-def large_config() -> GeneratorConfig:
-    """EG3D's generator for FFHQ at 512 px; its weights are random here, the work is the same."""
-    return ffhq512_128()
 
 
 def run_bench(tell: Tell) -> BenchReport:

@@ -1,11 +1,7 @@
 // Arithmetic of one element of bias_act, for CPU and CUDA.
 #pragma once
 
-#ifdef __CUDACC__
-#define GEOINV_HOST_DEVICE __host__ __device__
-#else
-#define GEOINV_HOST_DEVICE
-#endif
+#include "../host_device.h"
 
 namespace geoinv {
 

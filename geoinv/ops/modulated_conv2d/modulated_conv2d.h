@@ -5,11 +5,7 @@
 // V is a float or a vector of floats: one channel, or several side by side.
 #pragma once
 
-#ifdef __CUDACC__
-#define GEOINV_HOST_DEVICE __host__ __device__
-#else
-#define GEOINV_HOST_DEVICE
-#endif
+#include "../host_device.h"
 
 namespace geoinv {
 

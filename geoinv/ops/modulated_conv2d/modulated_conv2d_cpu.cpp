@@ -13,10 +13,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <vector>
 
+#if defined(__AVX512F__)
+#define GEOINV_LANES 16
+#else
+#define GEOINV_LANES 8  // AVX2; a compiler splits the vectors for narrower machines
+#endif
+#include "../lanes.h"
 #include "../large_tensor.h"
 #include "../parallel.h"
 #include "modulated_conv2d.h"
@@ -26,19 +31,11 @@ namespace {
 using namespace geoinv;
 
 #if defined(__AVX512F__)
-constexpr int kLanes = 16, kRows = 12;
+constexpr int kRows = 12;
 #else
-constexpr int kLanes = 8, kRows = 6;  // AVX2; a compiler splits the vectors for narrower machines
+constexpr int kRows = 6;
 #endif
 constexpr int kPanel = 2 * kLanes;  // output channels of one matrix product
-typedef float Vec __attribute__((vector_size(4 * kLanes)));
-
-inline Vec load(const float* from) {
-  Vec value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-inline void store(float* to, Vec value) { std::memcpy(to, &value, sizeof value); }
 
 // weight [C_out, C_in, 3, 3] -> [C_out / panel, 36, C_in, panel]; a transposed convolution has its taps turned round.
 at::Tensor transform_weight(const at::Tensor& weight, bool flip) {

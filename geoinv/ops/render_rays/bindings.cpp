@@ -30,6 +30,6 @@ TORCH_LIBRARY_FRAGMENT(geoinv, library) {
       "render_rays_forward(Tensor hidden_planes, Tensor bounds, Tensor origins, Tensor directions, "
       "Tensor? film, Tensor hidden_weight, Tensor hidden_bias, Tensor output_weight, Tensor output_bias, float box_side, "
       "bool third_is_zx, int coarse_samples, int fine_samples, bool has_box_limits, float near, float far, "
-      "float empty_raw, float stop_clear, float least_share, int instructions) -> (Tensor, Tensor, Tensor)",
+      "float empty_raw, float min_transmittance, float least_share, int instructions) -> (Tensor, Tensor, Tensor)",
       geoinv::render_rays_forward);
 }

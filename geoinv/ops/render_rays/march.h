@@ -14,7 +14,7 @@ struct MarchBlock {
   Samples samples;
   float* t;       // distances, [capacity + 16]
   float* alpha;   // [capacity + 16] of the interval after each sample
-  float* clear;   // [capacity + 16] how much is seen of that interval
+  float* transmittance;   // [capacity + 16] how much is seen of that interval
   float* features;  // [capacity, channels] of the planes
   float* hidden;    // [capacity, hidden]
   float* modulated;  // [capacity, hidden] as colours read it: `hidden` itself where there is no film
@@ -35,7 +35,7 @@ GEOINV_INLINE MarchBlock march_block(const MarchTask& task, float*& scratch) {
   block.rays = kBlock > task.samples ? kBlock / task.samples : 1;
   const int64_t capacity = rounded_up(block.rays * task.samples, 16);
   block.t = take(scratch, capacity + 16), block.alpha = take(scratch, capacity + 16);
-  block.clear = take(scratch, capacity + 16);
+  block.transmittance = take(scratch, capacity + 16);
   block.samples = samples_in(scratch, capacity);
   block.features = take(scratch, capacity * task.planes.channels);
   block.hidden = take(scratch, capacity * decoder.hidden);
@@ -58,7 +58,7 @@ static int64_t march_scratch(const MarchTask& task) {
   return samples_scratch(capacity) + capacity * by_sample + decoder.feature_columns + 16 * 32;
 }
 
-// Decodes all samples of `rays` rays and fills t, alpha, clear and colours.
+// Decodes all samples of `rays` rays and fills t, alpha, transmittance and colours.
 static void decode_block(const MarchTask& task, const MarchBlock& block, int64_t first_ray, int64_t rays,
                          const float* head, float* slopes) {
   const int64_t per_ray = task.samples, count = rays * per_ray;
@@ -90,10 +90,10 @@ static void decode_block(const MarchTask& task, const MarchBlock& block, int64_t
     store(block.alpha + i, interval_alpha(load(block.raw + i), load(block.raw + i + 1),
                                           load(block.t + i + 1) - load(block.t + i)));
   for (int64_t i = 0; i < rays; ++i) {
-    float clear = 1.0f;
+    float transmittance = 1.0f;
     for (int64_t s = 0; s < per_ray; ++s) {
-      block.clear[i * per_ray + s] = clear;
-      clear = left_clear(clear, block.alpha[i * per_ray + s]);
+      block.transmittance[i * per_ray + s] = transmittance;
+      transmittance = transmittance_after(transmittance, block.alpha[i * per_ray + s]);
     }
   }
 }
@@ -103,10 +103,10 @@ struct RaySums {
   float alpha, distance;
 };
 
-GEOINV_INLINE RaySums ray_sums(const float* t, const float* alpha, const float* clear, int64_t samples) {
+GEOINV_INLINE RaySums ray_sums(const float* t, const float* alpha, const float* transmittance, int64_t samples) {
   float total = 0.0f, distance = 0.0f;
   for (int64_t s = 0; s + 1 < samples; ++s) {
-    const float weight = alpha[s] * clear[s];
+    const float weight = alpha[s] * transmittance[s];
     total += weight, distance += weight * 0.5f * (t[s] + t[s + 1]);
   }
   if (!(total > kHitAlpha)) return {total, t[samples - 1]};
@@ -116,9 +116,9 @@ GEOINV_INLINE RaySums ray_sums(const float* t, const float* alpha, const float* 
 }
 
 // How much a sample's colour counts: half of the weights of the intervals on both sides.
-GEOINV_INLINE float share_of(const float* alpha, const float* clear, int64_t s, int64_t samples) {
-  const float before = s > 0 ? alpha[s - 1] * clear[s - 1] : 0.0f;
-  const float after = s + 1 < samples ? alpha[s] * clear[s] : 0.0f;
+GEOINV_INLINE float share_of(const float* alpha, const float* transmittance, int64_t s, int64_t samples) {
+  const float before = s > 0 ? alpha[s - 1] * transmittance[s - 1] : 0.0f;
+  const float after = s + 1 < samples ? alpha[s] * transmittance[s] : 0.0f;
   return 0.5f * (before + after);
 }
 
@@ -131,13 +131,14 @@ static void march_forward(const MarchTask& task, int64_t head, int64_t ray_begin
     decode_block(task, block, head * task.rays + begin, rays, head_planes, nullptr);
     for (int64_t i = 0; i < rays; ++i) {
       const int64_t ray = head * task.rays + begin + i;
-      const float *t = block.t + i * per_ray, *alpha = block.alpha + i * per_ray, *clear = block.clear + i * per_ray;
-      const RaySums sums = ray_sums(t, alpha, clear, per_ray);
+      const float *t = block.t + i * per_ray, *alpha = block.alpha + i * per_ray;
+      const float* transmittance = block.transmittance + i * per_ray;
+      const RaySums sums = ray_sums(t, alpha, transmittance, per_ray);
       task.alpha[ray] = sums.alpha, task.distance[ray] = sums.distance;
-      for (int64_t s = 0; s + 1 < per_ray; ++s) task.weights[ray * (per_ray - 1) + s] = alpha[s] * clear[s];
+      for (int64_t s = 0; s + 1 < per_ray; ++s) task.weights[ray * (per_ray - 1) + s] = alpha[s] * transmittance[s];
       for (int64_t c = 0; c < columns; ++c) block.v_seen[c] = 0.0f;
       for (int64_t s = 0; s < per_ray; ++s) {
-        const float share = share_of(alpha, clear, s, per_ray);
+        const float share = share_of(alpha, transmittance, s, per_ray);
         const float* color = block.colors + (i * per_ray + s) * columns;
         for (int64_t c = 0; c < columns; c += kLanes)
           store(block.v_seen + c, load(block.v_seen + c) + load(color + c) * share);
@@ -153,30 +154,30 @@ template <class VShare>
 GEOINV_INLINE void ray_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
                                 int64_t ray, int64_t first, VShare v_share) {
   const int64_t per_ray = task.samples;
-  const float *t = block.t + first, *alpha = block.alpha + first, *clear = block.clear + first;
+  const float *t = block.t + first, *alpha = block.alpha + first, *transmittance = block.transmittance + first;
   const float* raw = block.raw + first;
   float* v_raw = block.v_output + first * (task.decoder.feature_columns + 1) + task.decoder.features;
   const int64_t v_raw_stride = task.decoder.feature_columns + 1;
   float* v_t = block.v_t + first;
-  const RaySums sums = ray_sums(t, alpha, clear, per_ray);
+  const RaySums sums = ray_sums(t, alpha, transmittance, per_ray);
   const float v_alpha_sum = gradients.v_alpha ? gradients.v_alpha[ray] : 0.0f;
   const float v_distance = gradients.v_distance ? gradients.v_distance[ray] : 0.0f;
   const bool hit = sums.alpha > kHitAlpha;
   const float* v_weights = gradients.v_weights ? gradients.v_weights + ray * (per_ray - 1) : nullptr;
   for (int64_t s = 0; s < per_ray; ++s) v_raw[s * v_raw_stride] = 0.0f, v_t[s] = 0.0f;
   if (!hit) v_t[per_ray - 1] = v_distance;
-  float v_clear = 0.0f;  // to what the next interval still sees
+  float v_transmittance = 0.0f;  // to what the next interval still sees
   for (int64_t s = per_ray - 2; s >= 0; --s) {
     const float middle = 0.5f * (t[s] + t[s + 1]);
     float v_weight = 0.5f * (v_share(s) + v_share(s + 1)) + v_alpha_sum;
     if (v_weights) v_weight += v_weights[s];
     if (hit) {
       v_weight += v_distance * (middle - sums.distance) / sums.alpha;
-      const float v_middle = v_distance * alpha[s] * clear[s] / sums.alpha;
+      const float v_middle = v_distance * alpha[s] * transmittance[s] / sums.alpha;
       v_t[s] += 0.5f * v_middle, v_t[s + 1] += 0.5f * v_middle;
     }
-    const float v_alpha = (v_weight - v_clear) * clear[s];
-    v_clear = v_weight * alpha[s] + v_clear * (1.0f - alpha[s] + 1e-10f);
+    const float v_alpha = (v_weight - v_transmittance) * transmittance[s];
+    v_transmittance = v_weight * alpha[s] + v_transmittance * (1.0f - alpha[s] + 1e-10f);
     const IntervalSlopes slopes = interval_slopes(raw[s], raw[s + 1], t[s + 1] - t[s]);
     const float v_mean_raw = v_alpha * slopes.by_mean_raw, v_length = v_alpha * slopes.by_length;
     v_raw[s * v_raw_stride] += 0.5f * v_mean_raw, v_raw[(s + 1) * v_raw_stride] += 0.5f * v_mean_raw;
@@ -188,11 +189,11 @@ GEOINV_INLINE void ray_backward(const MarchTask& task, const MarchGradients& gra
 static void outputs_backward(const MarchTask& task, const MarchGradients& gradients, const MarchBlock& block,
                              int64_t ray, int64_t first) {
   const int64_t per_ray = task.samples, columns = task.decoder.feature_columns, features = task.decoder.features;
-  const float *alpha = block.alpha + first, *clear = block.clear + first;
+  const float *alpha = block.alpha + first, *transmittance = block.transmittance + first;
   for (int64_t c = 0; c < columns; ++c)
     block.v_seen[c] = gradients.v_features && c < features ? gradients.v_features[ray * features + c] : 0.0f;
   for (int64_t s = 0; s < per_ray; ++s) {
-    const float share = share_of(alpha, clear, s, per_ray);
+    const float share = share_of(alpha, transmittance, s, per_ray);
     const float* color = block.colors + (first + s) * columns;
     float* v_output = block.v_output + (first + s) * (columns + 1);
     for (int64_t c = 0; c < columns; c += kLanes)

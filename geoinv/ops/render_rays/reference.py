@@ -128,7 +128,7 @@ def even_distances(origins: Tensor, directions: Tensor, sampling: RaySampling) -
         near, far = volume.box_limits(origins, directions, box_side=sampling.box_side)
     else:
         near, far = (torch.full_like(origins[..., :1], value) for value in (sampling.near, sampling.far))
-    return volume.even_depths(near, far, sampling.num_samples)
+    return volume.even_distances(near, far, sampling.num_samples)
 
 
 def render_rays_reference(
@@ -153,7 +153,7 @@ def render_rays_reference(
     if not sampling.num_importance:
         return composite_samples(raw, features, coarse)
     with torch.no_grad():
-        fine = volume.importance_depths(coarse, volume.sample_weights(raw, coarse), sampling.num_importance)
+        fine = volume.importance_distances(coarse, volume.sample_weights(raw, coarse), sampling.num_importance)
     fine_raw, fine_features = decoded(fine)
     distances, order = torch.cat([coarse, fine], dim=-1).sort(dim=-1)
     raw = torch.cat([raw, fine_raw], dim=-1).gather(-1, order)

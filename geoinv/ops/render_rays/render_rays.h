@@ -1,16 +1,11 @@
 // Arithmetic of one sample and one interval, shared by the CPU kernels (V = several floats side by side) and by the
-// CUDA kernels (V = float), so that the CPU's tests cover both. Everything is static: translation units are compiled
-// for different instruction sets, and the linker must not merge them.
+// CUDA kernels (V = float), so that the CPU's tests cover both.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-#ifdef __CUDACC__
-#define GEOINV_SHARED static __host__ __device__ __forceinline__
-#else
-#define GEOINV_SHARED static inline __attribute__((always_inline))
-#endif
+#include "../host_device.h"
 
 namespace geoinv {
 
@@ -184,12 +179,14 @@ GEOINV_SHARED IntervalSlopes interval_slopes(float raw_first, float raw_second, 
   const float shifted = (raw_first + raw_second) * 0.5f - 1.0f;
   const float small = exp_of_minus_abs(shifted);
   const float density = softplus_from(shifted, small);
-  const float clear = exp_of(-(density * length));
-  return {clear * length * sigmoid_from(shifted, small), clear * density};
+  const float transmittance = exp_of(-(density * length));
+  return {transmittance * length * sigmoid_from(shifted, small), transmittance * density};
 }
 
-// What the next interval still sees of what this one saw; the reference adds 1e-10 to keep it above zero.
-GEOINV_SHARED float left_clear(float clear, float alpha) { return clear * (1.0f - alpha + 1e-10f); }
+// Transmittance behind an interval, given that before it; the reference adds 1e-10 to keep it above zero.
+GEOINV_SHARED float transmittance_after(float transmittance, float alpha) {
+  return transmittance * (1.0f - alpha + 1e-10f);
+}
 
 constexpr float kHitAlpha = 1e-4f;  // below it a ray has hit nothing, and its distance is that of its last sample
 
@@ -210,11 +207,12 @@ GEOINV_SHARED void box_limits(const float* origin, const float* direction, float
 }
 
 // Midpoint of slice `index` of `count` equal ones.
-GEOINV_SHARED float even_depth(float near, float far, int index, int count) {
+GEOINV_SHARED float even_distance(float near, float far, int index, int count) {
   return near + (far - near) * ((static_cast<float>(index) + 0.5f) / static_cast<float>(count));
 }
 
-// The same, given the weights of three neighbouring intervals.
+// Smoothed weight of the middle one of three neighbouring intervals, and a floor: the importance of what is between the
+// midpoints about it.
 template <class V>
 GEOINV_SHARED V importance_between(V left, V middle, V right) {
   const V larger_left = left > middle ? left : middle, larger_right = middle > right ? middle : right;
@@ -229,7 +227,7 @@ GEOINV_SHARED float importance_of(const float* weights, int samples, int inner) 
 
 // `count` even quantiles, ascending, of a density that is even between midpoints; share_of(bin) is that of bin `bin`.
 template <class ShareOf>
-GEOINV_SHARED void quantile_depths(const float* depths, ShareOf share_of, int bins, int count, float* fine) {
+GEOINV_SHARED void quantile_distances(const float* distances, ShareOf share_of, int bins, int count, float* fine) {
   int bin = 0;
   float low = 0.0f, high = share_of(0);
   for (int k = 0; k < count; ++k) {
@@ -242,17 +240,17 @@ GEOINV_SHARED void quantile_depths(const float* depths, ShareOf share_of, int bi
     const float width = high - low > 1e-5f ? high - low : 1e-5f;
     float share = (quantile - low) / width;
     share = share < 0.0f ? 0.0f : share > 1.0f ? 1.0f : share;
-    const float begin = 0.5f * (depths[bin] + depths[bin + 1]), end = 0.5f * (depths[bin + 1] + depths[bin + 2]);
+    const float begin = 0.5f * (distances[bin] + distances[bin + 1]), end = 0.5f * (distances[bin + 1] + distances[bin + 2]);
     fine[k] = begin + share * (end - begin);
   }
 }
 
 // Distances of the second pass: `count` even quantiles of the weights of the first pass, ascending.
-GEOINV_SHARED void importance_depths(const float* depths, const float* weights, int samples, int count, float* fine) {
+GEOINV_SHARED void importance_distances(const float* distances, const float* weights, int samples, int count, float* fine) {
   const int bins = samples - 3;
   float sum = 0.0f;
   for (int i = 0; i < bins; ++i) sum += importance_of(weights, samples, i);
-  quantile_depths(depths, [&](int bin) { return importance_of(weights, samples, bin) / sum; }, bins, count, fine);
+  quantile_distances(distances, [&](int bin) { return importance_of(weights, samples, bin) / sum; }, bins, count, fine);
 }
 
 }  // namespace geoinv

@@ -51,6 +51,6 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
     const std::optional<at::Tensor>& film, const at::Tensor& hidden_weight, const at::Tensor& hidden_bias,
     const at::Tensor& output_weight, const at::Tensor& output_bias, double box_side, bool third_is_zx,
     int64_t coarse_samples, int64_t fine_samples, bool has_box_limits, double near, double far, double empty_raw,
-    double stop_clear, double least_share, int64_t instructions);
+    double min_transmittance, double least_share, int64_t instructions);
 
 }  // namespace geoinv

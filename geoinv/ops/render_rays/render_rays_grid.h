@@ -92,11 +92,11 @@ GEOINV_SHARED void modulate(const DecoderViews& decoder, const float* film, floa
 
 // Weights of the intervals of a ray, [samples]; the last is 0.
 GEOINV_SHARED void ray_weights(const float* raw, const float* t, int64_t samples, float* weights) {
-  float clear = 1.0f;
+  float transmittance = 1.0f;
   for (int64_t s = 0; s + 1 < samples; ++s) {
     const float alpha = interval_alpha(raw[s], raw[s + 1], t[s + 1] - t[s]);
-    weights[s] = alpha * clear;
-    clear = left_clear(clear, alpha);
+    weights[s] = alpha * transmittance;
+    transmittance = transmittance_after(transmittance, alpha);
   }
   weights[samples - 1] = 0.0f;
 }
@@ -144,12 +144,12 @@ GEOINV_SHARED void render_forward_thread(const RenderTask& task, int64_t thread)
   if (task.has_box_limits) box_limits(o, d, task.box_side, near, far);
   int samples = task.coarse_samples;
   for (int s = 0; s < samples; ++s) {
-    t[s] = even_depth(near, far, s, samples);
+    t[s] = even_distance(near, far, s, samples);
     raw[s] = decode_at(task.planes, task.decoder, head, o, d, t[s], hidden);
   }
   ray_weights(raw, t, samples, weights);
   if (task.fine_samples) {
-    importance_depths(t, weights, samples, task.fine_samples, fine);
+    importance_distances(t, weights, samples, task.fine_samples, fine);
     for (int f = 0; f < task.fine_samples; ++f) {  // into its place: both are ascending already
       const float fine_raw = decode_at(task.planes, task.decoder, head, o, d, fine[f], hidden);
       int s = samples++;
@@ -247,7 +247,7 @@ GEOINV_SHARED void march_backward_thread(const MarchTask& task, const MarchGradi
   const float* v_seen = gradients.v_features ? gradients.v_features + thread * features : nullptr;
   const float* film = film_of(task.film, decoder, thread);
   const bool has_more = wants_samples(gradients);
-  float raw[kMostSamples], v_share[kMostSamples], weights[kMostSamples], alpha[kMostSamples], clear[kMostSamples];
+  float raw[kMostSamples], v_share[kMostSamples], weights[kMostSamples], alpha[kMostSamples], transmittance[kMostSamples];
   float v_raw[kMostSamples], v_t[kMostSamples], hidden[kMostHidden];
   for (int64_t s = 0; s < samples; ++s) {
     raw[s] = decode_at(task.planes, decoder, head, o, d, t[s], hidden);
@@ -259,14 +259,14 @@ GEOINV_SHARED void march_backward_thread(const MarchTask& task, const MarchGradi
   float left = 1.0f, total = 0.0f, sum = 0.0f;
   for (int64_t s = 0; s + 1 < samples; ++s) {
     alpha[s] = interval_alpha(raw[s], raw[s + 1], t[s + 1] - t[s]);
-    clear[s] = left, weights[s] = alpha[s] * left, left = left_clear(left, alpha[s]);
+    transmittance[s] = left, weights[s] = alpha[s] * left, left = transmittance_after(left, alpha[s]);
     total += weights[s], sum += weights[s] * 0.5f * (t[s] + t[s + 1]);
   }
   weights[samples - 1] = 0.0f;
   const bool hit = total > kHitAlpha;
   const float v_distance = gradients.v_distance ? gradients.v_distance[thread] : 0.0f;
   if (!hit) v_t[samples - 1] = v_distance;
-  float v_clear = 0.0f;
+  float v_transmittance = 0.0f;
   for (int64_t s = samples - 2; has_more && s >= 0; --s) {
     float v_weight = 0.5f * (v_share[s] + v_share[s + 1]);
     if (gradients.v_alpha) v_weight += gradients.v_alpha[thread];
@@ -275,8 +275,8 @@ GEOINV_SHARED void march_backward_thread(const MarchTask& task, const MarchGradi
       v_weight += v_distance * (0.5f * (t[s] + t[s + 1]) - sum / total) / total;
       v_t[s] += 0.5f * v_distance * weights[s] / total, v_t[s + 1] += 0.5f * v_distance * weights[s] / total;
     }
-    const float v_alpha = (v_weight - v_clear) * clear[s];
-    v_clear = v_weight * alpha[s] + v_clear * (1.0f - alpha[s] + 1e-10f);
+    const float v_alpha = (v_weight - v_transmittance) * transmittance[s];
+    v_transmittance = v_weight * alpha[s] + v_transmittance * (1.0f - alpha[s] + 1e-10f);
     const IntervalSlopes slopes = interval_slopes(raw[s], raw[s + 1], t[s + 1] - t[s]);
     v_raw[s] += 0.5f * v_alpha * slopes.by_mean_raw, v_raw[s + 1] += 0.5f * v_alpha * slopes.by_mean_raw;
     v_t[s] -= v_alpha * slopes.by_length, v_t[s + 1] += v_alpha * slopes.by_length;

@@ -83,7 +83,7 @@ def render_rays(
         sampling.near,
         sampling.far,
         limits.empty_raw,
-        limits.stop_clear,
+        limits.min_transmittance,
         limits.least_share,
         BEST_INSTRUCTIONS,
     )
@@ -129,7 +129,7 @@ def _render_with_gradient(
             seen = march_rays(
                 planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane
             )
-            fine = volume.importance_depths(distances, seen.weights, sampling.num_importance)
+            fine = volume.importance_distances(distances, seen.weights, sampling.num_importance)
         distances = torch.cat([distances, fine], dim=-1).sort(dim=-1).values
     return march_rays(
         planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane, film=film
@@ -138,16 +138,16 @@ def _render_with_gradient(
 
 @dataclass(frozen=True)
 class _Limits:
-    """What is skipped.
+    """What may be skipped.
 
     Args:
-        empty_raw: An interval whose mean raw density is bounded by this.
-        stop_clear: What lies behind where less than this is left to see.
-        least_share: Colours of samples that count less.
+        empty_raw: Raw density; an interval whose mean is surely below it is left out.
+        min_transmittance: A ray ends where its transmittance falls below this.
+        least_share: Weight of a sample; one that counts less gets no colour.
     """
 
     empty_raw: float
-    stop_clear: float
+    min_transmittance: float
     least_share: float
 
     @staticmethod
@@ -182,7 +182,12 @@ def _prepared(planes: Tensor, decoder: DecoderWeights, sampling: RaySampling, li
         if is_same_decoder:
             return known.tensors
     tensors = torch.ops.geoinv.render_rays_prepare(
-        planes, *decoder, sampling.third_plane == "zx", limits.stop_clear > 0.0, limits.empty_raw, BEST_INSTRUCTIONS
+        planes,
+        *decoder,
+        sampling.third_plane == "zx",
+        limits.min_transmittance > 0.0,
+        limits.empty_raw,
+        BEST_INSTRUCTIONS,
     )
     detached = DecoderWeights(*(weight.detach().clone() for weight in decoder))
     _PREPARED[planes] = _Prepared(version, detached, settings, tensors)

@@ -1,7 +1,7 @@
 // A block of samples on its way through the decoder: points -> pixels of the planes -> hidden units -> outputs.
 #pragma once
 
-#include "lanes.h"
+#include "products.h"
 #include "tasks.h"
 
 namespace geoinv {

@@ -86,7 +86,7 @@ struct RenderTask {
   const float* bounds;  // [heads, cells, cells, cells] of raw density, or null for exact work
   int32_t cells;
   float empty_raw;      // an interval whose mean bound is below it is skipped
-  float stop_clear;     // a ray of which less is left ends
+  float min_transmittance;  // a ray ends where its transmittance falls below it
   float least_share;    // a sample that counts less has no colour
   int64_t rays;         // of one head
   int32_t coarse_samples, fine_samples;

@@ -26,7 +26,7 @@ struct RayLine {
   int64_t count;
   int64_t decodes, intervals;
   int64_t next_decode, next_interval, known_interval;
-  float clear;  // how much is left to see
+  float transmittance;  // of what is in front of the next interval
   bool is_live;
 };
 
@@ -68,7 +68,7 @@ GEOINV_INLINE void set_line(RayLine& line, float*& scratch, const float* origin,
   line.visible = reinterpret_cast<int32_t*>(take(scratch, size));
   for (int64_t i = 0; i < size; i += kLanes)
     store(line.t + i, Vec{}), store(line.raw + i, Vec{}), store(line.weight + i, Vec{}), store(line.slot + i, IntVec{} - 1);
-  line.clear = 1.0f;
+  line.transmittance = 1.0f;
 }
 
 GEOINV_INLINE void set_packet(Packet& packet, const RenderTask& task, float* scratch) {
@@ -174,13 +174,13 @@ GEOINV_INLINE int64_t note_intervals(Packet& packet, RayLine& line, int64_t note
 
 // Weights of the intervals that were noted, given their opacity.
 GEOINV_INLINE void weigh_intervals(const RenderTask& task, RayLine& line, const float* alpha) {
-  float clear = line.clear;
-  for (; line.next_interval < line.known_interval && clear >= task.stop_clear; ++line.next_interval, ++alpha) {
-    line.weight[line.visible[line.next_interval]] = *alpha * clear;
-    clear = left_clear(clear, *alpha);
+  float transmittance = line.transmittance;
+  while (line.next_interval < line.known_interval && transmittance >= task.min_transmittance) {
+    line.weight[line.visible[line.next_interval++]] = *alpha * transmittance;
+    transmittance = transmittance_after(transmittance, *alpha++);
   }
-  line.clear = clear;
-  line.is_live = line.next_interval < line.intervals && clear >= task.stop_clear;
+  line.transmittance = transmittance;
+  line.is_live = line.next_interval < line.intervals && transmittance >= task.min_transmittance;
 }
 
 // All waves of one pass: weights of the intervals of each line.
@@ -221,7 +221,7 @@ GEOINV_INLINE void add_fine_samples(const RenderTask& task, const Packet& packet
   }
   const float sum = sum_of(sums);
   for (int64_t i = 0; i < bins; i += kLanes) store(packet.shares + i, load(packet.shares + i) / sum);
-  quantile_depths(line.t, [&](int bin) { return packet.shares[bin]; }, static_cast<int>(bins), task.fine_samples,
+  quantile_distances(line.t, [&](int bin) { return packet.shares[bin]; }, static_cast<int>(bins), task.fine_samples,
                   line.t + first);
   find_bounds(task, bounds, line.origin, line.direction, line.t + first, task.fine_samples, line.bound + first);
 }
@@ -320,7 +320,7 @@ static void render_packet(const RenderTask& task, int64_t head, int64_t packet_i
              task.coarse_samples, samples_of(task));
     float near = task.near, far = task.far;
     if (task.has_box_limits) box_limits(line.origin, line.direction, task.box_side, near, far);
-    for (int64_t s = 0; s < line.count; ++s) line.t[s] = even_depth(near, far, static_cast<int>(s), task.coarse_samples);
+    for (int64_t s = 0; s < line.count; ++s) line.t[s] = even_distance(near, far, static_cast<int>(s), task.coarse_samples);
     find_bounds(task, bounds, line.origin, line.direction, line.t, line.count, line.bound);
   }
   see_lines(task, packet, packet.coarse, rays, planes);

@@ -73,7 +73,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
     const std::optional<at::Tensor>& film, const at::Tensor& hidden_weight, const at::Tensor& hidden_bias,
     const at::Tensor& output_weight, const at::Tensor& output_bias, double box_side, bool third_is_zx,
     int64_t coarse_samples, int64_t fine_samples, bool has_box_limits, double near, double far, double empty_raw,
-    double stop_clear, double least_share, int64_t instructions) {
+    double min_transmittance, double least_share, int64_t instructions) {
   TORCH_CHECK(hidden_planes.is_contiguous() && bounds.is_contiguous(), "prepared planes must be contiguous");
   TORCH_CHECK(origins.is_contiguous() && directions.is_contiguous(), "origins and directions must be contiguous");
   TORCH_CHECK(fine_samples == 0 || coarse_samples > 3, "a second pass needs at least 4 samples of the first");
@@ -83,7 +83,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
   task.planes = view_of(hidden_planes.permute({0, 1, 4, 2, 3}), box_side, third_is_zx), task.decoder = decoder.views;
   task.cells = static_cast<int32_t>(bounds.size(1));
   task.bounds = task.cells ? bounds.const_data_ptr<float>() : nullptr;
-  task.empty_raw = static_cast<float>(empty_raw), task.stop_clear = static_cast<float>(stop_clear);
+  task.empty_raw = static_cast<float>(empty_raw), task.min_transmittance = static_cast<float>(min_transmittance);
   task.least_share = static_cast<float>(least_share);
   task.rays = rays, task.coarse_samples = static_cast<int32_t>(coarse_samples);
   task.fine_samples = static_cast<int32_t>(fine_samples), task.has_box_limits = has_box_limits;

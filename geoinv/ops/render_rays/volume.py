@@ -27,53 +27,53 @@ def box_limits(origins: Tensor, directions: Tensor, *, box_side: float) -> tuple
     return torch.where(missed, middle, near), torch.where(missed, middle, far)
 
 
-def even_depths(near: Tensor, far: Tensor, count: int) -> Tensor:
+def even_distances(near: Tensor, far: Tensor, count: int) -> Tensor:
     """Midpoints of ``count`` equal slices of [near, far] [..., 1] -> [..., count]."""
     slices = (torch.arange(count, dtype=near.dtype, device=near.device) + 0.5) / count
     return near + (far - near) * slices
 
 
-def sample_weights(raw_density: Tensor, depths: Tensor) -> Tensor:
+def sample_weights(raw_density: Tensor, distances: Tensor) -> Tensor:
     """Compositing weights of the intervals between neighbouring samples.
 
     alpha_i = 1 - exp(-softplus(mean raw - 1) * (t_{i+1} - t_i)), w_i = alpha_i * prod_{j < i} (1 - alpha_j).
 
     Args:
         raw_density: [..., S] decoder output at the samples.
-        depths: [..., S] ascending.
+        distances: [..., S] ascending.
 
     Returns:
         [..., S - 1].
     """
     middle = 0.5 * (raw_density[..., 1:] + raw_density[..., :-1])
-    alpha = 1.0 - torch.exp(-density_of(middle) * (depths[..., 1:] - depths[..., :-1]))
-    clear = torch.cumprod(1.0 - alpha + 1e-10, dim=-1)
-    return alpha * torch.cat([torch.ones_like(clear[..., :1]), clear[..., :-1]], dim=-1)
+    alpha = 1.0 - torch.exp(-density_of(middle) * (distances[..., 1:] - distances[..., :-1]))
+    transmittance = torch.cumprod(1.0 - alpha + 1e-10, dim=-1)
+    return alpha * torch.cat([torch.ones_like(transmittance[..., :1]), transmittance[..., :-1]], dim=-1)
 
 
-def composite(weights: Tensor, colors: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights [..., S - 1], colours [..., S, F], depths [..., S] -> colour [..., F], alpha [...], depth [...].
+def composite(weights: Tensor, colors: Tensor, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights [..., S - 1], colours [..., S, F], distances [..., S] -> colour [..., F], alpha [...], distance [...].
 
-    Colour is premultiplied. Depth is the mean of the interval midpoints by weight; where nothing is hit it is the
-    last sample.
+    The colour is premultiplied. The distance is the mean of the interval midpoints by weight; where nothing is hit it
+    is the last sample.
     """
     # sum_i w_i (c_i + c_{i+1}) / 2 regrouped by sample: no [..., S, F] average is made
-    share = torch.zeros_like(depths)
+    share = torch.zeros_like(distances)
     share[..., :-1] += 0.5 * weights
     share[..., 1:] += 0.5 * weights
     color = (share[..., None, :] @ colors).squeeze(-2)
     alpha = weights.sum(dim=-1)
-    middle = 0.5 * (depths[..., 1:] + depths[..., :-1])
-    depth = (weights * middle).sum(dim=-1) / alpha.clamp_min(1e-6)
-    depth = torch.where(alpha > 1e-4, depth, depths[..., -1])
-    return color, alpha, depth.clamp(depths.amin(), depths.amax()) if depth.numel() else depth
+    middle = 0.5 * (distances[..., 1:] + distances[..., :-1])
+    distance = (weights * middle).sum(dim=-1) / alpha.clamp_min(1e-6)
+    distance = torch.where(alpha > 1e-4, distance, distances[..., -1])
+    return color, alpha, distance.clamp(distances.amin(), distances.amax()) if distance.numel() else distance
 
 
-def importance_depths(depths: Tensor, weights: Tensor, count: int) -> Tensor:
-    """Depths where the first pass saw something: inverse transform of its smoothed weights at even quantiles.
+def importance_distances(distances: Tensor, weights: Tensor, count: int) -> Tensor:
+    """Place samples where the first pass saw something: inverse transform of its smoothed weights at even quantiles.
 
     Args:
-        depths: [..., S] ascending samples of the first pass.
+        distances: [..., S] ascending samples of the first pass.
         weights: [..., S - 1] their weights.
         count: Samples to place.
 
@@ -86,12 +86,12 @@ def importance_depths(depths: Tensor, weights: Tensor, count: int) -> Tensor:
     larger = torch.maximum(padded[..., :-1], padded[..., 1:])  # [..., S]
     smooth = 0.5 * (larger[..., 1:] + larger[..., :-1]) + 0.01
     inner = smooth[..., 1:-1] + 1e-5  # [..., S - 3] between the midpoints
-    edges = 0.5 * (depths[..., 1:] + depths[..., :-1])  # [..., S - 1]
+    edges = 0.5 * (distances[..., 1:] + distances[..., :-1])  # [..., S - 1]
     edges = edges[..., : inner.shape[-1] + 1]
     cdf = torch.cumsum(inner / inner.sum(dim=-1, keepdim=True), dim=-1)
     cdf = torch.cat([torch.zeros_like(cdf[..., :1]), cdf], dim=-1)  # [..., S - 2]
-    quantiles = ((torch.arange(count, dtype=depths.dtype, device=depths.device) + 0.5) / count).expand(
-        *depths.shape[:-1], count
+    quantiles = ((torch.arange(count, dtype=distances.dtype, device=distances.device) + 0.5) / count).expand(
+        *distances.shape[:-1], count
     )
     upper = torch.searchsorted(cdf, quantiles.contiguous(), right=True).clamp(1, cdf.shape[-1] - 1)
     low_cdf, high_cdf = cdf.gather(-1, upper - 1), cdf.gather(-1, upper)

@@ -6,11 +6,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define GEOINV_HOST_DEVICE __host__ __device__
-#else
-#define GEOINV_HOST_DEVICE
-#endif
+#include "../host_device.h"
 
 namespace geoinv {
 

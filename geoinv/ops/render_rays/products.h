@@ -1,22 +1,12 @@
-// Vectors of GEOINV_LANES floats by the compilers' own vector extension, and small matrix products made of them.
+// Sums and small matrix products of vectors.
 #pragma once
 
 #include <cstdint>
 
+#include "../lanes.h"
 #include "render_rays.h"
 
-#define GEOINV_INLINE static inline __attribute__((always_inline))
-
 namespace geoinv {
-namespace {
-
-constexpr int kLanes = GEOINV_LANES;
-typedef float Vec __attribute__((vector_size(kLanes * 4)));
-typedef int32_t IntVec __attribute__((vector_size(kLanes * 4)));
-typedef float AnyVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));  // at any address
-typedef int32_t AnyIntVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
-
-}  // namespace
 
 template <>
 struct Twin<Vec> {
@@ -24,10 +14,6 @@ struct Twin<Vec> {
 };
 
 namespace {
-
-GEOINV_INLINE Vec load(const float* at) { return *reinterpret_cast<const AnyVec*>(at); }
-GEOINV_INLINE void store(float* at, Vec value) { *reinterpret_cast<AnyVec*>(at) = value; }
-GEOINV_INLINE void store(int32_t* at, IntVec value) { *reinterpret_cast<AnyIntVec*>(at) = value; }
 
 // Sum of the COUNT floats of a vector, by halves.
 template <int COUNT, class V>
