@@ -73,6 +73,31 @@ def test_what_is_finished_is_not_made_again(run: Path) -> None:
     assert not [line for line in said if "measuring" in line or "step" in line.split("done")[0]]
 
 
+def test_a_run_killed_in_every_stage_ends_like_one_left_alone(finished: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """Killed when a step is logged, before its checkpoint; the slow tests kill the command at any moment."""
+    out, reference = tmp_path / "run", finished[0]
+    for moment in ("generator:  50.0 %  step 1", "superresolution: 100.0 %  step 2", "encoder: 100", "local: 100"):
+
+        def kill(line: str, moment: str = moment) -> None:
+            if line.startswith(moment):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train_all(small_run(out), kill)
+    train_all(small_run(out))
+    for stage in ("generator", "superresolution", "encoder", "local"):
+        assert curve(out / stage) == curve(reference / stage), stage
+    for path in (reference / "weights").glob("*.safetensors"):
+        first, second = load_file(path), load_file(out / "weights" / path.name)
+        assert all(torch.equal(value, second[name]) for name, value in first.items()), path.name
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    """The lines of a stage's log, without times."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in ("minutes", "seconds_per_step")} for line in lines]
+
+
 def test_a_stage_starts_over_when_what_it_builds_on_has_learned_more(run: Path) -> None:
     """And its learning rate begins anew, from its own best weights; the generator's stays where it had fallen to."""
     before = {name: load_file(run / name / "best.safetensors") for name in ("encoder", "generator")}
