@@ -231,7 +231,7 @@ class _Training:
 
     Args:
         out: Folder of the run.
-        device: Where this process trains.
+        device: Device of this process.
         json_output: Whether to print one JSON object.
         started: Clock at the start of the command, in seconds.
         is_first: Whether this is the first of several processes, which alone prints.

@@ -1,1 +1,1 @@
-"""What training looks at: rendered heads, portraits, pairs of views, and how they are varied."""
+"""Data of training: rendered heads, portraits, pairs of views, and how they are varied."""

@@ -25,7 +25,7 @@ LANDMARK_NOISE = 1.0 / INPUT_SIZE
 
 @dataclass(frozen=True)
 class PhotoCounts:
-    """How much of everything a step of the encoder sees.
+    """Numbers of photos, rays and the like in a step of the encoder.
 
     Args:
         photos: Photos of true heads.
@@ -84,7 +84,7 @@ def photo_batch(
     Args:
         data: The heads.
         rng: Source of everything random.
-        counts: How much of everything.
+        counts: Numbers of photos, rays and the like.
         with_other_view: Whether half of the rays are of another view than the photo's; else all are of the photo's own.
     """
     heads = rng.choice(len(data), size=counts.photos, replace=False)

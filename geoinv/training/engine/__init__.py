@@ -1,1 +1,1 @@
-"""What every training stage runs on: the loop, its run folder, averaged weights, processes, the adversarial game."""
+"""The engine that trains every stage: runs and their folders, the loop, averaged weights, processes, the adversary."""

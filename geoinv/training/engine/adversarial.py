@@ -1,4 +1,4 @@
-"""Adversarial training: the losses, and the one who judges, with its optimiser and its state.
+"""Adversarial training: the losses, and the discriminator with its optimiser and its state.
 
 Non-saturating logistic losses (Goodfellow et al., 2014) and the R1 penalty on real pictures (Mescheder et al., ICML
 2018), taken lazily as in StyleGAN2 (Karras et al., CVPR 2020, appendix B): every 16th step, 16 times as strong.
@@ -24,10 +24,10 @@ from .processes import average_gradients
 
 @dataclass(frozen=True)
 class AdversarialTraining:
-    """Settings of the judge; StyleGAN2's.
+    """Settings of the discriminator; StyleGAN2's.
 
     Args:
-        learning_rate: Of the discriminator.
+        learning_rate: Learning rate of the discriminator.
         r1_gamma: Weight of R1, of which the loss takes half. StyleGAN2's 10 is for 1024 px; its successor's rule of
             thumb, 0.0002 * resolution ** 2 / batch, asks for less at lower resolutions.
         r1_every: Steps between penalties.
@@ -39,23 +39,23 @@ class AdversarialTraining:
 
 
 class Adversary:
-    """Tells real pictures from made ones, and learns to.
+    """A discriminator that learns to part real pictures from made ones, and judges them.
 
     It is no module, so that no other optimiser can be given its parameters by accident, and its parameters have
     gradients during :meth:`discriminator_step` alone, so that one that had them would leave them as they are.
 
-    In a step of a :class:`.TrainingLoop`, which saves it (``beside={"adversary": adversary}``)::
+    In the losses of a :class:`.Stage`, which saves it (``beside = {"adversary": adversary}``)::
 
-        terms |= adversary.discriminator_step(real, real_label, fake, fake_label)  # of weight 0: only logged
+        terms |= adversary.discriminator_step(real, real_label, fake, fake_label)  # weights of 0: only logged
         terms["adversarial"] = adversary.generator_loss(fake, fake_label)
 
     in this order, since the discriminator must not change between a loss and its backward pass.
 
     Args:
-        config: Of the discriminator.
-        settings: Of its training.
-        seed: Of its weights; the caller's random numbers are not used up.
-        device: Where it computes.
+        config: The discriminator.
+        settings: Settings of its training.
+        seed: Seed of its weights; the caller's random numbers are not used up.
+        device: Device of its weights.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Adversary:
             torch.manual_seed(seed)
             network = Discriminator(config)
         self._network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        share = self.settings.r1_every / (self.settings.r1_every + 1)  # StyleGAN2's: the penalties are steps, too
+        ratio = self.settings.r1_every / (self.settings.r1_every + 1)  # StyleGAN2's: the penalties are steps, too
         self._optimizer = torch.optim.Adam(
-            self._network.parameters(), lr=self.settings.learning_rate * share, betas=(0.0, 0.99**share)
+            self._network.parameters(), lr=self.settings.learning_rate * ratio, betas=(0.0, 0.99**ratio)
         )
         self._steps = 0
 
@@ -113,7 +113,7 @@ class Adversary:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def generator_loss(self, fake: Tensor, label: Tensor) -> Tensor:
-        """How little the pictures [B, 3, R, R] pass for real; its gradient reaches them, and not the discriminator.
+        """Loss of pictures [B, 3, R, R] that do not pass for real; its gradient reaches them, not the discriminator.
 
         Raises:
             ShapeError: Pictures or labels of another shape.

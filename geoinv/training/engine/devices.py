@@ -16,7 +16,7 @@ def moved(batch: T, device: torch.device) -> T:
 
     Args:
         batch: A tensor, None, a dataclass, or a tuple, list or dict of such; other values stay as they are.
-        device: Where to.
+        device: The device.
     """
     return _moved(batch, device)  # type: ignore[no-any-return]
 

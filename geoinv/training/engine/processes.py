@@ -41,7 +41,7 @@ def joined_processes(device: torch.device) -> Iterator[None]:
     """Join the processes that torchrun started; does nothing where it did not.
 
     Args:
-        device: Where this process trains: gradients on the CPU are averaged by gloo, those on GPUs by nccl.
+        device: Device of this process: gradients on the CPU are averaged by gloo, those on GPUs by nccl.
     """
     if not _were_started():
         yield
@@ -102,18 +102,18 @@ def start_alike(model: nn.Module) -> None:
     """Give every process the first one's parameters and buffers: what is fitted before may differ by rounding."""
     if _are_several():
         for tensor in (*model.parameters(), *model.buffers()):
-            shared = tensor.detach().contiguous()  # a copy where it lies in memory another way
-            dist.broadcast(shared, 0)
-            tensor.copy_(shared)
+            sent = tensor.detach().contiguous()  # a copy where it lies in memory another way
+            dist.broadcast(sent, 0)
+            tensor.copy_(sent)
 
 
 def of_first_process(value: float) -> float:
     """The first process's value, in all: clocks differ, and a schedule must not."""
     if not _are_several():
         return value
-    shared = torch.tensor([value], dtype=torch.float64, device=_device())
-    dist.broadcast(shared, 0)
-    return shared.item()
+    sent = torch.tensor([value], dtype=torch.float64, device=_device())
+    dist.broadcast(sent, 0)
+    return sent.item()
 
 
 def _were_started() -> bool:
@@ -129,5 +129,5 @@ def _flags(values: list[bool]) -> Tensor:
 
 
 def _device() -> torch.device:
-    """Where tensors lie that processes share: nccl knows those on GPUs alone."""
+    """Device of tensors that go from process to process: nccl knows those on GPUs alone."""
     return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

@@ -1,4 +1,4 @@
-"""What a run of training is: where it lies, how long it takes, and what a stage has to offer to be trained by it."""
+"""Runs of training with their budgets, and the members that a stage needs to be trained."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class Run:
 
     Args:
         out: Folder of the run; see :class:`.RunFolder`.
-        budget: How long the run trains, and how often it looks, saves and logs.
+        budget: Length of the run, and how often it looks, saves and logs.
         learning_rate: The highest learning rate.
         average_decay: Decay of the moving average of the weights, in [0, 1), per step.
         seed: Seed of everything random.
-        device: Where networks and batches lie.
+        device: Device of networks and batches.
     """
 
     out: Path
@@ -85,7 +85,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Usual:
-    """What runs of a stage have unless something else is asked for.
+    """Numbers of a stage's runs unless others are asked for.
 
     Args:
         learning_rate: The highest learning rate.
@@ -113,7 +113,7 @@ class Usual:
             minutes: Minutes of training over all parts of the run.
             learning_rate: The highest learning rate; None for the usual one.
             seed: Seed of everything random.
-            device: Where networks and batches lie.
+            device: Device of networks and batches.
         """
         budget = Minutes(minutes, self.look_every, log_every=self.log_every)
         highest = self.learning_rate if learning_rate is None else learning_rate
@@ -172,7 +172,7 @@ class Stage(Protocol[Batch]):
 
     @property
     def beside(self) -> Mapping[str, Stateful]:
-        """What else belongs into a checkpoint, by name, as an adversary does."""
+        """Other objects that belong into a checkpoint, by name, as an adversary does."""
 
     def describe(self) -> dict[str, Any]:
         """Plain values that say what the run is made from: settings, networks, hashes of data and of other weights.
@@ -202,5 +202,5 @@ class Stage(Protocol[Batch]):
         Args:
             path: A safetensors file.
             training: Metrics, steps and minutes, for the file's header.
-            record: How the weights were made, for the header: see :func:`.record_of`.
+            record: Record of the run, for the header: see :func:`.record_of`.
         """

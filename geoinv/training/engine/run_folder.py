@@ -132,7 +132,7 @@ class RunFolder:
         return self.path / f"samples_{step:06d}.png"
 
     def pace(self) -> str | None:
-        """How many steps were made and how long each took, for people; None at the start."""
+        """Number of steps made and seconds for each, for people; None at the start."""
         path = self.path / "log.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         if not lines:

@@ -1,4 +1,4 @@
-"""How far a run is in its schedule, and the learning rate there.
+"""Place of a run in its schedule, and the learning rate there.
 
 Everything in a run that changes with time (learning rate, losses that join later) follows its place in the schedule:
 0 at the start, 1 at the end of the budget. So a budget in minutes gives a whole schedule on any machine.
@@ -54,7 +54,7 @@ class Course:
             unit: Unit of the budget that the run has now.
             total: Size of that budget.
             used_before: Part used of the budget that this course is of.
-            used: The same in the new unit.
+            used: Part used in the new unit.
         """
         if (unit, total) == (self.unit, self.total):
             return self

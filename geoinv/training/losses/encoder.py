@@ -21,7 +21,7 @@ from .rays import SampleCounts, guided_distances, own_surface, ray_losses
 from .shape import shape_losses
 
 GEOMETRY = ("alpha", "surface", "depth", "density", "normals", "planes")
-"""The terms of shape. Without them everything that tells shapes is left out: another view of the head, and the true
+"""The terms of shape. Without them nothing teaches shapes: left out are also another view of the head, and the true
 surface as the place where rays are sampled. What is left is the photo's own view, code and camera, as in the official
 code's ``pix_sup_only``."""
 

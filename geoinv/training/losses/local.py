@@ -41,7 +41,7 @@ class PatchSampling:
 
 @dataclass(frozen=True)
 class QueryHeads:
-    """What E0 makes of photos, and how it looks from the query views: all that is constant here.
+    """Heads that E0 makes of photos, and their views without details: all that is constant here.
 
     Args:
         head: The heads that the query views are of, edited where those show the heads' twins.

@@ -46,7 +46,7 @@ MOST_LARGE_HEADS = 15_000
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything a run makes; other than the defaults only to rehearse one in minutes.
+    """Amounts of everything that a run makes, and its networks; others than the defaults rehearse a run in minutes.
 
     Args:
         heads: Heads to train on; None: by the hours.
@@ -96,8 +96,8 @@ class AllStages:
         workers: Processes that render heads.
         compile: Whether to compile the backbone with torch.
         seed: Seed of everything random.
-        device: Where networks are trained.
-        sizes: How much of everything.
+        device: Device of networks and batches.
+        sizes: Amounts of everything, and the networks.
     """
 
     out: Path

@@ -45,14 +45,14 @@ class EncoderSettings:
     """Settings of the stage.
 
     Args:
-        counts: How much of everything a step sees.
+        counts: Numbers of photos, rays and the like in a step.
         samples_per_step: Photos in a step, beside those of true heads, of the generator's own samples.
         codes_only: Fraction of a run from random weights with latent and camera terms only: pictures of wrong heads
             teach little and cost two thirds of a step.
         portraits_per_step: Unlabelled portraits in a step, where there are any.
         samples: Samples on each ray.
         shape_points: Points of each head rendered: near its surface, on it, and anywhere.
-        with_geometry: Whether anything tells shapes; without, for comparison: see
+        with_geometry: Whether shapes are taught; without, for comparison: see
             :data:`geoinv.training.losses.encoder.GEOMETRY`.
     """
 

@@ -32,7 +32,7 @@ from .warp_fit import fit_warp
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """Settings of the stage; the shipped weights were ended with these defaults (README tells of the restarts).
+    """Settings of the stage; the shipped weights were ended with these defaults.
 
     Args:
         keep_codes: Whether to train all but the mapping, so that encoder and directions go on fitting.

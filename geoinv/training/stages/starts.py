@@ -1,4 +1,4 @@
-"""What a stage begins with: a new network or earlier weights, and the frozen generator below it."""
+"""Networks that a stage begins with: a new one or earlier weights, and the frozen generator below it."""
 
 from __future__ import annotations
 

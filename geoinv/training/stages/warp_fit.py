@@ -1,4 +1,4 @@
-"""Where a generator's training starts: its warp fitted to the flows of a data set, in closed form and half a minute.
+"""The start of a generator's training: its warp fitted to the flows of a data set, in closed form and half a minute.
 
 Learned from pictures alone, flows and paintings would have to find each other. The flows of meshes are known: their
 principal components become the fields of the warp, and mapping and warp learn how much of each a head has.
@@ -24,11 +24,11 @@ def fit_warp(generator: TriPlaneGenerator, data: HeadShards, *, steps: int, seed
     Args:
         generator: With a warp whose fields are of the flows' side.
         data: Heads with flows, more of them than the warp has fields.
-        steps: Of mapping and warp; fields are found directly.
-        seed: Of the batches.
+        steps: Steps of mapping and warp; fields are found directly.
+        seed: Seed of the batches.
 
     Returns:
-        The share of the flows' variance that is left unexplained, over the last batches.
+        Fraction of the flows' variance that is left unexplained, over the last batches.
     """
     warp: PlaneWarp = generator.backbone["synthesis"].warp  # type: ignore[assignment]
     z, flows = data.flows(_MOST_HEADS)
