@@ -7,7 +7,7 @@ are differentiable; ``fit_landmarks`` finds codes and camera of a photo from Med
 from .arkit import ARKIT_UNITS, expression_code
 from .attached_mesh import AttachedMesh
 from .codes import HeadCodes
-from .detector_accuracy import DetectorAccuracy
+from .detector_habits import DetectorHabits
 from .fit import FitConfig, HeadFit, fit_landmarks
 from .model import HeadModel, Part
 from .model_file import load_head_model, save_head_model
@@ -16,7 +16,7 @@ from .surface_points import SurfacePoints
 __all__ = [
     "ARKIT_UNITS",
     "AttachedMesh",
-    "DetectorAccuracy",
+    "DetectorHabits",
     "FitConfig",
     "HeadCodes",
     "HeadFit",

@@ -52,7 +52,7 @@ class HeadFit:
     Args:
         codes: Codes of the head, batch size 1; the gaze is the guess's, as landmarks do not show it.
         camera: Its camera, batch size 1.
-        landmarks: [468, 2] the model's landmarks in the picture, (x, y) as parts of its side.
+        landmarks: [468, 2] the head's landmarks as the detector would see them, (x, y) as parts of the crop's side.
         trust: [468] in [0, 1]: how much each point counted; near 0 where it is plainly wrong.
         error: Median distance of landmarks from the photo's, as a part of the distance between the eyes.
     """
@@ -136,7 +136,7 @@ class _Problem:
         self.pivot = torch.tensor(orbit.pivot, dtype=torch.float64)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks [P, 2] in the picture and their derivatives [P, 2, X]."""
+        """Landmarks [P, 2] as the detector would see them in the picture, and their derivatives [P, 2, X]."""
         camera = x[-6:]
         rotation, by_angles = world_to_camera(*camera[:3])
         centred = self.mean + self.basis @ x[:-6] - self.pivot  # [P, 3]
@@ -154,12 +154,13 @@ class _Problem:
         turned = torch.einsum("aij,pj->pia", by_angles, centred)  # [P, 3, 3]
         jacobian = torch.cat([(by_place @ rotation) @ self.basis, by_place @ turned, -by_place], dim=-1)
         picture = torch.stack([x_camera, y_camera], -1) / depth[:, None] * self.orbit.focal + 0.5
-        return picture, jacobian
+        offset, by_yaw, _ = self.model.detector_habits.at(float(camera[0]))
+        jacobian[:, :, -6] += by_yaw
+        return picture + offset, jacobian
 
     def deviation(self, x: Tensor) -> Tensor:
         """[P] standard deviations of the photo's landmarks at the yaw of ``x``."""
-        measured = self.model.detector_accuracy.at(float(x[-6]))
-        return measured.double() * self.config.deviation_scale
+        return self.model.detector_habits.at(float(x[-6]))[2].double() * self.config.deviation_scale
 
     def cost(self, x: Tensor, picture: Tensor, deviation: Tensor, outlier: float) -> float:
         """Negative log posterior, up to a constant."""

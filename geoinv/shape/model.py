@@ -19,7 +19,7 @@ from ..errors import ShapeError
 from .arkit import ARKIT_UNITS
 from .attached_mesh import AttachedMesh
 from .codes import HeadCodes
-from .detector_accuracy import DetectorAccuracy
+from .detector_habits import DetectorHabits
 from .surface_points import SurfacePoints
 from .vertex_normals import vertex_normals
 
@@ -63,7 +63,7 @@ class HeadModel(nn.Module):
         parts: Parts by name, in the order of ``PART_NAMES``.
         landmarks68: iBUG's 68 points on the surface.
         landmarks468: MediaPipe's 468 points on the surface, where its detector puts them.
-        detector_accuracy: How well MediaPipe's detector places each of its points.
+        detector_habits: Where MediaPipe's detector sees each of its points, and how surely, by yaw.
         teeth: Teeth and gums to be looked at; the parts "upper-teeth" and "lower-teeth" are bands on which they hang.
     """
 
@@ -89,7 +89,7 @@ class HeadModel(nn.Module):
         parts: tuple[Part, ...],
         landmarks68: tuple[Tensor, Tensor],
         landmarks468: tuple[Tensor, Tensor],
-        detector_accuracy: DetectorAccuracy,
+        detector_habits: DetectorHabits,
         teeth: AttachedMesh,
     ) -> None:
         """See the attributes; landmarks are triangles [N] and barycentric weights [N, 3].
@@ -110,7 +110,7 @@ class HeadModel(nn.Module):
         self.parts = {part.name: part for part in parts}
         self.landmarks68 = self.surface_points(*landmarks68)
         self.landmarks468 = self.surface_points(*landmarks468)
-        self.detector_accuracy = detector_accuracy
+        self.detector_habits = detector_habits
         self.teeth = teeth
 
     @property

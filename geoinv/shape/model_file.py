@@ -24,7 +24,7 @@ from ..errors import CheckpointError, ShapeError
 from ..files import atomic_path
 from .arkit import ARKIT_UNITS
 from .attached_mesh import AttachedMesh
-from .detector_accuracy import DetectorAccuracy
+from .detector_habits import DetectorHabits
 from .model import PART_NAMES, HeadModel, Part
 
 FORMAT = "geoinv-head-model-1"
@@ -32,6 +32,7 @@ FILE_NAME = "head-model.safetensors"
 _HALF = ("identity_basis", "expression_basis")
 _INDICES = ("corner_vertices", "corner_triangles", "base_vertices")
 _POINTS = ("landmarks68", "landmarks468")
+_HABITS = ("yaw_rad", "offset", "deviation")
 
 
 def save_head_model(path: Path, model: HeadModel, extra: Mapping[str, Any]) -> None:
@@ -48,8 +49,8 @@ def save_head_model(path: Path, model: HeadModel, extra: Mapping[str, Any]) -> N
     for name in _POINTS:
         points = getattr(model, name)
         tensors |= {f"{name}.triangles": points.triangles.to(torch.int32), f"{name}.weights": points.weights}
-    accuracy = model.detector_accuracy
-    tensors |= {"detector.yaw_rad": accuracy.yaw_rad, "detector.deviation": accuracy.deviation}
+    for name in _HABITS:
+        tensors[f"detector.{name}"] = getattr(model.detector_habits, name)
     for field in fields(AttachedMesh):
         value = getattr(model.teeth, field.name)
         tensors[f"teeth.{field.name}"] = value if value.is_floating_point() else value.to(torch.int32)
@@ -126,7 +127,7 @@ def _build(header: dict[str, Any], tensors: dict[str, Tensor]) -> HeadModel:
             Part(part["name"], *(slice(*part[kind]) for kind in ("vertices", "corners", "triangles")))
             for part in header["parts"]
         ),
-        detector_accuracy=DetectorAccuracy(tensors["detector.yaw_rad"], tensors["detector.deviation"]),
+        detector_habits=DetectorHabits(*(tensors[f"detector.{name}"] for name in _HABITS)),
         teeth=AttachedMesh(**{field.name: tensors[f"teeth.{field.name}"] for field in fields(AttachedMesh)}),
     )
     return model.eval()

@@ -1,9 +1,9 @@
-"""Where MediaPipe's 468 points lie on the head model, and how well its detector places them by yaw.
+"""Where MediaPipe's 468 points lie on the head model, and where its detector sees them by yaw.
 
 So the points are where *the detector* puts them on a head that is known, and its habits cancel out when a head is
 fitted to its points on a photo. A point's place is the one on the surface that, seen through all cameras, is nearest
-to where the detector saw it (a robust mean over the views in which it faces the camera). What is left over is the
-detector's accuracy.
+to where the detector saw it (a robust mean over the views in which it faces the camera). What is left over, by yaw,
+is a mean offset and a scatter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..conventions import FOCAL
-from ..shape import DetectorAccuracy
+from ..shape import DetectorHabits
 from .assets import FloatArray, IntArray
 from .detector_sightings import YAWS_DEG, Sightings
 from .plane_flow import behind
@@ -46,29 +46,27 @@ def place_points(sightings: Sightings, mesh: ModelMesh) -> tuple[IntArray, Float
     return triangles, weights
 
 
-def detector_accuracy(
-    sightings: Sightings, mesh: ModelMesh, triangles: IntArray, weights: FloatArray
-) -> DetectorAccuracy:
-    """Standard deviations of the detector's points [468] about their places on the model, at ``YAWS_DEG``."""
+def detector_habits(sightings: Sightings, mesh: ModelMesh, triangles: IntArray, weights: FloatArray) -> DetectorHabits:
+    """Where the detector sees its points [468], against their places on the model, at ``YAWS_DEG``."""
     errors = placement_errors(sightings, mesh, triangles, weights)
     yaws = np.radians(np.asarray(YAWS_DEG, np.float64))
     step = yaws[1] - yaws[0]
-    deviation = []
-    for yaw in yaws:
-        near = np.abs(sightings.yaw_rad - yaw) < 0.75 * step
-        # of two-dimensional errors of deviation 1 the median is 1.177; the median leaves out what went wholly astray
-        deviation.append(np.median(errors[near], axis=0) / 1.177)
-    return DetectorAccuracy(
-        torch.tensor(yaws, dtype=torch.float32), torch.tensor(np.stack(deviation), dtype=torch.float32)
-    )
+    offset, deviation = [], []
+    for yaw in yaws:  # medians leave out what went wholly astray
+        near = errors[np.abs(sightings.yaw_rad - yaw) < 0.75 * step]
+        offset.append(np.median(near, axis=0))
+        scatter = np.median(np.linalg.norm(near - offset[-1], axis=-1), axis=0)
+        deviation.append(scatter / 1.177)  # the median distance of two-dimensional errors of deviation 1
+    tables = (torch.tensor(np.stack(table), dtype=torch.float32) for table in (offset, deviation))
+    return DetectorHabits(torch.tensor(yaws, dtype=torch.float32), *tables)
 
 
 def placement_errors(sightings: Sightings, mesh: ModelMesh, triangles: IntArray, weights: FloatArray) -> FloatArray:
-    """[N, 468] distances between where the detector sees its points and where they are, parts of the crop's side."""
+    """[N, 468, 2] where the detector sees its points, less where they are, parts of the crop's side."""
     corners = mesh.triangles[triangles]
     places = np.einsum("hpkc,pk->hpc", sightings.vertices[:, corners], weights)[sightings.heads]
     projected = _project(places, sightings.cam2world)
-    errors: FloatArray = np.linalg.norm(projected - sightings.landmarks, axis=-1)
+    errors: FloatArray = sightings.landmarks - projected
     return errors
 
 

@@ -12,7 +12,7 @@ import torch
 from ..conventions import FOCAL, RADIUS
 from ..shape import HeadModel, save_head_model
 from .assets import find_assets, find_base_data
-from .detector_map import detector_accuracy, place_points, placement_errors
+from .detector_map import detector_habits, place_points, placement_errors
 from .detector_sightings import observe
 from .geometry import PUPIL_DISTANCE, HeadGeometry
 from .head_codes import reproduction_errors_mm
@@ -75,12 +75,12 @@ def make_head_model(
         parts=mesh.parts,
         landmarks68=(torch.from_numpy(of_68[0]).long(), torch.from_numpy(of_68[1])),
         landmarks468=(torch.from_numpy(triangles).long(), torch.from_numpy(weights)),
-        detector_accuracy=detector_accuracy(sightings, mesh, triangles, weights),
+        detector_habits=detector_habits(sightings, mesh, triangles, weights),
         teeth=attached_teeth(find_assets(assets), geometry, mesh),
     )
     errors = reproduction_errors_mm(model, geometry, _MEASURED_HEADS, _HELD_OUT_SEED)
     frontal = np.abs(sightings.yaw_rad) < np.radians(20.0)
-    astray = placement_errors(sightings, mesh, triangles, weights)[frontal]
+    astray = np.linalg.norm(placement_errors(sightings, mesh, triangles, weights)[frontal], axis=-1)
     measured = {
         "heads": heads,
         "watched_views": len(sightings.yaw_rad),

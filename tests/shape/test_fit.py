@@ -23,12 +23,14 @@ def head() -> HeadModel:
 
 
 def _person(head: HeadModel, yaw_rad: float, noise_px: float = 0.5) -> tuple[HeadCodes, CameraPose, Tensor]:
-    """Codes, camera and noisy landmarks [468, 2] of a smiling person with an open mouth."""
+    """Codes, camera and noisy landmarks [468, 2], as the detector sees them, of a smiling person with an open mouth."""
     random = torch.Generator().manual_seed(1)
     units = {"jawOpen": 0.4, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.6, "browInnerUp": 0.3}
     codes = HeadCodes(torch.randn(1, 96, generator=random), expression_code(units), torch.zeros(1, 2))
     camera = CameraPose.from_vector(torch.tensor([[yaw_rad, 0.1, -0.05, 0.01, -0.02, 0.1]]))
-    exact = project(head.landmarks468.on(head.vertices(codes)), camera.cam2world(FACE_ORBIT), focal=FOCAL)[0][0]
+    cam2world = camera.cam2world(FACE_ORBIT)
+    places = project(head.landmarks468.on(head.vertices(codes)), cam2world, focal=FOCAL)[0][0]
+    exact = places + head.detector_habits.at(yaw_rad)[0]
     return codes, camera, exact + noise_px / CROP_SIZE * torch.randn(468, 2, generator=random)
 
 
@@ -66,7 +68,7 @@ class TestFit:
     def test_far_side_of_a_profile_hardly_counts(self, head: HeadModel) -> None:
         _, _, landmarks = _person(head, 1.2)
         fit = fit_landmarks(head, landmarks)
-        frontal, turned = (head.detector_accuracy.at(yaw) for yaw in (0.0, 1.2))
+        frontal, turned = (head.detector_habits.at(yaw)[2] for yaw in (0.0, 1.2))
         far = torch.topk(turned / frontal, 60).indices
         guessed = landmarks.clone()
         guessed[far] += 0.01

@@ -25,7 +25,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert torch.equal(loaded.landmarks468.weights, model.landmarks468.weights)
     assert torch.equal(loaded.teeth.anchors, model.teeth.anchors)
     assert torch.equal(loaded.teeth.offsets, model.teeth.offsets)
-    assert torch.equal(loaded.detector_accuracy.deviation, model.detector_accuracy.deviation)
+    assert torch.equal(loaded.detector_habits.deviation, model.detector_habits.deviation)
 
 
 def test_same_model_same_bytes(tmp_path: Path) -> None:

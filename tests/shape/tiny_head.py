@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from geoinv.shape import ARKIT_UNITS, AttachedMesh, DetectorAccuracy, HeadModel, Part
+from geoinv.shape import ARKIT_UNITS, AttachedMesh, DetectorHabits, HeadModel, Part
 from geoinv.shape.model import PART_NAMES
 
 CORNERS = ((0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, 0.1))
@@ -33,7 +33,9 @@ def tiny_head() -> HeadModel:
         parts=tuple(Part(name, part, part, part) for name, part in zip(PART_NAMES, rows, strict=True)),
         landmarks68=(torch.zeros(68, dtype=torch.long), torch.eye(3)[:1].repeat(68, 1)),
         landmarks468=(torch.full((468,), 3), torch.full((468, 3), 1.0 / 3.0)),
-        detector_accuracy=DetectorAccuracy(torch.tensor([-0.5, 0.0, 0.5]), torch.full((3, 468), 0.01)),
+        detector_habits=DetectorHabits(
+            torch.tensor([-0.5, 0.0, 0.5]), torch.zeros(3, 468, 2), torch.full((3, 468), 0.01)
+        ),
         teeth=AttachedMesh(
             anchors=torch.tensor([[4, 5, 6]]),
             weights=torch.tensor([[0.5, 0.25, 0.25]]),

@@ -11,7 +11,7 @@ import torch
 from geoinv.camera import CameraPose, project
 from geoinv.conventions import CROP_SIZE, FACE_ORBIT, FOCAL, MM_PER_UNIT
 from geoinv.shape import HeadCodes, HeadModel, load_head_model
-from geoinv.synth.detector_map import detector_accuracy, place_points, placement_errors
+from geoinv.synth.detector_map import detector_habits, place_points, placement_errors
 from geoinv.synth.detector_sightings import YAWS_DEG, Sightings
 from geoinv.synth.shape_basis import ModelMesh
 
@@ -60,12 +60,23 @@ class TestPlacePoints:
         np.testing.assert_allclose(weights.sum(1), 1.0, atol=1e-5)
         assert weights.min() >= -1e-6
 
-    def test_accuracy_is_the_noise_that_was_added(self, head: HeadModel, mesh: ModelMesh, sightings: Sightings) -> None:
+    def test_offset_by_yaw_is_found(self, head: HeadModel, mesh: ModelMesh, sightings: Sightings) -> None:
         points = head.landmarks468
         triangles, weights = points.triangles.numpy()[POINTS], points.weights.numpy()[POINTS]
-        errors = placement_errors(sightings, mesh, triangles, weights) * CROP_SIZE
+        shifted = sightings.landmarks + 0.02 * sightings.yaw_rad[:, None, None] * np.array([1.0, 0.0])
+        habits = detector_habits(replace(sightings, landmarks=shifted), mesh, triangles, weights)
+        expected = 0.02 * habits.yaw_rad[:, None].expand(-1, len(POINTS))
+        torch.testing.assert_close(habits.offset[..., 0], expected, atol=4.0 / CROP_SIZE, rtol=0.0)
+        assert float(habits.offset[..., 1].abs().max()) * CROP_SIZE < 3.0
+
+    def test_deviation_is_the_noise_that_was_added(
+        self, head: HeadModel, mesh: ModelMesh, sightings: Sightings
+    ) -> None:
+        points = head.landmarks468
+        triangles, weights = points.triangles.numpy()[POINTS], points.weights.numpy()[POINTS]
+        errors = np.linalg.norm(placement_errors(sightings, mesh, triangles, weights), axis=-1) * CROP_SIZE
         assert errors[0].min() > 50.0 and np.median(errors) == pytest.approx(2.0 * 1.177, rel=0.15)
-        accuracy = detector_accuracy(sightings, mesh, triangles, weights)
-        assert accuracy.deviation.shape == (len(YAWS_DEG), len(POINTS))
-        assert float(accuracy.deviation.median()) * CROP_SIZE == pytest.approx(2.2, rel=0.25)
-        assert float(accuracy.yaw_rad[0]) == pytest.approx(np.radians(-80.0))
+        habits = detector_habits(sightings, mesh, triangles, weights)
+        assert habits.deviation.shape == (len(YAWS_DEG), len(POINTS))
+        assert float(habits.deviation.median()) * CROP_SIZE == pytest.approx(2.0, rel=0.25)
+        assert float(habits.yaw_rad[0]) == pytest.approx(np.radians(-80.0))
