@@ -32,11 +32,11 @@ class Check:
     """One line of the report.
 
     Args:
-        name: What was looked for.
+        name: Name of the thing that was looked for.
         state: ``ok``, ``missing``, or ``broken``: there, but unusable.
         detail: Version, place, or the reason.
-        cost: What does not work without it; empty where all is well.
-        fix: What to do; empty where all is well.
+        cost: Things that do not work without it; empty where all is well.
+        fix: Advice on how to mend it; empty where all is well.
         is_required: Whether `geoinv invert` needs it.
     """
 

@@ -42,9 +42,9 @@ class _Arguments:
 
     def number(self, key: str, default: float | None = None) -> float:
         value = self._left.pop(key, default)
-        if type(value) not in (int, float) or not -1e6 < value < 1e6:  # type: ignore[operator]
+        if type(value) not in (int, float) or not -1e6 < value < 1e6:
             raise self._wrong(key, value)
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
 
     def flag(self, key: str, default: bool | None = None) -> bool:
         value = self._left.pop(key, default)
@@ -108,7 +108,7 @@ def generator_config(
     """The configuration of the network that these arguments make.
 
     Args:
-        arguments: Of EG3D's ``TriPlaneGenerator``, without ``rendering_kwargs``.
+        arguments: Arguments of EG3D's ``TriPlaneGenerator``, without ``rendering_kwargs``.
         rendering: Its ``rendering_kwargs``.
         name: For the configuration.
         ray_side: Side of the ray grid; by default what super-resolution takes without resizing.

@@ -58,8 +58,8 @@ def convert_eg3d(source: Path, target: Path, *, name: str | None = None, licence
     Args:
         source: ``.pkl`` of NVlabs, or ``.pt`` with ``G_ema`` or ``state_dict`` and ``init_kwargs``.
         target: The ``.safetensors`` file.
-        name: Of the model; by default that of ``target``.
-        licence: Of the weights, where it is known; kept in the header.
+        name: Name of the model; by default that of ``target``.
+        licence: Licence of the weights, where it is known; kept in the header.
 
     Raises:
         CheckpointError: The file is cut, damaged, an attack, no EG3D generator, or one that ours does not compute.

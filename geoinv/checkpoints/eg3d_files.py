@@ -35,7 +35,7 @@ class StoredNetwork:
     """A generator as its file has it.
 
     Args:
-        arguments: Of its constructor, by name.
+        arguments: Arguments of its constructor, by name.
         rendering: ``rendering_kwargs`` in use, which may differ from those it was made with.
         ray_side: Side of its ray grid, if the file tells.
         plane_axes: [3, 3, 3] of its renderer, if the file tells.

@@ -29,8 +29,8 @@ def fetch(entry: Entry, *, accept_licence: bool = False, on_progress: Progress |
     file. Where the index knows no hash, that of the first download is kept in ``FILE.sha256`` for :func:`verify`.
 
     Args:
-        entry: Of the index.
-        accept_licence: That the licence has been read and is accepted; needed where it forbids commercial use.
+        entry: Entry of the index.
+        accept_licence: Whether the licence has been read and is accepted; needed where it forbids commercial use.
         on_progress: Called with the bytes that are here and of all, if the server tells.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What can be told of weights without loading them: the index's entry and a file's header."""
+"""What is known of weights without loading them: the index's entry and a file's header."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def weights_facts(name: str) -> dict[str, Any]:
     """
     index = load_index()
     entry = index.get(name) or index.get(f"{name}-generator")
-    told = {} if entry is None else entry_facts(entry)
+    listed = {} if entry is None else entry_facts(entry)
     if model_file(name, "generator").is_file() or name.endswith(".safetensors"):
         read = generator_facts(name)
-        return {"name": name, **told, **read, "crop": told.get("crop") or read["crop"]}
-    return told or entry_facts(entry_named(name))
+        return {"name": name, **listed, **read, "crop": listed.get("crop") or read["crop"]}
+    return listed or entry_facts(entry_named(name))
 
 
 def generator_facts(model: str) -> dict[str, Any]:
@@ -73,8 +73,8 @@ def generator_facts(model: str) -> dict[str, Any]:
     }
     if orbit is not None:
         facts["camera"] = orbit
-    told = {key: value for key, value in extra.items() if isinstance(value, str | int | float)}
-    return {**facts, **({"notes": told} if told else {})}
+    notes = {key: value for key, value in extra.items() if isinstance(value, str | int | float)}
+    return {**facts, **({"notes": notes} if notes else {})}
 
 
 def _tensor_names(path: Path) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import CheckpointError
 
 MAX_OPERATIONS = 1_000_000
-"""Of one file: several times what EG3D's files need, and at most some hundred megabytes of small objects."""
+"""Limits for one file: several times what EG3D's files need, and at most some hundred megabytes of small objects."""
 
 _MAX_TEXT = 1 << 22  # bytes of one string; the longest in use are modules' sources
 _SHOWN = 60  # characters of a name in a message

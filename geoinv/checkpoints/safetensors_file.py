@@ -23,7 +23,7 @@ def write_safetensors(
 
     Args:
         path: The file.
-        shapes: Of all tensors, by name.
+        shapes: Shapes of all tensors, by name.
         read: A tensor by name, float32; called once for each.
         metadata: Text in the header.
 

@@ -67,7 +67,7 @@ def model_file(model: str, part: Part) -> Path:
         model: A name, whose files are ``NAME-PART.safetensors`` in the folder of shipped or of fetched weights; or the
             path of a generator, which is itself, with the other parts beside it: ``X.safetensors`` and
             ``X-generator.safetensors`` have ``X-PART.safetensors``.
-        part: Of the model.
+        part: Part of the model.
     """
     if model.endswith(".safetensors") or os.sep in model:
         path = Path(model)
@@ -210,9 +210,9 @@ def load_sibling(
 
     Args:
         model: Name or file.
-        config: Of the generator whose codes it is to show; only the name may differ.
-        family: That generator's name, for the message.
-        device: Where to load it.
+        config: Configuration of the generator whose codes it is to show; only the name may differ.
+        family: Name of that generator, for the message.
+        device: Device to load it on.
 
     Raises:
         CheckpointError: No such generator, a damaged file, or another configuration.

@@ -70,8 +70,8 @@ class StoredTensor:
     """A tensor in a file.
 
     Args:
-        storage: Where its numbers are.
-        offset: Of its first number there.
+        storage: Storage that its numbers are in.
+        offset: Place of its first number there.
         shape: Sizes.
         stride: Steps in the storage.
     """
@@ -116,9 +116,9 @@ def read_torch_file(data: memoryview, resolve_more: Resolve) -> Any:
         raise CheckpointError("these files can only be read on little-endian machines")
     budget = Budget()
     resolve = torch_globals(budget, resolve_more)
-    if data[:4] == b"PK\x03\x04":
+    if bytes(data[:4]) == b"PK\x03\x04":
         return _read_zip(data, resolve, budget)
-    if data[:1] != b"\x80":
+    if bytes(data[:1]) != b"\x80":
         raise CheckpointError("it is neither a pickle nor a file of torch.save")
     first = PickleReader(data, resolve, budget=budget).load()
     return read_legacy(data, resolve, budget) if first == _LEGACY_MAGIC else first
@@ -214,7 +214,7 @@ def _stored_bytes(data: memoryview, entry: zipfile.ZipInfo) -> memoryview:
     """The bytes of an entry, which torch does not compress: a slice of the file."""
     start = entry.header_offset
     local = data[start : start + 30]
-    if entry.compress_type != zipfile.ZIP_STORED or len(local) < 30 or local[:4] != b"PK\x03\x04":
+    if entry.compress_type != zipfile.ZIP_STORED or len(local) < 30 or bytes(local[:4]) != b"PK\x03\x04":
         raise CheckpointError("the zip is compressed or damaged; torch.save does not compress")
     name_length, extra_length = struct.unpack("<HH", local[26:30])
     start += 30 + name_length + extra_length

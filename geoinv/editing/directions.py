@@ -34,7 +34,7 @@ class Directions:
     def __post_init__(self) -> None:
         shapes = {tuple(vector.shape) for vector in self.vectors.values()}
         if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
-            raise ValueError(f"directions must share one shape [num_ws, w_dim], got {sorted(shapes)}")
+            raise ValueError(f"directions must have one shape [num_ws, w_dim], got {sorted(shapes)}")
 
     @property
     def names(self) -> tuple[str, ...]:

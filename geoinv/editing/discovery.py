@@ -32,7 +32,7 @@ class AttributeLike(Protocol):
 
     @property
     def description(self) -> str:
-        """For people."""
+        """What strength +1 does, for people."""
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def discover_directions(
         attributes: ``HeadSampler().attributes``.
         generator_sha256: Of the generator's file.
         heads: Random heads to average over.
-        seed: Of the heads.
+        seed: Seed of the heads.
     """
     rng = np.random.default_rng(seed)
     z = torch.from_numpy(rng.standard_normal((heads, generator.config.z_dim)).astype(np.float32))

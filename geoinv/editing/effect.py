@@ -20,7 +20,7 @@ VISIBLE = 0.05
 
 _SIDE = 64
 _HEADS = 6
-_CHANGED_SHARE = 0.01  # of the pixels: about the size of an eye
+_CHANGED_FRACTION = 0.01  # of the pixels: about the size of an eye
 
 
 @torch.no_grad()
@@ -34,9 +34,9 @@ def visible_directions(
     """The directions whose strength 1 changes some region as large as an eye by at least :data:`VISIBLE`.
 
     Args:
-        generator: That the directions belong to.
-        directions: All.
-        seed: Of the random heads that are looked at.
+        generator: Generator that the directions belong to.
+        directions: All of its directions.
+        seed: Seed of the random heads that are looked at.
         on_direction: Called with the number of directions done.
     """
     z = torch.randn(_HEADS, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
@@ -56,7 +56,7 @@ def visible_directions(
 def shown_change(before: Tensor, after: Tensor) -> float:
     """Mean change of colour over the most changed hundredth of the pixels, [B, 3, H, W] each; the mean over heads."""
     change = (after - before).abs().mean(dim=1).flatten(1)  # [B, H * W]
-    count = max(int(_CHANGED_SHARE * change.shape[1]), 1)
+    count = max(int(_CHANGED_FRACTION * change.shape[1]), 1)
     return change.topk(count, dim=1).values.mean().item()
 
 

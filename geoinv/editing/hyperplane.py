@@ -28,7 +28,7 @@ class Hyperplane:
 
     Args:
         direction: [w_dim] from the mean of the low to that of the high scores, along the normal.
-        accuracy: Share of heads kept out of the fit that lie on the right side; 0.5 is chance.
+        accuracy: Fraction of the heads kept out of the fit that lie on the right side; 0.5 is chance.
         heads: Heads in the fit and the check together.
     """
 
@@ -68,7 +68,7 @@ def fit_hyperplane(
 
 
 def _extremes(scores: Tensor) -> tuple[Tensor, Tensor]:
-    values = scores.unique()
+    values = scores.unique()  # type: ignore[no-untyped-call]
     if len(values) < 2:
         raise UsageError("all heads have the same score", "give labels of both kinds, or more samples")
     if len(values) == 2:
@@ -91,5 +91,5 @@ def _logistic(coordinates: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return normal.detach(), bias.detach()

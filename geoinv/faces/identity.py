@@ -26,4 +26,5 @@ def identity_distance(
     weights: Weights | None = None,
 ) -> Tensor:
     """Euclidean distance of descriptors, [B]; smaller is more alike."""
-    return (identity_descriptor(images, weights) - identity_descriptor(others, weights)).norm(dim=1)
+    distance: Tensor = (identity_descriptor(images, weights) - identity_descriptor(others, weights)).norm(dim=1)
+    return distance

@@ -23,7 +23,8 @@ FACE_BOX = (0.14, 0.16, 0.71)
 """(left, top, side) of the square that these networks see, as fractions of geoinv's aligned crop.
 
 It is the chip that dlib trained its ResNet on: eye centres 0.351 of the side apart, at 0.314 of its height; in aligned
-crops they lie at (0.374, 0.383) and (0.623, 0.383). Renders share the crop, so one box serves photo and reconstruction.
+crops they lie at (0.374, 0.383) and (0.623, 0.383). Renders have the same crop, so one box
+serves photo and reconstruction.
 """
 
 _MEAN_RGB = (122.782, 117.001, 104.298)  # face-api's, subtracted in place of 0..255 centring

@@ -1,4 +1,4 @@
-"""How far apart two cameras look."""
+"""Angle between the ways that two cameras look."""
 
 from __future__ import annotations
 

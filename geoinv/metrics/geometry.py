@@ -34,7 +34,7 @@ def shape_depth_error_units(
     target: Tensor,  # [B, 1, H, W]
     mask: Tensor,  # [B, 1, H, W] bool
 ) -> Tensor:
-    """The same after the whole head is moved along the view by the median difference: what is wrong with its shape.
+    """Depth error after the whole head is moved along the view by the median difference: what is wrong with its shape.
 
     How far away a head of unknown size is, one photo hardly tells. [B], in world units; nan where the mask is empty.
     """

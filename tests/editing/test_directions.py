@@ -49,5 +49,5 @@ def test_path_beside_the_generator(tmp_path):
 
 
 def test_rejects_mixed_shapes():
-    with pytest.raises(ValueError, match="share one shape"):
+    with pytest.raises(ValueError, match="have one shape"):
         Directions({"a": torch.zeros(3, 4), "b": torch.zeros(2, 4)}, {}, "")
