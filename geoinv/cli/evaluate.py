@@ -141,7 +141,7 @@ def _photo_figures(session: Session, photos: list[Path], method: str) -> Figures
             photos,
             method=method,
             on_photo=lambda done, _: update(done),
-            on_skip=_tell_skipped,
+            on_skip=_warn_of_skipped,
         )
 
 
@@ -153,7 +153,7 @@ def _compared(
     if photos is not None:
         with console.progress("measuring", len(photos)) as update:
             return evaluate_refined_photos(
-                session, photos, method, refinement, on_photo=lambda done, _: update(done), on_skip=_tell_skipped
+                session, photos, method, refinement, on_photo=lambda done, _: update(done), on_skip=_warn_of_skipped
             )
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
@@ -198,5 +198,5 @@ def _print_ablation(session: Session, limit: int | None, no_geometry: Path | Non
         console.line(f"left out: {name}: {reason}")
 
 
-def _tell_skipped(path: Path, error: PhotoError) -> None:
+def _warn_of_skipped(path: Path, error: PhotoError) -> None:
     console.warn(f"{path}: {error.message}")

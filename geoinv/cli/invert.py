@@ -187,7 +187,8 @@ def invert(
         faces = {"face": aligned.face_index + 1, "faces": aligned.face_count}
         record = {**report(made.inversion), **seen.record, **faces, "warnings": [*aligned.warnings, *notices.given()]}
         written = files.write(session, made, seen, turntable_frames, frame or Frame.head)
-        write_json(files.report, {**record, **provenance(photo, settings)})
+        ran = {**settings, "method": made.inversion.method} if method is None else settings  # the default may fall back
+        write_json(files.report, {**record, **provenance(photo, ran)})
         if save_label is not None:
             write_label(save_label, files.aligned.name, label_of(made.inversion.pose))
         made.inversion.save(files.inversion)  # last: an inversion that is there tells that the rest is

@@ -110,7 +110,7 @@ def info(
     facts = {name: value for name, value in facts.items() if value is not None}
     width = max(len(name) for name in facts)
     for name, value in facts.items():
-        console.line(f"{name:<{width}}  {_told(value)}")
+        console.line(f"{name:<{width}}  {_as_text(value)}")
 
 
 @app.command("convert")
@@ -146,9 +146,9 @@ def convert(
     run.result(summary, record, [out])
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_told(item)}" for name, item in value.items())
+        return ", ".join(f"{name} {_as_text(item)}" for name, item in value.items())
     return str(value)

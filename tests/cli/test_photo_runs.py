@@ -79,6 +79,22 @@ def test_other_settings_are_not_done(geoinv: Callable[..., Done], people: tuple[
     assert report["settings"]["method"] == "encoder" and len(report["photo_sha256"]) == 64
 
 
+def test_what_fell_back_is_not_done(
+    geoinv: Callable[..., Done], people: tuple[Path, Path], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the local branch the default is the encoder; with it, that result is not the default's."""
+    shutil.copytree(tiny_weights, "weights")
+    details = Path("weights/mini-details.safetensors")
+    details.rename("details")
+    monkeypatch.setenv("GEOINV_WEIGHTS", "weights")
+    assert geoinv("invert", "one", "--out", "out", *FAST).code == 0
+    Path("details").rename(details)
+    again = geoinv("invert", "one", "--out", "out", *FAST)
+    assert (again.code, again.json["skipped"]) == (1, [])
+    assert "method was encoder, now it is hybrid" in again.json["failed"][0]["error"]
+    assert geoinv("invert", "one", "--out", "out", "--method", "encoder", *FAST).json["skipped"] == ["one/photo.jpg"]
+
+
 def test_missing_parts_are_not_done(geoinv: Callable[..., Done], people: tuple[Path, Path]) -> None:
     assert geoinv("align", "one", "--out", "out").code == 0
     done = geoinv("align", "one", "--out", "out", "--overlay", "--json")
