@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 import torch
+import trimesh
 from torch import Tensor
 
 import geoinv
 from geoinv.camera import Camera, CameraPose, pixel_centres
 from geoinv.cli.options import Method as MethodOption
 from geoinv.conventions import FACE_ORBIT, Orbit
+from geoinv.errors import UsageError
 from geoinv.heads import Head, ViewPair, each_view
 from geoinv.heads.volume import Volume
 from geoinv.inversion import METHODS, Method, mean_face
-from geoinv.mesh import extract_head
+from geoinv.mesh import FORMATS, extract_head, write_mesh
+from geoinv.mesh.export import MeshFormat
 from geoinv.models.render_output import RenderOutput
 from tests.docs.pages import ROOT, code_names, read, tables
 from tests.tiny_models import write_tiny_weights
@@ -84,9 +87,13 @@ def test_imports_go_down() -> None:
     assert not upward
 
 
-def test_an_import_upward_is_found(tmp_path: Path) -> None:
-    path = PACKAGE / "ops" / "__init__.py"
-    assert imports(path) <= {"errors", "ops", "notices"}
+def test_training_is_imported_by_commands_and_benchmarks_alone() -> None:
+    importers = {path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py") if "training" in imports(path)}
+    assert importers - {"training"} == {"bench", "cli"}
+
+
+def test_imports_are_read() -> None:
+    assert imports(PACKAGE / "ops" / "__init__.py") <= {"errors", "ops", "notices"}
     session = imports(PACKAGE / "session.py")
     assert "inversion" in session and floors()["inversion"] < floors()["session"]
 
@@ -186,3 +193,24 @@ class TestMethod:
 
     def test_the_command_line_lists_the_table(self) -> None:
         assert [method.value for method in MethodOption] == list(METHODS)
+
+
+def _xyz(mesh: trimesh.Trimesh) -> bytes:
+    """A toy format: a line of coordinates for each vertex."""
+    return "\n".join(" ".join(f"{value:.3f}" for value in vertex) for vertex in mesh.vertices).encode()
+
+
+class TestExportFormat:
+    """What the page says of an export format is enough to add one."""
+
+    def test_a_registered_format_is_written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        box = trimesh.creation.box(extents=(2.0, 4.0, 6.0))
+        with pytest.raises(UsageError, match="cannot write"):
+            write_mesh(tmp_path / "box.xyz", box)
+        monkeypatch.setitem(FORMATS, ".xyz", MeshFormat(_xyz))
+        write_mesh(tmp_path / "box.xyz", box)
+        lines = (tmp_path / "box.xyz").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == 8 and "1.000 2.000 3.000" in lines
+        with pytest.raises(UsageError) as error:
+            write_mesh(tmp_path / "box.abc", box)
+        assert error.value.hint is not None and ".xyz" in error.value.hint
