@@ -108,7 +108,7 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
 
     def march() -> None:
         losses = ray_losses(generator.march(planes, batch.origins, batch.directions, distances), batch, distances)
-        weighted_sum(losses, LOSS_WEIGHTS).backward()  # type: ignore[no-untyped-call]
+        weighted_sum(losses, LOSS_WEIGHTS).backward()
         planes.grad = None
 
     @allow_bfloat16()
@@ -116,7 +116,7 @@ def training_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
         optimizer.zero_grad(set_to_none=True)
         painted = generator.planes(generator.mapping(batch.z))
         losses = ray_losses(generator.march(painted, batch.origins, batch.directions, distances), batch, distances)
-        weighted_sum(losses, LOSS_WEIGHTS).backward()  # type: ignore[no-untyped-call]
+        weighted_sum(losses, LOSS_WEIGHTS).backward()
         torch.nn.utils.clip_grad_norm_(generator.parameters(), 1.0)
         optimizer.step()
 

@@ -68,7 +68,7 @@ def fit_hyperplane(
 
 
 def _extremes(scores: Tensor) -> tuple[Tensor, Tensor]:
-    values = scores.unique()  # type: ignore[no-untyped-call]
+    values = scores.unique()
     if len(values) < 2:
         raise UsageError("all heads have the same score", "give labels of both kinds, or more samples")
     if len(values) == 2:
@@ -88,8 +88,8 @@ def _logistic(coordinates: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
         optimizer.zero_grad()
         margins = signs * (coordinates @ normal + bias)
         loss = (weights * functional.softplus(-margins)).sum() + _PENALTY * normal.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     return normal.detach(), bias.detach()

@@ -46,7 +46,8 @@ def vertex_normals(vertices: NDArray[np.float32], faces: NDArray[np.int64]) -> N
         [np.bincount(faces.ravel(), np.repeat(face_normals[:, axis], 3), len(vertices)) for axis in range(3)], axis=1
     )
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return (sums / np.maximum(lengths, 1e-12)).astype(np.float32)
+    normals: NDArray[np.float32] = (sums / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return normals
 
 
 def is_watertight(faces: NDArray[np.int64]) -> bool:

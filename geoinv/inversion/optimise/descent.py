@@ -105,7 +105,7 @@ def descend(
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate_share(progress)
             optimizer.zero_grad(set_to_none=True)
-            loss_of_step(step).backward()  # type: ignore[no-untyped-call]
+            loss_of_step(step).backward()
             optimizer.step()
             step += 1
             if pace.progress(step) * _CHECKS >= checks:

@@ -62,7 +62,8 @@ def bias_act(
     # bfloat16 is left to torch, whose conversions are the faster ones (a fifth of the time of a compiled loop)
     if features.dtype != torch.float32 or features.numel() == 0 or not _has_kernel(features.device):
         return bias_act_reference(features, bias, scale=scale, noise=noise, slope=slope, gain=gain, limit=limit)
-    return _BiasAct.apply(features, bias, scale, noise, slope, gain, limit)
+    output: Tensor = _BiasAct.apply(features, bias, scale, noise, slope, gain, limit)  # type: ignore[no-untyped-call]
+    return output
 
 
 def _check(features: Tensor, bias: Tensor | None, scale: Tensor | None, noise: Tensor | None) -> None:
@@ -91,7 +92,8 @@ def _by_pixel(features: Tensor) -> Tensor:
 
 def _by_channel(pixels: Tensor, like: Tensor) -> Tensor:
     """[B, H * W, C] -> channels-last [B, C, H, W]."""
-    return pixels.unflatten(1, like.shape[2:]).permute(0, 3, 1, 2)
+    maps: Tensor = pixels.unflatten(1, like.shape[2:])
+    return maps.permute(0, 3, 1, 2)
 
 
 def _plain(tensor: Tensor | None) -> Tensor | None:
@@ -122,7 +124,7 @@ class _BiasAct(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx: Any, v_output: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, v_output: Tensor) -> tuple[Tensor | None, ...]:
         features, bias, scale, noise, output = ctx.saved_tensors
         inputs = (features, bias, scale, noise)
         needed = ctx.needs_input_grad[:4]

@@ -113,7 +113,8 @@ def _squares(weight: Tensor) -> Tensor:
     """[C_out, C_in] sums of the squares of the taps, at least in float32."""
     is_plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and not _wants_gradient(weight)
     if is_plain and load_native(OPERATION):
-        return torch.ops.geoinv.modulated_conv2d_energy(weight.contiguous())  # without a copy of all squares
+        squares: Tensor = torch.ops.geoinv.modulated_conv2d_energy(weight.contiguous())  # without a copy of all squares
+        return squares
     return weight.to(torch.promote_types(weight.dtype, torch.float32)).square().sum(dim=(2, 3))
 
 
@@ -151,7 +152,7 @@ def _winograd(
         return None if tensor is None else tensor.float().contiguous()
 
     slope, gain, limit = activation
-    output = torch.ops.geoinv.modulated_conv2d_forward(
+    output: Tensor = torch.ops.geoinv.modulated_conv2d_forward(
         features.permute(0, 2, 3, 1).contiguous(),  # free where the maps are channels-last
         weight.contiguous(),
         styles.float().contiguous(),

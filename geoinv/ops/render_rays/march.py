@@ -55,12 +55,12 @@ def march_rays(
         rays = (origins, directions, distances)
         return march_rays_reference(planes, *rays, decoder, box_side=box_side, third_plane=third_plane, film=film)
     inputs = (planes, origins, directions, distances, *decoder, film)
-    return RayOutput(*_MarchRays.apply(*inputs, box_side, third_plane, kernels))
+    return RayOutput(*_MarchRays.apply(*inputs, box_side, third_plane, kernels))  # type: ignore[no-untyped-call]
 
 
 class _MarchRays(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         planes: Tensor,
         origins: Tensor,
@@ -93,7 +93,7 @@ class _MarchRays(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         *inputs, weights = ctx.saved_tensors
         if torch.is_grad_enabled():  # create_graph=True: the kernels have no second-order rule
             return (*_second_order(ctx, tuple(inputs), cotangents), None, None, None)

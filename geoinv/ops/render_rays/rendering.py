@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 import torch
@@ -170,7 +171,7 @@ class _Prepared:
     tensors: tuple[Tensor, Tensor]
 
 
-_PREPARED: WeakIdKeyDictionary = WeakIdKeyDictionary()  # planes -> _Prepared: views and chunks of one head share it
+_PREPARED: MutableMapping[Tensor, _Prepared] = WeakIdKeyDictionary()  # by planes: views and chunks of one head use it
 
 
 def _prepared(planes: Tensor, decoder: DecoderWeights, sampling: RaySampling, limits: _Limits) -> tuple[Tensor, Tensor]:
@@ -181,7 +182,7 @@ def _prepared(planes: Tensor, decoder: DecoderWeights, sampling: RaySampling, li
         is_same_decoder = all(torch.equal(a, b) for a, b in zip(known.decoder, decoder, strict=True))
         if is_same_decoder:
             return known.tensors
-    tensors = torch.ops.geoinv.render_rays_prepare(
+    tensors: tuple[Tensor, Tensor] = torch.ops.geoinv.render_rays_prepare(
         planes,
         *decoder,
         sampling.third_plane == "zx",

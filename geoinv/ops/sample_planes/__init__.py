@@ -48,7 +48,8 @@ def sample_planes(
     usable = planes.device.type == "cpu" and planes.dtype == torch.float32 and points.dtype == torch.float32
     if not usable or points.requires_grad or not load_native(OPERATION):
         return sample_planes_reference(planes, points, box_side=box_side, third_plane=third_plane)
-    return _SamplePlanes.apply(planes, points, box_side, third_plane)
+    features: Tensor = _SamplePlanes.apply(planes, points, box_side, third_plane)  # type: ignore[no-untyped-call]
+    return features
 
 
 class _SamplePlanes(torch.autograd.Function):
@@ -57,10 +58,12 @@ class _SamplePlanes(torch.autograd.Function):
         ctx.save_for_backward(planes, points)
         ctx.box_side, ctx.third_plane = box_side, third_plane
         by_pixel = planes.permute(0, 3, 4, 1, 2).contiguous()  # [B, R, R, 3, C], free after channels-last convolutions
-        return torch.ops.geoinv.sample_planes_forward(by_pixel, points.contiguous(), box_side, third_plane == "zx")
+        taken = (by_pixel, points.contiguous(), box_side, third_plane == "zx")
+        features: Tensor = torch.ops.geoinv.sample_planes_forward(*taken)
+        return features
 
     @staticmethod
-    def backward(ctx: Any, v_features: Tensor) -> tuple[Tensor | None, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, v_features: Tensor) -> tuple[Tensor | None, None, None, None]:
         planes, points = ctx.saved_tensors
         if torch.is_grad_enabled():  # create_graph=True: the kernel has no second-order rule
             features = sample_planes_reference(planes, points, box_side=ctx.box_side, third_plane=ctx.third_plane)

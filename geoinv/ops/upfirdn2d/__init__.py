@@ -66,7 +66,8 @@ def upfirdn2d(
         raise ShapeError(f"{taps.shape[0]} taps are longer than the padded maps {list(features.shape)}")
     if features.numel() == 0 or min(padding) < 0 or not _has_kernel(features):
         return upfirdn2d_reference(features, taps, up=up, down=down, padding=padding)
-    return _UpFirDn2d.apply(features, taps, up, down, padding)
+    output: Tensor = _UpFirDn2d.apply(features, taps, up, down, padding)  # type: ignore[no-untyped-call]
+    return output
 
 
 def _has_kernel(features: Tensor) -> bool:
@@ -106,7 +107,7 @@ class _UpFirDn2d(torch.autograd.Function):
         return _filtered(features, taps, up, down, padding[0], height, width)
 
     @staticmethod
-    def backward(ctx: Any, v_output: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, v_output: Tensor) -> tuple[Tensor | None, ...]:
         features, taps = ctx.saved_tensors
         if not ctx.needs_input_grad[0]:
             return None, None, None, None, None

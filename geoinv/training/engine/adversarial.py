@@ -105,7 +105,7 @@ class Adversary:
         if has_penalty:
             losses["d_r1"] = r1_penalty(logits, real)
             total = total + 0.5 * self.settings.r1_gamma * self.settings.r1_every * losses["d_r1"]
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         average_gradients(self._network.parameters())
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)

@@ -200,7 +200,7 @@ class TrainingLoop(Generic[Batch]):
         for group in stage.optimizer.param_groups:
             group["lr"] = self.learning_rate
         stage.optimizer.zero_grad(set_to_none=True)
-        weighted_sum(losses, stage.loss_weights).backward()  # type: ignore[no-untyped-call]
+        weighted_sum(losses, stage.loss_weights).backward()
         average_gradients(stage.model.parameters())
         torch.nn.utils.clip_grad_norm_(stage.model.parameters(), 1.0)
         stage.optimizer.step()

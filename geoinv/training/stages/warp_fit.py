@@ -46,7 +46,7 @@ def fit_warp(generator: TriPlaneGenerator, data: HeadShards, *, steps: int, seed
         w = generator.mapping(z[index])[:, :1]
         error = (warp.amounts(w) - amounts[index]).square()
         optimizer.zero_grad(set_to_none=True)
-        (error * weight).mean().backward()  # type: ignore[no-untyped-call]
+        (error * weight).mean().backward()
         optimizer.step()
         schedule.step()
         left.append(((error.detach() * power).sum() / (amounts[index].square() * power).sum()).item())
