@@ -113,7 +113,7 @@ class LoadedModels:
 
     @property
     def orbit(self) -> Orbit:
-        """Where the cameras of the generator stand."""
+        """The orbit of the generator's cameras."""
         return self.generator.config.orbit
 
     @made_once
@@ -142,7 +142,7 @@ class LoadedModels:
 
     @property
     def local_branch_or_notice(self) -> LocalBranch | None:
-        """The local branch; None where it cannot be had, which is said: for what uses it by default."""
+        """The local branch; None where it cannot be had, which a notice says."""
         try:
             return self.local_branch
         except MissingDetailsError as error:
@@ -158,7 +158,7 @@ class LoadedModels:
 
     @made_once
     def reach(self) -> Reach:
-        """How far edits may go."""
+        """The range of each direction's strengths that edits may use."""
         from .editing import measure_reach
 
         return measure_reach(self.generator, self.directions)

@@ -57,7 +57,7 @@ class Session(LoadedModels):
         landmarks: Landmarks = "mediapipe",
         shown_with: str | os.PathLike[str] | None = None,
     ) -> Session:
-        """A session whose generator is loaded at once, so that missing weights are told here.
+        """A session whose generator is loaded at once, so that missing weights are reported here.
 
         Raises:
             UsageError: A device that is not there.
@@ -72,7 +72,7 @@ class Session(LoadedModels):
 
         Args:
             photo: A path, RGB uint8 [H, W, 3], or what :func:`geoinv.images.read_photo` gave.
-            face: Which face, counted from 0 by size; the largest if None.
+            face: Index of the face, by size from 0; the largest if None.
 
         Raises:
             PhotoError: An unreadable photo, or no such face.
@@ -93,7 +93,7 @@ class Session(LoadedModels):
 
         Args:
             photo: A path, RGB uint8 [H, W, 3], or a face that :meth:`align` gave.
-            face: As in :meth:`align`; not for a face that is aligned already.
+            face: Index of the face as in :meth:`align`; not for a face that is aligned already.
             source: Name kept in the inversion; the file's name where a path is given.
             pose: The camera, where it is known.
             method: A name in :data:`geoinv.inversion.METHODS`. By default ``hybrid``, or where the model has no local
@@ -122,8 +122,9 @@ class Session(LoadedModels):
         """An inversion as by :meth:`invert`, with the head and its views in the photo's camera, which come with it.
 
         Args:
-            photo: As in :meth:`invert`, like all the others.
-            on_step: Called after each step of optimisation. Ctrl-C ends the steps; the best so far is returned.
+            photo: Photo as in :meth:`invert`, as are all other arguments.
+            on_step: Function that is called after each step of optimisation. Ctrl-C ends the steps; the best so far is
+                returned.
         """
         self.check_crop()
         if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto):
@@ -228,7 +229,7 @@ class Session(LoadedModels):
         """Views of a head.
 
         Args:
-            inversion: From :meth:`invert` or :meth:`edit`.
+            inversion: Result of :meth:`invert` or :meth:`edit`.
             yaw_deg: Camera yaws; positive looks from the head's left, so that the face turns to image left.
             pitch_deg: Camera pitches, positive from above; one angle or as many as yaws.
             camera: Cameras instead of angles. With neither, the photo's own view.
@@ -274,7 +275,7 @@ class Session(LoadedModels):
         """The head with attributes changed.
 
         Args:
-            inversion: From :meth:`invert` or an earlier edit.
+            inversion: Result of :meth:`invert` or of an earlier edit.
             strengths: Strength by attribute: 1 is an edit that everybody sees, negative the other way. What leads
                 beyond the heads that the generator knows is bounded, with a notice; ``edits`` of the result has what
                 was applied.
@@ -301,11 +302,11 @@ class Session(LoadedModels):
     def edit_within(
         self, inversion: Inversion, strengths: Mapping[str, float], limit: float
     ) -> tuple[Inversion, IdentityBound]:
-        """The same, with all strengths scaled down so far that the person stays the same.
+        """An edit as by :meth:`edit`, with all strengths scaled down so far that the person stays the same.
 
         Args:
-            inversion: From :meth:`invert` or an earlier edit.
-            strengths: As for :meth:`edit`.
+            inversion: Result of :meth:`invert` or of an earlier edit.
+            strengths: Strengths as for :meth:`edit`.
             limit: Largest identity distance, seen from the front, between the head before and after; one person's
                 photos lie 0.2 to 0.5 apart, 0.6 is where another person begins.
         """
@@ -336,17 +337,17 @@ class Session(LoadedModels):
         """The head as one closed, coloured mesh in millimetres, y up.
 
         Args:
-            inversion: From :meth:`invert` or :meth:`edit`.
+            inversion: Result of :meth:`invert` or :meth:`edit`.
             resolution: Cells along a side of the box of 370 mm.
-            simplify: Reduce to about so many triangles; None keeps all.
-            on_progress: Called with the fraction of the work that is done, up to 1.
+            simplify: Number of triangles to reduce to, about; None keeps all.
+            on_progress: Function that is called with the fraction of the work that is done, up to 1.
         """
         from .mesh import extract_mesh
 
         return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
 
     def seen(self, head: Inversion | Inverted) -> SeenHead:
-        """What the photo showed of a head, what is guessed, and how far details change it: numbers and one picture."""
+        """Metrics and a picture of what the photo showed of a head, what is guessed, and how far details change it."""
         from .heads import view_pairs
         from .present.seen import seen_cameras, seen_head
 

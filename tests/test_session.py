@@ -116,8 +116,8 @@ def test_what_the_command_shows_the_library_shows(
     session: geoinv.Session, inversion: geoinv.Inversion, tmp_path: Path
 ) -> None:
     seen = session.seen(inversion)
-    assert 0.0 <= seen.share <= 1.0 and seen.details_change is not None
-    assert seen.record == {"seen_share": seen.share, "details_change": seen.details_change}
+    assert 0.0 <= seen.seen_fraction <= 1.0 and seen.details_change is not None
+    assert seen.record == {"seen_share": seen.seen_fraction, "details_change": seen.details_change}
     made = session.inverted(WOMAN)
     assert np.array_equal(session.seen(made).picture, seen.picture)
     assert np.array_equal(session.inversion_sheet(made), session.inversion_sheet(inversion))

@@ -1,4 +1,4 @@
-"""Where cameras stand and what their lens is: both are needed wherever rays are cast or points are projected."""
+"""Cameras: where they stand and what their lens is. Both are needed wherever rays are cast or points are projected."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Camera:
         return replace(self, cam2world=self.cam2world.expand(views, -1, -1))
 
     def zoomed(self, factor: float) -> Camera:
-        """The same cameras with another lens: a factor below 1 shows more of the head, and all of it smaller."""
+        """Cameras with another lens in the same places: a factor below 1 shows more of the head, and it smaller."""
         return replace(self, focal=factor * self.focal)
 
     def rays(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

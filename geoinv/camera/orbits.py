@@ -11,7 +11,7 @@ from ..errors import UsageError
 from . import CameraPose
 
 SWEEP_YAW_RAD = math.radians(35.0)
-"""How far views turn to each side: what the heads of the training set show well."""
+"""Largest yaw of views to each side: up to here heads of the training set are shown well."""
 
 TURNTABLE_PITCH_RAD = math.radians(6.0)
 
@@ -58,7 +58,7 @@ def turntable(
 
 
 def turned(pose: CameraPose, yaw_rad: float, pitch_rad: float = 0.0) -> CameraPose:
-    """The same cameras moved on by yaw and pitch, keeping roll and shift."""
+    """Cameras moved on by yaw and pitch; roll and shift stay."""
     return CameraPose(pose.yaw_rad + yaw_rad, pose.pitch_rad + pitch_rad, pose.roll_rad, pose.shift)
 
 

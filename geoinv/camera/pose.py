@@ -12,7 +12,7 @@ from ..errors import ShapeError
 from .camera import Camera
 
 TYPICAL_POSE = (0.4, 0.2, 0.1, 0.05, 0.05, 0.15)
-"""How much photos' cameras differ, in the order of :meth:`CameraPose.as_vector`: the unit in which they are learned."""
+"""Typical size of photos' poses, in the order of :meth:`CameraPose.as_vector`: the unit in which they are learned."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What of a head a photo shows: how surely each point of space is the surface that the photo sees."""
+"""Visibility: how surely each point of space lies on the surface that a photo shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEEN = 0.5
 
 
 def visibility(points: Tensor, depth: Tensor, camera: Camera) -> Tensor:
-    """How surely a photo shows world points.
+    """Visibility of world points in a photo: how surely the photo shows them.
 
     The depth test is averaged over neighbouring pixels (as for soft shadows: Reeves et al., SIGGRAPH 1987), so that its
     edges are no stairs, and weighed by how squarely the photo looks at the surface there.

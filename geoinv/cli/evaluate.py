@@ -29,7 +29,7 @@ from .options import (
 from .photo_files import find_photos
 
 if TYPE_CHECKING:
-    from ..evaluation import Figures
+    from ..evaluation import Metrics
     from ..inversion import Refinement
     from ..session import Session
 
@@ -93,12 +93,12 @@ def evaluate(
         return
     chosen = default_method(session) if method is None else METHODS[method.value]
     chosen.prepare(session)
-    figures = _heads(session, limit, chosen.name) if photos is None else _photo_figures(session, photos, chosen.name)
+    metrics = _heads(session, limit, chosen.name) if photos is None else _photo_metrics(session, photos, chosen.name)
     if run.as_json:
         record = {**_record(session, which), "method": chosen.name}
-        run.result("", {**record, **rounded(figures)}, device=session.device)
+        run.result("", {**record, **rounded(metrics)}, device=session.device)
         return
-    rows = table_rows(figures)
+    rows = table_rows(metrics)
     width = max(len(what) for what, _ in rows)
     for what, value in rows:
         console.line(f"{what:<{width}}  {value:>8}")
@@ -116,7 +116,7 @@ def _photos(path: Path, limit: int | None) -> list[Path]:
     return [photo.path for photo in find_photos([path]).photos][:limit]
 
 
-def _heads(session: Session, limit: int | None, method: str) -> Figures:
+def _heads(session: Session, limit: int | None, method: str) -> Metrics:
     from ..evaluation import evaluate_heads, load_held_out
 
     held_out = load_held_out()
@@ -132,7 +132,7 @@ def _heads(session: Session, limit: int | None, method: str) -> Figures:
         )
 
 
-def _photo_figures(session: Session, photos: list[Path], method: str) -> Figures:
+def _photo_metrics(session: Session, photos: list[Path], method: str) -> Metrics:
     from ..evaluation import evaluate_photos
 
     with console.progress("measuring", len(photos)) as update:
@@ -147,7 +147,7 @@ def _photo_figures(session: Session, photos: list[Path], method: str) -> Figures
 
 def _compared(
     session: Session, photos: list[Path] | None, limit: int | None, method: str, refinement: Refinement
-) -> dict[str, Figures]:
+) -> dict[str, Metrics]:
     from ..evaluation import evaluate_refined_heads, evaluate_refined_photos, load_held_out
 
     if photos is not None:
@@ -163,12 +163,12 @@ def _compared(
         )
 
 
-def _print_compared(columns: dict[str, Figures], record: dict[str, Any], session: Session, run: Command) -> None:
+def _print_compared(columns: dict[str, Metrics], record: dict[str, Any], session: Session, run: Command) -> None:
     from ..evaluation import compared_rows, rounded
 
     if run.as_json:
-        figures = {name: rounded(values) for name, values in columns.items()}
-        run.result("", {**record, **figures}, device=session.device)
+        metrics = {name: rounded(values) for name, values in columns.items()}
+        run.result("", {**record, **metrics}, device=session.device)
         return
     rows = compared_rows(columns)
     width = max(len(what) for what, _ in rows)
@@ -184,16 +184,16 @@ def _print_ablation(session: Session, limit: int | None, no_geometry: Path | Non
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with console.progress("measuring", total) as update:
-        figures = evaluate_variants(
+        metrics = evaluate_variants(
             candidates.variants, held_out, device=session.device, limit=limit, on_head=lambda done, _: update(done)
         )
     if run.as_json:
-        rows = [{"variant": name, **rounded(values)} for name, values in figures.items()]
+        rows = [{"variant": name, **rounded(values)} for name, values in metrics.items()]
         left_out = [{"variant": name, "reason": reason} for name, reason in candidates.left_out.items()]
         record = {**_record(session, "heads"), "heads": total}
         run.result("", {**record, "rows": rows, "left_out": left_out}, device=session.device)
         return
-    console.table([f"{total} held-out heads", *(heading for _, heading, _ in COLUMNS)], ablation_rows(figures))
+    console.table([f"{total} held-out heads", *(heading for _, heading, _ in COLUMNS)], ablation_rows(metrics))
     for name, reason in candidates.left_out.items():
         console.line(f"left out: {name}: {reason}")
 

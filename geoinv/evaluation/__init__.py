@@ -1,9 +1,9 @@
-"""How good the models are: figures on held-out synthetic heads, which have a truth, and on photos, which have none."""
+"""Measurement of models: metrics on held-out synthetic heads, which have a truth, and on photos, which have none."""
 
 from .ablation import COLUMNS, Candidates, ablation_rows, candidates_of, evaluate_variants
 from .heads import evaluate_heads
 from .held_out import HeldOutHead, HeldOutHeads, build_held_out, load_held_out
-from .means import Figures
+from .means import Metrics
 from .photos import evaluate_photos
 from .refinement import evaluate_refined_heads, evaluate_refined_photos
 from .table import compared_rows, rounded, table_rows
@@ -12,7 +12,7 @@ from .variants import Variant, encoded_by
 __all__ = [
     "COLUMNS",
     "Candidates",
-    "Figures",
+    "Metrics",
     "HeldOutHead",
     "HeldOutHeads",
     "Variant",

@@ -1,4 +1,4 @@
-"""What each part of the method brings: variants side by side on the held-out heads, a row each."""
+"""The gain of each part of the method: variants side by side on the held-out heads, a row each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import MissingDetailsError
-from .heads import inversion_figures, measure_inversion, true_descriptors
+from .heads import inversion_metrics, measure_inversion, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
-from .means import Figures, Means
+from .means import Means, Metrics
 from .variants import Variant, encoded_by
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("identity_novel", "identity\n+-30", ".3f"),
     ("inversion_seconds", "time\ns", ".3f"),
 )
-"""(figure, heading, format) of the table."""
+"""Columns of the table: (metric, heading, format)."""
 
 E0 = "E0"
 E0_WITHOUT_GEOMETRY = "E0 without geometry losses"
@@ -41,7 +41,7 @@ ALIGNMENTS: tuple[tuple[str, Alignment], ...] = (
     ("E0 + E1, 2D-aligned", "2d"),
     ("E0 + E1, hybrid", "hybrid"),
 )
-"""The same local branch, with features of one kind alone and of both; it is trained for all three."""
+"""Variants of one local branch: with features of one kind alone, and with both kinds. It is trained for all three."""
 
 
 @dataclass
@@ -56,9 +56,9 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     """The variants of a model.
 
     Args:
-        session: Its generator and encoder.
-        no_geometry: An encoder trained for the same generator without the geometry losses; by default what lies beside
-            the model's own as ``NAME-encoder-nogeometry.safetensors``.
+        session: The session with the model's generator and encoder.
+        no_geometry: Encoder file, trained for the same generator without the geometry losses; by default
+            ``NAME-encoder-nogeometry.safetensors`` beside the model's own encoder.
 
     Raises:
         CheckpointError: The model has no encoder, or ``no_geometry`` is missing or of another generator.
@@ -91,15 +91,15 @@ def evaluate_variants(
     device: torch.device | str = "cpu",
     limit: int | None = None,
     on_head: Callable[[int, int], None] | None = None,
-) -> dict[str, Figures]:
-    """Figures by the variants' names, all on the same photos.
+) -> dict[str, Metrics]:
+    """Metrics by name of the variant, all measured on the same photos.
 
     Args:
-        variants: What to compare.
+        variants: Ways from a photo to a head that are compared.
         held_out: The shipped heads by default.
-        device: Where the variants' networks are.
-        limit: Only so many heads, from the first.
-        on_head: Called with the number of heads done and of all.
+        device: Device of the variants' networks.
+        limit: Number of heads to measure, from the first; all by default.
+        on_head: Function that is called with the number of heads done and the number of all heads.
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
@@ -112,13 +112,13 @@ def evaluate_variants(
                 measure_inversion(means[variant.name], variant.invert, head, photo, truths)
             if on_head is not None:
                 on_head(index + 1, count)
-    return {name: inversion_figures(own, count) for name, own in means.items()}
+    return {name: inversion_metrics(own, count) for name, own in means.items()}
 
 
-def ablation_rows(figures: dict[str, Figures]) -> list[list[str]]:
-    """A row of text for each variant: its name and the figures of ``COLUMNS``."""
+def ablation_rows(metrics: dict[str, Metrics]) -> list[list[str]]:
+    """Rows of text, one for each variant: its name and the metrics of ``COLUMNS``."""
 
-    def told(value: float | int | None, form: str) -> str:
+    def shown(value: float | int | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    return [[name, *(told(own.get(column), form) for column, _, form in COLUMNS)] for name, own in figures.items()]
+    return [[name, *(shown(own.get(column), form) for column, _, form in COLUMNS)] for name, own in metrics.items()]

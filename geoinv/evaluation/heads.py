@@ -1,6 +1,6 @@
-"""Figures on held-out heads: photo to head by the encoder, and the generator given the true z.
+"""Metrics on held-out heads: photo to head by the encoder, and the generator given the true z.
 
-Colours are compared over mid-grey, on the pixels where the truth's alpha is above one half; each figure is taken per
+Colours are compared over mid-grey, on the pixels where the truth's alpha is above one half; each metric is taken per
 picture and then averaged. The reconstruction's input view is seen by the camera that the encoder predicts; its novel
 views by that camera moved on by the true difference of the poses (yaw, pitch, roll and shift), so a wrong camera
 counts once and is not forgiven. Depth and normals are compared pixel by pixel in the input view, each in its own
@@ -35,7 +35,7 @@ from ..metrics.geometry import (
 )
 from ..metrics.image import psnr_db, ssim
 from .held_out import HeldOutHead, HeldOutHeads, load_held_out
-from .means import Figures, Means
+from .means import Means, Metrics
 from .variants import Invert, encoded_by
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..models.render_output import RenderOutput
 
 NOVEL_DEG = 30
-"""The views that ``novel_psnr_db``, ``ssim_novel`` and ``identity_novel`` are of, to both sides."""
+"""Yaw of the views, to both sides, that ``novel_psnr_db``, ``ssim_novel`` and ``identity_novel`` measure."""
 
 _NAMES = (
     *("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "ssim_input", "ssim_novel"),
@@ -63,16 +63,16 @@ def evaluate_heads(
     branch: LocalBranch | None = None,
     limit: int | None = None,
     on_head: Callable[[int, int], None] | None = None,
-) -> Figures:
-    """All figures; None where there is nothing to measure (no encoder, or a z of another length).
+) -> Metrics:
+    """All metrics; None where there is nothing to measure (no encoder, or a z of another length).
 
     Args:
-        generator: In evaluation mode.
-        encoder: E0, image [B, 3, 256, 256] -> ``w_plus`` and ``camera``; None measures the generator alone.
+        generator: Generator in evaluation mode.
+        encoder: E0: image [B, 3, 256, 256] -> ``w_plus`` and ``camera``; None measures the generator alone.
         held_out: The shipped heads by default.
-        branch: The local branch, to measure heads with their photo's details.
-        limit: Only so many heads, from the first.
-        on_head: Called with the number of heads done and of all.
+        branch: Local branch, to measure heads with their photo's details; None to measure them without.
+        limit: Number of heads to measure, from the first; all by default.
+        on_head: Function that is called with the number of heads done and the number of all heads.
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
@@ -88,31 +88,31 @@ def evaluate_heads(
                 _measure_generator(means, generator, head, device)
             if on_head is not None:
                 on_head(index + 1, count)
-    return {**inversion_figures(means, count), **_generator_figures(means)}
+    return {**inversion_metrics(means, count), **_generator_metrics(means)}
 
 
-def head_figures(means: Means, count: int) -> Figures:
-    """The figures that :func:`measure_head` added."""
-    figures: Figures = {"heads": count, **{name: means.mean(name) for name in _NAMES}}
+def head_metrics(means: Means, count: int) -> Metrics:
+    """Metrics that :func:`measure_head` added to the means of ``count`` heads."""
+    metrics: Metrics = {"heads": count, **{name: means.mean(name) for name in _NAMES}}
     for name in ("depth", "shape_depth"):
         depth = means.mean(f"{name}_units")
-        figures[f"{name}_mm"] = None if depth is None else units_to_mm(depth)
-    return figures
+        metrics[f"{name}_mm"] = None if depth is None else units_to_mm(depth)
+    return metrics
 
 
-def inversion_figures(means: Means, count: int) -> Figures:
-    """The figures that :func:`measure_inversion` added: those of the heads, and the median time of an inversion."""
+def inversion_metrics(means: Means, count: int) -> Metrics:
+    """Metrics that :func:`measure_inversion` added: those of the heads, and the median time of an inversion."""
     seconds = means.values.get(_SECONDS)
-    return {**head_figures(means, count), _SECONDS: None if not seconds else statistics.median(seconds)}
+    return {**head_metrics(means, count), _SECONDS: None if not seconds else statistics.median(seconds)}
 
 
-def _generator_figures(means: Means) -> Figures:
-    figures: Figures = {}
+def _generator_metrics(means: Means) -> Metrics:
+    metrics: Metrics = {}
     generator_names = ("psnr_db", "ssim", "256_psnr_db", "256_ssim", "depth_units", "normal_deg", "alpha_iou")
-    figures.update({f"generator_{name}": means.mean(f"generator_{name}") for name in generator_names})
+    metrics.update({f"generator_{name}": means.mean(f"generator_{name}") for name in generator_names})
     depth = means.mean("generator_depth_units")
-    figures["generator_depth_mm"] = None if depth is None else units_to_mm(depth)
-    return figures
+    metrics["generator_depth_mm"] = None if depth is None else units_to_mm(depth)
+    return metrics
 
 
 def measure_inversion(
@@ -122,7 +122,7 @@ def measure_inversion(
     photo: Tensor,  # [1, 3, 256, 256] in [0, 1], on the generator's device
     truths: dict[int, Tensor] | None = None,
 ) -> None:
-    """Invert the photo of a head: the figures of :func:`measure_head`, and the time that it took."""
+    """Invert the photo of a head; add the metrics of :func:`measure_head` and the time that the inversion took."""
     if _SECONDS not in means.values:
         invert(photo)  # the first run also loads kernels, which is not what an inversion takes
     start = _now(photo.device)
@@ -150,8 +150,10 @@ def measure_head(
     head: HeldOutHead,
     truths: dict[int, Tensor] | None = None,
 ) -> None:
-    """The figures of one reconstructed head before the camera that its photo is said to have; ``truths`` are the true
-    head's :func:`true_descriptors`, where they are known."""
+    """Add the metrics of one reconstructed head, seen by the camera that was predicted for its photo.
+
+    ``truths`` are the true head's :func:`true_descriptors`; they are computed where they are not given.
+    """
     truths = truths if truths is not None else true_descriptors(head)
     true = CameraPose.from_cam2world(head.cam2world, FACE_ORBIT).as_vector()  # [V, 6]
     predicted = pose.as_vector().cpu()
@@ -175,9 +177,10 @@ def measure_head(
 
 
 def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOutHead, device: torch.device) -> None:
-    """The generator's own error: true z, true cameras, at the side of its rays and at full size.
+    """Add the generator's own error: true z and true cameras, at the side of its ray grid and at full size.
 
-    In the input view and at +-30 degrees, however many views there are, so that figures of all times can be compared.
+    Measured in the input view and at +-30 degrees, however many views there are, so that metrics of files of both
+    formats can be compared.
     """
     known = PlainHead(generator, generator.mapping(head.z.to(device)))
     for view in head.views_at(0, NOVEL_DEG):

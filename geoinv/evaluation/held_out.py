@@ -36,13 +36,13 @@ _FORMAT_1 = "geoinv held-out heads 1"
 FILE_NAME = "heldout-heads.safetensors"
 HELD_OUT_SEED = 20261122
 YAWS_DEG = (0, -30, 30, -15, 15, -45, 45)
-"""How far each view's camera is turned from that of the input view; format 1 ends after the third."""
+"""Yaw of each view's camera relative to that of the input view; format 1 ends after the third view."""
 
 SIDE = 256
 GEOMETRY_SIDE = 128
 MAX_INPUT_YAW_RAD = math.radians(25.0)
 
-# The views that format 1 had keep its quality, so that figures go on; the others are smaller, still near 40 dB.
+# The views that format 1 had keep its quality, so metrics stay comparable; the others are smaller, still near 40 dB.
 _JPEG_QUALITY, _JPEG_QUALITY_OF_ADDED = 92, 85
 _DEPTH_NEAR, _DEPTH_FAR = 1.5, 4.0  # 16 bits over this: 0.04 thousandths of a unit
 
@@ -55,9 +55,9 @@ class HeldOutHeads:
         latents: [H, z_dim] float32, the true z.
         cam2world: [H, V, 4, 4] float32.
         codes: Encoded pictures by kind: ``color`` and ``alpha`` [H][V], ``depth`` and ``normals`` [H] (input view).
-        yaws_deg: Of the V views, against the input view, which is the first.
-        seed: Of the stream that they were drawn from.
-        sampler_version: Of the ``HeadSampler`` that gives z its meaning.
+        yaws_deg: Yaws of the V views relative to the input view, which is the first.
+        seed: Seed of the stream that the heads were drawn from.
+        sampler_version: Version of the ``HeadSampler`` that gives z its meaning.
     """
 
     latents: Tensor
@@ -71,7 +71,7 @@ class HeldOutHeads:
         return len(self.latents)
 
     def head(self, index: int) -> HeldOutHead:
-        """One head, decoded."""
+        """The head of an index, decoded."""
         color = np.stack([decode_rgb(code) for code in self.codes["color"][index]])
         alpha = np.stack([decode_grey(code) for code in self.codes["alpha"][index]])
         depth = decode_grey(self.codes["depth"][index][0]).astype(np.float32) / 65535.0
@@ -93,12 +93,12 @@ class HeldOutHead:
 
     Args:
         z: [1, z_dim].
-        yaws_deg: Of the V views, against the input view, which is the first.
+        yaws_deg: Yaws of the V views relative to the input view, which is the first.
         cam2world: [V, 4, 4].
         color: [V, 3, 256, 256] in [0, 1] over ``GREY``.
         alpha: [V, 1, 256, 256] in [0, 1].
-        depth: [1, 1, 128, 128] of the input view, world units; near the far end where empty.
-        normals: [1, 3, 128, 128] of the input view, world, about unit length; where empty meaningless.
+        depth: [1, 1, 128, 128] depth of the input view in world units; near the far end where it is empty.
+        normals: [1, 3, 128, 128] world normals of the input view, of about unit length; meaningless where empty.
     """
 
     z: Tensor
@@ -110,7 +110,7 @@ class HeldOutHead:
     normals: Tensor
 
     def views_at(self, *angles_deg: int) -> list[int]:
-        """Which views are turned by one of these angles, to either side."""
+        """Indices of the views that are turned by one of these angles, to either side."""
         return [view for view, yaw in enumerate(self.yaws_deg) if abs(yaw) in angles_deg]
 
     def photo(self, index: int) -> Tensor:
@@ -194,10 +194,10 @@ def build_held_out(
 
     Args:
         out: The file to write.
-        heads: How many.
-        seed: Of the stream; not a data set's.
+        heads: Number of heads.
+        seed: Seed of the stream; not one of a data set.
         assets: Folder of the MakeHuman assets (see ``geoinv.synth``).
-        on_head: Called with the number of heads drawn so far.
+        on_head: Function that is called with the number of heads drawn so far.
     """
     from ..synth.heads import HeadRenderer
     from ..synth.sampler import SAMPLER_VERSION, HeadSampler
@@ -282,7 +282,7 @@ def halved(
 
 
 def _split(blob: bytes, sizes: dict[str, list[list[int]]]) -> dict[str, list[list[bytes]]]:
-    """Pictures out of one run of bytes."""
+    """Encoded pictures by kind, cut out of one run of bytes."""
     codes: dict[str, list[list[bytes]]] = {}
     offset = 0
     for kind in sorted(sizes):

@@ -1,4 +1,4 @@
-"""Averages of figures over many pictures."""
+"""Averages of metrics over many pictures."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-Figures = dict[str, float | int | None]
-"""Figures by name; None where there was nothing to measure."""
+Metrics = dict[str, float | int | None]
+"""Measured values by name; None where there was nothing to measure."""
 
 
 @dataclass
 class Means:
-    """Figures by name; nan, which stands for a picture with nothing to compare, is left out of the mean."""
+    """Values of metrics by name, and their means; nan, for a picture with nothing to compare, is left out."""
 
     values: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, name: str, figures: Tensor) -> None:
-        """One figure or a batch of them."""
-        self.values.setdefault(name, []).extend(figures.flatten().tolist())
+    def add(self, name: str, values: Tensor) -> None:
+        """Add one value of a metric, or a batch of values."""
+        self.values.setdefault(name, []).extend(values.flatten().tolist())
 
     def mean(self, name: str) -> float | None:
-        """The mean, None without a figure."""
+        """The mean of a metric; None where there is no value of it."""
         known = [value for value in self.values.get(name, []) if not math.isnan(value)]
         return sum(known) / len(known) if known else None

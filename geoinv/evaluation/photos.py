@@ -1,4 +1,4 @@
-"""Figures on photos, where no truth but the photo is known: fit, identity from the side, and whether edits show."""
+"""Metrics on photos, where no truth but the photo is known: fit, identity from the side, and whether edits show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..images import list_images, read_image
 from ..images.tensors import at_side, photo_tensor
 from ..metrics.image import psnr_db, ssim
 from ..notices import notify
-from .means import Figures, Means
+from .means import Means, Metrics
 
 if TYPE_CHECKING:
     from ..align import AlignedFace
@@ -37,7 +37,7 @@ SMILE = "smile"
 SMILE_GAIN = 0.3
 """A smile edit shows where P(happy) rises by at least this."""
 NEUTRAL = 0.5
-"""Photos up to this P(happy) are asked to smile: whoever laughs already has little to gain."""
+"""Gains of a smile edit are measured on photos up to this P(happy): whoever laughs already has little to gain."""
 
 _SIDE = 256
 _NAMES = (
@@ -53,23 +53,23 @@ def evaluate_photos(
     method: str | None = None,
     on_photo: Callable[[int, int], None] | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
-) -> Figures:
-    """Figures over a folder of photos, each inverted anew.
+) -> Metrics:
+    """Metrics over a folder of photos, each inverted anew.
 
     Args:
         session: The models to measure.
-        photos: A folder, or the photos themselves.
-        method: As in :meth:`geoinv.Session.invert`.
-        on_photo: Called with the number of photos done and of all.
-        on_skip: Called with each photo that cannot be used.
+        photos: Folder of photos, or paths of photos.
+        method: Method of inversion, as in :meth:`geoinv.Session.invert`.
+        on_photo: Function that is called with the number of photos done and the number of all photos.
+        on_skip: Function that is called with each photo that cannot be used, and why.
 
     Returns:
         ``photos`` and ``skipped``; ``input_psnr_db`` and ``ssim_input`` over the face (the hull of its landmarks);
         ``identity_input`` and ``identity_novel``, distances of the photo to the reconstruction in its own view and in
         views turned by 25 degrees to each side; ``neutral``, the number of photos whose P(happy) is at most 0.5, and
-        of these ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to P(happy) and the share where that
-        is at least 0.3; ``identity_smile``, the distance of all heads before and after that edit in the photo's view
-        (None without such a direction).
+        of these ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to P(happy) and the fraction of photos
+        where that is at least 0.3; ``identity_smile``, the distance of all heads before and after that edit in the
+        photo's view (None without such a direction).
 
     Raises:
         PhotoError: No photo could be used.
@@ -89,8 +89,8 @@ def evaluate_photos(
     if skipped == len(paths):
         raise PhotoError(f"none of the {len(paths)} photos could be used", "each needs a face that can be found")
     neutral = len(means.values.get("smile_gain", [])) if has_smile else None
-    figures = {name: means.mean(name) for name in _NAMES}
-    return {"photos": len(paths) - skipped, "skipped": skipped, "neutral": neutral, **figures}
+    metrics = {name: means.mean(name) for name in _NAMES}
+    return {"photos": len(paths) - skipped, "skipped": skipped, "neutral": neutral, **metrics}
 
 
 @torch.no_grad()
@@ -116,7 +116,7 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool,
 
 
 def _has_smile(session: Session) -> bool:
-    """A model without any directions can still be measured; what is left out is said."""
+    """Whether the model can make heads smile. If not, a notice says that smiles are not measured."""
     try:
         if SMILE in session.directions.vectors:
             return True
@@ -128,7 +128,7 @@ def _has_smile(session: Session) -> bool:
 
 
 def _side_cameras(inversion: Inversion, orbit: Orbit) -> Camera:
-    """The photo's camera turned by 25 degrees to each side."""
+    """Two cameras: the photo's, turned by 25 degrees to each side."""
     vectors = [turned(inversion.pose, yaw).as_vector() for yaw in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD)]
     return CameraPose.from_vector(torch.cat(vectors)).camera(orbit)
 

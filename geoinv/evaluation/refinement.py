@@ -1,4 +1,4 @@
-"""What optimisation gains over its start, side by side: on held-out heads in views it never saw, and on photos.
+"""Gain of optimisation over its start, side by side: on held-out heads in views it never saw, and on photos.
 
 Both columns are measured on the same pixels: those of the true head, and on photos those of
 ``inversion.refine_inversion.compared_metrics``.
@@ -24,14 +24,15 @@ from ..inversion.optimise.photo_target import PhotoTarget
 from ..inversion.optimise.refine import HeadEstimate, Refinement, refine_head
 from ..inversion.reconstruct import reconstruct
 from ..notices import notify
-from .heads import head_figures, measure_head, true_descriptors
+from .heads import head_metrics, measure_head, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
-from .means import Figures, Means
+from .means import Means, Metrics
 
 if TYPE_CHECKING:
     from ..session import Session
 
-Told = Callable[[int, int], None]
+OnDone = Callable[[int, int], None]
+"""Called with the number of heads or photos that are done, and the number of all."""
 
 
 def evaluate_refined_heads(
@@ -41,17 +42,17 @@ def evaluate_refined_heads(
     held_out: HeldOutHeads | None = None,
     *,
     limit: int | None = None,
-    on_head: Told | None = None,
-) -> dict[str, Figures]:
-    """Figures of the start and of the method, by their names.
+    on_head: OnDone | None = None,
+) -> dict[str, Metrics]:
+    """Metrics by name of the way they were made: the start's and the method's.
 
     Args:
         session: The models to measure.
         method: ``optimise`` or ``pti``.
         settings: Budget and loss weights.
         held_out: The shipped heads by default.
-        limit: Only so many heads, from the first.
-        on_head: Called with the number of heads done and of all.
+        limit: Number of heads to measure, from the first; all by default.
+        on_head: Function that is called with the number of heads done and the number of all heads.
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
@@ -72,12 +73,12 @@ def evaluate_refined_heads(
             measure_head(after, best.head(generator), best.pose, head, truths)
         if on_head is not None:
             on_head(index + 1, count)
-    return {name: head_figures(before, count), method: head_figures(after, count)}
+    return {name: head_metrics(before, count), method: head_metrics(after, count)}
 
 
 @torch.no_grad()
 def _start(session: Session, photo: Tensor) -> tuple[HeadEstimate, str]:
-    """Where the method starts, and its name; without an encoder the mean head, seen from the front."""
+    """Start of the method, and the start's name; without an encoder it is the mean head, seen from the front."""
     try:
         encoder = session.encoder
     except MissingEncoderError:
@@ -103,18 +104,18 @@ def evaluate_refined_photos(
     method: str,
     settings: Refinement,
     *,
-    on_photo: Told | None = None,
+    on_photo: OnDone | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
-) -> dict[str, Figures]:
-    """Figures of the start and of the method by their names; the method's column has the median gains.
+) -> dict[str, Metrics]:
+    """Metrics by name of the way they were made: the start's and the method's, whose column has the median gains too.
 
     Args:
         session: The models to measure.
-        photos: Each is inverted anew.
+        photos: Paths of photos; each is inverted anew.
         method: ``optimise`` or ``pti``.
         settings: Budget and loss weights.
-        on_photo: Called with the number of photos done and of all.
-        on_skip: Called with each photo that cannot be used.
+        on_photo: Function that is called with the number of photos done and the number of all photos.
+        on_skip: Function that is called with each photo that cannot be used, and why.
 
     Raises:
         PhotoError: No photo could be used.
@@ -137,15 +138,15 @@ def evaluate_refined_photos(
         raise PhotoError(f"none of the {len(photos)} photos could be used", "each needs a face that can be found")
     start = next(name for name in measured[0] if name.endswith("_face_psnr_db")).removesuffix("_face_psnr_db")
     columns = {start: _column(measured, f"{start}_"), method: _column(measured, "")}
-    for figure in ("face", "head"):
-        gains = [values[f"{figure}_psnr_db"] - values[f"{start}_{figure}_psnr_db"] for values in measured]
-        columns[method][f"{figure}_gain_db"] = statistics.median(gains)
+    for metric in ("face", "head"):
+        gains = [values[f"{metric}_psnr_db"] - values[f"{start}_{metric}_psnr_db"] for values in measured]
+        columns[method][f"{metric}_gain_db"] = statistics.median(gains)
     for column in columns.values():
         column.update(photos=len(measured), skipped=skipped)
     return columns
 
 
-def _column(measured: list[dict[str, float]], prefix: str) -> Figures:
+def _column(measured: list[dict[str, float]], prefix: str) -> Metrics:
     names = {"face_psnr_db": "face_psnr_db", "head_psnr_db": "head_psnr_db"}
     names |= {"identity": "identity_input", "identity_side": "identity_novel"}
-    return {figure: statistics.mean(values[prefix + name] for values in measured) for name, figure in names.items()}
+    return {metric: statistics.mean(values[prefix + name] for values in measured) for name, metric in names.items()}

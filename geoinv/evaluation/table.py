@@ -1,10 +1,10 @@
-"""Figures as rows of text for a table."""
+"""Metrics as rows of text for a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .means import Figures
+from .means import Metrics
 
 _ROWS: tuple[tuple[str, str, str], ...] = (
     ("heads", "held-out heads", "d"),
@@ -30,7 +30,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("identity_smile", "identity distance, before and after a smile edit", ".3f"),
     ("neutral", "photos that do not smile", "d"),
     ("smile_gain", "smile edit, gain of P(happy) of these", "+.3f"),
-    ("smile_gain_share", "smile edit, share of these that gain 0.3", ".2f"),
+    ("smile_gain_share", "smile edit, fraction of these that gain 0.3", ".2f"),
     ("inversion_seconds", "one inversion (seconds)", ".3f"),
     ("generator_psnr_db", "generator at true z, ray grid, PSNR (dB)", ".2f"),
     ("generator_ssim", "generator at true z, ray grid, SSIM", ".3f"),
@@ -43,23 +43,23 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def table_rows(figures: Figures) -> list[tuple[str, str]]:
-    """(what, value) for each figure that there is, in a fixed order; what was not measured shows as a dash."""
+def table_rows(metrics: Metrics) -> list[tuple[str, str]]:
+    """Rows (label, value) of the given metrics in a fixed order; what was not measured shows as a dash."""
     rows = []
     for name, label, form in _ROWS:
-        if name in figures:
-            value = figures[name]
+        if name in metrics:
+            value = metrics[name]
             rows.append((label, "-" if value is None else format(value, form)))
     return rows
 
 
-def compared_rows(columns: Mapping[str, Figures]) -> list[tuple[str, list[str]]]:
-    """(what, a value for each column), for figures that any of the columns has."""
-    tables = [dict(table_rows(figures)) for figures in columns.values()]
+def compared_rows(columns: Mapping[str, Metrics]) -> list[tuple[str, list[str]]]:
+    """Rows (label, a value for each column) of the metrics that any of the columns has."""
+    tables = [dict(table_rows(metrics)) for metrics in columns.values()]
     labels = [label for _, label, _ in _ROWS if any(label in table for table in tables)]
     return [(label, [table.get(label, "-") for table in tables]) for label in labels]
 
 
-def rounded(figures: Figures, digits: int = 4) -> Figures:
-    """The figures as they go into JSON."""
-    return {name: round(value, digits) if isinstance(value, float) else value for name, value in figures.items()}
+def rounded(metrics: Metrics, digits: int = 4) -> Metrics:
+    """Metrics, rounded as they are written into JSON."""
+    return {name: round(value, digits) if isinstance(value, float) else value for name, value in metrics.items()}

@@ -30,8 +30,8 @@ class Variant:
     """A row of a comparison.
 
     Args:
-        name: The row's heading.
-        invert: From photo to head; its time is the row's time of an inversion.
+        name: Heading of the row.
+        invert: Function from photo to head; its time is the row's time of an inversion.
     """
 
     name: str
@@ -44,8 +44,8 @@ def encoded_by(
     branch: LocalBranch | None = None,
     alignment: Alignment = "hybrid",
 ) -> Invert:
-    """The road of :func:`geoinv.inversion.reconstruct` by given networks; what does not depend on a view is computed in
-    the inversion's time."""
+    """Function that inverts a photo by :func:`geoinv.inversion.reconstruct` with given networks. Its time includes all
+    that does not depend on a view."""
 
     def invert(photo: Tensor) -> Reconstructed:
         made = reconstruct(photo, encoder, generator, branch, alignment=alignment)

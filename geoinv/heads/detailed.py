@@ -19,12 +19,12 @@ from .plain import PlainHead
 from .volume import Volume
 
 Alignment = Literal["hybrid", "3d", "2d"]
-"""Which of both ways features come to the query view; the single ones are for comparison."""
+"""Way of bringing features to the query view: both ways together, or one alone for comparison."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What is done to a head: its code in the photo and the one that is shown, [B, num_ws, w_dim] each."""
+    """A change of a head: its code in the photo and the code that is shown, [B, num_ws, w_dim] each."""
 
     before: Tensor
     after: Tensor
@@ -55,10 +55,10 @@ class DetailedHead:
     Args:
         plain: The heads by their codes alone, edited or not.
         branch: The local branch that was trained for their generator.
-        source: What the photos show of the heads before any edit, as many as there are heads.
-        edit: What was done to the heads, where they are edited: details move along with the face, and about what
+        source: Source views of the photos before any edit, as many as there are heads.
+        edit: Change of the heads, where they are edited: details move along with the face, and about what
             changed its colour as well, the photo's tone stays and its details go.
-        alignment: Which features to use.
+        alignment: Kind of features to use.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class DetailedHead:
 
     @property
     def orbit(self) -> Orbit:
-        """Where its cameras stand."""
+        """The orbit of its cameras."""
         return self.plain.orbit
 
     @property
     def volume(self) -> Volume:
-        """Where in space it is, and at which density its surface."""
+        """Its box in space, and the density of its surface."""
         return self.plain.volume
 
     def view(self, camera: Camera) -> RenderOutput:

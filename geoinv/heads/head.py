@@ -17,11 +17,11 @@ from .volume import Volume
 
 
 class ViewPair(NamedTuple):
-    """The same views of a head twice.
+    """Views of a head without and with details.
 
     Args:
-        plain: Without details.
-        shown: As the head is shown: with its photo's details where it has them, else ``plain`` itself.
+        plain: Views without details.
+        shown: Views as the head is shown: with its photo's details where it has them, else ``plain`` itself.
     """
 
     plain: RenderOutput
@@ -33,15 +33,15 @@ class Head(Protocol):
 
     @property
     def orbit(self) -> Orbit:
-        """Where its cameras stand; ``pose.camera(head.orbit)`` makes a camera."""
+        """The orbit of its cameras; ``pose.camera(head.orbit)`` makes a camera."""
 
     @property
     def volume(self) -> Volume:
-        """Where in space it is, and at which density its surface."""
+        """Its box in space, and the density of its surface."""
 
     @property
     def plain(self) -> Head:
-        """The same head without a photo's details; itself where it has none."""
+        """The head without its photo's details; itself where it has none."""
 
     def view(self, camera: Camera) -> RenderOutput:
         """Views through V cameras: V = B, or any V of one head."""

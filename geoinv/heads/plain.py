@@ -38,12 +38,12 @@ class PlainHead:
 
     @property
     def orbit(self) -> Orbit:
-        """Where its cameras stand."""
+        """The orbit of its cameras."""
         return self.generator.config.orbit
 
     @property
     def volume(self) -> Volume:
-        """Where in space it is, and at which density its surface."""
+        """Its box in space, and the density of its surface."""
         return volume_of(self.generator.config)
 
     @property
@@ -70,7 +70,7 @@ class PlainHead:
         )
 
     def view_pair(self, camera: Camera) -> ViewPair:
-        """The same view twice: it has no details."""
+        """A pair of one and the same view, as the head has no details."""
         view = self.view(camera)
         return ViewPair(view, view)
 
@@ -79,11 +79,11 @@ class PlainHead:
         return self.generator.query(self._planes, points.to(self._planes.device), film)
 
     def trace(self, origins: Tensor, directions: Tensor) -> RayOutput:
-        """What rays [B, N, 3] see; see ``TriPlaneGenerator.render_rays``."""
+        """Colour and opacity of rays [B, N, 3]; see ``TriPlaneGenerator.render_rays``."""
         return self.generator.render_rays(self._planes, origins, directions)
 
     def march(self, origins: Tensor, directions: Tensor, distances: Tensor, film: Tensor | None = None) -> RayOutput:
-        """What rays see at given distances [B, N, S]; see ``TriPlaneGenerator.march``."""
+        """Colour and opacity of rays, sampled at given distances [B, N, S]; see ``TriPlaneGenerator.march``."""
         return self.generator.march(self._planes, origins, directions, distances, film)
 
     def superresolved(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:

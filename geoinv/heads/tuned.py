@@ -25,7 +25,7 @@ Tuning = Mapping[str, Tensor]
 
 
 def painting_parameters(generator: TriPlaneGenerator) -> dict[str, Tensor]:
-    """What pivotal tuning moves: the decoder and the last block of the backbone, by name in the generator."""
+    """Parameters that pivotal tuning moves, by name: the decoder's and those of the backbone's last block."""
     last = f"backbone.synthesis.b{4 * 2 ** (len(generator.config.backbone.channels) - 1)}."
     return {name: value for name, value in generator.named_parameters() if name.startswith((last, "decoder."))}
 
@@ -42,7 +42,7 @@ def _is_used_noise(name: str) -> bool:
 
 
 def difference(tuned: TriPlaneGenerator, base: TriPlaneGenerator, names: Iterable[str]) -> dict[str, Tensor]:
-    """What was tuned, as float16 on the CPU: what a file keeps, and all that is ever rendered with."""
+    """Differences by tuning, float16 on the CPU: a file keeps these, and heads are always rendered with these."""
     after, before = tuned.state_dict(), base.state_dict()
     return {name: (after[name] - before[name]).detach().to(torch.float16).cpu() for name in names}
 

@@ -1,4 +1,4 @@
-"""Where in a generator's volume its head is, and at which density its surface."""
+"""The box of a generator's heads, and the density of their surface."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SURFACE_LEVEL = math.log(2.0) / (10.0 / MM_PER_UNIT)
 """Density at the surface, per world unit: a 10 mm step through it is half opaque, ``exp(-level * step) = 1/2``."""
 
 EG3D_SURFACE_LEVEL = math.log1p(math.exp(10.0 - 1.0))
-"""The same where EG3D's scripts cut its generators: at a raw density of 10, which counts as softplus(10 - 1)."""
+"""Density at which EG3D's scripts cut its generators: a raw density of 10, which counts as softplus(10 - 1)."""
 
 
 @dataclass(frozen=True)
 class Volume:
-    """What extraction has to know of a generator.
+    """Facts of a generator that extraction needs.
 
     Args:
         level: Density of the surface, per world unit.

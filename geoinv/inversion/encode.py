@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an inversion comes from; kept in it.
+    """Origin of an inversion, which is kept in it.
 
     Args:
         source: File name of the photo.
@@ -48,11 +48,11 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Inverted:
-    """What inverting a photo gives.
+    """The result of inverting a photo.
 
     Args:
-        inversion: What a file keeps.
-        head: The head that it stands for, ready to be seen.
+        inversion: The inversion, as a file keeps it.
+        head: The inversion's head, ready to be seen.
         views: The head in the photo's own view, without and with details.
         run: The run of optimisation, where there was one.
     """
@@ -76,10 +76,10 @@ def encode_face(
     """The inversion of an aligned photo by the encoder, which draws no random number.
 
     Args:
-        face: From :class:`geoinv.align.FaceAligner`.
+        face: Aligned photo, from :class:`geoinv.align.FaceAligner`.
         generator: The generator to invert into.
         encoder: The encoder that was trained for it.
-        provenance: Kept in the inversion.
+        provenance: Origin of the inversion, which is kept in it.
         pose: The camera, where it is known; else the encoder's.
         branch: The local branch that was trained for both, to add what the code does not hold.
 
@@ -133,12 +133,12 @@ def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: P
 
 
 def details_of(source: SourceView) -> PhotoDetails:
-    """What an inversion keeps of a photo's view of its head, batch size 1."""
+    """Details of a photo as an inversion keeps them, of a source view of batch size 1."""
     return PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
 
 
 def source_of(details: PhotoDetails, inversion: Inversion, head: PlainHead) -> SourceView:
-    """The inverse of :func:`details_of`: what the photo of an inversion shows of its head before any edit."""
+    """Source view of an inversion's details, before any edit: the inverse of :func:`details_of`."""
     device = head.w_plus.device
     residual, depth, color = (
         part.float().to(device)[None] for part in (details.residual, details.surface, details.color)
@@ -147,16 +147,16 @@ def source_of(details: PhotoDetails, inversion: Inversion, head: PlainHead) -> S
 
 
 def fit_metrics(reconstruction: RenderOutput, photo: NDArray[np.uint8], inside: NDArray[np.bool_]) -> dict[str, float]:
-    """How well a reconstruction fits its photo, over its own head (alpha above one half) inside of the photo.
+    """Metrics of a reconstruction's fit to its photo, over its own head (alpha above one half) inside of the photo.
 
     Args:
         reconstruction: The head in the photo's view.
         photo: [H, H, 3] the aligned photo.
-        inside: [H, H] which of its pixels show the photo; the others are padding.
+        inside: [H, H] bool, True where the pixels show the photo; the others are padding.
 
     Returns:
-        ``psnr_db`` over the head's pixels (peak 1), and ``head_share``, the part of the picture that they are. Hair or
-        a hat outside the reconstructed head is not counted, so compare ``head_share`` too.
+        ``psnr_db`` over the head's pixels (peak 1), and ``head_share``, the fraction of the picture that they are. Hair
+        or a hat outside the reconstructed head is not counted, so compare ``head_share`` too.
     """
     reconstruction = reconstruction.cpu()
     target = at_side(photo_tensor(photo), reconstruction.color.shape[-1])

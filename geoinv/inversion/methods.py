@@ -40,11 +40,11 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class GivenPhoto:
-    """What a method is given.
+    """The input of a method.
 
     Args:
         face: The aligned photo.
-        provenance: Kept in the inversion.
+        provenance: Origin of the inversion, which is kept in it.
         pose: The camera, where it is known.
     """
 

@@ -80,7 +80,7 @@ def reconstruct(
         pose: The photos' cameras, where they are known; else the encoder's.
         persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default.
         inside: [B, 1, H, H] in [0, 1], 0 where the pictures are padded beyond their photos' edges; None where none is.
-        alignment: Which of the branch's features are used.
+        alignment: Kind of the branch's features that are used: both, or one alone.
 
     Raises:
         CheckpointError: The encoder's codes do not fit the generator, or are not finite.

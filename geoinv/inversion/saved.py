@@ -26,9 +26,9 @@ from ..images import IMAGE_SUFFIXES
 FORMAT = "geoinv-inversion"
 FORMAT_VERSION = 1
 TUNED_FORMAT_VERSION = 2
-"""Of files with a tuned generator, which readers of version 1 would render with the wrong one."""
+"""Version of files with a tuned generator, which readers of version 1 would render with the wrong one."""
 DETAILED_FORMAT_VERSION = 3
-"""Of files with a photo's details, which earlier readers would leave out."""
+"""Version of files with a photo's details, which earlier readers would leave out."""
 
 SUFFIX = ".geoinv"
 
@@ -41,11 +41,11 @@ _MAKE = "make one with `geoinv invert PHOTO`"
 
 @dataclass(frozen=True, eq=False)
 class PhotoDetails:
-    """What the local branch reads, of the head before any edit (:class:`geoinv.models.source_view.SourceView`).
+    """Input of the local branch, for the head before any edit (:class:`geoinv.models.source_view.SourceView`).
 
     Args:
         residual: [3, 2S, 2S] float16, the photo minus the reconstruction, where both show the person.
-        surface: [S, S] float16, its depth along the optical axis in world units, 0 where it is not solid.
+        surface: [S, S] float16, the reconstruction's depth along the optical axis in world units, 0 where not solid.
         color: [3, S, S] float16, the reconstruction in [0, 1], premultiplied by alpha.
     """
 
@@ -69,18 +69,18 @@ class Inversion:
         camera: [6] yaw, pitch, roll in radians and shift in world units (see :class:`geoinv.CameraPose`), of the
             aligned photo.
         photo: [512, 512, 3] uint8, the aligned photo.
-        crop: [2, 3] from pixels of the photo to pixels of the aligned photo.
+        crop: [2, 3] affine map from pixels of the photo to pixels of the aligned photo.
         source: File name of the photo, without its folder.
         source_size: Width and height of the photo in pixels.
         removed_roll_deg: The roll that alignment took out of the photo; add it to the camera's for the photo's own.
         generator: Name of the generator.
         generator_sha256: Hash of the generator's weights; a code means nothing to any other.
-        metrics: Figures of the inversion by name (``psnr_db``, ...).
-        edits: Strength by name of the edits already in ``w_plus``.
+        metrics: Metrics of the inversion by name (``psnr_db``, ...).
+        edits: Strengths of the edits that are already in ``w_plus``, by name.
         method: ``encoder``, ``hybrid``, ``optimise`` or ``pti``.
-        steps: Of optimisation.
-        tuning: Float16 differences of the generator's tensors by name: it is rendered with these added.
-        details: What the photo shows beyond the code, or None.
+        steps: Number of optimisation steps.
+        tuning: Float16 differences of the generator's tensors by name; the generator renders with these added.
+        details: Details that the photo shows beyond the code, or None.
         seed: Seed of the run.
         version: Version of geoinv that made it.
     """
@@ -137,11 +137,11 @@ class Inversion:
 
     @property
     def outside_fraction(self) -> float:
-        """The part of the aligned photo that lies outside of the photo, 0 to 1."""
+        """Fraction of the aligned photo that lies outside of the photo, 0 to 1."""
         return 1.0 - float(self.inside.mean())
 
     def edited(self, w_plus: Tensor, edits: dict[str, float]) -> Inversion:
-        """The same photo and camera with another code; ``edits`` are added to those already made."""
+        """Inversion of the same photo and camera with another code; ``edits`` are added to those already made."""
         total = dict(self.edits)
         for name, strength in edits.items():
             total[name] = total.get(name, 0.0) + strength
@@ -266,7 +266,7 @@ def _metadata(contents: bytes) -> dict[str, str]:
 
 
 def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    """Format, names, types and finite numbers; shapes are the dataclass's business."""
+    """Check format, names, types and finite numbers; the dataclass checks shapes."""
     if header.get("format_version") not in (FORMAT_VERSION, TUNED_FORMAT_VERSION, DETAILED_FORMAT_VERSION):
         raise CheckpointError(
             f"{path} has format {header.get('format_version')}, this geoinv reads {DETAILED_FORMAT_VERSION}",

@@ -15,7 +15,7 @@ _REACH = 0.25  # of the picture's side: how far a pixel of the residual may be f
 class ResidualAligner(nn.Module):
     """ADA: the residual of the photo's view as it would be seen in the query view.
 
-    As HFGI's (Wang et al., CVPR 2022), a U-Net on the residual and the query's picture; but instead of painting the
+    Like HFGI's (Wang et al., CVPR 2022), a U-Net on the residual and the query's picture; but instead of painting the
     residual anew it fetches it, pixel by pixel from a place of its choice, and corrects that: a warp is what the change
     of view or expression is.
     """
@@ -30,8 +30,8 @@ class ResidualAligner(nn.Module):
     def forward(self, residual: Tensor, query: Tensor) -> Tensor:
         """Residual of the photo [B, 3, 2S, 2S], query picture [B, 3, 2S, 2S] in [0, 1] -> residual [B, 3, 2S, 2S]."""
         parts, side = F.pixel_unshuffle(residual, 2), residual.shape[-1] // 2
-        told = self.body(torch.cat([parts, F.pixel_unshuffle(query, 2) - 0.5], dim=1)).to(residual.dtype)
-        offset, keep, correction = told[:, :2], told[:, 2:3], told[:, 3:]
+        outputs = self.body(torch.cat([parts, F.pixel_unshuffle(query, 2) - 0.5], dim=1)).to(residual.dtype)
+        offset, keep, correction = outputs[:, :2], outputs[:, 2:3], outputs[:, 3:]
         offset, keep = (
             F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False) for maps in (offset, keep)
         )
@@ -46,13 +46,13 @@ class FeatureFusion(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        told = 2 * channels + 1 + 3
-        self.joined = nn.Sequential(nn.Linear(told, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
+        inputs = 2 * channels + 1 + 3
+        self.joined = nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
         self.scale_shift = nn.Linear(hidden, 2 * channels)
 
     def forward(self, aligned_3d: Tensor, aligned_2d: Tensor, visibility: Tensor, change: Tensor) -> Tensor:
         """Features [B, N, C] of both kinds, visibility [B, N, 1] in [0, 1], colour change [B, N, 3] -> [B, N, C]."""
-        told = self.scale_shift(self.joined(torch.cat([aligned_3d, aligned_2d, visibility, change], dim=-1)))
-        scale, shift = told.chunk(2, dim=-1)
+        scale_and_shift = self.scale_shift(self.joined(torch.cat([aligned_3d, aligned_2d, visibility, change], dim=-1)))
+        scale, shift = scale_and_shift.chunk(2, dim=-1)
         fused: Tensor = aligned_3d * (1.0 + scale) + shift
         return fused

@@ -68,7 +68,7 @@ class BackboneConfig:
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """How rays are cut into samples."""
+    """Sampling of rays."""
 
     num_samples: int
     num_importance: int

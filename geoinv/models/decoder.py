@@ -22,7 +22,7 @@ class PointDecoder(nn.Module):
         return raw[..., None], colors
 
     def weights(self) -> DecoderWeights:
-        """What the fused operations read: weights and biases with their gains applied."""
+        """Weights and biases with their gains applied, as the fused operations read them."""
         hidden, output = self.net[0], self.net[2]
         assert isinstance(hidden, Linear) and isinstance(output, Linear)
         return DecoderWeights(*hidden.scaled(), *output.scaled())

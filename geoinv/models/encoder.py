@@ -1,8 +1,8 @@
 """E0, the global encoder: photo -> w_plus and camera (E3DGE, Lan et al., CVPR 2023, section 3.2).
 
 A small residual network in place of the paper's IR-SE-50 of 259 M parameters: one trunk, and one linear head for all
-codes. Unlike the paper's, it also tells the camera, by where landmarks lie at the full 256 px: a head that stands 1 %
-further off has its pupils 0.7 pixels closer together. Codes need only half of that side.
+codes. Unlike the paper's, it also predicts the camera, from where landmarks lie at the full 256 px: a head that stands
+1 % further off has its pupils 0.7 pixels closer together. Codes need only half of that side.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ class TriPlaneGenerator(nn.Module):
         return planes
 
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor) -> Tensor:
-        """Where the head of ``w_to`` has the places of the face that the head of ``w_from`` has at world points
-        [B, N, 3]; the same points where the generator has no warp, see :class:`PlaneWarp`."""
+        """World points [B, N, 3] of the head of ``w_to`` at the places of the face that ``points`` are of the head of
+        ``w_from``; the same points where the generator has no warp, see :class:`PlaneWarp`."""
         if not self.config.backbone.warp_rank:
             return points
         warp: PlaneWarp = self.backbone["synthesis"].warp  # type: ignore[assignment]
@@ -107,7 +107,7 @@ class TriPlaneGenerator(nn.Module):
 
     @property
     def sampling(self) -> RaySampling:
-        """How rays are cut into samples."""
+        """Sampling of rays."""
         render = self.config.render
         fields = asdict(render) | {"far": render.sampled_to, "third_plane": self.config.third_plane}
         return RaySampling(**fields)
@@ -152,9 +152,9 @@ class TriPlaneGenerator(nn.Module):
 
         Args:
             planes: [B, 3, C, R, R], or [1, 3, C, R, R] for several views of one head.
-            camera: Of V views, V = B, or any V where B = 1.
+            camera: Cameras of V views, V = B, or any V where B = 1.
             w_plus: [B, num_ws, w_dim]; only EG3D's super-resolution reads it.
-            resolution: Side of the ray grid; by default the configuration's.
+            resolution: Side of the ray grid in rays; by default the configuration's.
             superresolution: Whether to double (mini) or quadruple (EG3D) the picture's side.
             exact: Whether to skip nothing; otherwise see :func:`geoinv.ops.render_rays.render_rays`.
             film: [V, side * side, 2 * decoder_hidden] for the ray grid's pixels, row by row; see :meth:`render_rays`.

@@ -1,4 +1,4 @@
-"""How codes w of a generator are spread: their mean and principal axes, in whose units inversion takes its steps.
+"""Spread of a generator's codes w: their mean and principal axes, in whose units inversion takes its steps.
 
 Codes of random z fill some directions of w widely and others hardly at all. Measured along the principal axes in
 standard deviations, one learning rate suits all of them, and the mean square of the coordinates is a Mahalanobis
@@ -46,7 +46,7 @@ class LatentSpace:
         return coordinates @ self.axes
 
     def coordinates(self, w: Tensor) -> Tensor:
-        """How many standard deviations w [..., w_dim] lies from the mean along each axis."""
+        """Coordinates of w [..., w_dim]: standard deviations from the mean along each axis."""
         lengths = self.axes.square().sum(dim=1)  # [w_dim]; the axes are orthogonal
         return (w - self.mean) @ self.axes.T / lengths
 

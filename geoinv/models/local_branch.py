@@ -68,7 +68,7 @@ class QueryRays:
 
 @dataclass(frozen=True)
 class EditedWeights:
-    """How far an edit changed the colours of rays, [B, N, 1] in [0, 1] each.
+    """Weights of an edit's change of the colours of rays, [B, N, 1] in [0, 1] each.
 
     Args:
         nearby: The change in a ray's neighbourhood: the photo's details go there, and its tone stays.
@@ -138,10 +138,10 @@ class LocalBranch(nn.Module):
 
         Args:
             rays: Rays of the query view.
-            source: What the photo shows.
-            source_features: From :meth:`source_features`; None to do without.
-            query_features: From :meth:`query_features`; None to do without.
-            edited: How far an edit changed the rays' colours; None where the head is not edited.
+            source: The photo's source view.
+            source_features: Result of :meth:`source_features`; None to do without.
+            query_features: Result of :meth:`query_features`; None to do without.
+            edited: Weights of an edit's change of the rays' colours; None where the head is not edited.
         """
         batch, count = rays.alpha.shape
         none = rays.points.new_zeros(batch, count, self.config.channels)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 _HIDDEN = 256
 _UNIT = 0.01
-"""Of the fields, in halves of the box side: so a step of training moves features by little."""
+"""Unit of the fields, in halves of the box side: so a step of training moves features by little."""
 _ITERATIONS = 6
 
 
@@ -22,7 +22,7 @@ class PlaneWarp(nn.Module):
     """w_plus -> flow of the three planes, and planes moved by it; moves nothing at first.
 
     Args:
-        w_dim: Of a code.
+        w_dim: Length of a code.
         rank: Number of fields that are summed.
         side: Cells of a field along a side.
     """
@@ -43,30 +43,30 @@ class PlaneWarp(nn.Module):
         return _UNIT * flow.reshape(flow.shape[0], 3, 2, *flow.shape[2:])
 
     def amounts(self, w_plus: Tensor) -> Tensor:
-        """[B, rank] of the fields."""
-        told: Tensor = self.net(w_plus.mean(dim=1).float())
-        return told
+        """Amounts [B, rank] of the fields."""
+        amounts: Tensor = self.net(w_plus.mean(dim=1).float())
+        return amounts
 
     def set_fields(self, mean: Tensor, fields: Tensor) -> None:
-        """Flows that are known: mean [6 S S] and fields [rank, 6 S S], in halves of the box side."""
+        """Set flows that are known: mean [6 S S] and fields [rank, 6 S S], in halves of the box side."""
         with torch.no_grad():
             self.mean.copy_(mean.reshape(self.mean.shape) / _UNIT)
             self.fields.copy_(fields.reshape(self.fields.shape) / _UNIT)
 
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor, *, box_side: float) -> Tensor:
-        """Where another head has the places of the face that one has at points.
+        """Points of another head at the same places of the face as given points of a head.
 
-        Both show there what was painted at one place: p' + flow'(p') = p + flow(p), solved by iteration, which
+        Both heads show there what was painted at one place: p' + flow'(p') = p + flow(p), solved by iteration, which
         converges as flows are smooth. Width and height follow the plane that faces the viewer, depth that of the
         profile.
 
         Args:
-            points: [B, N, 3] in world units, of the head of ``w_from``.
-            w_from, w_to: [B, num_ws, w_dim].
-            box_side: Of the box, in world units.
+            points: [B, N, 3] points of the head of ``w_from`` in world units.
+            w_from, w_to: [B, num_ws, w_dim] codes of both heads.
+            box_side: Side of the box in world units.
 
         Returns:
-            [B, N, 3] of the head of ``w_to``.
+            [B, N, 3] points of the head of ``w_to``.
         """
         scaled = points * (2.0 / box_side)
         painted = scaled + _along_axes(self.flow(w_from), scaled)

@@ -1,4 +1,4 @@
-"""What a head looks like through a camera: colour, opacity and depth of a batch of views."""
+"""Views of heads through cameras: colour, opacity and depth of a batch."""
 
 from __future__ import annotations
 

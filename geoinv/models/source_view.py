@@ -1,4 +1,4 @@
-"""What a photo shows of a reconstructed head: the residual that its code leaves, and the surface where it lies."""
+"""The source view, that is what a photo shows of a head: the residual that its code leaves, and its surface."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .render_output import RenderOutput
 
 @dataclass(frozen=True)
 class SourceView:
-    """What the photo shows of a reconstructed head.
+    """A photo's view of its reconstructed head.
 
     Args:
         residual: [B, 3, 2S, 2S] the photo minus the reconstruction, where both show the person.
-        depth: [B, 1, S, S] of the reconstruction along the optical axis in world units, 0 where it is not solid and
-            beyond the photo's edges: what has no depth there counts as hidden.
-        color: [B, 3, S, S] of the reconstruction, in [0, 1], premultiplied.
-        camera: The photo's, of B views.
+        depth: [B, 1, S, S] depth of the reconstruction along the optical axis in world units, 0 where it is not solid
+            and beyond the photo's edges: what has no depth there counts as hidden.
+        color: [B, 3, S, S] colours of the reconstruction in [0, 1], premultiplied.
+        camera: Cameras of the B photos.
     """
 
     residual: Tensor
@@ -35,7 +35,7 @@ class SourceView:
     def from_photo(
         cls, photo: Tensor, person: Tensor, reconstruction: RenderOutput, inside: Tensor | None = None
     ) -> SourceView:
-        """What photos show, rounded to float16 as files keep it, so that a head is the same before and after a file.
+        """Source view of photos, rounded to float16 as files keep it: a head is the same before and after a file.
 
         Args:
             photo: [B, 3, 2S, 2S] in [0, 1].

@@ -49,7 +49,7 @@ class Hybrid:
 
     Args:
         input_side: The feature image is brought to this side first.
-        channels: Of the two blocks.
+        channels: Channels of the two blocks.
         doubles_twice: Whether the first block doubles the side too; the second always does.
     """
 

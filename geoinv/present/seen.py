@@ -1,4 +1,4 @@
-"""What a photo showed of its head, what the model guessed, and what the local branch added: metrics and one picture."""
+"""Metrics and a picture of what a photo showed of its head, what was guessed, and what the local branch added."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ YAWS_DEG = (-45, 0, 45)
 
 @dataclass(frozen=True, eq=False)
 class SeenHead:
-    """How much of a head its photo showed.
+    """Metrics and picture of what a photo showed of its head.
 
     Args:
-        share: Of the head's pixels in the views of ``YAWS_DEG`` together, those whose surface the photo showed: it lies
-            in the photo's frame and the photo sees it more surely than not (:func:`geoinv.camera.visibility`).
-        details_change: How far details change colours, in [0, 1], the mean over the head's pixels in those views; None
+        seen_fraction: Fraction of the head's pixels, in the views of ``YAWS_DEG`` together, whose surface the photo
+            showed: it lies in the photo's frame, with a visibility above one half (:mod:`geoinv.camera.visibility`).
+        details_change: Mean change of colours in [0, 1] by details, over the head's pixels in those views; None
             without details.
         picture: The photo and the views side by side; what it did not show is tinted violet, percentages stand beneath.
-            With details a second row: the head by its code alone, and how far details change the views.
+            With details a second row: the head by its code alone, and the change of the views by details.
     """
 
-    share: float
+    seen_fraction: float
     details_change: float | None
     picture: Picture
 
     @property
     def record(self) -> dict[str, float]:
-        """The numbers, by their names in reports."""
-        record = {"seen_share": self.share}
+        """The metrics by their names in reports."""
+        record = {"seen_share": self.seen_fraction}
         return record if self.details_change is None else {**record, "details_change": self.details_change}
 
 
@@ -59,13 +59,13 @@ def seen_cameras(orbit: Orbit) -> Camera:
 def seen_head(
     photo: Picture, own: ViewPair, views: Sequence[ViewPair], inside: NDArray[np.bool_] | None = None
 ) -> SeenHead:
-    """What was seen of a head.
+    """Metrics and picture of what was seen of a head.
 
     Args:
         photo: The aligned photo, uint8 [H, H, 3].
         own: The head as its photo sees it.
-        views: Through the cameras of :func:`seen_cameras`, one each.
-        inside: [H, H] which pixels of the aligned photo show the photo, not padding; None where all do.
+        views: Views through the cameras of :func:`seen_cameras`, one each.
+        inside: [H, H] bool, True where the aligned photo shows the photo and not padding; None where all of it does.
     """
     shown = [view.shown.cpu() for view in views]
     source = own.shown.cpu()
@@ -80,15 +80,15 @@ def seen_head(
     labels = [f"{side}, {percent:.0f} % seen" for side, percent in zip(sides, percents, strict=True)]
     pictures = [view_pictures(view, ["seen"], source=source)[0] for view in shown]
     sheet = row([resized(photo, pictures[0].shape[0]), *pictures], labels=["photo; violet: not seen", *labels])
-    share = round(float(counts.sum() / solid.sum().clamp(min=1.0)), 4)
+    seen_fraction = round(float(counts.sum() / solid.sum().clamp(min=1.0)), 4)
     if own.plain is own.shown:
-        return SeenHead(share, None, sheet)
+        return SeenHead(seen_fraction, None, sheet)
     change, details = _details_row(own, views)
-    return SeenHead(share, change, stack([sheet, details]))
+    return SeenHead(seen_fraction, change, stack([sheet, details]))
 
 
 def _details_row(own: ViewPair, views: Sequence[ViewPair]) -> tuple[float, Picture]:
-    """How far details change colours over the head, and the row of pictures that shows where."""
+    """Mean change of colours by details over the head, and a row of pictures that shows where."""
     total, solid, maps = 0.0, 0.0, []
     for plain, shown in ((pair.plain.cpu(), pair.shown.cpu()) for pair in views):
         weight = shown.alpha[0]

@@ -43,7 +43,7 @@ def violet_share(panel: np.ndarray) -> float:
 
 def test_a_frontal_photo_shows_the_front_and_half_of_each_side() -> None:
     head = seen_from(0.0)
-    assert 0.6 < head.share < 0.95
+    assert 0.6 < head.seen_fraction < 0.95
     photo, left, front, right = panels(head.picture)
     assert (photo == 200).all()
     tints = [violet_share(panel) for panel in (left, front, right)]
@@ -60,7 +60,7 @@ def seen_sheet_without_tint() -> np.ndarray:
 
 
 def test_a_photo_from_the_side_shows_less() -> None:
-    assert seen_from(1.2).share < seen_from(0.0).share
+    assert seen_from(1.2).seen_fraction < seen_from(0.0).seen_fraction
 
 
 def test_padding_was_not_seen() -> None:
@@ -68,7 +68,7 @@ def test_padding_was_not_seen() -> None:
     inside = np.ones((512, 512), bool)
     inside[:, 256:] = False
     half, whole = seen_head(PHOTO, view_from(0.0), sides(), inside), seen_from(0.0)
-    assert 0.4 * whole.share < half.share < 0.6 * whole.share
+    assert 0.4 * whole.seen_fraction < half.seen_fraction < 0.6 * whole.seen_fraction
     photo, left, front, right = panels(half.picture)
     assert violet_share(photo[:, :32]) == 0.0 and violet_share(photo[:, 32:]) > 20.0
     assert violet_share(front[:, 36:]) > violet_share(front[:, :28]) + 10.0
@@ -82,7 +82,7 @@ def test_cameras() -> None:
 
 def test_an_empty_picture_was_not_seen() -> None:
     empty = [replace(pair.shown, alpha=torch.zeros_like(pair.shown.alpha)) for pair in sides()]
-    assert seen_head(PHOTO, view_from(0.0), [ViewPair(view, view) for view in empty]).share == 0.0
+    assert seen_head(PHOTO, view_from(0.0), [ViewPair(view, view) for view in empty]).seen_fraction == 0.0
 
 
 def test_details_are_measured_and_mapped() -> None:

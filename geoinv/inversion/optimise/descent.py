@@ -13,18 +13,18 @@ from torch import Tensor
 
 Snapshot = TypeVar("Snapshot")
 
-_RAMP_UP, _RAMP_DOWN = 0.05, 0.5  # shares of the run; StyleGAN2's projector takes 0.05 and 0.25 of a far longer one
+_RAMP_UP, _RAMP_DOWN = 0.05, 0.5  # fractions of the run; StyleGAN2's projector takes 0.05 and 0.25 of a far longer one
 _CHECKS = 8  # how often a run is looked at with the same rays
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What is told after each step.
+    """State of a run after a step.
 
     Args:
         step: Steps done so far.
-        progress: Share of the budget that is used, 0 to 1.
-        loss: Of the last check.
+        progress: Fraction of the budget that is used, 0 to 1.
+        loss: Loss at the last check.
     """
 
     step: int
@@ -34,11 +34,11 @@ class StepReport:
 
 @dataclass
 class Pace:
-    """How far along a run is: whichever of steps and seconds is used up first ends it.
+    """The budget of a run: whichever of steps and seconds is used up first ends it.
 
     Args:
-        steps: At most so many; None for no limit.
-        seconds: At most so long; None for no limit.
+        steps: Largest number of steps; None for no limit.
+        seconds: Largest time in seconds; None for no limit.
     """
 
     steps: int | None
@@ -58,8 +58,8 @@ class Descent(Generic[Snapshot]):
 
     Args:
         best: The state with the lowest checked loss.
-        first_loss: Of the start.
-        best_loss: Of ``best``; never above ``first_loss``.
+        first_loss: Loss of the start.
+        best_loss: Loss of ``best``; never above ``first_loss``.
         steps: Steps done.
         is_interrupted: Whether Ctrl-C ended it.
     """
@@ -71,8 +71,8 @@ class Descent(Generic[Snapshot]):
     is_interrupted: bool
 
 
-def rate_share(progress: float) -> float:
-    """Share of the peak learning rate: up in a straight line, level, and down along a cosine."""
+def rate_fraction(progress: float) -> float:
+    """Fraction of the peak learning rate: up in a straight line, level, and down along a cosine."""
     up = min(1.0, (progress + 0.01) / _RAMP_UP)
     down = min(1.0, max(0.0, 1.0 - progress) / _RAMP_DOWN)
     return up * (0.5 - 0.5 * math.cos(math.pi * down))
@@ -94,7 +94,7 @@ def descend(
         checked_loss: The loss on rays that stay the same; what "best" means.
         snapshot: A copy of the state.
         pace: The budget.
-        on_step: Told after each step.
+        on_step: Function that is called after each step.
     """
     optimizer = torch.optim.Adam([{"params": tensors, "lr": rate} for tensors, rate in groups], betas=(0.9, 0.99))
     peaks = [rate for _, rate in groups]
@@ -103,7 +103,7 @@ def descend(
     try:
         while (progress := pace.progress(step)) < 1.0:
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = peak * rate_share(progress)
+                group["lr"] = peak * rate_fraction(progress)
             optimizer.zero_grad(set_to_none=True)
             loss_of_step(step).backward()
             optimizer.step()

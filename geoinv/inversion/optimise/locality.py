@@ -1,4 +1,4 @@
-"""What tuning a generator to one photo must leave alone: the head from its sides, and heads that are near it.
+"""Losses that keep what tuning to one photo must not change: the head from its sides, and heads that are near it.
 
 Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images", 2021, section 3.3, keeps near heads; the side
 views are ours: one photo says nothing of them.
@@ -32,8 +32,8 @@ class Locality:
     Args:
         base: The generator before tuning.
         w_plus: [1, num_ws, w_dim] the pivot.
-        camera: [6] of the photo.
-        seed: Of rays and heads.
+        camera: [6] camera of the photo.
+        seed: Seed of rays and heads.
     """
 
     def __init__(self, base: TriPlaneGenerator, w_plus: Tensor, camera: Tensor, *, seed: int) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each term counts; squared errors of colours in [0, 1] count 1 on the face."""
+    """Weight of each term; squared errors of colours in [0, 1] on the face weigh 1."""
 
     hair: float = 0.5  # the rest of the start's head: its outline may be wrong, so less, and by a robust error
     outline: float = 0.1
@@ -49,8 +49,8 @@ class HeadObjective:
         start: The head that inversion starts from.
         camera: [6] its camera.
         target: The photo.
-        weights: Of the terms.
-        seed: Of the rays.
+        weights: Weights of the terms.
+        seed: Seed of the rays.
     """
 
     def __init__(

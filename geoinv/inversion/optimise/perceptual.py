@@ -19,7 +19,7 @@ from ...notices import notify
 Distance = Callable[[Tensor, Tensor], Tensor]
 """Two pictures [1, 3, H, W] in [0, 1] of aligned crops -> a scalar."""
 
-_LPIPS_SHARE = 0.5
+_LPIPS_WEIGHT = 0.5
 
 
 def perceptual_distance(image: Tensor, photo: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def perceptual_distance(image: Tensor, photo: Tensor) -> Tensor:
     distance = (own - others).square().sum()
     lpips = load_lpips(str(image.device))
     _say_what_compares(str(image.device), has_lpips=lpips is not None)
-    return distance if lpips is None else distance + _LPIPS_SHARE * lpips(_face(image), _face(photo))
+    return distance if lpips is None else distance + _LPIPS_WEIGHT * lpips(_face(image), _face(photo))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What inversion by optimisation compares a head with: a photo on the generator's ray grid, and where the face is.
+"""The target of inversion by optimisation: a photo on the generator's ray grid, and where the face is.
 
 Photos have backgrounds, heads of ``mini`` have none, so a background must never pay for a smaller head. The pixels
 that count are fixed before the first step: the face (the hull of its landmarks), which must be solid, and those where

@@ -39,15 +39,15 @@ _LIKENESS_EVERY_STEPS = 4  # the face networks cost as much as the rest of a ste
 
 @dataclass(frozen=True)
 class Refinement:
-    """How a head is refined.
+    """Settings of a refinement.
 
     Args:
-        tunes_generator: Whether ``tuning_share`` of the budget is spent on tuning the generator to the photo (``pti``).
-        steps: At most so many; ``DEFAULT_STEPS`` where there is no time budget either.
-        time_budget_s: At most so many seconds, over all stages.
-        space: ``w`` moves all layers alike.
+        tunes_generator: Whether the fraction ``tuning_share`` of the budget goes to tuning the generator (``pti``).
+        steps: Largest number of steps; ``DEFAULT_STEPS`` where there is no time budget either.
+        time_budget_s: Largest time in seconds, over all stages.
+        space: Codes that move: ``w`` moves all layers alike, ``w_plus`` each by itself too.
         refine_camera: Whether the camera moves.
-        seed: Of the rays.
+        seed: Seed of the rays.
     """
 
     tunes_generator: bool = False
@@ -131,8 +131,8 @@ class RefinedHead:
     Args:
         estimate: The head.
         steps: Steps done, over all stages.
-        first_loss: Of the start.
-        loss: Of the head.
+        first_loss: Loss of the start.
+        loss: Loss of the head.
         is_interrupted: Whether Ctrl-C ended the run.
     """
 
@@ -156,13 +156,13 @@ def refine_head(
     """Fit a head to a photo, from a start.
 
     Args:
-        generator: In evaluation mode; it is left as it is.
-        start: Of an encoder, or the mean head with the camera that alignment estimates.
+        generator: Generator in evaluation mode; it is left as it is.
+        start: Estimate of an encoder, or the mean head with the camera that alignment estimates.
         target: The photo.
-        settings: How.
-        on_step: Told after each step; its progress runs from 0 to 1 over all stages.
+        settings: Budget and weights.
+        on_step: Function that is called after each step; progress runs from 0 to 1 over all stages.
     """
-    share = 1.0 - settings.tuning_share if settings.tunes_generator else 1.0
+    first_part = 1.0 - settings.tuning_share if settings.tunes_generator else 1.0
     pace = settings.pace_of_code()
     with torch.no_grad():
         objective = HeadObjective(
@@ -172,11 +172,13 @@ def refine_head(
             settings.weights,
             seed=settings.seed,
         )
-    code = _optimise_code(generator, start, objective, settings, pace, _part(on_step, 0.0, share))
+    code = _optimise_code(generator, start, objective, settings, pace, _part(on_step, 0.0, first_part))
     if not settings.tunes_generator or code.is_interrupted:
         return RefinedHead(code.best, code.steps, code.first_loss, code.best_loss, code.is_interrupted)
     pace = settings.pace_of_tuning()
-    tuned = _tune_generator(generator, code.best, objective, settings, pace, _part(on_step, share, 1.0, code.steps))
+    tuned = _tune_generator(
+        generator, code.best, objective, settings, pace, _part(on_step, first_part, 1.0, code.steps)
+    )
     return RefinedHead(tuned.best, code.steps + tuned.steps, code.first_loss, tuned.best_loss, tuned.is_interrupted)
 
 
@@ -244,7 +246,7 @@ def _optimise_code(
 
 
 def _noise_structure(noises: Iterable[Tensor]) -> Tensor:
-    """How far noise is from having none: squared correlation with its neighbours at all scales down to 8 px.
+    """Structure in noise, 0 for white noise: squared correlation with its neighbours at all scales down to 8 px.
 
     Source: Karras et al., 2020, appendix D.
     """

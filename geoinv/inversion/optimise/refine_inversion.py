@@ -40,7 +40,7 @@ def refine_inversion(
 
     Args:
         start: The encoder's inversion without details, or the mean head.
-        face: Where the face is.
+        face: [512, 512] 1 on the face, 0 elsewhere.
         generator: The generator of ``start``.
         settings: Budget and loss weights.
         on_step: Called after each step.

@@ -7,13 +7,13 @@ import time
 import pytest
 import torch
 
-from geoinv.inversion.optimise.descent import Pace, descend, rate_share
+from geoinv.inversion.optimise.descent import Pace, descend, rate_fraction
 
 
 def test_rate_goes_up_and_down() -> None:
-    shares = [rate_share(step / 100) for step in range(101)]
-    assert 0.0 < shares[0] < 0.5 and shares[30] == 1.0 and shares[100] == pytest.approx(0.0)
-    assert shares[75] == pytest.approx(0.5)
+    fractions = [rate_fraction(step / 100) for step in range(101)]
+    assert 0.0 < fractions[0] < 0.5 and fractions[30] == 1.0 and fractions[100] == pytest.approx(0.0)
+    assert fractions[75] == pytest.approx(0.5)
 
 
 def test_pace_is_the_first_budget_to_end() -> None:
