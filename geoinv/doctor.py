@@ -1,4 +1,4 @@
-"""What is there and what is missing on this machine, and what the missing costs.
+"""Check of this machine: what is there, what is missing, and what does not work without it.
 
 Nothing here is imported before it is checked: a machine without OpenCV, or without torch, still gets its report.
 """

@@ -51,7 +51,7 @@ class FaceAligner:
 
         Args:
             photo: [H, W, 3] uint8 RGB, upright; or a photo that was read, whose warnings come first.
-            face: Which face, 0 being the largest; None takes the largest.
+            face: Index of the face, by size from 0; None takes the largest.
 
         Raises:
             PhotoError: No face was found.

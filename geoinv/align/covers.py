@@ -42,7 +42,7 @@ MIN_EYE_CONTRAST = 5.0
 
 
 def cover_warnings(crop: ImageArray, landmarks: FloatArray, inside: NDArray[np.bool_]) -> tuple[str, ...]:
-    """What hides a face, each a line for the user.
+    """Warnings of what hides a face, a line for the user each.
 
     Args:
         crop: [S, S, 3] the aligned crop.
@@ -65,7 +65,7 @@ def cover_warnings(crop: ImageArray, landmarks: FloatArray, inside: NDArray[np.b
 
 
 def _light_warning(face: ImageArray) -> str | None:
-    """What is wrong with the light of a face's pixels [N, 3]."""
+    """Warnings of too little or too much light on a face's pixels [N, 3]."""
     if len(face) == 0:
         return None
     values = face.astype(np.float32) / 255.0

@@ -36,7 +36,7 @@ def compose_affine(outer: FloatArray, inner: FloatArray) -> FloatArray:
 
 
 def scale_of(matrix: FloatArray) -> float:
-    """How much a similarity enlarges."""
+    """Factor by which a similarity enlarges."""
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
 
 

@@ -1,4 +1,4 @@
-"""What detection and alignment give: a :class:`Face` in the photo, and the :class:`AlignedFace` cut from it.
+"""Results of detection and alignment: a :class:`Face` in the photo, and the :class:`AlignedFace` cut from it.
 
 All positions are continuous pixel coordinates: the photo spans [0, width] x [0, height] and pixel centres lie at half
 integers, so that a position in the crop divided by its side is the normalised image position of ``geoinv.camera``.
@@ -67,9 +67,9 @@ class AlignedFace:
         roll_deg: The roll that was removed; positive is a head tilted counter-clockwise in the photo.
         yaw_deg: Estimated camera yaw; positive is a face turned to image left.
         pitch_deg: Estimated camera pitch; positive is a camera above the face.
-        face_index: Which face it is, 0 the largest.
-        face_count: How many faces the photo holds.
-        warnings: What speaks against a good result, each a line for the user.
+        face_index: Index of the face in the photo, by size from 0.
+        face_count: Number of faces in the photo.
+        warnings: Reasons against a good result, a line for the user each.
     """
 
     image: ImageArray

@@ -50,7 +50,7 @@ class _Candidate:
 
     Args:
         face: The face.
-        quality: How well the mesh fits. The network that predicts it also gives a number for "this is a face", of
+        quality: Fit of the mesh. The network that predicts it also gives a number for "this is a face", of
             which about 45 to 60 means a face in the right place and under 20 one that is upside down or none; 1000
             times the misfit to an average head, 7 to 12 for a right mesh, is subtracted.
     """
@@ -213,7 +213,7 @@ def _square(centre: FloatArray, side: float, angle: float, size: int = _MESH_SID
 
 
 def _largest_move(before: FloatArray, after: FloatArray) -> float:
-    """How far, in pixels, a corner of one crop lies from the same corner of the next."""
+    """Largest distance in pixels between a corner of one crop and the same corner of the next."""
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]) * _MESH_SIDE
     moved = apply_affine(compose_affine(after, invert_affine(before)), corners) - corners
     return float(np.linalg.norm(moved, axis=1).max())

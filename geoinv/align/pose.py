@@ -28,7 +28,7 @@ _DIFFERENCE = 1e-5  # radians, for the derivatives
 
 @dataclass(frozen=True, eq=False)
 class HeadPose:
-    """How a head lies in a photo.
+    """Position of a head in a photo.
 
     Args:
         yaw_rad: Camera yaw, positive for a face turned to image left.

@@ -16,10 +16,10 @@ MAX_YAW_DEG = 50.0
 MAX_PITCH_DEG = 35.0
 
 MIN_SHARPNESS = 0.10
-"""Of 160 sharp portraits the least is 0.13; a blur of 3 pixels of the 512 px crop brings most below."""
+"""Least sharpness. That of 160 sharp portraits is 0.13 or more; a blur of 3 pixels of the crop brings most below."""
 
 MAX_RESIDUAL = 0.025
-"""Of 160 portraits the largest is 0.016."""
+"""Largest residual. The largest of 160 portraits is 0.016."""
 
 MAX_OUTSIDE = 0.25
 """The part of the crop that may lie outside of the photo."""

@@ -1,4 +1,4 @@
-"""Where the landmarks are on the average head, in world units: the standard points that a photo is fitted to.
+"""The standard points that a photo is fitted to: landmarks of the average head, in world units.
 
 World: y up, the face looks to +z, the pivot at (0, 0, 0.2), 1 unit = 370 mm; the middle of the eyeballs is at
 (0, 0.08, 0.20), which is where geoinv's synthetic heads and EG3D's training photos have it.

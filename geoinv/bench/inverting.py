@@ -18,7 +18,7 @@ def invert_job(rounds: int) -> Job:
     Alignment is left out: its networks are not ours to make faster, and a photo would have to ship for it.
 
     Args:
-        rounds: How often each side is timed.
+        rounds: Number of times that each side is timed.
 
     Raises:
         CheckpointError: The weights of ``mini`` are missing.

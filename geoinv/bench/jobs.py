@@ -1,4 +1,4 @@
-"""What is measured: operations and whole jobs of ``mini`` and of EG3D's 512 px configuration with random weights."""
+"""Jobs that are timed: operations and whole runs of ``mini`` and of EG3D's 512 px configuration with random weights."""
 
 from __future__ import annotations
 

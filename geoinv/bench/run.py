@@ -21,7 +21,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What was measured.
+    """Measurements of all jobs.
 
     Args:
         comparisons: One a job.
@@ -29,7 +29,7 @@ class BenchReport:
         build_s: Seconds to compile every native operation into an empty cache.
         peak_mib_view512: Peak resident memory of a 512 px view above the loaded program.
         peak_mib_view512_reference: The same by the reference.
-        threads: Of torch.
+        threads: Number of torch's threads.
     """
 
     comparisons: list[Comparison]

@@ -18,10 +18,10 @@ class Job:
     """Something to measure.
 
     Args:
-        name: Of the JSON keys, as ``<name>_ratio``.
+        name: Name in the JSON keys, as in ``<name>_ratio``.
         label: For people.
         run: The work, the same under any backend.
-        rounds: How often each side is timed.
+        rounds: Number of times that each side is timed.
     """
 
     name: str
@@ -32,10 +32,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured of a job.
+    """Measurements of a job.
 
     Args:
-        job_name: As in :class:`Job`.
+        job_name: Name of the :class:`Job`.
         label: For people.
         reference_s: Median seconds of the reference.
         native_s: Median seconds of the native backend.
@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How many times the reference's speed."""
+        """Speed, relative to the reference's."""
         return self.reference_s / self.native_s
 
     @property

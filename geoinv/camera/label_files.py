@@ -36,7 +36,7 @@ def pose_from_label(label: Label, name: str) -> CameraPose:
 
     Args:
         label: [25].
-        name: Of the file, for messages.
+        name: Name of the file, for messages.
 
     Raises:
         UsageError: Not 25 finite numbers, no rotation, other intrinsics than geoinv renders with, or a camera that

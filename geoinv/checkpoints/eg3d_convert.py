@@ -33,7 +33,7 @@ _FIRST_AXES = (((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), ((1.0, 0.0, 
 
 
 class Shaped(Protocol):
-    """What the mapping of names reads of a tensor."""
+    """The part of a tensor that the mapping of names reads."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -44,7 +44,7 @@ AnyTensor = TypeVar("AnyTensor", bound=Shaped)
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion made."""
+    """Result of a conversion."""
 
     path: Path
     config: GeneratorConfig
@@ -100,7 +100,7 @@ def our_tensors(theirs: Mapping[str, AnyTensor], expected: Mapping[str, tuple[in
     """EG3D's tensors by our names, in alphabetical order, every key accounted for.
 
     Args:
-        theirs: By EG3D's names, which are ours too.
+        theirs: Tensors by EG3D's names, which are ours too.
         expected: Shapes of our generator's ``state_dict``.
 
     Raises:

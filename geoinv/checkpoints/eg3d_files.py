@@ -1,4 +1,4 @@
-"""What a file of an EG3D network holds, as plain data: arguments, tensors by name, and the planes' axes.
+"""Contents of a file of an EG3D network, as plain data: arguments, tensors by name, and the planes' axes.
 
 Two layouts: pickles of NVlabs' ``torch_utils.persistence`` (``G``, ``D``, ``G_ema`` with their modules' source, of
 which only ``G_ema`` is taken, without source), and the ``G_ema`` or ``state_dict`` with ``init_kwargs`` that users of

@@ -83,7 +83,7 @@ def _hash_file(path: Path) -> Path:
 
 
 def _validator_file(part: Path) -> Path:
-    """What the server called the version that a part is of."""
+    """The server's name of the version that a part belongs to."""
     return part.with_name(part.name + ".etag")
 
 

@@ -1,4 +1,4 @@
-"""Where weights lie, and their hashes.
+"""Folders of weights, and hashes of files.
 
 The shipped files lie in ``weights/`` of a checkout and in ``geoinv/_weights`` of an installed wheel; ``GEOINV_WEIGHTS``
 names another folder. Fetched ones lie in the user's cache.

@@ -49,12 +49,12 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where the file is, or would be."""
+        """Path of the file, which may be missing."""
         return (weights_dir() if self.url is None else cache_dir()) / self.file
 
     @property
     def converted(self) -> Path | None:
-        """Where the generator made of a fetched pickle is, or would be."""
+        """Path of the generator made of a fetched pickle, which may be missing."""
         is_pickle = self.url is not None and self.file.endswith(".pkl")
         return cache_dir() / f"{self.name}-generator.safetensors" if is_pickle else None
 

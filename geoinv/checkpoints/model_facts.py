@@ -1,4 +1,4 @@
-"""What is known of weights without loading them: the index's entry and a file's header."""
+"""Facts of weights without loading them: the index's entry and a file's header."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .store import model_file, read_header
 
 
 def entry_facts(entry: Entry) -> dict[str, Any]:
-    """What the index says, and whether the file is here."""
+    """Facts in the index, and whether the file is here."""
     is_here = entry.path.is_file()
     state = "here" if is_here else "missing" if entry.url is None else "not fetched"
     return {
@@ -51,7 +51,7 @@ def weights_facts(name: str) -> dict[str, Any]:
 
 
 def generator_facts(model: str) -> dict[str, Any]:
-    """What the header of a generator's file says, and which attributes can be edited."""
+    """Facts in the header of a generator's file, and the attributes that can be edited."""
     path = model_file(model, "generator")
     header = read_header(path)
     if not isinstance(header.get("config"), dict) or "kind" not in header:

@@ -52,7 +52,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Where weights came from: name or file, SHA-256 of the file, and what was written beside them."""
+    """Origin of weights: name or file, SHA-256 of the file, and what was written beside them."""
 
     name: str
     path: Path
@@ -61,7 +61,7 @@ class ModelInfo:
 
 
 def model_file(model: str, part: Part) -> Path:
-    """Where a part of a model lies, or would lie.
+    """Path of a part of a model, which may be missing.
 
     Args:
         model: A name, whose files are ``NAME-PART.safetensors`` in the folder of shipped or of fetched weights; or the
@@ -155,7 +155,7 @@ def _read_header(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """What geoinv wrote into the header of a safetensors file: an empty one for another tool's file.
+    """Entries that geoinv wrote into the header of a safetensors file; none in another tool's file.
 
     Raises:
         CheckpointError: The file is missing or damaged.
@@ -243,7 +243,7 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
 
 
 def _encoder_hint(model: str) -> str:
-    """What to do without an encoder; only generators of the synthetic heads can be given one by `train encoder`."""
+    """Hint for a missing encoder; only generators of the synthetic heads can be given one by `train encoder`."""
     hint = "`geoinv invert --method optimise` works without one"
     if model_file(model, "generator") == weights_dir() / f"mini{_GENERATOR}":
         return f"{hint}; reinstall geoinv to have the one that ships"

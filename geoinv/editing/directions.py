@@ -19,7 +19,7 @@ FORMAT = "geoinv directions 1"
 
 @dataclass(frozen=True)
 class Directions:
-    """What a generator's heads can be edited by.
+    """The named edits of a generator's heads.
 
     Args:
         vectors: Name -> [num_ws, w_dim]: adding it once to w_plus makes an edit that everybody sees.
@@ -150,7 +150,7 @@ def add_direction(path: Path, name: str, vector: Tensor, description: str, *, ge
         path: The directions' file.
         name: Name of the direction, which the file has with hyphens.
         vector: [num_ws, w_dim], the direction.
-        description: What strength +1 does, for people.
+        description: Effect of strength +1, for people.
         generator_sha256: Hash of the generator's file.
 
     Raises:

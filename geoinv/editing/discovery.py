@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AttributeLike(Protocol):
-    """What discovery reads of ``synth.sampler.Attribute``."""
+    """The part of ``synth.sampler.Attribute`` that discovery reads."""
 
     @property
     def low(self) -> Mapping[int, float]:
@@ -32,7 +32,7 @@ class AttributeLike(Protocol):
 
     @property
     def description(self) -> str:
-        """What strength +1 does, for people."""
+        """Effect of strength +1, for people."""
 
 
 @torch.no_grad()

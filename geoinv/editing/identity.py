@@ -1,4 +1,4 @@
-"""How far an edit may go before the face is another person's."""
+"""Limit of an edit by identity: the face must stay the same person's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HALVINGS = 6  # the scale is known to 1/64
 
 @dataclass(frozen=True)
 class IdentityBound:
-    """What is left of an edit that keeps the person.
+    """The part of an edit that keeps the person.
 
     Args:
         scale: Factor of all strengths, in [0, 1].

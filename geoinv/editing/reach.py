@@ -1,4 +1,4 @@
-"""How far an edit may go: not much further along its direction than the codes that the generator was trained on.
+"""Limits of edits: not much further along a direction than the codes that the generator was trained on.
 
 Measured on ``mini``: random codes reach 1.5 strengths of smile from the average head, 2.0 of age or gender, 3.8 of
 frown. At twice that a face is a caricature; at three times (smile 5, age 5) it falls apart into coloured streaks.
@@ -28,7 +28,7 @@ _LEAST = 2.0  # strengths that a direction may always be followed to: 1 of it is
 
 @dataclass(frozen=True)
 class Reach:
-    """How far heads lie from the average head along each direction, in strengths of it.
+    """Distances of heads from the average head along each direction, in strengths of it.
 
     Args:
         w_avg: [w_dim], the code of the average head.
@@ -72,7 +72,7 @@ def bounded_strengths(
         w_plus: Code of the head to be edited.
         directions: Directions of the same generator.
         strengths: Asked strength by attribute.
-        reach: From :func:`measure_reach` for the same generator and directions.
+        reach: Result of :func:`measure_reach` for the same generator and directions.
 
     Raises:
         UsageError: An unknown attribute, or a strength that is not finite.

@@ -1,4 +1,4 @@
-"""What a face shows, as one number a picture: the measures that directions of any generator are found by.
+"""Scores of what a face shows, one number a picture: directions of any generator are found by them.
 
 The expression and age networks and the landmarks that ship; each reads aligned crops.
 """
@@ -26,7 +26,7 @@ class AttributeScore:
 
     Args:
         measure: The number.
-        description: What strength +1 of its direction does, for people.
+        description: Effect of strength +1 of its direction, for people.
     """
 
     measure: Measure

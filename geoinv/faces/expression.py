@@ -1,4 +1,4 @@
-"""What a face shows: seven expressions, apparent age and gender.
+"""Estimates of what a face shows: seven expressions, apparent age and gender.
 
 Source: face_expression_model and age_gender_model of @vladmandic/face-api 1.7.15 (MIT, code and weights).
 """

@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes, where it is no picture that geoinv reads: so that the error can name it."""
+"""Kind of a file, from its first bytes, where it is no picture that geoinv reads: so that the error can name it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ IMAGE_SUFFIXES = frozenset(
     (*(".jpg", ".jpeg", ".jfif", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"),)
     + (".avif", ".jp2", ".heic", ".heif", ".hif")
 )
-"""What :func:`list_images` takes for a picture; :func:`read_photo` looks at the content instead."""
+"""Suffixes that :func:`list_images` takes for pictures; :func:`read_photo` looks at the content instead."""
 
 # Photo formats only: Pillow would also open EPS and PDF-like files, which start other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
@@ -55,7 +55,7 @@ class Photo:
 
     Args:
         pixels: [H, W, 3] uint8 RGB, upright.
-        warnings: What was odd about the file, each a line for the user.
+        warnings: Oddities of the file, a line for the user each.
     """
 
     pixels: NDArray[np.uint8]
@@ -86,7 +86,7 @@ def photo_from_bytes(data: bytes, name: str) -> Photo:
 
     Args:
         data: The contents of a picture file.
-        name: How errors name it.
+        name: Name of the file in errors.
 
     Raises:
         PhotoError: Empty, not a picture, damaged, too small, or too large.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
-"""What Pillow raises for damaged data, according to the format."""
+"""Exceptions that Pillow raises for damaged data, according to the format."""
 
 _DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras, scanners and film scans use of 16."""

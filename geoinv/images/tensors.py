@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 GREY = 0.5
-"""What is laid behind heads before they are compared, so that transparency costs."""
+"""Background of heads before they are compared, in [0, 1], so that transparency costs."""
 
 
 def photo_tensor(photo: NDArray[np.uint8]) -> Tensor:

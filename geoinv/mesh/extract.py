@@ -76,7 +76,7 @@ def extract_mesh(
     simplify: int | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> trimesh.Trimesh:
-    """As :func:`extract_head`, as a ``trimesh.Trimesh`` in millimetres of a life-sized head, y up."""
+    """Mesh as by :func:`extract_head`, as a ``trimesh.Trimesh`` in millimetres of a life-sized head, y up."""
     return to_trimesh(extract_head(head, resolution=resolution, simplify=simplify, on_progress=on_progress))
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from ..errors import ShapeError
 
 PEAK_PSNR_DB = 100.0
-"""What identical images are given in place of infinity, so that means stay finite (and JSON stays valid)."""
+"""PSNR of identical images in place of infinity, so that means stay finite (and JSON stays valid)."""
 
 
 def psnr_db(

@@ -128,7 +128,7 @@ def package_operations() -> list[Operation]:
 
 
 def library_of(operation: Operation) -> Path:
-    """Where the extension lies once built; its folder is named by all that decides what it holds."""
+    """Path of the extension once it is built; its folder is named by all that decides what it holds."""
     parts = [torch.__version__, platform.machine(), _processor(), *compiler_flags(portable=operation.portable)]
     parts += [path.read_text() for path in operation.files()]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

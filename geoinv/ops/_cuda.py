@@ -114,7 +114,7 @@ def call(library: ctypes.CDLL, function: str, *arguments: Tensor | int | float |
     """Call a kernel's launcher on the current stream of its tensors' device.
 
     Args:
-        library: From :func:`load_cuda`.
+        library: Result of :func:`load_cuda`.
         function: The launcher's name.
         arguments: Contiguous float32 tensors as pointers (None as null), integers as int64, floats as float.
 

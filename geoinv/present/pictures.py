@@ -48,8 +48,8 @@ def depth_picture(
     """Depth through the inferno map over white, at the side of alpha: near is bright, far is dark.
 
     Args:
-        depth: Of one view of a ``RenderOutput``.
-        alpha: Of the same; it may be larger.
+        depth: Depth of one view of a ``RenderOutput``.
+        alpha: Alpha of the same view; it may be larger.
         limits: Nearest and farthest depth; by default what the view holds. Give the same to every frame of a video.
     """
     import cv2
@@ -85,7 +85,7 @@ def change_picture(
     other: Tensor,  # [3, H, W]
     alpha: Tensor,  # [1, H, W]
 ) -> Picture:
-    """How far two renders differ, through the viridis map over white: dark is not at all, yellow is 0.25 or more."""
+    """Picture of the difference of two renders, by the viridis map over white: dark is none, yellow is 0.25 or more."""
     import cv2
 
     change = (color - other).abs().mean(dim=0).detach().float().cpu().numpy()

@@ -119,7 +119,7 @@ def _write_mp4(path: Path, name: str, first: Picture, rest: Iterator[Picture], f
 
 
 def _failure(name: str, code: int, message: str) -> OSError | GeoinvError:
-    """What made ffmpeg give up; an error of the disk is one of ours, as if this process had written the file."""
+    """The error that ended ffmpeg; an error of the disk is one of ours, as if this process had written the file."""
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO):
         if os.strerror(number).lower() in message.lower():
             return OSError(number, os.strerror(number))

@@ -37,7 +37,7 @@ def view_pictures(
 
     Args:
         view: A single view, batch size 1.
-        kinds: What to show.
+        kinds: Kinds of pictures.
         depth_limits: Depths drawn brightest and darkest; by default those of the view.
         source: The head as its photo sees it, which ``seen`` compares with.
     """

@@ -49,7 +49,7 @@ def sweep_sheet(
     Args:
         head: A single head.
         count: Number of views.
-        kinds: What to show.
+        kinds: Kinds of pictures.
         source: The head as its photo sees it, which the kind ``seen`` compares with.
         on_view: Called with the number of views done.
         zoom: Focal length over that of the photo's crop; the default shows the whole head.

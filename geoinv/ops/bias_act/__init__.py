@@ -41,10 +41,10 @@ def bias_act(
 
     Args:
         features: Maps.
-        bias: Of each channel.
-        scale: Of each channel of each sample.
-        noise: The same for all channels.
-        slope: Of the negative side, in (0, 1]; 1 is no activation.
+        bias: Bias of each channel.
+        scale: Factor of each channel of each sample.
+        noise: Noise, equal in all channels.
+        slope: Slope of the negative side, in (0, 1]; 1 is no activation.
         gain: Positive factor of the result.
         limit: Largest magnitude of the result.
 

@@ -54,8 +54,8 @@ def modulated_conv2d(
         demodulate: Whether to normalise each output channel to unit expected variance.
         up: Double the resolution by a stride-2 transposed convolution and the [1, 3, 3, 1] filter.
         noise: Added to all channels.
-        bias: Of each output channel.
-        slope: Of the negative side; 1 is no activation.
+        bias: Bias of each output channel.
+        slope: Slope of the negative side; 1 is no activation.
         gain: Positive factor of the result.
         limit: Largest magnitude of the result.
 

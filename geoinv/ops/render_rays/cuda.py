@@ -53,7 +53,7 @@ def fits(library: CDLL, channels: int, hidden: int, features: int, samples: int)
 
 
 class _Head(NamedTuple):
-    """What every launcher gets first, in its order."""
+    """The first arguments of every launcher, in their order."""
 
     planes: Tensor  # [B, 3, R, R, C]
     hidden_columns: Tensor  # [C, H]

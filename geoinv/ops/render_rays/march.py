@@ -26,7 +26,7 @@ def march_rays(
     third_plane: ThirdPlane,
     film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
-    """What rays see of given samples: o + t d is sampled, decoded, and composited by EG3D's midpoint rule.
+    """Features and alpha of rays at given samples: o + t d is sampled, decoded, and composited by EG3D's midpoint rule.
 
     Args:
         planes: Features; see :func:`geoinv.ops.sample_planes.sample_planes`.

@@ -24,14 +24,14 @@ class DecoderWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class RaySampling:
-    """How rays are cut into samples and where the planes lie.
+    """Sampling of rays, and the place of the planes.
 
     Args:
         num_samples: Samples of the first pass, midpoints of equal slices.
         num_importance: Samples of the second pass, where the first saw something; 0 for none.
         limits: Whether a ray is cut between ``near`` and ``far``, or where it meets the box.
-        near: World units.
-        far: World units.
+        near: Distance of the fixed near limit in world units.
+        far: Distance of the fixed far limit in world units.
         box_side: Side of the cube that the planes span.
         third_plane: See :func:`geoinv.ops.sample_planes.sample_planes`.
     """
@@ -47,7 +47,7 @@ class RaySampling:
 
 @dataclass(frozen=True)
 class RayOutput:
-    """What rays see.
+    """Composited samples of rays.
 
     Args:
         features: [B, N, F] colour and features, premultiplied.

@@ -17,7 +17,7 @@ from .march import march_rays
 from .reference import DecoderWeights, RayOutput, RaySampling, even_distances, render_rays_reference
 
 SKIP_TOLERANCE = 3e-4
-"""How much alpha and each feature may lack, for given samples: a third each for space whose density is bounded close to
+"""Largest error of alpha and each feature for given samples: a third each for space whose density is bounded close to
 zero, for what lies behind what a ray hit, and for colours of samples that count little. A film changes none of this:
 it is applied before the sigmoid, which keeps colours within (-0.001, 1.001)."""
 
@@ -41,10 +41,10 @@ def render_rays(
         origins: World positions where rays start.
         directions: Unit vectors.
         decoder: Weights with gains applied.
-        sampling: How rays are cut into samples.
+        sampling: Sampling of rays.
         exact: Whether to skip nothing; otherwise alpha and features lack at most ``SKIP_TOLERANCE`` where no gradient
             is asked for. (The samples of the second pass move by what the weights of the first lack.)
-        film: As in :func:`march_rays`.
+        film: Modulation of colours, as in :func:`march_rays`.
 
     Returns:
         What rays see; without gradient, native code keeps no weights.
@@ -139,7 +139,7 @@ def _render_with_gradient(
 
 @dataclass(frozen=True)
 class _Limits:
-    """What may be skipped.
+    """Limits of what may be skipped.
 
     Args:
         empty_raw: Raw density; an interval whose mean is surely below it is left out.

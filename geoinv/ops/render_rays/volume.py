@@ -16,7 +16,7 @@ def density_of(raw: Tensor) -> Tensor:
 
 
 def box_limits(origins: Tensor, directions: Tensor, *, box_side: float) -> tuple[Tensor, Tensor]:
-    """Where rays [..., 3] enter and leave the cube about the origin, each [..., 1]; equal where they miss it."""
+    """Distances [..., 1] at which rays [..., 3] enter and leave the cube about the origin; equal where they miss it."""
     half = 0.5 * box_side
     safe = torch.where(directions.abs() < 1e-9, torch.full_like(directions, 1e-9), directions)
     first, second = (-half - origins) / safe, (half - origins) / safe
@@ -58,10 +58,10 @@ def composite(weights: Tensor, colors: Tensor, distances: Tensor) -> tuple[Tenso
     is the last sample.
     """
     # sum_i w_i (c_i + c_{i+1}) / 2 regrouped by sample: no [..., S, F] average is made
-    share = torch.zeros_like(distances)
-    share[..., :-1] += 0.5 * weights
-    share[..., 1:] += 0.5 * weights
-    color = (share[..., None, :] @ colors).squeeze(-2)
+    by_sample = torch.zeros_like(distances)
+    by_sample[..., :-1] += 0.5 * weights
+    by_sample[..., 1:] += 0.5 * weights
+    color = (by_sample[..., None, :] @ colors).squeeze(-2)
     alpha = weights.sum(dim=-1)
     middle = 0.5 * (distances[..., 1:] + distances[..., :-1])
     distance = (weights * middle).sum(dim=-1) / alpha.clamp_min(1e-6)
@@ -96,5 +96,5 @@ def importance_distances(distances: Tensor, weights: Tensor, count: int) -> Tens
     upper = torch.searchsorted(cdf, quantiles.contiguous(), right=True).clamp(1, cdf.shape[-1] - 1)
     low_cdf, high_cdf = cdf.gather(-1, upper - 1), cdf.gather(-1, upper)
     low, high = edges.gather(-1, upper - 1), edges.gather(-1, upper)
-    share = (quantiles - low_cdf) / (high_cdf - low_cdf).clamp_min(1e-5)
-    return low + share.clamp(0.0, 1.0) * (high - low)
+    fraction = (quantiles - low_cdf) / (high_cdf - low_cdf).clamp_min(1e-5)
+    return low + fraction.clamp(0.0, 1.0) * (high - low)

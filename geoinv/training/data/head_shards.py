@@ -85,7 +85,7 @@ class HeadShards:
         self.resolution, self.num_views, self.z_dim = first.rgba.shape[2], first.rgba.shape[1], first.z.shape[1]
 
     def _dataset(self) -> dict[str, Any]:
-        """What ``dataset.json`` says; nothing where there is none."""
+        """Contents of ``dataset.json``; empty where there is none."""
         return json.loads(self._about.read_text(encoding="utf-8")) if self._about.is_file() else {}
 
     def check_enough(self, heads: int) -> None:

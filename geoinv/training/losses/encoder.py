@@ -72,7 +72,7 @@ def encoder_losses(
     """Losses of the encoder on heads that are known.
 
     Args:
-        encoder: What learns.
+        encoder: The network that learns.
         generator: Frozen generator of the codes.
         batch: Photos, and what is known of them.
         space: Spread of the generator's codes.
@@ -153,7 +153,7 @@ def portrait_losses(
     looking past it.
 
     Args:
-        encoder: What learns.
+        encoder: The network that learns.
         generator: Frozen generator of the codes.
         batch: The photos.
         space: Spread of the generator's codes.

@@ -78,8 +78,8 @@ def twin_loss(output: RayOutput, batch: RayBatch, pairs: int) -> Tensor:
     What a person's twins have in common cancels out, so the few rays that an expression changes are all that is left.
 
     Args:
-        output: What the rays show.
-        batch: What they should show.
+        output: Composited features and alpha of the rays.
+        batch: Truth of the same rays.
         pairs: Number of pairs: heads 0 and 1, 2 and 3, ... of the batch.
     """
     first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
@@ -91,8 +91,8 @@ def ray_losses(output: RayOutput, batch: RayBatch, distances: Tensor) -> dict[st
     """Compare rays with the truth.
 
     Args:
-        output: What the rays show.
-        batch: What they should show.
+        output: Composited features and alpha of the rays.
+        batch: Truth of the same rays.
         distances: Samples [B, N, S] that ``output`` was composited from.
 
     Returns:

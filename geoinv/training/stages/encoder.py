@@ -193,7 +193,7 @@ def validate(
     """Metrics on held-out heads, and a sheet of photos above results.
 
     Args:
-        encoder: What is measured.
+        encoder: The network that is measured.
         generator: Generator of the codes.
         heads: The held-out heads.
         sheet: File of the sheet.

@@ -193,7 +193,7 @@ def validate(generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count
     """Metrics on held-out heads, and a sheet of truths above results.
 
     Args:
-        generator: What is measured, given the true z.
+        generator: The network that is measured, given the true z.
         heads: The held-out heads; where they are twins, expressions are measured, too.
         sheet: File of the sheet.
         count: Most heads to measure on, two views of each.

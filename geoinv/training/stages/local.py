@@ -256,7 +256,7 @@ def validate(
     """Metrics on held-out heads, and a sheet of truths above results with details.
 
     Args:
-        branch: What is measured.
+        branch: The network that is measured.
         encoder: The encoder that makes the heads of the photos.
         generator: Their generator.
         heads: The held-out heads.
