@@ -6,7 +6,7 @@ The commands of ``geoinv`` are thin callers of this class.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from .inversion.methods import GivenPhoto
 from .loaded_models import Landmarks, LoadedModels
 from .made_once import made_once
 from .models.render_output import RenderOutput
+from .progress import OnCount, OnFraction
 
 if TYPE_CHECKING:
     import trimesh
@@ -332,7 +333,7 @@ class Session(LoadedModels):
         *,
         resolution: int = 192,
         simplify: int | None = None,
-        on_progress: Callable[[float], None] | None = None,
+        on_progress: OnFraction | None = None,
     ) -> trimesh.Trimesh:
         """The head as one closed, coloured mesh in millimetres, y up.
 
@@ -376,7 +377,7 @@ class Session(LoadedModels):
         path: str | os.PathLike[str],
         *,
         frames: int = 48,
-        on_frame: Callable[[int], None] | None = None,
+        on_frame: OnCount | None = None,
         zoom: float = WHOLE_HEAD_ZOOM,
     ) -> None:
         """Write a video of the turning head, .mp4 or .gif; ``on_frame`` is called with the number of frames done.
@@ -397,7 +398,7 @@ class Session(LoadedModels):
         strengths: Mapping[str, float],
         count: int = 5,
         *,
-        on_view: Callable[[int], None] | None = None,
+        on_view: OnCount | None = None,
         zoom: float = 1.0,
     ) -> Picture:
         """An edit from the front at ``count`` factors of its strengths, from -1 to 1, side by side, uint8 [H, W, 3].

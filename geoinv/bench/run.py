@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,11 @@ import torch
 from ..checkpoints.store import load_generator
 from ..models.generator import TriPlaneGenerator
 from ..ops._build import use_backend
+from ..progress import Say
 from .fresh import build_seconds, peak_mib
 from .inverting import invert_job
 from .jobs import VIEWS, eight_views, large_config, picture_jobs, training_jobs
 from .timing import Comparison, Job, compare, matrix_product_gflops, seconds_of
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -54,48 +53,48 @@ class BenchReport:
         return {name: float(f"{value:.4g}") for name, value in figures.items()}
 
 
-def run_bench(tell: Tell) -> BenchReport:
+def run_bench(say: Say) -> BenchReport:
     """Measure everything; some minutes on two cores.
 
     Args:
-        tell: Called with what is measured next.
+        say: Called with what is measured next.
 
     Raises:
         NativeBuildError: The native operations cannot be built here.
         CheckpointError: The weights of ``mini`` are missing.
     """
-    tell("compiling into an empty cache")
+    say("compiling into an empty cache")
     build_s = build_seconds()
-    tell("memory of a view")
+    say("memory of a view")
     peaks = {backend: peak_mib(backend) for backend in ("native", "reference")}
     rate = matrix_product_gflops()
     return BenchReport(
-        list(_comparisons(tell)), rate, build_s, peaks["native"], peaks["reference"], torch.get_num_threads()
+        list(_comparisons(say)), rate, build_s, peaks["native"], peaks["reference"], torch.get_num_threads()
     )
 
 
-def _comparisons(tell: Tell) -> Iterator[Comparison]:
+def _comparisons(say: Say) -> Iterator[Comparison]:
     torch.manual_seed(0)
     large = TriPlaneGenerator(large_config()).eval().requires_grad_(False)
     names = {"render": "render_dense", "backbone": "backbone", "superres": "superres", "view": "view512"}
-    yield from _with_eight_views(large, names, "views8", tell, dense=True, rounds=3)
+    yield from _with_eight_views(large, names, "views8", say, dense=True, rounds=3)
     mini, _ = load_generator("mini")
     names = {"render": "render_mini", "backbone": "mini_backbone", "superres": "mini_superres", "view": "mini_view"}
-    yield from _with_eight_views(mini, names, "mini_views8", tell, dense=False, rounds=5)
-    yield _compare(invert_job(rounds=3), tell)
+    yield from _with_eight_views(mini, names, "mini_views8", say, dense=False, rounds=5)
+    yield _compare(invert_job(rounds=3), say)
     for job in training_jobs(mini, rounds=3):
-        yield _compare(job, tell)
+        yield _compare(job, say)
 
 
 def _with_eight_views(
-    generator: TriPlaneGenerator, names: dict[str, str], name: str, tell: Tell, *, dense: bool, rounds: int
+    generator: TriPlaneGenerator, names: dict[str, str], name: str, say: Say, *, dense: bool, rounds: int
 ) -> Iterator[Comparison]:
     """The pictures of one generator, and eight views of a head against eight separate reference views."""
     for job in picture_jobs(generator, names, dense=dense, rounds=rounds):
-        view = _compare(job, tell)
+        view = _compare(job, say)
         yield view
     label = f"{generator.config.name}: {VIEWS} views of a head"
-    tell(label)
+    say(label)
     run = eight_views(generator)
     with use_backend("native"):
         native_s = statistics.median(seconds_of(run) for _ in range(rounds))
@@ -103,6 +102,6 @@ def _with_eight_views(
     yield Comparison(name, label, VIEWS * view.reference_s, native_s, VIEWS * view.gflop)
 
 
-def _compare(job: Job, tell: Tell) -> Comparison:
-    tell(job.label)
+def _compare(job: Job, say: Say) -> Comparison:
+    say(job.label)
     return compare(job)

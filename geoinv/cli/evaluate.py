@@ -128,7 +128,7 @@ def _heads(session: Session, limit: int | None, method: str) -> Metrics:
             held_out,
             branch=session.local_branch if method == DEFAULT else None,
             limit=limit,
-            on_head=lambda done, _: update(done),
+            on_head=update,
         )
 
 
@@ -140,7 +140,7 @@ def _photo_metrics(session: Session, photos: list[Path], method: str) -> Metrics
             session,
             photos,
             method=method,
-            on_photo=lambda done, _: update(done),
+            on_photo=update,
             on_skip=_warn_of_skipped,
         )
 
@@ -153,14 +153,12 @@ def _compared(
     if photos is not None:
         with console.progress("measuring", len(photos)) as update:
             return evaluate_refined_photos(
-                session, photos, method, refinement, on_photo=lambda done, _: update(done), on_skip=_warn_of_skipped
+                session, photos, method, refinement, on_photo=update, on_skip=_warn_of_skipped
             )
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with console.progress("measuring", total) as update:
-        return evaluate_refined_heads(
-            session, method, refinement, held_out, limit=limit, on_head=lambda done, _: update(done)
-        )
+        return evaluate_refined_heads(session, method, refinement, held_out, limit=limit, on_head=update)
 
 
 def _print_compared(columns: dict[str, Metrics], record: dict[str, Any], session: Session, run: Command) -> None:
@@ -184,9 +182,7 @@ def _print_ablation(session: Session, limit: int | None, no_geometry: Path | Non
     held_out = load_held_out()
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with console.progress("measuring", total) as update:
-        metrics = evaluate_variants(
-            candidates.variants, held_out, device=session.device, limit=limit, on_head=lambda done, _: update(done)
-        )
+        metrics = evaluate_variants(candidates.variants, held_out, device=session.device, limit=limit, on_head=update)
     if run.as_json:
         rows = [{"variant": name, **rounded(values)} for name, values in metrics.items()]
         left_out = [{"variant": name, "reason": reason} for name, reason in candidates.left_out.items()]

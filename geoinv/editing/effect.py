@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from ..camera import CameraPose
 from ..heads import PlainHead
+from ..progress import OnCount
 from .directions import Directions
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def visible_directions(
     directions: Directions,
     *,
     seed: int = 0,
-    on_direction: Callable[[int], None] | None = None,
+    on_direction: OnCount | None = None,
 ) -> Directions:
     """The directions whose strength 1 changes some region as large as an eye by at least :data:`VISIBLE`.
 

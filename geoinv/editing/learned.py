@@ -16,6 +16,7 @@ from ..errors import PhotoError, UsageError
 from ..faces.identity import identity_distance
 from ..heads import PlainHead
 from ..models.latent_space import measure_latent_space, random_codes
+from ..progress import OnCount
 from .hyperplane import fit_hyperplane
 from .scores import AttributeScore
 
@@ -56,7 +57,7 @@ def learn_from_samples(
     *,
     samples: int,
     seed: int = 0,
-    on_head: Callable[[int], None] | None = None,
+    on_head: OnCount | None = None,
 ) -> LearnedDirection:
     """Score random heads seen from the front and part high from low.
 
@@ -81,7 +82,7 @@ def learn_from_labels(
     session: Session,
     labels: Sequence[tuple[Path, float]],
     *,
-    on_photo: Callable[[int], None] | None = None,
+    on_photo: OnCount | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> LearnedDirection:
     """Invert labelled pictures by the encoder and part the codes by their labels.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import MissingDetailsError
+from ..progress import OnCount
 from .heads import inversion_metrics, measure_inversion, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Means, Metrics
@@ -90,7 +91,7 @@ def evaluate_variants(
     *,
     device: torch.device | str = "cpu",
     limit: int | None = None,
-    on_head: Callable[[int, int], None] | None = None,
+    on_head: OnCount | None = None,
 ) -> dict[str, Metrics]:
     """Metrics by name of the variant, all measured on the same photos.
 
@@ -99,7 +100,7 @@ def evaluate_variants(
         held_out: The shipped heads by default.
         device: Device of the variants' networks.
         limit: Number of heads to measure, from the first; all by default.
-        on_head: Function that is called with the number of heads done and the number of all heads.
+        on_head: Function that is called with the number of heads done.
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
@@ -111,7 +112,7 @@ def evaluate_variants(
             for variant in variants:
                 measure_inversion(means[variant.name], variant.invert, head, photo, truths)
             if on_head is not None:
-                on_head(index + 1, count)
+                on_head(index + 1)
     return {name: inversion_metrics(own, count) for name, own in means.items()}
 
 

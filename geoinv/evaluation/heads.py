@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,6 +33,7 @@ from ..metrics.geometry import (
     units_to_mm,
 )
 from ..metrics.image import psnr_db, ssim
+from ..progress import OnCount
 from .held_out import HeldOutHead, HeldOutHeads, load_held_out
 from .means import Means, Metrics
 from .variants import Invert, encoded_by
@@ -62,7 +62,7 @@ def evaluate_heads(
     *,
     branch: LocalBranch | None = None,
     limit: int | None = None,
-    on_head: Callable[[int, int], None] | None = None,
+    on_head: OnCount | None = None,
 ) -> Metrics:
     """All metrics; None where there is nothing to measure (no encoder, or a z of another length).
 
@@ -72,7 +72,7 @@ def evaluate_heads(
         held_out: The shipped heads by default.
         branch: Local branch, to measure heads with their photo's details; None to measure them without.
         limit: Number of heads to measure, from the first; all by default.
-        on_head: Function that is called with the number of heads done and the number of all heads.
+        on_head: Function that is called with the number of heads done.
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
@@ -87,7 +87,7 @@ def evaluate_heads(
             if held_out.latents.shape[1] == generator.config.z_dim:
                 _measure_generator(means, generator, head, device)
             if on_head is not None:
-                on_head(index + 1, count)
+                on_head(index + 1)
     return {**inversion_metrics(means, count), **_generator_metrics(means)}
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from ..conventions import FACE_ORBIT
 from ..errors import CheckpointError, UsageError
 from ..files import atomic_path
 from ..images.tensors import GREY
+from ..progress import OnCount
 from .picture_codes import decode_grey, decode_rgb, encode_jpeg, encode_png
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ YAWS_DEG = (0, -30, 30, -15, 15, -45, 45)
 """Yaw of each view's camera relative to that of the input view; format 1 ends after the third view."""
 
 SIDE = 256
+"""Side in pixels of the pictures that metrics are measured on, of held-out heads and of photos."""
 GEOMETRY_SIDE = 128
 MAX_INPUT_YAW_RAD = math.radians(25.0)
 
@@ -188,7 +189,7 @@ def build_held_out(
     seed: int = HELD_OUT_SEED,
     assets: Path | None = None,
     *,
-    on_head: Callable[[int], None] | None = None,
+    on_head: OnCount | None = None,
 ) -> HeldOutHeads:
     """Draw, render and write held-out heads; needs the assets of ``geoinv.synth``.
 

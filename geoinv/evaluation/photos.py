@@ -24,6 +24,8 @@ from ..images import list_images, read_image
 from ..images.tensors import at_side, photo_tensor
 from ..metrics.image import psnr_db, ssim
 from ..notices import notify
+from ..progress import OnCount
+from .held_out import SIDE
 from .means import Means, Metrics
 
 if TYPE_CHECKING:
@@ -39,7 +41,6 @@ SMILE_GAIN = 0.3
 NEUTRAL = 0.5
 """Gains of a smile edit are measured on photos up to this P(happy): whoever laughs already has little to gain."""
 
-_SIDE = 256
 _NAMES = (
     *("input_psnr_db", "ssim_input", "identity_input", "identity_novel"),
     *("smile_gain", "smile_gain_share", "identity_smile"),
@@ -51,7 +52,7 @@ def evaluate_photos(
     photos: Path | Sequence[Path],
     *,
     method: str | None = None,
-    on_photo: Callable[[int, int], None] | None = None,
+    on_photo: OnCount | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> Metrics:
     """Metrics over a folder of photos, each inverted anew.
@@ -60,7 +61,7 @@ def evaluate_photos(
         session: The models to measure.
         photos: Folder of photos, or paths of photos.
         method: Method of inversion, as in :meth:`geoinv.Session.invert`.
-        on_photo: Function that is called with the number of photos done and the number of all photos.
+        on_photo: Function that is called with the number of photos done.
         on_skip: Function that is called with each photo that cannot be used, and why.
 
     Returns:
@@ -85,7 +86,7 @@ def evaluate_photos(
             if on_skip is not None:
                 on_skip(path, error)
         if on_photo is not None:
-            on_photo(index + 1, len(paths))
+            on_photo(index + 1)
     if skipped == len(paths):
         raise PhotoError(f"none of the {len(paths)} photos could be used", "each needs a face that can be found")
     neutral = len(means.values.get("smile_gain", [])) if has_smile else None
@@ -97,8 +98,8 @@ def evaluate_photos(
 def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool, method: str | None) -> None:
     made = session.inverted(face, method=method)
     inversion = made.inversion
-    small_photo, image = at_side(photo_tensor(face.image), _SIDE), _picture(made.views.shown)
-    mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), _SIDE) > 0.5
+    small_photo, image = at_side(photo_tensor(face.image), SIDE), _picture(made.views.shown)
+    mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), SIDE) > 0.5
     means.add("input_psnr_db", psnr_db(image, small_photo, mask))
     means.add("ssim_input", ssim(image, small_photo, mask))
     descriptor, shown = identity_descriptor(small_photo), identity_descriptor(image)
@@ -135,7 +136,7 @@ def _side_cameras(inversion: Inversion, orbit: Orbit) -> Camera:
 
 def _picture(render: RenderOutput) -> Tensor:
     """[B, 3, 256, 256] in [0, 1] over mid-grey."""
-    return at_side(render.cpu().over_grey(), _SIDE)
+    return at_side(render.cpu().over_grey(), SIDE)
 
 
 def face_hull(face: AlignedFace) -> NDArray[np.uint8]:

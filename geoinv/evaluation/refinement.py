@@ -24,15 +24,13 @@ from ..inversion.optimise.photo_target import PhotoTarget
 from ..inversion.optimise.refine import HeadEstimate, Refinement, refine_head
 from ..inversion.reconstruct import reconstruct
 from ..notices import notify
+from ..progress import OnCount
 from .heads import head_metrics, measure_head, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Means, Metrics
 
 if TYPE_CHECKING:
     from ..session import Session
-
-OnDone = Callable[[int, int], None]
-"""Called with the number of heads or photos that are done, and the number of all."""
 
 
 def evaluate_refined_heads(
@@ -42,7 +40,7 @@ def evaluate_refined_heads(
     held_out: HeldOutHeads | None = None,
     *,
     limit: int | None = None,
-    on_head: OnDone | None = None,
+    on_head: OnCount | None = None,
 ) -> dict[str, Metrics]:
     """Metrics by name of the way they were made: the start's and the method's.
 
@@ -52,7 +50,7 @@ def evaluate_refined_heads(
         settings: Budget and loss weights.
         held_out: The shipped heads by default.
         limit: Number of heads to measure, from the first; all by default.
-        on_head: Function that is called with the number of heads done and the number of all heads.
+        on_head: Function that is called with the number of heads done.
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
@@ -72,7 +70,7 @@ def evaluate_refined_heads(
             measure_head(before, start.head(generator), start.pose, head, truths)
             measure_head(after, best.head(generator), best.pose, head, truths)
         if on_head is not None:
-            on_head(index + 1, count)
+            on_head(index + 1)
     return {name: head_metrics(before, count), method: head_metrics(after, count)}
 
 
@@ -104,7 +102,7 @@ def evaluate_refined_photos(
     method: str,
     settings: Refinement,
     *,
-    on_photo: OnDone | None = None,
+    on_photo: OnCount | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> dict[str, Metrics]:
     """Metrics by name of the way they were made: the start's and the method's, whose column has the median gains too.
@@ -114,7 +112,7 @@ def evaluate_refined_photos(
         photos: Paths of photos; each is inverted anew.
         method: ``optimise`` or ``pti``.
         settings: Budget and loss weights.
-        on_photo: Function that is called with the number of photos done and the number of all photos.
+        on_photo: Function that is called with the number of photos done.
         on_skip: Function that is called with each photo that cannot be used, and why.
 
     Raises:
@@ -133,7 +131,7 @@ def evaluate_refined_photos(
             if on_skip is not None:
                 on_skip(path, error)
         if on_photo is not None:
-            on_photo(index + 1, len(photos))
+            on_photo(index + 1)
     if not measured:
         raise PhotoError(f"none of the {len(photos)} photos could be used", "each needs a face that can be found")
     start = next(name for name in measured[0] if name.endswith("_face_psnr_db")).removesuffix("_face_psnr_db")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..conventions import BOX_SIDE
 from ..errors import GeoinvError
+from ..progress import OnFraction
 
 if TYPE_CHECKING:
     from ..heads import Head
@@ -27,7 +27,7 @@ def density_grid(
     *,
     level: float,
     box_side: float = BOX_SIDE,
-    on_progress: Callable[[float], None] | None = None,
+    on_progress: OnFraction | None = None,
 ) -> NDArray[np.float32]:
     """Density [n, n, n] (x, y, z) at the corners of a grid over the box, n = resolution + 1 rounded up to whole cells.
 
@@ -84,9 +84,7 @@ def solid_head(density: NDArray[np.float32], level: float) -> NDArray[np.float32
     return np.where(filled & (result <= level), np.float32(2.0 * level), result)
 
 
-def _sample(
-    head: Head, positions: NDArray[np.float32], on_progress: Callable[[float], None] | None
-) -> NDArray[np.float32]:
+def _sample(head: Head, positions: NDArray[np.float32], on_progress: OnFraction | None) -> NDArray[np.float32]:
     """Density at [N, 3] positions, in chunks."""
     values = np.empty(len(positions), dtype=np.float32)
     with torch.no_grad():

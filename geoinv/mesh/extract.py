@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..conventions import BOX_SIDE, MM_PER_UNIT
 from ..errors import UsageError
+from ..progress import OnFraction
 from .density import density_grid, solid_head, within_bust
 from .export import to_trimesh
 from .head_mesh import HeadMesh, is_watertight, largest_component, vertex_normals
@@ -35,7 +35,7 @@ def extract_head(
     *,
     resolution: int = DEFAULT_RESOLUTION,
     simplify: int | None = None,
-    on_progress: Callable[[float], None] | None = None,
+    on_progress: OnFraction | None = None,
 ) -> HeadMesh:
     """The head as one watertight, coloured mesh.
 
@@ -74,7 +74,7 @@ def extract_mesh(
     *,
     resolution: int = DEFAULT_RESOLUTION,
     simplify: int | None = None,
-    on_progress: Callable[[float], None] | None = None,
+    on_progress: OnFraction | None = None,
 ) -> trimesh.Trimesh:
     """Mesh as by :func:`extract_head`, as a ``trimesh.Trimesh`` in millimetres of a life-sized head, y up."""
     return to_trimesh(extract_head(head, resolution=resolution, simplify=simplify, on_progress=on_progress))

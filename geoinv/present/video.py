@@ -7,7 +7,7 @@ import os
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import GeoinvError, MissingDependencyError, UsageError
 from ..files import atomic_path
 from ..notices import notify
+from ..progress import OnCount
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +33,7 @@ def write_video(
     frames: Iterable[Picture],  # each [H, W, 3], all of one size
     *,
     fps: int = 24,
-    on_frame: Callable[[int], None] | None = None,
+    on_frame: OnCount | None = None,
 ) -> None:
     """Write frames to ``path``, whole or not at all; the suffix picks the format.
 
@@ -76,7 +77,7 @@ def check_video_suffix(path: Path) -> None:
         raise UsageError(f"cannot write a video to {path}", f"give a path ending in {' or '.join(VIDEO_SUFFIXES)}")
 
 
-def _counted(frames: Iterator[Picture], on_frame: Callable[[int], None] | None) -> Iterator[Picture]:
+def _counted(frames: Iterator[Picture], on_frame: OnCount | None) -> Iterator[Picture]:
     for count, frame in enumerate(frames, start=1):
         yield frame
         if on_frame is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import torch
 from ..camera import Camera
 from ..camera.orbits import WHOLE_HEAD_ZOOM, sweep, turntable
 from ..heads import Head, each_view
+from ..progress import OnCount
 from .pictures import Picture
 from .sheets import row, stack
 from .video import write_video
@@ -19,19 +20,16 @@ from .view_pictures import Kind, shared_depth_range, view_pictures, view_sheet
 if TYPE_CHECKING:
     from ..models.render_output import RenderOutput
 
-OnView = Callable[[int], None]
-"""Called with the number of views done so far."""
-
 
 def sweep_views(
-    head: Head, count: int, on_view: OnView | None = None, *, zoom: float = WHOLE_HEAD_ZOOM
+    head: Head, count: int, on_view: OnCount | None = None, *, zoom: float = WHOLE_HEAD_ZOOM
 ) -> tuple[list[RenderOutput], list[str]]:
     """``count`` views from side to side, and their yaws as labels; a zoom of 1 shows what the photo's crop shows."""
     poses = sweep(count)
     views = []
     for view in each_view(head, poses.camera(head.orbit).zoomed(zoom)):
         views.append(view)
-        _tell(on_view, len(views))
+        _count(on_view, len(views))
     return views, [f"{yaw:+.0f} deg" for yaw in torch.rad2deg(poses.yaw_rad).tolist()]
 
 
@@ -41,7 +39,7 @@ def sweep_sheet(
     kinds: Sequence[Kind] = ("color",),
     *,
     source: RenderOutput | None = None,
-    on_view: OnView | None = None,
+    on_view: OnCount | None = None,
     zoom: float = WHOLE_HEAD_ZOOM,
 ) -> Picture:
     """One sheet of ``count`` views from side to side, a row for each kind.
@@ -84,7 +82,7 @@ def turning(
 
 
 def write_turntable(
-    head: Head, path: Path, *, frames: int = 48, on_frame: OnView | None = None, zoom: float = WHOLE_HEAD_ZOOM
+    head: Head, path: Path, *, frames: int = 48, on_frame: OnCount | None = None, zoom: float = WHOLE_HEAD_ZOOM
 ) -> None:
     """Write a video of the turning head; frames are written as they are rendered.
 
@@ -103,7 +101,7 @@ def write_turntable(
 
 
 def head_rows(
-    heads: Iterable[tuple[str, Head]], count: int, on_view: OnView | None = None, *, zoom: float = WHOLE_HEAD_ZOOM
+    heads: Iterable[tuple[str, Head]], count: int, on_view: OnCount | None = None, *, zoom: float = WHOLE_HEAD_ZOOM
 ) -> Picture:
     """A row of ``count`` views from side to side for each head, its name under each picture."""
     rows = []
@@ -114,17 +112,17 @@ def head_rows(
     return stack(rows)
 
 
-def front_row(heads: Iterable[tuple[str, Head]], on_view: OnView | None = None, *, zoom: float = 1.0) -> Picture:
+def front_row(heads: Iterable[tuple[str, Head]], on_view: OnCount | None = None, *, zoom: float = 1.0) -> Picture:
     """Heads from the front side by side, each with its name beneath; by default in the frame of the photo's crop."""
     pictures, labels = [], []
     for name, head in heads:
         (view,) = each_view(head, sweep(1).camera(head.orbit).zoomed(zoom))
         pictures.append(view_pictures(view)[0])
         labels.append(name)
-        _tell(on_view, len(pictures))
+        _count(on_view, len(pictures))
     return row(pictures, labels=labels)
 
 
-def _tell(on_view: OnView | None, count: int) -> None:
+def _count(on_view: OnCount | None, count: int) -> None:
     if on_view is not None:
         on_view(count)

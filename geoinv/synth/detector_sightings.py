@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from ..align.mediapipe import MediaPipeBackend
 from ..camera.pose import CameraPose
 from ..conventions import FACE_ORBIT
+from ..progress import OnCount
 from .assets import FloatArray, IntArray
 from .dataset import draw_latent
 from .geometry import Surface
@@ -45,7 +45,7 @@ class Sightings:
 
 
 def observe(
-    renderer: HeadRenderer, mesh: ModelMesh, heads: int, seed: int, on_head: Callable[[int], None] | None = None
+    renderer: HeadRenderer, mesh: ModelMesh, heads: int, seed: int, on_head: OnCount | None = None
 ) -> Sightings:
     """Run the detector on ``heads`` random heads of the sampler, each at all yaws.
 

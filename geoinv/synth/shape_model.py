@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from ..conventions import FOCAL, RADIUS
+from ..progress import OnCount
 from ..shape import HeadModel, save_head_model
 from .assets import find_assets, find_base_data
 from .detector_map import detector_habits, place_points, placement_errors
@@ -37,7 +37,7 @@ def make_head_model(
     heads: int = 20_000,
     watched_heads: int = WATCHED_HEADS,
     seed: int = 0,
-    on_head: Callable[[int], None] | None = None,
+    on_head: OnCount | None = None,
 ) -> dict[str, Any]:
     """Make the head model and write it, in some minutes.
 

@@ -47,8 +47,8 @@ def test_details_are_measured_as_they_are_seen() -> None:
         Variant("E0", encoded_by(KnowingEncoder(), GENERATOR)),
     ]
     seen: list[tuple[int, int]] = []
-    figures = evaluate_variants(variants, ellipsoid_heads(3), limit=2, on_head=lambda *done: seen.append(done))
-    assert list(figures) == ["dim", "lit", "E0"] and seen == [(1, 2), (2, 2)]
+    figures = evaluate_variants(variants, ellipsoid_heads(3), limit=2, on_head=seen.append)
+    assert list(figures) == ["dim", "lit", "E0"] and seen == [1, 2]
     dim, lit, e0 = figures.values()
     for name in ("input_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45"):
         assert lit[name] > dim[name] + 10.0 and lit[name] == e0[name]

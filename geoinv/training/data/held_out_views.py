@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...camera import pixel_centres, rays_through
 from ...images import write_image
+from ...images.tensors import GREY
 from ...metrics.image import psnr_db
 from ...models.generator import TriPlaneGenerator
 from ...present.sheets import row, stack
@@ -27,7 +28,7 @@ def true_view(rgba: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
     """
     straight = torch.from_numpy(np.array(rgba[::2, ::2])).float() / 255.0
     alpha = straight[..., 3:]
-    return straight[..., :3] * alpha + 0.5 * (1.0 - alpha), alpha[..., 0] > 0.5
+    return straight[..., :3] * alpha + GREY * (1.0 - alpha), alpha[..., 0] > 0.5
 
 
 def rendered_view(generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor, resolution: int) -> Tensor:
@@ -55,7 +56,7 @@ def view_and_depth(
     grid = pixel_centres(resolution, planes.device).reshape(resolution, resolution, 2)[::2, ::2]
     origins, directions = rays_through(cam2world[None], grid.reshape(-1, 2), focal=generator.config.orbit.focal)
     output = generator.render_rays(planes, origins, directions)
-    color = output.features[0, :, :3] + 0.5 * (1.0 - output.alpha[0, :, None])
+    color = output.features[0, :, :3] + GREY * (1.0 - output.alpha[0, :, None])
     cosine = directions[0] @ cam2world[:3, 2]
     depth = torch.where(output.alpha[0] > 0.5, output.distance[0] * cosine, torch.nan)
     return color.clamp(0.0, 1.0).reshape(*grid.shape[:2], 3).cpu(), depth.reshape(grid.shape[:2]).cpu()

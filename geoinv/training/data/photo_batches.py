@@ -12,13 +12,13 @@ from torch import Tensor
 
 from ...camera import Camera, pose_vectors
 from ...conventions import FACE_ORBIT
+from ...images.tensors import GREY
 from ...models.encoder import INPUT_SIZE
 from ...models.generator import TriPlaneGenerator
 from ...synth.dataset import sample_cameras
 from .head_shards import HeadShards, RayBatch
 from .photo_augment import Picture, photo_like, random_background
 
-GREY = 0.5
 LANDMARK_NOISE = 1.0 / INPUT_SIZE
 """Standard deviation of the noise on true landmarks, normalised: about the error of those that are found."""
 

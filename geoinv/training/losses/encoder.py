@@ -8,14 +8,14 @@ from torch import Tensor
 
 from ...camera import CameraPose, rays_through
 from ...faces.square import face_square
-from ...images.tensors import at_side
+from ...images.tensors import GREY, at_side
 from ...models.encoder import INPUT_SIZE, GlobalEncoder
 from ...models.face_landmarks import heat_loss
 from ...models.generator import TriPlaneGenerator
 from ...models.latent_space import LatentSpace
 from ...models.precision import fast_precision
 from ..data.face_photos import FacePhotoBatch
-from ..data.photo_batches import GREY, PhotoBatch
+from ..data.photo_batches import PhotoBatch
 from .likeness import likeness_loss, rendered_faces
 from .rays import SampleCounts, guided_distances, own_surface, ray_losses
 from .shape import shape_losses

@@ -21,6 +21,7 @@ from ...errors import CheckpointError, UsageError
 from ...evaluation import build_held_out, evaluate_heads, load_held_out
 from ...files import atomic_path, only_one_process, remove_leftovers
 from ...models.config import DetailConfig, DiscriminatorConfig, EncoderConfig, GeneratorConfig
+from ...progress import Say
 from ...synth.dataset import make_dataset
 from ..data.face_photos import described_photos
 from ..engine.loop import Report, train
@@ -146,9 +147,6 @@ class AllStages:
         """
         run = usual.run(self.out / stage, minutes, seed=self.seed, device=self.device)
         return replace(run, budget=self.sizes.steps[stage]) if stage in self.sizes.steps else run
-
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ...editing.learned import LearnedDirection, learn_from_labels, learn_from_s
 from ...editing.scores import AttributeScore
 from ...errors import PhotoError, UsageError
 from ...models.generator import TriPlaneGenerator
+from ...progress import OnCount
 from ...session import Session
 from ...synth.sampler import HeadSampler
 
@@ -36,7 +37,7 @@ def known_directions(
     target: Path,
     *,
     seed: int = 0,
-    on_direction: Callable[[int], None] | None = None,
+    on_direction: OnCount | None = None,
 ) -> KnownDirections:
     """Find the directions of a generator of synthetic heads by what its z means, and write those that show.
 
@@ -72,7 +73,7 @@ def learned_direction(
     labelled: Sequence[tuple[Path, float]] = (),
     samples: int = 400,
     overwrite: bool = False,
-    on_head: Callable[[int], None] | None = None,
+    on_head: OnCount | None = None,
     on_skip: Callable[[Path, PhotoError], None] | None = None,
 ) -> tuple[str, LearnedDirection]:
     """Learn one direction of any generator of faces, and put it among those that a file has.

@@ -24,6 +24,7 @@ from ...checkpoints.store import load_details_file, load_encoder, save_model
 from ...errors import UsageError
 from ...heads import Alignment
 from ...heads.detailed import AlignedFeatures
+from ...images.tensors import GREY
 from ...metrics.image import psnr_db
 from ...models.config import DetailConfig, DiscriminatorConfig, small_discriminator
 from ...models.encoder import GlobalEncoder
@@ -288,7 +289,7 @@ def validate(
             detailed = shown.head.with_details(shown.query)
             for kind, render in (("e0", shown.query), ("hybrid", detailed)):
                 over_grey = render.over_grey().cpu()
-                true_over_grey = truth + 0.5 * (1.0 - maps_of([views[view][1]]))
+                true_over_grey = truth + GREY * (1.0 - maps_of([views[view][1]]))
                 totals.setdefault(f"{kind}_{name}_db", []).append(
                     psnr_db(over_grey, true_over_grey, mask.float()).item()
                 )
