@@ -106,6 +106,12 @@ class LoadedModels:
         return generator.eval().requires_grad_(False), info
 
     @property
+    def shown_generator(self) -> TriPlaneGenerator | None:
+        """The generator of ``shown_with``; None where heads are shown with the model itself."""
+        shown = self._shown_generator_and_info
+        return None if shown is None else shown[0]
+
+    @property
     def shown_info(self) -> ModelInfo | None:
         """Name and hash of ``shown_with``; None where heads are shown with the model itself."""
         shown = self._shown_generator_and_info

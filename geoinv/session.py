@@ -164,14 +164,14 @@ class Session(LoadedModels):
         from .heads.tuned import tuned_generator
 
         after = inversion.w_plus.to(self.device)
-        if (shown := self._shown_generator_and_info) is not None:
+        if (shown := self.shown_generator) is not None:
             if inversion.tuning:
                 raise CheckpointError(
                     f"the inversion of {inversion.source} tunes its own generator ({inversion.method}), which does not "
                     f"go with {self.shown_with}",
                     "invert the photo with another --method to show it with another generator",
                 )
-            return PlainHead(shown[0], after)
+            return PlainHead(shown, after)
         plain = PlainHead(tuned_generator(self.generator, inversion.tuning), after)
         if inversion.details is None:
             return plain
