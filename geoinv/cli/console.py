@@ -1,4 +1,4 @@
-"""What the command line says: results on stdout, talk on stderr, progress only on a terminal."""
+"""Output of the command line: results on stdout, talk on stderr, progress only on a terminal."""
 
 from __future__ import annotations
 

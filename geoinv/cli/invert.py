@@ -208,7 +208,7 @@ def invert(
 
 @dataclass(frozen=True)
 class InvertFiles:
-    """What the command writes for one photo.
+    """Files that the command writes for one photo.
 
     Args:
         aligned: The crop, as `align` writes it.
@@ -377,7 +377,7 @@ def inverted(
 
 
 def gain_of(inversion: Inversion) -> str:
-    """What optimisation gained on the face, as words for the summary."""
+    """Gain of optimisation on the face, as words for the summary."""
     before = [value for name, value in inversion.metrics.items() if name.endswith("_face_psnr_db")]
     if not before:
         return ""

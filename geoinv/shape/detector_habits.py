@@ -1,4 +1,4 @@
-"""How MediaPipe's detector sees a head that is known: where it puts each point, and how surely, by the head's yaw.
+"""Habits of MediaPipe's detector on a head that is known: where it puts each point, and how surely, by the head's yaw.
 
 Measured on renders of synthetic heads (:mod:`geoinv.synth.detector_map`). One place on the mesh cannot hold for all
 yaws: the detector makes turned heads look less turned (by 14 degrees at 80), and guesses the far cheek. So each

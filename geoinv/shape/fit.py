@@ -29,7 +29,7 @@ _UNITS = len(ARKIT_UNITS)
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How a fit weighs points against the prior.
+    """Weights of points and prior in a fit.
 
     Args:
         deviation_scale: Factor on the detector's standard deviations. Errors of neighbouring points go together, so

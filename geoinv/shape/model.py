@@ -115,7 +115,7 @@ class HeadModel(nn.Module):
 
     @property
     def identity_size(self) -> int:
-        """How many numbers an identity code has."""
+        """Length of an identity code."""
         return self.identity_basis.shape[0]
 
     def mean_codes(self, batch: int = 1) -> HeadCodes:

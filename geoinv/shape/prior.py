@@ -1,4 +1,4 @@
-"""What a head and its camera are likely to be before a photo is looked at: independent Gaussians, and paired units.
+"""Prior of a head and its camera, before a photo is looked at: independent Gaussians, and paired units.
 
 Identity codes are standard normal by construction. How far faces in photos move each of ARKit's units is a judgement:
 jaws, lips and brows move a lot, jaws rarely go aside. Units of the left and right side mostly go together.

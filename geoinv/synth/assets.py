@@ -50,7 +50,7 @@ class ObjMesh:
 
 @dataclass(frozen=True)
 class ProxyBinding:
-    """How a proxy mesh hangs on the base mesh: three references, weights and an offset for each vertex.
+    """Attachment of a proxy mesh to the base mesh: three references, weights and an offset for each vertex.
 
     Args:
         references: [N, 3] base-mesh vertices.

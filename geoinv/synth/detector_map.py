@@ -1,4 +1,4 @@
-"""Where MediaPipe's 468 points lie on the head model, and where its detector sees them by yaw.
+"""Places of MediaPipe's 468 points on the head model, and where its detector sees them by yaw.
 
 So the points are where *the detector* puts them on a head that is known, and its habits cancel out when a head is
 fitted to its points on a photo. A point's place is the one on the surface that, seen through all cameras, is nearest
@@ -47,7 +47,7 @@ def place_points(sightings: Sightings, mesh: ModelMesh) -> tuple[IntArray, Float
 
 
 def detector_habits(sightings: Sightings, mesh: ModelMesh, triangles: IntArray, weights: FloatArray) -> DetectorHabits:
-    """Where the detector sees its points [468], against their places on the model, at ``YAWS_DEG``."""
+    """Places where the detector sees its points [468], against their places on the model, at ``YAWS_DEG``."""
     errors = placement_errors(sightings, mesh, triangles, weights)
     yaws = np.radians(np.asarray(YAWS_DEG, np.float64))
     step = yaws[1] - yaws[0]

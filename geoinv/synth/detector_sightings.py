@@ -1,4 +1,4 @@
-"""What MediaPipe's detector sees of synthetic heads: its 468 points on renders of heads that are known."""
+"""Sightings of synthetic heads by MediaPipe's detector: its 468 points on renders of heads that are known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ YAWS_DEG = tuple(range(-80, 81, 20))
 
 @dataclass(frozen=True)
 class Sightings:
-    """What the detector saw of heads that are known.
+    """Sightings by the detector of heads that are known.
 
     Args:
         vertices: [H, V, 3] of the heads.

@@ -72,7 +72,7 @@ class ModelMesh:
 
 @dataclass(frozen=True)
 class ShapeBasis:
-    """What identities and expressions add to the mean head; arrays as in :class:`geoinv.shape.HeadModel`."""
+    """Basis that identities and expressions add to the mean head; arrays as in :class:`geoinv.shape.HeadModel`."""
 
     mean: FloatArray  # [V, 3]
     identity: FloatArray  # [I, V, 3], one standard deviation each
