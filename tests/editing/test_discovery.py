@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from geoinv.editing.discovery import discover_directions
-from tests.ellipsoid_head import EllipsoidHead
+from tests.ellipsoid_head import EllipsoidGenerator
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TestDiscoverDirections:
     def test_hand_computed(self):
         """The fixture's mapping copies the first four numbers of z."""
         attributes = {"even": Attribute({0: -2.0}, {0: 2.0}), "switch": Attribute({1: 0.0}, {1: 1.5})}
-        directions = discover_directions(EllipsoidHead(), attributes, generator_sha256="ab", heads=8)
+        directions = discover_directions(EllipsoidGenerator(), attributes, generator_sha256="ab", heads=8)
         assert directions.generator_sha256 == "ab" and directions.descriptions["even"] == "text"
         for layer in directions.vectors["even"]:
             assert layer == pytest.approx([2.0, 0.0, 0.0, 0.0])
@@ -26,7 +26,7 @@ class TestDiscoverDirections:
             assert layer == pytest.approx([0.0, 1.5, 0.0, 0.0])
 
     def test_attribute_of_some_heads_only(self):
-        class Half(EllipsoidHead):
+        class Half(EllipsoidGenerator):
             def mapping(self, z, label=None, *, truncation_psi=1.0):
                 return super().mapping(z * (z[:, 4:5] > 0.0))
 
@@ -36,5 +36,5 @@ class TestDiscoverDirections:
     def test_same_for_a_seed(self):
         torch.manual_seed(1)
         attributes = {"a": Attribute({0: 0.0}, {0: 1.0})}
-        one, other = (discover_directions(EllipsoidHead(), attributes, generator_sha256="") for _ in range(2))
+        one, other = (discover_directions(EllipsoidGenerator(), attributes, generator_sha256="") for _ in range(2))
         assert torch.equal(one.vectors["a"], other.vectors["a"])
