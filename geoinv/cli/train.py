@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import console
-from .options import AssetsOpt, DeviceOpt, JsonOpt, ModelOpt, OverwriteOpt, QuietOpt, SeedOpt
+from .options import AssetsOpt, DeviceOpt, JsonOpt, ModelOpt, OverwriteOpt, QuietOpt, SeedOpt, finite
 from .targets import check_writable
 
 if TYPE_CHECKING:
@@ -31,14 +30,16 @@ RunOpt = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an
 StartOpt = Annotated[Path | None, typer.Option("--from", help="Weights to go on from, instead of random ones.")]
 PhotosOpt = Annotated[Path | None, typer.Option("--photos", help="Unlabelled portraits, to read real photos better.")]
 CompileOpt = Annotated[bool, typer.Option("--compile", help="Compile the backbone with torch.")]
-MinutesOpt = Annotated[float, typer.Option("--minutes", min=0.0, help="Training time, over all resumed runs.")]
-RateOpt = Annotated[float, typer.Option("--learning-rate", min=0.0, help="The highest learning rate.")]
+MinutesOpt = Annotated[
+    float, typer.Option("--minutes", min=0.0, callback=finite, help="Training time, over all resumed runs.")
+]
+RateOpt = Annotated[float, typer.Option("--learning-rate", min=0.0, callback=finite, help="The highest learning rate.")]
 
 
 @app.command("all")
 def all_stages(
     out: RunOpt = Path("runs/all"),
-    hours: Annotated[float, typer.Option("--hours", min=0.0, help="For all stages together.")] = 4.0,
+    hours: Annotated[float, typer.Option("--hours", min=0.0, callback=finite, help="For all stages together.")] = 4.0,
     start_from: Annotated[
         Path | None, typer.Option("--from", help="Folder of weights to go on from (`weights` of an earlier run).")
     ] = None,
@@ -72,13 +73,12 @@ def run_all_stages(settings: AllStages, *, json_output: bool = False, quiet: boo
     from ..synth.assets import find_assets
     from ..training.stages.all_stages import train_all
 
-    console.set_quiet(quiet)
-    start = time.perf_counter()
+    run = console.command(quiet, json_output)
     find_assets(settings.assets)
     weights = train_all(settings, console.talk)
     files = sorted(weights.iterdir())
-    record = {"weights": weights, "files": files, "device": str(settings.device), "seconds": _seconds_since(start)}
-    console.print_result(f"trained every stage in {settings.hours:g} hours", record, files, as_json=json_output)
+    record = {"weights": weights, "files": files}
+    run.result(f"trained every stage in {settings.hours:g} hours", record, files, device=settings.device)
 
 
 @app.command("generator")
@@ -232,15 +232,13 @@ class _Training:
     Args:
         out: Folder of the run.
         device: Device of this process.
-        json_output: Whether to print one JSON object.
-        started: Clock at the start of the command, in seconds.
+        command: The command, which prints the result.
         is_first: Whether this is the first of several processes, which alone prints.
     """
 
     out: Path
     device: torch.device
-    json_output: bool
-    started: float
+    command: console.Command
     is_first: bool
 
     def run(self, usual: Usual, minutes: float, learning_rate: float | None, seed: int) -> Run:
@@ -256,18 +254,15 @@ class _Training:
         from ..training.engine.loop import train
 
         best = train(stage, self.report)
-        seconds = _seconds_since(self.started)
-        record = {"weights": best, "run": self.out, "device": str(self.device), "seconds": seconds}
         if self.is_first:
-            console.print_result(summary, record, [best], as_json=self.json_output)
+            self.command.result(summary, {"weights": best, "run": self.out}, [best], device=self.device)
         return best
 
 
 @contextmanager
 def _stage(name: str, out: Path, device: str, *, json_output: bool, quiet: bool) -> Iterator[_Training]:
     """Prepare a stage's command: folder, device, processes."""
-    console.set_quiet(quiet)
-    started = time.perf_counter()
+    command = console.command(quiet, json_output)
     check_writable(out)
     from ..loaded_models import pick_device
     from ..training.engine.processes import device_of_process, joined_processes, rank
@@ -277,11 +272,7 @@ def _stage(name: str, out: Path, device: str, *, json_output: bool, quiet: bool)
         console.set_quiet(quiet or rank() > 0)
         if where.type != "cpu":
             console.talk(f"{name}: on {where}")
-        yield _Training(out, where, json_output, started, rank() == 0)
-
-
-def _seconds_since(start: float) -> float:
-    return round(time.perf_counter() - start, 3)
+        yield _Training(out, where, command, rank() == 0)
 
 
 @app.command("directions")
@@ -312,9 +303,7 @@ def directions(
     quiet: QuietOpt = False,
 ) -> None:
     """Find edit directions: all of a generator of synthetic heads, or with --attr one of any generator of faces."""
-    console.set_quiet(quiet)
-    start = time.perf_counter()
-
+    run = console.command(quiet, json_output)
     from ..editing.directions import directions_path
     from ..errors import UsageError
 
@@ -332,8 +321,7 @@ def directions(
     else:
         record = _known_directions(model, target, device, seed)
         summary = f"found {len(record['attributes'])} directions that show, {len(record['left_out'])} that do not"
-    record["seconds"] = _seconds_since(start)
-    console.print_result(summary, record, [target], as_json=json_output)
+    run.result(summary, record, [target])
 
 
 def _known_directions(model: str, target: Path, device: str, seed: int) -> dict[str, Any]:

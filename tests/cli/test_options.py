@@ -175,3 +175,16 @@ def test_views_frame_the_whole_head_or_the_crop(geoinv: Callable[..., Done], inv
     assert np.abs(pictures["head"].astype(int) - crop).max() > 20
     default = geoinv("render", inverted, "--yaw", "35", "--device", "cpu", "--json").json["files"][0]
     assert np.array_equal(np.asarray(Image.open(default)), pictures["head"])
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["all", "--hours", "inf"], ["--hours", "inf is not a finite number"]),
+        (["generator", "--data", "a", "--validation", "b", "--minutes", "inf"], ["--minutes", "inf is not a finite"]),
+        (["encoder", "--data", "a", "--validation", "b", "--learning-rate", "nan"], ["--learning-rate", "nan"]),
+    ],
+)
+def test_train_options(geoinv: Callable[..., Done], options: list[str], parts: list[str]) -> None:
+    geoinv("train", *options).assert_fails(2, *parts)
+    assert not Path("runs").exists()
