@@ -8,44 +8,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from geoinv.camera import Camera, CameraPose, pixel_centres
-from geoinv.conventions import FACE_ORBIT
+from geoinv.camera import pixel_centres
 from geoinv.heads import PlainHead
 from geoinv.models.alignment import ResidualAligner
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.local_branch import EditedWeights, LocalBranch, QueryRays
 from geoinv.models.render_output import RenderOutput
 from geoinv.models.source_view import SourceView
-from tests.tiny_models import tiny_config, tiny_details
-
-YAW = 0.4
+from tests.dense_heads import YAW, camera, code_of, dense_generator, source_of
+from tests.tiny_models import tiny_details
 
 
 @pytest.fixture(scope="module")
 def generator() -> TriPlaneGenerator:
-    torch.manual_seed(1)
-    generator = TriPlaneGenerator(tiny_config())
-    with torch.no_grad():
-        generator.decoder.net[-1].bias[0] = 60.0  # a dense box
-    return generator.eval().requires_grad_(False)
-
-
-def code_of(generator: TriPlaneGenerator, seed: int = 0) -> Tensor:
-    return generator.mapping(torch.randn(1, 8, generator=torch.Generator().manual_seed(seed)))
+    return dense_generator()
 
 
 @pytest.fixture(scope="module")
 def head(generator: TriPlaneGenerator) -> PlainHead:
     return PlainHead(generator, code_of(generator))
-
-
-def camera(yaw: float = 0.0) -> Camera:
-    return CameraPose.from_angles(yaw).camera(FACE_ORBIT)
-
-
-def source_of(head: PlainHead, seed: int = 2) -> SourceView:
-    photo = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
-    return SourceView.from_photo(photo, torch.ones(1, 1, 32, 32), head.view(camera()))
 
 
 def test_residual_and_depth_by_hand() -> None:
