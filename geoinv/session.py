@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .camera import Camera, CameraPose
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from .present.pictures import Picture
     from .present.seen import SeenHead
 
-Photo = str | os.PathLike[str] | np.ndarray | ReadPhoto
+Photo = str | os.PathLike[str] | NDArray[Any] | ReadPhoto
 Angles = float | Sequence[float]
 
 
@@ -429,7 +430,7 @@ def load(
     return Session.load(model, device, seed, landmarks=landmarks, shown_with=shown_with)
 
 
-def _as_photo(photo: Photo) -> np.ndarray | ReadPhoto:
+def _as_photo(photo: Photo) -> NDArray[Any] | ReadPhoto:
     if isinstance(photo, str | os.PathLike):
         from .images import read_photo
 

@@ -10,7 +10,7 @@ from .face import FloatArray
 
 def landmark_hull(
     landmarks: FloatArray,  # [N, 2 or 3] in pixels of the picture
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
 ) -> NDArray[np.uint8]:
     """[H, W], 1 inside the convex hull of the landmarks."""
     import cv2

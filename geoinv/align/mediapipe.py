@@ -137,7 +137,8 @@ class MediaPipeBackend:
         """The mesh of a detected face, or None where the mesh network sees no face."""
         centre, side = corners.mean(axis=0), float(np.abs(corners[1] - corners[0]).max())
         angle = _angle(keypoints[0], keypoints[1])
-        landmarks, presence = np.zeros((468, 3)), _MIN_PRESENCE
+        landmarks: FloatArray = np.zeros((468, 3))
+        presence = _MIN_PRESENCE
         for step in range(_MAX_PASSES):
             to_crop = _square(centre, side * _MESH_MARGIN, angle)
             crop = warp(image, to_crop, _MESH_SIDE, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255.0

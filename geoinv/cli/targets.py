@@ -15,7 +15,7 @@ from ..files import MAX_NAME_BYTES, atomic_path, remove_leftovers, shortened_nam
 from ..notices import notify
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from ..inversion import Inversion
     from ..session import Session
@@ -94,7 +94,7 @@ def _why_not(place: Path) -> tuple[str, str]:
     return f"no permission to write in {place}", "give another --out, or change the folder's permissions"
 
 
-def check_same_or_new(path: Path, picture: np.ndarray, *, overwrite: bool) -> None:
+def check_same_or_new(path: Path, picture: NDArray[Any], *, overwrite: bool) -> None:
     """Refuse to replace a picture by another; the very same may be there, as `align` writes it before `invert`.
 
     Raises:

@@ -87,8 +87,8 @@ class Inversion:
 
     w_plus: Tensor
     camera: Tensor
-    photo: np.ndarray
-    crop: np.ndarray
+    photo: NDArray[Any]
+    crop: NDArray[Any]
     source: str
     source_size: tuple[int, int]
     generator: str

@@ -73,7 +73,8 @@ def _linear(colors: NDArray[np.uint8]) -> NDArray[np.uint16]:
     values = colors / 255.0
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     opaque = np.concatenate([linear, np.ones_like(linear[:, :1])], axis=1)
-    return np.round(opaque * 65535.0).astype("<u2")
+    whole: NDArray[np.uint16] = np.round(opaque * 65535.0).astype("<u2")
+    return whole
 
 
 def _padded(data: bytes, filler: bytes) -> bytes:

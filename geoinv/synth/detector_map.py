@@ -8,6 +8,8 @@ is a mean offset and a scatter.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -88,7 +90,7 @@ def _vertex_costs(sightings: Sightings, candidates: IntArray, used: FloatArray) 
         gap = sightings.landmarks[view, seen, None] - projected[None]  # [S, C, 2]
         square = np.einsum("scd,scd->sc", gap, gap)
         total[seen] += square / (square + _NEAR**2)
-    cost: FloatArray = total / np.maximum(used.sum(0), 1.0)[:, None]
+    cost: FloatArray = (total / np.maximum(used.sum(0), 1.0)[:, None]).astype(total.dtype)
     return cost
 
 
@@ -110,7 +112,7 @@ def _best_place(
     seen = sightings.landmarks[views, point]  # [N, 2]
     edges = projected[:, :, 1:] - projected[:, :, :1]  # [T, N, 2, 2]: two edges, x and y
     offset = seen - projected[:, :, 0]  # [T, N, 2]
-    inside = np.full((len(corners), 2), 1.0 / 3.0)
+    inside: NDArray[Any] = np.full((len(corners), 2), 1.0 / 3.0)
     for _ in range(8):
         left = offset - np.einsum("tnes,te->tns", edges, inside)
         robust = 1.0 / (1.0 + (left**2).sum(-1) / _NEAR**2) ** 2  # [T, N], Geman and McClure's weights

@@ -85,7 +85,8 @@ class Proxy:
     def base_vertices(self) -> IntArray:
         """Indices of all base-mesh vertices that the proxy refers to, sorted."""
         ends = [end for scale in self.binding.scales if scale for end in scale[:2]]
-        return np.unique(np.concatenate([self.binding.references.ravel(), np.asarray(ends, np.int32)]))
+        used: IntArray = np.unique(np.concatenate([self.binding.references.ravel(), np.asarray(ends, np.int32)]))
+        return used
 
     def fit(self, base: FloatArray, index: IntArray) -> FloatArray:
         """Vertices [N, 3] of the proxy on a head.

@@ -129,8 +129,8 @@ class HeadRenderer:
                 occluders.append((hair, surface.uvs, surface.triangles, self._strands[name][0]))
                 queries.append((hair, None))
             baked = baker.bake(occluders, queries)
-            self._skin_open[name] = 0.12 + 0.88 * np.clip(baked[0] * 1.08, 0.0, 1.0) ** 0.8
-            self._eye_open[name] = 0.25 + 0.75 * np.clip(baked[1] * 1.3, 0.0, 1.0)
+            self._skin_open[name] = (0.12 + 0.88 * np.clip(baked[0] * 1.08, 0.0, 1.0) ** 0.8).astype(np.float32)
+            self._eye_open[name] = (0.25 + 0.75 * np.clip(baked[1] * 1.3, 0.0, 1.0)).astype(np.float32)
             if name is not None:
                 self._hair_open[name] = np.clip(0.25 + 1.7 * baked[2], 0.0, 1.0)
 

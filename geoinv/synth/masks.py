@@ -10,7 +10,7 @@ from .assets import FloatArray, IntArray
 def _step(low: float, high: float, value: FloatArray) -> FloatArray:
     """Smooth step from 0 at ``low`` to 1 at ``high``."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    smooth: FloatArray = t * t * (3.0 - 2.0 * t)
+    smooth: FloatArray = (t * t * (3.0 - 2.0 * t)).astype(value.dtype)
     return smooth
 
 
@@ -71,7 +71,7 @@ def scalp_mask(
         source: [N] vertex of each corner, so that seams stay closed.
         ears: Vertices that stay bare.
     """
-    mask = np.empty(len(points), np.float32)
+    mask: FloatArray = np.empty(len(points), np.float32)
     for start in range(0, len(points), 512):
         gap = points[start : start + 512, None] - hair_points[None]
         mask[start : start + 512] = np.sqrt((gap * gap).sum(-1).min(1))

@@ -123,7 +123,8 @@ def projection(cam2world: NDArray[np.floating]) -> FloatArray:
             [0, 0, 1, 0],
         ]
     )
-    return (matrix @ np.linalg.inv(np.asarray(cam2world, np.float64))).astype(np.float32)
+    projection: FloatArray = (matrix @ np.linalg.inv(np.asarray(cam2world, np.float64))).astype(np.float32)
+    return projection
 
 
 class Rasteriser:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def model_mesh(geometry: HeadGeometry) -> ModelMesh:
     corners: list[IntArray] = []
     triangles: list[IntArray] = []
     parts: list[Part] = []
-    starts = np.zeros(3, int)
+    starts: NDArray[Any] = np.zeros(3, int)
     for name, surface_name in SURFACES.items():
         surface = geometry.surfaces[surface_name]
         used, corner_vertices = np.unique(surface.source, return_inverse=True)

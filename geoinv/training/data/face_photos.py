@@ -67,7 +67,7 @@ class FacePhotos:
         self.held_out: list[str] = []
         self._folder = folder
         self._pictures: list[Picture] = []
-        self._faces: list[np.ndarray] = []  # indices of the pixels of the face
+        self._faces: list[NDArray[Any]] = []  # indices of the pixels of the face
         self._persons: list[NDArray[np.float32]] = []
         self._cameras: list[tuple[float, float]] = []
         self._landmarks: list[NDArray[np.float32]] = []
@@ -109,7 +109,7 @@ class FacePhotos:
             (yaw, pitch), landmarks = self._cameras[index], self._landmarks[index]
             chosen = face[rng.integers(0, len(face), rays_per_photo)]
             rows, columns = chosen // size, chosen % size
-            mask = np.zeros((size, size), np.float32)
+            mask: NDArray[np.float32] = np.zeros((size, size), np.float32)
             mask.flat[face] = 1.0
             if rng.random() < 0.5:
                 picture, mask, person = picture[:, ::-1], mask[:, ::-1], person[:, ::-1]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import rays_through
@@ -47,13 +48,13 @@ class RayBatch:
 
 @dataclass(frozen=True)
 class _Shard:
-    rgba: np.ndarray  # [N, V, R, R, 4] uint8, straight alpha
-    depth: np.ndarray  # [N, V, R, R] float16
-    normals: np.ndarray  # [N, V, R, R, 3] int8, times 127
-    cam2world: np.ndarray  # [N, V, 4, 4]
-    landmarks: np.ndarray  # [N, V, 73, 2] normalised, the first 68 in iBUG's order
-    z: np.ndarray  # [N, z_dim]
-    flow: np.ndarray | None  # [N, 3, 2, S, S] float16; older data sets have none
+    rgba: NDArray[Any]  # [N, V, R, R, 4] uint8, straight alpha
+    depth: NDArray[Any]  # [N, V, R, R] float16
+    normals: NDArray[Any]  # [N, V, R, R, 3] int8, times 127
+    cam2world: NDArray[Any]  # [N, V, 4, 4]
+    landmarks: NDArray[Any]  # [N, V, 73, 2] normalised, the first 68 in iBUG's order
+    z: NDArray[Any]  # [N, z_dim]
+    flow: NDArray[Any] | None  # [N, 3, 2, S, S] float16; older data sets have none
 
 
 REFRESH_EVERY = 100
@@ -132,12 +133,12 @@ class HeadShards:
         index = int(np.searchsorted(ends, head, side="right"))
         return shards[index], head - (int(ends[index - 1]) if index else 0)
 
-    def view(self, head: int, view: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def view(self, head: int, view: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """rgba uint8 [R, R, 4], depth [R, R], cam2world [4, 4], z [z_dim] of one view."""
         shard, i = self._locate(head)
         return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
 
-    def landmarks(self, head: int, view: int) -> np.ndarray:
+    def landmarks(self, head: int, view: int) -> NDArray[Any]:
         """[73, 2] of one view, normalised; the first 68 in iBUG's order, then the five of alignment."""
         shard, i = self._locate(head)
         return np.asarray(shard.landmarks[i, view])
@@ -175,7 +176,7 @@ class HeadShards:
         pairs = list(zip(chosen, views_of, strict=True))
         return self.rays_of(rng, pairs, rays_per_view=rays_per_view, twin_pairs=twin_pairs)
 
-    def _changed_pixels(self, head: int, twin: int, view: int) -> np.ndarray:
+    def _changed_pixels(self, head: int, twin: int, view: int) -> NDArray[Any]:
         """Indices of the pixels where twins differ."""
         first, second = (self.view(index, view)[0].astype(np.int16) for index in (head, twin))
         return np.flatnonzero(np.abs(first - second).max(axis=-1) > _VISIBLE_CHANGE)
@@ -198,7 +199,7 @@ class HeadShards:
         size = self.resolution
         heads, views = len(heads_views), len(heads_views[0][1])
         zs, pixels, cameras, rgba, depths, normals, flows = [], [], [], [], [], [], []
-        chosen: list[np.ndarray] = []  # pixels of each view of the head before
+        chosen: list[NDArray[Any]] = []  # pixels of each view of the head before
         for place, (head, views_of_head) in enumerate(heads_views):
             shard, i = self._locate(head)
             zs.append(shard.z[i])
@@ -244,8 +245,8 @@ _VISIBLE_CHANGE = 12
 
 
 def _choose_pixels(
-    rng: np.random.Generator, shard: _Shard, head: int, view: int, count: int, wanted: np.ndarray | None = None
-) -> np.ndarray:
+    rng: np.random.Generator, shard: _Shard, head: int, view: int, count: int, wanted: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Indices of pixels of a view: 3/8 on the head, 3/8 of the ``wanted`` or else by its features, 1/4 anywhere."""
     size = shard.rgba.shape[2]
     covered = np.flatnonzero(shard.rgba[head, view, ..., 3])
@@ -260,7 +261,7 @@ def _choose_pixels(
     return np.concatenate([*parts, anywhere])
 
 
-def _near_features(rng: np.random.Generator, landmarks: np.ndarray, size: int, count: int) -> np.ndarray:
+def _near_features(rng: np.random.Generator, landmarks: NDArray[Any], size: int, count: int) -> NDArray[Any]:
     """Indices of random pixels close to brows, nose, eyes and mouth (landmarks 17 to 67)."""
     centres = landmarks[rng.integers(17, 68, count)]
     positions = centres + rng.normal(0.0, 0.015, (count, 2))

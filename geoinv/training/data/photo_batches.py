@@ -93,7 +93,7 @@ def photo_batch(
     images, zs, cameras, landmarks = [], [], [], []
     for head, (view, _) in zip(heads, views, strict=True):
         rgba, _, cam2world, z = data.view(int(head), int(view))
-        straight = np.asarray(rgba, np.float32) / 255.0
+        straight = (np.asarray(rgba, np.float32) / 255.0).astype(np.float32, copy=False)
         images.append(_as_photo(rng, straight))
         if len(faces) < counts.faces:
             faces.append(straight[..., :3] * straight[..., 3:] + GREY * (1.0 - straight[..., 3:]))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import radians
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import pose_vectors
@@ -84,7 +86,7 @@ def head_pairs(
     )
 
 
-def _rough_outline(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
+def _rough_outline(rng: np.random.Generator, alpha: NDArray[Any]) -> NDArray[Any]:
     """Alpha [R, R, 1] as an outline that was found by colour: a little too wide or narrow, and soft."""
     side = alpha.shape[0]
     solid = (alpha[..., 0] > 0.5).astype(np.uint8)
@@ -95,7 +97,7 @@ def _rough_outline(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.blur(solid.astype(np.float32), (3, 3)))[..., None]
 
 
-def _changed(data: HeadShards, head: int, twin: int, view: int) -> np.ndarray:
+def _changed(data: HeadShards, head: int, twin: int, view: int) -> NDArray[Any]:
     """[R, R, 1] where twins differ in a view, with what is close to it."""
     first, second = (np.asarray(data.view(which, view)[0], np.float32) for which in (head, twin))
     changed = (np.abs(first - second).max(axis=-1) > _VISIBLE_CHANGE).astype(np.uint8)
@@ -103,15 +105,17 @@ def _changed(data: HeadShards, head: int, twin: int, view: int) -> np.ndarray:
     return cv2.dilate(cv2.erode(changed, np.ones((2, 2))), np.ones((size, size)))[..., None]
 
 
-def painted_view(data: HeadShards, head: int, view: int, paint: Paint) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def painted_view(
+    data: HeadShards, head: int, view: int, paint: Paint
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Colour [R, R, 3] and alpha [R, R, 1] in [0, 1], cam2world."""
     rgba, depth, cam2world, _ = data.view(head, view)
-    straight = np.asarray(rgba, np.float32) / 255.0
+    straight = (np.asarray(rgba, np.float32) / 255.0).astype(np.float32, copy=False)
     points = surface_points(np.asarray(depth, np.float32), np.asarray(cam2world), FOCAL)
     return paint.on(straight[..., :3], points), straight[..., 3:], np.array(cam2world)
 
 
-def maps_of(pictures: list[np.ndarray]) -> Tensor:
+def maps_of(pictures: list[NDArray[Any]]) -> Tensor:
     """Pictures [H, W, C] -> [B, C, H, W] float32."""
     return torch.from_numpy(np.stack(pictures).astype(np.float32)).permute(0, 3, 1, 2).contiguous()
 

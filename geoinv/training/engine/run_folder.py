@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ...errors import UsageError
@@ -165,7 +166,7 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
-def _panel(name: str, points: np.ndarray, width: int = 720, height: int = 160) -> np.ndarray:
+def _panel(name: str, points: NDArray[Any], width: int = 720, height: int = 160) -> NDArray[Any]:
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
     low, high = np.percentile(points[:, 1], [0, 98])
