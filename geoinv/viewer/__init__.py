@@ -1,0 +1,1 @@
+"""Pages that show a head in a browser. The pieces that they share lie in ``page/`` as plain CSS and JavaScript."""
