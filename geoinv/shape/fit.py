@@ -86,6 +86,7 @@ def fit_landmarks(
     camera: CameraPose | None = None,
     orbit: Orbit = FACE_ORBIT,
     config: FitConfig | None = None,
+    is_camera_fixed: bool = False,
 ) -> HeadFit:
     """Fit the model to the landmarks of one photo, in tens of milliseconds on one core.
 
@@ -96,6 +97,7 @@ def fit_landmarks(
         camera: Guess of the camera, batch size 1; None takes the frontal one.
         orbit: Where cameras stand and what their lens is.
         config: How points are weighed.
+        is_camera_fixed: Whether ``camera`` is known and stays as it is.
 
     Raises:
         ShapeError: Not [468, 2], or guesses of another batch size.
@@ -109,7 +111,8 @@ def fit_landmarks(
     start = camera or CameraPose.from_angles(0.0)
     if guess.identity.shape[0] != 1 or start.yaw_rad.shape != (1,):
         raise ShapeError("a guess of codes and camera must have batch size 1")
-    problem = _Problem(model, landmarks.double(), guess, start, orbit, config or FitConfig())
+    settings = config or FitConfig()
+    problem = _Problem(model, landmarks.double(), guess, start, orbit, settings, is_camera_fixed=is_camera_fixed)
     return problem.result(problem.solve())
 
 
@@ -124,9 +127,13 @@ class _Problem:
         camera: CameraPose,
         orbit: Orbit,
         config: FitConfig,
+        *,
+        is_camera_fixed: bool,
     ) -> None:
         self.model, self.seen, self.orbit, self.config = model, landmarks, orbit, config
         self.codes = codes
+        self.is_camera_fixed = is_camera_fixed
+        self.camera_steps = 0 if is_camera_fixed else config.camera_steps
         self.identity_size = model.identity_size
         self.mean, self.basis = _points_basis(model)  # [P, 3], [P, 3, I + 52]
         self.x0 = torch.cat([codes.identity[0], codes.expression[0], camera.as_vector()[0]]).double()
@@ -183,7 +190,7 @@ class _Problem:
             rows = (jacobian / deviation[:, None, None] * weight.sqrt()[:, None, None]).flatten(0, 1)  # [2 P, X]
             gradient = rows.T @ (misfit * weight.sqrt()[:, None]).flatten() + self.precision @ (x - self.x0)
             hessian = rows.T @ rows + self.precision
-            free = self._free(x, gradient, camera_alone=step < self.config.camera_steps)
+            free = self._free(x, gradient, camera_alone=step < self.camera_steps)
             cost = self.cost(x, picture, deviation, outlier)
             is_better = False
             while not is_better and damping < 1e6:
@@ -195,7 +202,7 @@ class _Problem:
                 break
             moved = float((new_picture - picture).abs().max())
             x, picture, jacobian = candidate, new_picture, new_jacobian
-            if moved < 1e-5 and step >= self.config.camera_steps:  # 0.005 of 512 pixels
+            if moved < 1e-5 and step >= self.camera_steps:  # 0.005 of 512 pixels
                 break
         return x
 
@@ -206,6 +213,8 @@ class _Problem:
         free[units] = (x[units] > 0.0) | (gradient[units] < 0.0)
         if camera_alone:
             free[:-6] = False
+        if self.is_camera_fixed:
+            free[-6:] = False
         return free
 
     def _step(self, x: Tensor, gradient: Tensor, hessian: Tensor, free: Tensor, damping: float) -> Tensor:

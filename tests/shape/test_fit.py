@@ -52,6 +52,12 @@ class TestFit:
             assert float(fit.codes.expression[0, unit]) == pytest.approx(float(codes.expression[0, unit]), abs=0.12)
         assert fit.error < 0.01 and float(fit.codes.expression.min()) >= 0.0
 
+    def test_a_known_camera_is_kept(self, head: HeadModel) -> None:
+        codes, camera, landmarks = _person(head, 0.3)
+        fit = fit_landmarks(head, landmarks, camera=camera, config=SURE, is_camera_fixed=True)
+        torch.testing.assert_close(fit.camera.as_vector(), camera.as_vector())
+        assert float(_face_errors_mm(head, fit.codes, codes).median()) < 0.5
+
     def test_detectors_landmarks_are_trusted_less(self, head: HeadModel) -> None:
         codes, camera, landmarks = _person(head, 0.3)
         fit = fit_landmarks(head, landmarks)
