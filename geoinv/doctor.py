@@ -262,8 +262,8 @@ _PARTS: dict[Part, tuple[str, str, bool]] = {
 
 def _look_at(file: _Weights, model: str) -> Check:
     """Whether a file is there, undamaged, and made for the generator and encoder that are here."""
-    from .checkpoints.folders import sha256_of
     from .errors import GeoinvError
+    from .folders import sha256_of
 
     def bad(state: State, detail: str) -> Check:
         return Check(file.name, state, detail, file.cost, file.fix, file.is_required)

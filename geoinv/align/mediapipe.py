@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..checkpoints.folders import weights_dir
+from ..folders import weights_dir
 from .crop import apply_affine, compose_affine, invert_affine, warp
 from .face import Face, FloatArray, ImageArray
 from .network import TFLiteNetwork

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoints.folders import weights_dir
+from ..folders import weights_dir
 from .network import TFLiteNetwork
 
 _FILE = "selfie_segmentation.tflite"

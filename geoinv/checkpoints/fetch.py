@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from .._version import __version__
 from ..errors import CheckpointError, UsageError
-from .folders import sha256_of
+from ..folders import sha256_of
 from .index import Entry
 
 _BLOCK = 1 << 18

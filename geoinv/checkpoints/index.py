@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, UsageError
-from .folders import cache_dir, weights_dir
+from ..folders import cache_dir, weights_dir
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ..errors import CheckpointError
-from .folders import sha256_of
+from ..folders import sha256_of
 from .index import Entry, entry_named, load_index
 from .store import model_file, read_header
 

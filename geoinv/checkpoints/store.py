@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from ..files import atomic_path
+from ..folders import cache_dir, sha256_of, weights_dir
 from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
 from ..models.local_branch import LocalBranch
-from .folders import cache_dir, sha256_of, weights_dir
 from .index import load_index
 
 __all__ = [

@@ -70,7 +70,7 @@ class PhotoFile:
         """
         if self.data is not None:
             return hashlib.sha256(self.data).hexdigest()
-        from ..checkpoints.folders import sha256_of
+        from ..folders import sha256_of
 
         try:
             return sha256_of(self.path)

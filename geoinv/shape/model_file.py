@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..checkpoints.folders import weights_dir
 from ..errors import CheckpointError, ShapeError
 from ..files import atomic_path
+from ..folders import weights_dir
 from .arkit import ARKIT_UNITS
 from .attached_mesh import AttachedMesh
 from .detector_habits import DetectorHabits

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from geoinv.checkpoints.folders import weights_dir
 from geoinv.checkpoints.index import Entry, load_index
 from geoinv.checkpoints.store import load_details, save_model
 from geoinv.doctor import examine, is_usable
+from geoinv.folders import weights_dir
 from tests.tiny_models import write_tiny_weights
 
 from .conftest import Done

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from geoinv.checkpoints.folders import weights_dir
 from geoinv.errors import CheckpointError
+from geoinv.folders import weights_dir
 from geoinv.shape import load_head_model, save_head_model
 
 from .tiny_head import tiny_head

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ...align import AlignedFace, FaceAligner
 from ...align.person import person_mask
-from ...checkpoints.folders import sha256_of
 from ...errors import PhotoError, UsageError
+from ...folders import sha256_of
 from ...images import list_images, read_image
 from .photo_augment import Picture, photo_like
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import rays_through
-from ...checkpoints.folders import sha256_of
 from ...conventions import FOCAL
 from ...errors import UsageError
+from ...folders import sha256_of
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import CheckpointError
+from .errors import CheckpointError
 
 
 def weights_dir() -> Path:
@@ -21,7 +21,7 @@ def weights_dir() -> Path:
         CheckpointError: There is none.
     """
     override = os.environ.get("GEOINV_WEIGHTS")
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parent
     candidates = [Path(override)] if override else [package / "_weights", package.parent / "weights"]
     for candidate in candidates:
         if candidate.is_dir():
