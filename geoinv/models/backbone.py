@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..errors import ShapeError
 from ..ops.upfirdn2d import upfirdn2d, upsample2
 from .config import BackboneConfig
+from .initial_values import normal_values
 from .layers import Noise, StyledConv, ToFeatures
 from .plane_warp import PlaneWarp
 
@@ -23,7 +24,7 @@ class SynthesisBlock(nn.Module):
         channels, resolution = config.channels[index], 4 * 2**index
         noise: Noise = "fixed" if config.painting == "skip" else "absent"
         if index == 0:
-            self.const = nn.Parameter(torch.randn(channels, 4, 4))
+            self.const = nn.Parameter(normal_values(channels, 4, 4))
         else:
             self.conv0 = StyledConv(
                 config.channels[index - 1], channels, config.w_dim, resolution, up=True, noise=noise

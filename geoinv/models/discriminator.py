@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import ShapeError
 from ..ops.upfirdn2d import upfirdn2d
 from .config import DiscriminatorConfig
+from .initial_values import normal_values
 from .layers import Linear, scaled_lrelu
 
 _LOW_PASS = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1], which keeps the mean
@@ -72,7 +73,7 @@ class _Conv(nn.Module):
         self, in_channels: int, out_channels: int, *, kernel: int, halve: bool = False, bias: bool = True
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.weight = nn.Parameter(normal_values(out_channels, in_channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.gain = 1.0 / math.sqrt(in_channels * kernel * kernel)
         self.halve = halve

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..ops.bias_act import LRELU_GAIN, LRELU_SLOPE
 from ..ops.modulated_conv2d import modulated_conv2d
+from .initial_values import normal_values
 
 
 def scaled_lrelu(features: Tensor) -> Tensor:
@@ -23,7 +24,7 @@ class Linear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, *, lr_multiplier: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.weight = nn.Parameter(normal_values(out_features, in_features, std=1.0 / lr_multiplier))
         self.bias = nn.Parameter(torch.full((out_features,), float(bias)))
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
@@ -59,12 +60,12 @@ class StyledConv(nn.Module):
         super().__init__()
         self.up, self.limit = up, limit
         self.affine = Linear(w_dim, in_channels, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.weight = nn.Parameter(normal_values(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.adds_noise = noise == "fixed"
         if noise != "absent":
             self.noise_strength = nn.Parameter(torch.zeros(()))
-            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+            self.register_buffer("noise_const", normal_values(resolution, resolution))
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         """features [B, C_in, H, W], w [B, w_dim] -> [B, C_out, H, W], or twice the side with ``up``."""
@@ -87,7 +88,7 @@ class ToFeatures(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, w_dim: int) -> None:
         super().__init__()
         self.affine = Linear(w_dim, in_channels, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.weight = nn.Parameter(normal_values(out_channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.gain = 1.0 / math.sqrt(in_channels)
 

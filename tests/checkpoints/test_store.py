@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,16 @@ def test_round_trip_in_half_precision(tmp_path: Path) -> None:
     assert loaded.config == generator.config
     for name, value in generator.state_dict().items():
         assert torch.allclose(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_loading_imports_no_compiler(weights: Path) -> None:
+    load = "load_generator(); load_encoder(); load_details()"
+    code = (
+        "import sys; from geoinv.checkpoints.store import load_details, load_encoder, load_generator; "
+        f"{load}; print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_same_weights_same_bytes(tmp_path: Path) -> None:
