@@ -58,12 +58,15 @@ def dataset(
     twins: Annotated[
         bool, typer.Option("--twins", help="Heads in pairs that differ in expression alone, which teaches expressions.")
     ] = False,
+    around: Annotated[
+        bool, typer.Option("--around", help="Half of the views from all around the head, not of the face alone.")
+    ] = False,
     assets: AssetsOpt = None,
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Render heads into shards for training: colour, depth, normals, landmarks, cameras and codes."""
+    """Render heads into shards for training: colour, albedo, depth, normals, landmarks, cameras, light and codes."""
     run = console.command(quiet, json_output)
     check_writable(out)
 
@@ -87,6 +90,7 @@ def dataset(
         assets,
         supersample=supersample,
         twins=twins,
+        around=around,
         worker=worker,
         workers=workers,
         on_shard=on_shard,

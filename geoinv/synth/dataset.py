@@ -22,11 +22,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..folders import sha256_of, weights_dir
 from ..conventions import FACE_ORBIT
 from ..errors import UsageError
 from ..files import atomic_path, only_one_process, remove_leftovers
+from ..shape.model_file import FILE_NAME as HEAD_MODEL
 from .plane_flow import FLOW_SHAPE, PlaneFlow
 from .sampler import SAMPLER_VERSION, HeadSampler
+
+FORMAT = 3
+"""Raised when a shard gets other arrays; format 3 has albedo, light and shape codes, older ones do not tell theirs."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class DatasetSpec:
         supersample: Samples a pixel along each axis.
         shard_size: Number of heads in a shard.
         twins: Whether heads come in pairs that differ in expression and gaze alone.
+        around: Whether half of the views look from all around the head; else all of them see the face.
 
     Raises:
         UsageError: Twins with an odd number of heads, in all or in a shard.
@@ -53,6 +59,7 @@ class DatasetSpec:
     supersample: int = 2
     shard_size: int = 100
     twins: bool = False
+    around: bool = False
 
     def __post_init__(self) -> None:
         if self.twins and (self.heads % 2 or self.shard_size % 2):
@@ -63,9 +70,15 @@ class DatasetSpec:
         """Number of shards; the last may be smaller."""
         return -(-self.heads // self.shard_size)
 
-    def describe(self) -> dict[str, int | bool]:
+    @property
+    def face_views(self) -> int:
+        """Number of views that see the face; they come first."""
+        return -(-self.views // 2) if self.around else self.views
+
+    def describe(self) -> dict[str, int | bool | str]:
         """The contents of ``dataset.json``."""
         return {
+            "format": FORMAT,
             "heads": self.heads,
             "views_per_head": self.views,
             "resolution": self.resolution,
@@ -74,8 +87,10 @@ class DatasetSpec:
             "shard_size": self.shard_size,
             "shards": self.shards,
             "twins": self.twins,
+            "face_views": self.face_views,
             "z_dim": HeadSampler().z_dim,
             "sampler_version": SAMPLER_VERSION,
+            "head_model_sha256": sha256_of(weights_dir() / HEAD_MODEL),
         }
 
 
@@ -92,7 +107,9 @@ def draw_head(sampler: HeadSampler, spec: DatasetSpec, head: int) -> tuple[NDArr
     """z [z_dim] and cam2world [V, 4, 4] of the head with index ``head`` of a data set."""
     second = spec.twins and head % 2 == 1
     rng = np.random.default_rng([spec.seed, head - 1 if second else head])
-    z, cameras = draw_latent(sampler, rng), sample_cameras(rng, spec.views)
+    z, cameras = draw_latent(sampler, rng), sample_cameras(rng, spec.face_views)
+    if spec.around:
+        cameras = np.concatenate([cameras, cameras_all_around(rng, spec.views - spec.face_views)])
     if second:
         entries = list(sampler.expression_entries)
         face = np.random.default_rng([spec.seed, head]).standard_normal(len(entries))
@@ -101,17 +118,41 @@ def draw_head(sampler: HeadSampler, spec: DatasetSpec, head: int) -> tuple[NDArr
 
 
 def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
-    """Random cameras about the head, cam2world [V, 4, 4]; the first has a yaw within 0.5 rad."""
-    import torch
-
-    from ..camera import CameraPose
-
+    """Random cameras that see the face, cam2world [V, 4, 4]; the first has a yaw within 0.5 rad."""
     yaw = np.clip(rng.normal(0.0, 0.45, views), -1.1, 1.1)
     if abs(yaw[0]) >= 0.5:
         yaw[0] = rng.uniform(-0.5, 0.5)
     pitch = np.clip(rng.normal(0.0, 0.18, views), -0.5, 0.5)
     roll = rng.normal(0.0, 0.07, views)
     shift = rng.normal(0.0, 1.0, (views, 3)) * [0.015, 0.015, 0.12]
+    return _cameras(yaw, pitch, roll, shift)
+
+
+LOWEST_RAD, HIGHEST_RAD = -0.7, 1.05
+"""Pitches between which cameras all around the head lie: -40 and 60 degrees."""
+
+
+def cameras_all_around(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
+    """Random cameras on all sides, also behind and above, cam2world [V, 4, 4], evenly spread over the sphere.
+
+    They stand up to a third farther away than those of the face, from where hair and shoulders are seen whole.
+    """
+    yaw = rng.uniform(-np.pi, np.pi, views)
+    pitch = np.arcsin(rng.uniform(np.sin(LOWEST_RAD), np.sin(HIGHEST_RAD), views))
+    roll = rng.normal(0.0, 0.07, views)
+    aside = rng.normal(0.0, 0.015, (views, 2))
+    back = rng.uniform(-0.9, 0.1, (views, 1))  # the camera's own z points to the head
+    return _cameras(yaw, pitch, roll, np.concatenate([aside, back], -1))
+
+
+def _cameras(
+    yaw: NDArray[np.float64], pitch: NDArray[np.float64], roll: NDArray[np.float64], shift: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """cam2world [V, 4, 4] of angles [V] and shifts [V, 3], as :class:`geoinv.camera.CameraPose` takes them."""
+    import torch
+
+    from ..camera import CameraPose
+
     vector = np.concatenate([np.stack([yaw, pitch, roll], -1), shift], -1)
     pose = CameraPose.from_vector(torch.tensor(vector, dtype=torch.float64))
     cameras: NDArray[np.float32] = pose.cam2world(FACE_ORBIT).numpy().astype(np.float32)
@@ -129,6 +170,7 @@ def make_dataset(
     supersample: int = 2,
     shard_size: int = 100,
     twins: bool = False,
+    around: bool = False,
     worker: int | None = None,
     workers: int = 1,
     on_shard: Callable[[int, int, float], None] | None = None,
@@ -145,6 +187,7 @@ def make_dataset(
         supersample: Samples a pixel along each axis.
         shard_size: Number of heads in a shard.
         twins: Whether heads come in pairs that differ in expression and gaze alone.
+        around: Whether half of the views look from all around the head; else all of them see the face.
         worker: Number of this process among ``workers``; it makes every ``workers``-th shard. None makes all shards.
         workers: Number of processes; without ``worker`` they are started here (the caller's script then needs the
             ``if __name__ == "__main__"`` guard).
@@ -154,7 +197,7 @@ def make_dataset(
         UsageError: The folder holds another data set, or another process writes to it.
         MissingDependencyError: The assets, the base mesh, moderngl or EGL is missing.
     """
-    spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size, twins)
+    spec = DatasetSpec(heads, views, resolution, seed, supersample, shard_size, twins, around)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     with only_one_process(folder) if worker is None else nullcontext():
@@ -286,35 +329,48 @@ def render_shard(
     spec: DatasetSpec, shard: int, sampler: HeadSampler, renderer: object
 ) -> dict[str, NDArray[np.generic]]:
     """Render all arrays of one shard, by name (see ``docs/formats.md``)."""
+    from ..shape import load_head_model
+    from .head_codes import HeadCoder
     from .heads import HeadRenderer
 
     assert isinstance(renderer, HeadRenderer)
-    flow_of = PlaneFlow(renderer.geometry)
+    flow_of, codes_of = PlaneFlow(renderer.geometry), HeadCoder(load_head_model(), renderer.geometry)
     first = shard * spec.shard_size
     count = min(spec.shard_size, spec.heads - first)
     size, views = spec.resolution, spec.views
     rgba = np.zeros((count, views, size, size, 4), np.uint8)
+    albedo = np.zeros((count, views, size, size, 3), np.uint8)
     depth = np.zeros((count, views, size, size), np.float16)
     normals = np.zeros((count, views, size, size, 3), np.int8)
     landmarks = np.zeros((count, views, 73, 2), np.float32)
     cam2world = np.zeros((count, views, 4, 4), np.float32)
+    light = np.zeros((count, 9, 3), np.float32)
+    lamp = np.zeros((count, 2, 3), np.float32)
+    codes: list[NDArray[np.float32]] = []
     flow = np.zeros((count, *FLOW_SHAPE), np.float16)
     latents = np.zeros((count, sampler.z_dim), np.float32)
     for row in range(count):
         latents[row], cam2world[row] = draw_head(sampler, spec, first + row)
-        head = renderer.build(sampler(latents[row]))
+        parameters = sampler(latents[row])
+        head = renderer.build(parameters)
+        light[row], lamp[row] = parameters.light.total, (parameters.light.direction, parameters.light.lamp)
+        codes.append(codes_of(parameters, head.shape).as_vector()[0].numpy())
         flow[row] = flow_of(head.shape)
         for k in range(views):
             view = renderer.render(head, cam2world[row, k])
-            rgba[row, k], depth[row, k] = view.rgba, view.depth
+            rgba[row, k], albedo[row, k], depth[row, k] = view.rgba, view.albedo, view.depth
             normals[row, k] = np.rint(view.normals * 127.0)
             landmarks[row, k] = np.concatenate([view.landmarks68, view.landmarks5])
     return {
         "rgba": rgba,
+        "albedo": albedo,
         "depth": depth,
         "normals": normals,
         "cam2world": cam2world,
         "landmarks": landmarks,
+        "light": light,
+        "lamp": lamp,
+        "codes": np.stack(codes),
         "flow": flow,
         "z": latents,
     }

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..conventions import BOX_LIMIT, FOCAL
+from ..light import shade
 from .assets import FloatArray, RealArray, find_assets, find_base_data
 from .geometry import SOLID_GROUPS, HeadGeometry, HeadShape, Proxy, Surface
 from .glasses import FRAME_STYLES, build_frame
@@ -17,7 +19,7 @@ from .landmarks import five_points
 from .masks import beard_masks, scalp_mask
 from .occlusion import OcclusionBaker
 from .palettes import BROWS, HAIR_FEMALE, HAIR_MALE
-from .parameters import HeadParameters
+from .parameters import HeadParameters, Light
 from .rasteriser import HeadView, Part, Rasteriser, load_strands
 from .skins import SkinLibrary
 
@@ -25,6 +27,16 @@ HAIR_STYLES = tuple(dict.fromkeys(name for name in HAIR_MALE + HAIR_FEMALE if na
 LASHES = "eyelashes01"
 _DYNAMIC = "3f 3f 1f in_position in_normal in_open"
 _TEETH_COLOR, _TONGUE_COLOR = (0.62, 0.57, 0.48), (0.42, 0.13, 0.12)
+
+
+def _light_uniforms(light: Light) -> dict[str, Any]:
+    at_main = shade(torch.from_numpy(light.total)[None], torch.from_numpy(light.direction)[None, None])[0, 0]
+    return {
+        "light": light.soft,
+        "main_direction": light.direction,
+        "lamp_color": light.lamp,
+        "gleam_color": 0.7 * at_main.numpy(),
+    }
 
 
 @dataclass(frozen=True)
@@ -79,20 +91,14 @@ class HeadRenderer:
             self._upload(head)
             self._current = head
         p = head.parameters
-        light = {
-            "key_direction": p.light.direction,
-            "key_color": p.light.key,
-            "sky_color": p.light.sky,
-            "ground_color": p.light.ground,
-        }
-        self._raster.begin(cam2world, light)
+        self._raster.begin(cam2world, _light_uniforms(p.light))
         self._draw_opaque(p)
         self._raster.blending()
         self._draw_blended(p)
-        rgba, depth, normals = self._raster.read()
+        rgba, albedo, depth, normals = self._raster.read()
         landmarks = self.project(head.shape.landmarks, cam2world)
         eyes_nose_mouth = self.project(five_points(head.shape.landmarks), cam2world)
-        return HeadView(rgba, depth, normals, eyes_nose_mouth, landmarks)
+        return HeadView(rgba, albedo, depth, normals, eyes_nose_mouth, landmarks)
 
     @staticmethod
     def project(points: NDArray[np.floating], cam2world: NDArray[np.floating]) -> FloatArray:

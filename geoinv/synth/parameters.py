@@ -12,19 +12,19 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Light:
-    """Light on a head. Colours are linear RGB.
+    """Light on a head: soft light from everywhere, and a sharp lamp. Colours are linear RGB.
 
     Args:
-        direction: [3] unit vector from the head to the key light, in world axes.
-        key: [3] colour of the key light.
-        sky: [3] colour of light from above.
-        ground: [3] colour of light from below.
+        soft: [9, 3] coefficients of the soft light (:mod:`geoinv.light`), in world axes.
+        direction: [3] unit vector from the head to the main light: the lamp, and what shines on skin and eyes.
+        lamp: [3] colour that the lamp gives to a white surface that faces it; 0 without a sharp lamp.
+        total: [9, 3] coefficients of both together, as well as order 2 can hold a lamp.
     """
 
+    soft: Vector
     direction: Vector
-    key: Vector
-    sky: Vector
-    ground: Vector
+    lamp: Vector
+    total: Vector
 
 
 @dataclass(frozen=True)

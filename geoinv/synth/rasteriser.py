@@ -28,13 +28,15 @@ class HeadView:
 
     Args:
         rgba: [H, W, 4] uint8, straight alpha.
+        albedo: [H, W, 3] uint8 colour of the surface without light, with its ambient occlusion, straight.
         depth: [H, W] float32 distance along the optical axis in world units; 0 outside.
-        normals: [H, W, 3] float32 unit normals in world axes; 0 outside.
+        normals: [H, W, 3] float32 unit normals in world axes, by which the surface is lit; 0 outside.
         landmarks5: [5, 2] image positions of eyes, nose and mouth corners: x and y in [0, 1], y down.
         landmarks68: [68, 2] image positions of the iBUG landmarks: x and y in [0, 1], y down.
     """
 
     rgba: NDArray[np.uint8]
+    albedo: NDArray[np.uint8]
     depth: FloatArray
     normals: FloatArray
     landmarks5: FloatArray
@@ -107,7 +109,8 @@ def set_uniforms(program: Any, uniforms: dict[str, Any]) -> None:
     for name, value in uniforms.items():
         if name in program:
             if isinstance(value, np.ndarray) and value.ndim == 2:
-                program[name].write(np.ascontiguousarray(value.T, "f4").tobytes())
+                is_matrix = value.shape[0] == value.shape[1]  # else an array of vectors; OpenGL wants columns
+                program[name].write(np.ascontiguousarray(value.T if is_matrix else value, "f4").tobytes())
             else:
                 program[name].value = tuple(float(v) for v in value) if hasattr(value, "__len__") else value
 
@@ -128,7 +131,7 @@ def projection(cam2world: NDArray[np.floating]) -> FloatArray:
 
 
 class Rasteriser:
-    """Programs and a supersampled framebuffer with colour, normal and depth.
+    """Programs and a supersampled framebuffer with colour, normal, albedo and depth.
 
     Args:
         resolution: Side of the pictures in pixels.
@@ -148,9 +151,9 @@ class Rasteriser:
             "hair": ctx.program(vertex_shader=shaders.HAIR_VERTEX, fragment_shader=shaders.HAIR_FRAGMENT),
         }
         side = resolution * supersample
-        self._color, self._normal = ctx.texture((side, side), 4), ctx.texture((side, side), 4)
+        self._color, self._normal, self._albedo = (ctx.texture((side, side), 4) for _ in range(3))
         self._depth = ctx.depth_texture((side, side))
-        self._target = ctx.framebuffer([self._color, self._normal], self._depth)
+        self._target = ctx.framebuffer([self._color, self._normal, self._albedo], self._depth)
         self._blend = (moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA)
         self._flags = moderngl.DEPTH_TEST
 
@@ -182,25 +185,29 @@ class Rasteriser:
         self.context.blend_func = self._blend
         self._target.depth_mask = False
 
-    def read(self) -> tuple[NDArray[np.uint8], FloatArray, FloatArray]:
-        """Averaged straight-alpha rgba [H, W, 4], nearest depth [H, W] and unit normals [H, W, 3] of the picture."""
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], FloatArray, FloatArray]:
+        """Averages of the picture's samples, as :class:`HeadView` has them.
+
+        Returns:
+            Rgba [H, W, 4], albedo [H, W, 3], nearest depth [H, W] and unit normals [H, W, 3].
+        """
         self._target.depth_mask = True
-        color = self._average(self._color.read())
-        normal = self._average(self._normal.read())
+        color, normal, albedo = (self._average(target.read()) for target in (self._color, self._normal, self._albedo))
         side, s = self.resolution * self.supersample, self.supersample
         z = np.frombuffer(self._depth.read(alignment=1), np.float32).reshape(side, side)
         z = np.minimum.reduce([z[i::s, j::s] for i in range(s) for j in range(s)])
         alpha = color[..., 3:]
+        straighten = (255.0 / np.maximum(alpha, 1e-3)) * (alpha > 0.5)
         rgba = np.empty(color.shape, np.uint8)
-        safe = np.maximum(alpha, 1e-3)
-        rgba[..., :3] = np.clip(color[..., :3] * (255.0 / safe) + 0.5, 0, 255) * (alpha > 0.5)
+        rgba[..., :3] = np.minimum(color[..., :3] * straighten + 0.5, 255.0)
         rgba[..., 3:] = alpha + 0.5
+        flat = np.minimum(albedo[..., :3] * straighten + 0.5, 255.0).astype(np.uint8)
         directions = 2.0 * normal[..., :3] - normal[..., 3:]
         directions /= np.sqrt((directions * directions).sum(-1, keepdims=True)) + 1e-6
         directions *= alpha > 0.5
         depth = 2 * FAR * NEAR / ((FAR + NEAR) - (2 * z - 1) * (FAR - NEAR))
         depth[z >= 1.0] = 0.0
-        return rgba, self._fill(depth, rgba[..., 3] > 0), directions
+        return rgba, flat, self._fill(depth, rgba[..., 3] > 0), directions
 
     def _average(self, data: bytes) -> FloatArray:
         side, s = self.resolution * self.supersample, self.supersample

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attributes import Attribute, build_attributes
+from .lighting import lamp, sky_and_ground
 from .palettes import (
     BEARD_MASKS,
     BEARD_STYLES,
@@ -84,6 +85,12 @@ def _softplus(value: float, sharpness: float) -> float:
 def _soft_limit(value: float, limit: float) -> float:
     """Value bounded by ``limit``: odd and monotone, with slope 1 at 0."""
     return limit * math.tanh(value / limit)
+
+
+def _smooth_step(value: float) -> float:
+    """0 below 0, 1 above 1, and smooth between."""
+    clipped = min(max(value, 0.0), 1.0)
+    return clipped * clipped * (3.0 - 2.0 * clipped)
 
 
 class _Layout:
@@ -295,10 +302,12 @@ class HeadSampler:
         exposure = math.exp(0.13 * _soft_limit(value["exposure"], 2.0))
         contrast = _sigmoid(0.9 * value["light-contrast"])
         white = np.exp(0.06 * _soft_limit(value["warmth"], 2.0) * np.array([1.0, 0.0, -1.0]))
-        ground = _sigmoid(value["ground"])
-        return Light(
-            direction=direction,
-            key=exposure * (0.4 + 0.6 * contrast) * white,
-            sky=exposure * (0.8 - 0.38 * contrast) * np.sqrt(white[::-1]),
-            ground=exposure * (0.8 - 0.38 * contrast) * (0.35 + 0.4 * ground) * np.array([1.03, 1.0, 0.96]),
-        )
+        ground_share = 0.35 + 0.4 * _sigmoid(value["ground"])
+        key = exposure * (0.4 + 0.6 * contrast) * white
+        sky = exposure * (0.8 - 0.38 * contrast) * np.sqrt(white[::-1])
+        ground = exposure * (0.8 - 0.38 * contrast) * ground_share * np.array([1.03, 1.0, 0.96])
+        fill = np.array([-direction[0], 0.2, 0.9])
+        fill /= np.linalg.norm(fill)
+        sharp = _smooth_step((contrast - 0.55) / 0.2)
+        soft = sky_and_ground(sky, ground) + lamp(fill, 0.08 * sky) + lamp(direction, (1.0 - sharp) * key)
+        return Light(soft, direction, sharp * key, soft + lamp(direction, sharp * key))

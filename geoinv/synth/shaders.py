@@ -1,31 +1,41 @@
 """GLSL programs of the head renderer: skin, eyes, plain solids and hair, under one light model.
 
-Colours are shaded in linear RGB and written as premultiplied sRGB; normals are written as ``(n / 2 + 1 / 2) * alpha``.
+    color = (albedo * shade(n)) + gloss,   shade(n) = sum_k light[k] Y_k(n) + lamp * max(0, n . lamp_direction)
+
+in linear RGB, where albedo has the ambient occlusion in it and n is the normal that is written; see
+:mod:`geoinv.light`. Colour and albedo are written as premultiplied display values, normals as ``(n / 2 + 1 / 2) *
+alpha``.
 """
 
 from __future__ import annotations
 
 _LIGHT = """
-uniform vec3 key_direction, key_color, sky_color, ground_color, eye_position;
+uniform vec3 light[9], main_direction, lamp_color, gleam_color, eye_position;
 layout(location = 0) out vec4 out_color;
 layout(location = 1) out vec4 out_normal;
-vec3 shade(vec3 albedo, vec3 n, vec3 position, float open, float gloss, float power) {
-    vec3 view = normalize(eye_position - position);
-    float cosine = dot(n, key_direction);
-    float diffuse = max((cosine + 0.18) / 1.18, 0.0);
-    diffuse *= mix(smoothstep(0.0, 0.55, open), 1.0, 0.35);
-    float fill = max(dot(n, normalize(vec3(-key_direction.x, 0.2, 0.9))), 0.0) * 0.08;
-    vec3 ambient = (mix(ground_color, sky_color, n.y * 0.5 + 0.5) + fill * sky_color) * open;
-    ambient *= mix(vec3(1.0), albedo * 0.5 + 0.5, 1.0 - open) ;
-    vec3 halfway = normalize(key_direction + view);
-    float shine = pow(max(dot(n, halfway), 0.0), power) * gloss * max(cosine + 0.1, 0.0) * open;
-    float rim = pow(1.0 - max(dot(n, view), 0.0), 4.0) * gloss * 0.6 * open;
-    return albedo * (ambient + key_color * diffuse) + key_color * shine * power * 0.1 + sky_color * rim;
+layout(location = 2) out vec4 out_albedo;
+vec3 shade(vec3 n) {
+    vec3 soft = 0.28209479 * light[0] + 0.48860251 * (n.y * light[1] + n.z * light[2] + n.x * light[3])
+        + 1.09254843 * (n.x * n.y * light[4] + n.y * n.z * light[5] + n.x * n.z * light[7])
+        + 0.31539157 * (3.0 * n.z * n.z - 1.0) * light[6] + 0.54627422 * (n.x * n.x - n.y * n.y) * light[8];
+    return max(soft, 0.0) + lamp_color * max(dot(n, main_direction), 0.0);
 }
-void emit(vec3 linear, vec3 n, float alpha) {
-    vec3 toned = linear * 1.12 / (1.0 + 0.28 * linear);
-    out_color = vec4(pow(clamp(toned, 0.0, 1.0), vec3(1.0 / 2.2)) * alpha, alpha);
+vec3 occluded(vec3 albedo, float open) {  // light that comes by way of the surface around takes on its colour
+    return albedo * open * mix(vec3(1.0), albedo * 0.5 + 0.5, 1.0 - open);
+}
+vec3 shine(vec3 n, vec3 position, float open, float gloss, float power) {
+    vec3 view = normalize(eye_position - position);
+    vec3 halfway = normalize(main_direction + view);
+    float facing = max(dot(n, main_direction) + 0.1, 0.0);
+    float spot = pow(max(dot(n, halfway), 0.0), power) * facing * power * 0.1;
+    float rim = pow(1.0 - max(dot(n, view), 0.0), 4.0) * 0.6;
+    return gloss * open * (gleam_color * spot + shade(n) * rim);
+}
+void emit(vec3 albedo, vec3 gloss, vec3 n, float alpha) {
+    vec3 bounded = clamp(albedo, 0.0, 1.0);
+    out_color = vec4(pow(clamp(bounded * shade(n) + gloss, 0.0, 1.0), vec3(1.0 / 2.2)) * alpha, alpha);
     out_normal = vec4((n * 0.5 + 0.5) * alpha, alpha);
+    out_albedo = vec4(pow(bounded, vec3(1.0 / 2.2)) * alpha, alpha);
 }
 float hash(vec3 p) { p = fract(p * 0.3183 + 0.1); p *= 17.0; return fract(p.x * p.y * p.z * (p.x + p.y + p.z)); }
 float noise(vec3 p) {
@@ -77,7 +87,7 @@ void main() {
     float cut = collar(rest);
     float softness = fwidth(cut) * 0.75 + 1e-5;
     float cloth = smoothstep(-softness, softness, cut);
-    vec3 color = vec3(0.0);
+    vec3 color = vec3(0.0), gleam = vec3(0.0);
     if (cloth < 1.0) {
         vec3 albedo = vec3(0.0);
         for (int i = 0; i < layer_count; i++) {
@@ -94,15 +104,17 @@ void main() {
             albedo = mix(albedo, hair_color * (0.7 + 0.6 * grain), clamp(max(hair, bush), 0.0, 0.95));
             matte = 1.0 - 0.8 * max(hair, bush);
         }
-        color = shade(albedo, n, position, open, gloss * matte, 16.0);
+        color = occluded(albedo, open);
+        gleam = shine(n, position, open, gloss * matte, 16.0);
     }
     if (cloth > 0.0) {
         float hem = smoothstep(0.016, 0.013, cut) * 0.22;
         float fold = 0.92 + 0.16 * noise(rest * vec3(14.0, 9.0, 14.0));
         vec3 fabric = cloth_color * fold * (1.0 - hem);
-        color = mix(color, shade(fabric, n, position, mix(open, 1.0, 0.3), 0.005, 6.0), cloth);
+        color = mix(color, occluded(fabric, mix(open, 1.0, 0.3)), cloth);
+        gleam *= 1.0 - cloth;
     }
-    emit(color, n, 1.0);
+    emit(color, gleam, n, 1.0);
 }"""
 )
 
@@ -119,7 +131,10 @@ SOLID_FRAGMENT = (
     + """
 in vec3 position, normal, color; in float open;
 uniform float gloss;
-void main() { vec3 n = normalize(normal); emit(shade(color, n, position, open, gloss, 40.0), n, 1.0); }"""
+void main() {
+    vec3 n = normalize(normal);
+    emit(occluded(color, open), shine(n, position, open, gloss, 40.0), n, 1.0);
+}"""
 )
 
 EYE_VERTEX = """#version 330
@@ -144,13 +159,12 @@ void main() {
     vec3 iris = iris_color * fibre * (1.0 - 0.65 * smoothstep(0.29, 0.355, r));
     iris *= smoothstep(0.125, 0.15, r) * 0.97 + 0.03;
     vec3 albedo = mix(iris, white, smoothstep(0.34, 0.375, r));
-    vec3 color = shade(albedo, n, position, mix(open, 1.0, 0.15), 0.0, 1.0);
     vec3 view = normalize(eye_position - position);
     vec3 bulge = normalize(n + vec3(q, 0.0) * 0.35 * (1.0 - smoothstep(0.3, 0.5, r)));
     vec3 mirror = reflect(-view, bulge);
-    float glint = pow(max(dot(mirror, normalize(key_direction + vec3(0.0, 0.25, 0.25))), 0.0), 90.0);
-    color += glint * 0.9 + 0.03 * sky_color * max(mirror.y, 0.0);
-    emit(color, n, 1.0);
+    float glint = pow(max(dot(mirror, normalize(main_direction + vec3(0.0, 0.25, 0.25))), 0.0), 90.0);
+    vec3 gleam = glint * 0.9 * min(gleam_color, 1.0) + 0.03 * shade(mirror);
+    emit(occluded(albedo, mix(open, 1.0, 0.15)), gleam, n, 1.0);
 }"""
 )
 
@@ -175,9 +189,10 @@ void main() {
     vec3 n = normalize(normal);
     if (!gl_FrontFacing) n = -n;
     vec3 soft = normalize(n + 0.8 * normalize(position - vec3(0.0, 0.1, 0.02)));
-    float light = pow(dot(texel.rgb, vec3(0.3, 0.6, 0.1)), 2.2);
-    vec3 albedo = hair_color * mix(1.0, light * detail, 0.8);
-    emit(shade(albedo, soft, position, open, gloss * (0.4 + 0.6 * min(light * detail, 2.0)), 14.0), n, alpha);
+    float bright = pow(dot(texel.rgb, vec3(0.3, 0.6, 0.1)), 2.2);
+    vec3 albedo = hair_color * mix(1.0, bright * detail, 0.8);
+    vec3 gleam = shine(soft, position, open, gloss * (0.4 + 0.6 * min(bright * detail, 2.0)), 14.0);
+    emit(occluded(albedo, open), gleam, soft, alpha);
 }"""
 )
 

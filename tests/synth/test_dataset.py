@@ -16,7 +16,14 @@ from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import MissingDependencyError, UsageError
 from geoinv.synth import SAMPLER_VERSION, HeadSampler
-from geoinv.synth.dataset import DatasetSpec, draw_head, draw_latent, make_dataset, sample_cameras
+from geoinv.synth.dataset import (
+    DatasetSpec,
+    cameras_all_around,
+    draw_head,
+    draw_latent,
+    make_dataset,
+    sample_cameras,
+)
 
 needs_assets = pytest.mark.skipif(
     "GEOINV_ASSETS" not in os.environ, reason="needs the MakeHuman assets (GEOINV_ASSETS)"
@@ -39,6 +46,25 @@ def test_cameras_start_near_the_front() -> None:
     assert abs(float(pose.yaw_rad[0])) < 0.5
     assert float(pose.yaw_rad.abs().max()) <= 1.1 + 1e-5
     assert float(pose.pitch_rad.abs().max()) <= 0.5 + 1e-5
+
+
+def test_cameras_all_around_are_even() -> None:
+    """As many behind as in front, as many at each height of the band of the sphere between the two pitches."""
+    cameras = cameras_all_around(np.random.default_rng(0), 4000).astype(np.float64)
+    pose = CameraPose.from_cam2world(torch.tensor(cameras), FACE_ORBIT)
+    assert float((pose.yaw_rad.abs() > np.pi / 2).double().mean()) == pytest.approx(0.5, abs=0.03)
+    heights = pose.pitch_rad.sin()
+    assert float(pose.pitch_rad.min()) > np.radians(-41) and float(pose.pitch_rad.max()) < np.radians(61)
+    assert float(heights.median()) == pytest.approx(float(heights.min() + heights.max()) / 2, abs=0.03)
+
+
+def test_views_of_the_face_come_first() -> None:
+    spec = DatasetSpec(2, views=5, seed=3, around=True)
+    _, cameras = draw_head(HeadSampler(), spec, 1)
+    assert spec.face_views == 3 and cameras.shape == (5, 4, 4)
+    rng = np.random.default_rng([3, 1])
+    draw_latent(HeadSampler(), rng)
+    np.testing.assert_array_equal(cameras[:3], sample_cameras(rng, 3))
 
 
 def test_last_shard_may_be_smaller() -> None:
@@ -80,10 +106,14 @@ class TestMakeDataset:
         assert described["heads"] == 2 and described["sampler_version"] == SAMPLER_VERSION
         shapes = {
             "rgba": ((1, 2, 64, 64, 4), np.uint8),
+            "albedo": ((1, 2, 64, 64, 3), np.uint8),
             "depth": ((1, 2, 64, 64), np.float16),
             "normals": ((1, 2, 64, 64, 3), np.int8),
             "cam2world": ((1, 2, 4, 4), np.float32),
             "landmarks": ((1, 2, 73, 2), np.float32),
+            "light": ((1, 9, 3), np.float32),
+            "lamp": ((1, 2, 3), np.float32),
+            "codes": ((1, 150), np.float32),
             "z": ((1, HeadSampler().z_dim), np.float32),
         }
         for name, (shape, dtype) in shapes.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from geoinv.camera import CameraPose, rays_through
 from geoinv.conventions import FACE_ORBIT, FOCAL
 from geoinv.errors import MissingDependencyError
+from geoinv.light import shaded_color
 from geoinv.synth import HeadSampler
 
 FRONT = CameraPose.from_angles(0.0).cam2world(FACE_ORBIT)[0].numpy()
@@ -64,6 +67,33 @@ class TestHeadRenderer:
         assert closed.scale == opened.scale
         np.testing.assert_allclose(closed.landmarks[27], opened.landmarks[27], atol=2e-3)
         assert closed.landmarks[8, 1] - opened.landmarks[8, 1] > 0.01
+
+    def test_colour_is_albedo_times_light(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        """Of heads without gloss and without a sharp lamp, from the front and from behind."""
+        sampler = HeadSampler()
+        z = np.random.default_rng(1).standard_normal(sampler.z_dim)
+        z[sampler.index("light-contrast")], z[sampler.index("glasses")] = -1.0, 0.0
+        parameters = replace(sampler(z), gloss=0.0)
+        assert not parameters.light.lamp.any()
+        for yaw in (0.4, 2.8):
+            view = renderer.render(
+                renderer.build(parameters), CameraPose.from_angles(yaw).cam2world(FACE_ORBIT)[0].numpy()
+            )
+            whole = view.rgba[..., 3] == 255
+            normals, albedo = (torch.from_numpy(image[whole])[None] for image in (view.normals, view.albedo))
+            expected = shaded_color(albedo / 255.0, torch.from_numpy(parameters.light.total).float()[None], normals)
+            error = np.abs(expected.clamp(0.0, 1.0)[0].numpy() * 255.0 - view.rgba[whole][:, :3]).max(axis=-1)
+            assert np.median(error) < 1.5 and np.percentile(error, 90) < 8.0
+
+    def test_albedo_knows_no_light(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler = HeadSampler()
+        z = np.random.default_rng(1).standard_normal(sampler.z_dim)
+        views = []
+        for name in ("light-azimuth", "exposure", "light-contrast"):
+            z[sampler.index(name)] += 1.5
+            views.append(renderer.render(renderer.build(sampler(z)), FRONT))
+        assert all((view.albedo == views[0].albedo).all() for view in views)
+        assert (views[0].rgba != views[1].rgba).any() and (views[1].rgba != views[2].rgba).any()
 
     def test_pupils_are_life_sized(self, renderer) -> None:  # type: ignore[no-untyped-def]
         sampler, rng = HeadSampler(), np.random.default_rng(3)

@@ -25,8 +25,9 @@ def write_shard(
     views: int = VIEWS,
     side: int = SIDE,
     z_dim: int = Z_DIM,
+    with_albedo: bool = False,
 ) -> None:
-    """Twins differ in colour alone: same size, same cameras."""
+    """Twins differ in colour alone: same size, same cameras. With albedo, a shard is of format 3."""
     rng = np.random.default_rng(seed)
     z = rng.standard_normal((heads, z_dim)).astype(np.float32)
     vectors = rng.normal(0, 0.1, (heads, views, 6))
@@ -48,8 +49,13 @@ def write_shard(
         "normals": np.zeros((heads, views, side, side, 3), np.int8),
         "cam2world": pose.cam2world(FACE_ORBIT).numpy().astype(np.float32).reshape(heads, views, 4, 4),
         "landmarks": np.full((heads, views, 73, 2), 0.5, np.float32),
-        "z": z,
     }
+    if with_albedo:
+        arrays["albedo"] = rgba[..., :3] // 2
+        arrays["light"] = rng.standard_normal((heads, 9, 3)).astype(np.float32)
+        arrays["lamp"] = np.zeros((heads, 2, 3), np.float32)
+        arrays["codes"] = rng.standard_normal((heads, 150)).astype(np.float32)
+    arrays["z"] = z
     for key, array in arrays.items():
         np.save(folder / f"{name}_{key}.npy", array)
 

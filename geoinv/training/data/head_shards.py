@@ -34,6 +34,10 @@ class RayBatch:
         distance: [B, N] along the ray, 0 where nothing is hit.
         normals: [B, N, 3] of the surface in world axes, 0 where nothing is hit.
         flow: [B, 3, 2, S, S] flow of the planes (:mod:`geoinv.synth.plane_flow`), where the data set has it.
+        albedo: [B, N, 3] colour without light in [0, 1], premultiplied; this and the rest from format 3 on.
+        light: [B, 9, 3] light on each head (:mod:`geoinv.light`), its lamp included as well as order 2 can hold it.
+        lamp: [B, 2, 3] unit vector to a sharp lamp, and its colour, which is 0 where there is none.
+        codes: [B, I + 54] shape codes (:meth:`geoinv.shape.HeadCodes.from_vector`).
     """
 
     z: Tensor
@@ -44,6 +48,10 @@ class RayBatch:
     distance: Tensor
     normals: Tensor | None = None
     flow: Tensor | None = None
+    albedo: Tensor | None = None
+    light: Tensor | None = None
+    lamp: Tensor | None = None
+    codes: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,16 @@ class _Shard:
     cam2world: NDArray[Any]  # [N, V, 4, 4]
     landmarks: NDArray[Any]  # [N, V, 73, 2] normalised, the first 68 in iBUG's order
     z: NDArray[Any]  # [N, z_dim]
-    flow: NDArray[Any] | None  # [N, 3, 2, S, S] float16; older data sets have none
+    # older data sets lack these
+    flow: NDArray[Any] | None  # [N, 3, 2, S, S] float16
+    albedo: NDArray[Any] | None  # [N, V, R, R, 3] uint8, straight
+    light: NDArray[Any] | None  # [N, 9, 3]
+    lamp: NDArray[Any] | None  # [N, 2, 3]
+    codes: NDArray[Any] | None  # [N, I + 54]
+
+
+_OF_ALL = ("rgba", "depth", "normals", "cam2world", "landmarks")
+_OF_SOME = ("flow", "albedo", "light", "lamp", "codes")
 
 
 REFRESH_EVERY = 100
@@ -74,6 +91,9 @@ class HeadShards:
     has_twins: bool
     """Whether heads ``2 i`` and ``2 i + 1`` differ in expression alone."""
 
+    face_views: int
+    """Number of views that see the face; they come first, and those from all around follow."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._about = folder / "dataset.json"
@@ -84,6 +104,7 @@ class HeadShards:
             raise UsageError(f"no rendered heads in {folder}", "make some with `geoinv synth dataset`")
         first = next(iter(self._shards.values()))
         self.resolution, self.num_views, self.z_dim = first.rgba.shape[2], first.rgba.shape[1], first.z.shape[1]
+        self.face_views = int(self._dataset().get("face_views") or self.num_views)
 
     def _dataset(self) -> dict[str, Any]:
         """Contents of ``dataset.json``; empty where there is none."""
@@ -113,12 +134,10 @@ class HeadShards:
             name = path.name[: -len("_z.npy")]
             if name in self._shards or name.startswith("."):
                 continue
-            parts = {
-                key: np.load(self.folder / f"{name}_{key}.npy", mmap_mode="r")
-                for key in ("rgba", "depth", "normals", "cam2world", "landmarks")
-            }
-            flow = self.folder / f"{name}_flow.npy"
-            parts["flow"] = np.load(flow, mmap_mode="r") if flow.exists() else None
+            parts = {key: np.load(self.folder / f"{name}_{key}.npy", mmap_mode="r") for key in _OF_ALL}
+            for key in _OF_SOME:
+                file = self.folder / f"{name}_{key}.npy"
+                parts[key] = np.load(file, mmap_mode="r") if file.exists() else None
             self._shards[name] = _Shard(z=np.load(path), **parts)
         shards = [self._shards[name] for name in sorted(self._shards)]
         # one assignment, because the data thread reads while the training thread refreshes
@@ -137,6 +156,43 @@ class HeadShards:
         """rgba uint8 [R, R, 4], depth [R, R], cam2world [4, 4], z [z_dim] of one view."""
         shard, i = self._locate(head)
         return shard.rgba[i, view], shard.depth[i, view], shard.cam2world[i, view], shard.z[i]
+
+    @property
+    def has_albedo(self) -> bool:
+        """Whether every head comes with its albedo, its light and its shape codes, as from format 3 on."""
+        return all(shard.albedo is not None for shard in self._index[0])
+
+    def albedo(self, head: int, view: int) -> NDArray[Any]:
+        """Uint8 [R, R, 3] of one view, straight.
+
+        Raises:
+            UsageError: The data set has none.
+        """
+        shard, i = self._locate(head)
+        return np.asarray(_present(shard.albedo, self.folder)[i, view])
+
+    def normals(self, head: int, view: int) -> NDArray[Any]:
+        """Int8 [R, R, 3] of one view, unit vectors in world axes times 127; 0 where nothing is hit."""
+        shard, i = self._locate(head)
+        return np.asarray(shard.normals[i, view])
+
+    def light(self, head: int) -> NDArray[Any]:
+        """[9, 3] of one head (:mod:`geoinv.light`).
+
+        Raises:
+            UsageError: The data set has none.
+        """
+        shard, i = self._locate(head)
+        return np.asarray(_present(shard.light, self.folder)[i])
+
+    def codes(self, head: int) -> NDArray[Any]:
+        """[I + 54] shape codes of one head (:meth:`geoinv.shape.HeadCodes.from_vector`).
+
+        Raises:
+            UsageError: The data set has none.
+        """
+        shard, i = self._locate(head)
+        return np.asarray(_present(shard.codes, self.folder)[i])
 
     def landmarks(self, head: int, view: int) -> NDArray[Any]:
         """[73, 2] of one view, normalised; the first 68 in iBUG's order, then the five of alignment."""
@@ -198,13 +254,15 @@ class HeadShards:
         """
         size = self.resolution
         heads, views = len(heads_views), len(heads_views[0][1])
-        zs, pixels, cameras, rgba, depths, normals, flows = [], [], [], [], [], [], []
+        zs, pixels, cameras, rgba, depths, normals, albedos = [], [], [], [], [], [], []
+        of_heads: dict[str, list[NDArray[Any]]] = {"flow": [], "light": [], "lamp": [], "codes": []}
         chosen: list[NDArray[Any]] = []  # pixels of each view of the head before
         for place, (head, views_of_head) in enumerate(heads_views):
             shard, i = self._locate(head)
             zs.append(shard.z[i])
-            if shard.flow is not None:
-                flows.append(shard.flow[i])
+            for name, rows in of_heads.items():
+                if (array := getattr(shard, name)) is not None:
+                    rows.append(array[i])
             if place >= 2 * twin_pairs:
                 chosen = [_choose_pixels(rng, shard, i, view, rays_per_view) for view in views_of_head]
             elif place % 2 == 0:
@@ -219,6 +277,8 @@ class HeadShards:
                 rgba.append(picture[index])
                 depths.append(shard.depth[i, view].reshape(-1)[index])
                 normals.append(shard.normals[i, view].reshape(-1, 3)[index])
+                if shard.albedo is not None:
+                    albedos.append(shard.albedo[i, view].reshape(-1, 3)[index])
         cam2world = torch.from_numpy(np.stack(cameras))  # [heads * views, 4, 4]
         origins, directions = rays_through(
             cam2world, torch.from_numpy(np.stack(pixels).astype(np.float32)), focal=FOCAL
@@ -228,6 +288,15 @@ class HeadShards:
         straight = torch.from_numpy(np.stack(rgba).astype(np.float32) / 255.0)
         alpha = straight[..., 3]
         count = views * rays_per_view
+
+        def of_each_head(name: str) -> Tensor | None:
+            rows = of_heads[name]
+            return torch.from_numpy(np.stack(rows).astype(np.float32)) if len(rows) == heads else None
+
+        albedo = None
+        if len(albedos) == heads * views:
+            flat = torch.from_numpy(np.stack(albedos).astype(np.float32) / 255.0)
+            albedo = (flat * alpha[..., None]).reshape(heads, count, 3)
         return RayBatch(
             z=torch.from_numpy(np.stack(zs).astype(np.float32)),
             origins=origins.reshape(heads, count, 3).contiguous(),
@@ -236,8 +305,20 @@ class HeadShards:
             alpha=alpha.reshape(heads, count),
             distance=distance.reshape(heads, count),
             normals=torch.from_numpy(np.stack(normals).astype(np.float32) / 127.0).reshape(heads, count, 3),
-            flow=torch.from_numpy(np.stack(flows).astype(np.float32)) if len(flows) == heads else None,
+            flow=of_each_head("flow"),
+            albedo=albedo,
+            light=of_each_head("light"),
+            lamp=of_each_head("lamp"),
+            codes=of_each_head("codes"),
         )
+
+
+def _present(array: NDArray[Any] | None, folder: Path) -> NDArray[Any]:
+    if array is None:
+        raise UsageError(
+            f"the heads in {folder} have no albedo, light and codes", "make them anew: they are of format 3"
+        )
+    return array
 
 
 _VISIBLE_CHANGE = 12

@@ -27,6 +27,38 @@ def test_rays_carry_what_their_pixels_show(discs: Path) -> None:
     assert (batch.distance[~hit] == 0).all()
 
 
+def test_rays_carry_albedo_light_and_codes(tmp_path: Path) -> None:
+    write_shard(tmp_path, "00000", 0, with_albedo=True)
+    heads = HeadShards(tmp_path)
+    assert heads.has_albedo
+    batch = heads.rays_of(np.random.default_rng(0), [(3, [0, 2]), (5, [1, 0])], rays_per_view=16)
+    assert batch.albedo is not None and batch.light is not None and batch.codes is not None and batch.lamp is not None
+    assert batch.albedo.shape == batch.color.shape == (2, 32, 3) and batch.lamp.shape == (2, 2, 3)
+    on_head = batch.alpha > 0
+    assert bool(((batch.color - 2.0 * batch.albedo)[on_head] >= 0).all())
+    assert bool(((batch.color - 2.0 * batch.albedo)[on_head] < 1.5 / 255.0).all())
+    for row, head in enumerate((3, 5)):
+        np.testing.assert_array_equal(batch.light[row].numpy(), heads.light(head))
+        np.testing.assert_array_equal(batch.codes[row].numpy(), heads.codes(head))
+        assert heads.albedo(head, 0).shape == (32, 32, 3) == heads.normals(head, 0).shape
+
+
+def test_older_data_has_no_albedo(discs: Path) -> None:
+    heads = HeadShards(discs)
+    assert not heads.has_albedo and heads.face_views == heads.num_views
+    assert heads.rays(np.random.default_rng(0), heads=2, views=1, rays_per_view=8).albedo is None
+    with pytest.raises(UsageError, match="no albedo"):
+        heads.light(0)
+
+
+def test_mixed_data_has_no_albedo(discs: Path) -> None:
+    write_shard(discs, "00001", 1, with_albedo=True)
+    heads = HeadShards(discs)
+    assert not heads.has_albedo
+    batch = heads.rays_of(np.random.default_rng(0), [(0, [0]), (HEADS, [0])], rays_per_view=8)
+    assert batch.albedo is None and batch.light is None and batch.codes is None
+
+
 def test_twins_are_seen_through_the_same_rays(twins: Path) -> None:
     heads = HeadShards(twins)
     assert heads.has_twins
