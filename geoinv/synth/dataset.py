@@ -131,18 +131,23 @@ def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
 LOWEST_RAD, HIGHEST_RAD = -0.7, 1.05
 """Pitches between which cameras all around the head lie: -40 and 60 degrees."""
 
+_HEAD_MIDDLE = np.array([0.0, 0.05, 0.05], np.float32)  # world units
+
 
 def cameras_all_around(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
     """Random cameras on all sides, also behind and above, cam2world [V, 4, 4], evenly spread over the sphere.
 
-    They stand up to a third farther away than those of the face, from where hair and shoulders are seen whole.
+    They look at the middle of the head rather than at the face, and stand up to a third farther away than those of the
+    face, from where hair and shoulders are seen whole.
     """
     yaw = rng.uniform(-np.pi, np.pi, views)
     pitch = np.arcsin(rng.uniform(np.sin(LOWEST_RAD), np.sin(HIGHEST_RAD), views))
     roll = rng.normal(0.0, 0.07, views)
     aside = rng.normal(0.0, 0.015, (views, 2))
     back = rng.uniform(-0.9, 0.1, (views, 1))  # the camera's own z points to the head
-    return _cameras(yaw, pitch, roll, np.concatenate([aside, back], -1))
+    cameras = _cameras(yaw, pitch, roll, np.concatenate([aside, back], -1))
+    cameras[:, :3, 3] += _HEAD_MIDDLE - np.asarray(FACE_ORBIT.pivot, np.float32)
+    return cameras
 
 
 def _cameras(

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from geoinv.camera import CameraPose
-from geoinv.conventions import FACE_ORBIT
+from geoinv.conventions import FACE_ORBIT, Orbit
 from geoinv.errors import MissingDependencyError, UsageError
 from geoinv.synth import SAMPLER_VERSION, HeadSampler
 from geoinv.synth.dataset import (
@@ -51,7 +51,8 @@ def test_cameras_start_near_the_front() -> None:
 def test_cameras_all_around_are_even() -> None:
     """As many behind as in front, as many at each height of the band of the sphere between the two pitches."""
     cameras = cameras_all_around(np.random.default_rng(0), 4000).astype(np.float64)
-    pose = CameraPose.from_cam2world(torch.tensor(cameras), FACE_ORBIT)
+    pose = CameraPose.from_cam2world(torch.tensor(cameras), Orbit(pivot=(0.0, 0.05, 0.05)))
+    assert float(pose.shift[:, :2].abs().max()) < 0.08  # they look at the middle of the head
     assert float((pose.yaw_rad.abs() > np.pi / 2).double().mean()) == pytest.approx(0.5, abs=0.03)
     heights = pose.pitch_rad.sin()
     assert float(pose.pitch_rad.min()) > np.radians(-41) and float(pose.pitch_rad.max()) < np.radians(61)
