@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..folders import sha256_of, weights_dir
 from ..conventions import FACE_ORBIT
 from ..errors import UsageError
 from ..files import atomic_path, only_one_process, remove_leftovers
+from ..folders import sha256_of, weights_dir
 from ..shape.model_file import FILE_NAME as HEAD_MODEL
 from .plane_flow import FLOW_SHAPE, PlaneFlow
 from .sampler import SAMPLER_VERSION, HeadSampler
