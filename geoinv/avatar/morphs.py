@@ -1,0 +1,67 @@
+"""Morph targets of one person: ARKit's 52 units and Oculus' 15 visemes, as offsets of places and normals from rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..conventions import MM_PER_UNIT
+from ..shape import ARKIT_UNITS
+from .lids import closing_lids
+from .parts import AvatarPart, FloatArray, all_normals
+from .template import FittedTemplate
+from .visemes import VISEMES, viseme_code
+
+MORPH_NAMES = ARKIT_UNITS + VISEMES
+"""Names of all morph targets in their order."""
+
+_LEAST_MOVE = 0.005 / MM_PER_UNIT
+_LEAST_TURN = 0.004  # a quarter of a degree: less is not seen, and would be written for every vertex
+
+
+@dataclass(frozen=True, eq=False)
+class Morphs:
+    """K morph targets over all vertices; see :func:`~geoinv.avatar.template.all_vertices`.
+
+    Args:
+        names: Names in their order.
+        moves: [K, V + T, 3] offsets of places at weight 1, in world units.
+        turns: [K, V + T, 3] offsets of normals at weight 1.
+    """
+
+    names: tuple[str, ...]
+    moves: FloatArray
+    turns: FloatArray
+
+    def of(self, part: AvatarPart) -> Morphs:
+        """The morph targets at the corners of a part."""
+        return Morphs(self.names, self.moves[:, part.rows], self.turns[:, part.rows])
+
+    def which_move(self) -> list[int]:
+        """Numbers of the targets that move anything."""
+        return [number for number, moves in enumerate(self.moves) if moves.any()]
+
+
+@torch.no_grad()
+def morph_targets(template: FittedTemplate) -> Morphs:
+    """The morph targets of a person, in the order of ``MORPH_NAMES``.
+
+    Eyelids close over this person's eyes: the model's units are those of the mean head.
+    """
+    model = template.model
+    units = model.expression_basis.clone()  # [52, V, 3]
+    rest = template.at_rest()
+    count = len(model.mean)
+    for unit, offsets in closing_lids(model, rest[:count]).items():
+        units[ARKIT_UNITS.index(unit)] = offsets
+    visemes = torch.cat([viseme_code(name) for name in VISEMES])
+    of_model = torch.cat([units, torch.einsum("ku,uvc->kvc", visemes, units)])  # [K, V, 3]
+    placed = rest[:count] + of_model
+    teeth = model.teeth.on(placed)
+    moves = torch.cat([of_model, teeth - rest[count:]], dim=1)
+    turns = all_normals(model, rest + moves) - all_normals(model, rest[None])
+    moves[moves.norm(dim=-1) < _LEAST_MOVE] = 0.0
+    turns[turns.norm(dim=-1) < _LEAST_TURN] = 0.0
+    return Morphs(MORPH_NAMES, np.asarray(moves.numpy(), np.float32), np.asarray(turns.numpy(), np.float32))
