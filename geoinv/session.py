@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import trimesh
 
     from .align import AlignedFace
+    from .avatar import Avatar
     from .editing import IdentityBound
     from .inversion.optimise.refine import OnStep, Refinement
     from .present.pictures import Picture
@@ -347,6 +348,19 @@ class Session(LoadedModels):
         from .mesh import extract_mesh
 
         return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
+
+    def avatar(self, inversion: Inversion) -> Avatar:
+        """The head as a rigged avatar; see :func:`geoinv.avatar.write_avatar` for files.
+
+        Args:
+            inversion: Result of :meth:`invert` or :meth:`edit`.
+
+        Raises:
+            PhotoError: No face is found in the aligned photo.
+        """
+        from .avatar import make_avatar
+
+        return make_avatar(inversion, self.head(inversion), self.aligner, self.shown_info or self.info)
 
     def seen(self, head: Inversion | Inverted) -> SeenHead:
         """Metrics and a picture of what the photo showed of a head, what is guessed, and how far details change it."""

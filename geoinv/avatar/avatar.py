@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conventions import MM_PER_UNIT
+from .facts import avatar_facts
 from .morphs import Morphs, morph_targets
 from .parts import SKIN, AvatarPart, FloatArray, avatar_parts
 from .rig import Rig, rig_of
-from .template import FittedTemplate
+from .template import fit_template
 
-FLAT_COLOURS: Mapping[str, tuple[int, int, int]] = {"skin": (196, 160, 140), "tongue": (175, 90, 90), "eyes": (235,) * 3}
+if TYPE_CHECKING:
+    from ..align import FaceAligner
+    from ..checkpoints.store import ModelInfo
+    from ..heads import Head
+    from ..inversion import Inversion
+
+METRES = MM_PER_UNIT / 1000.0
+"""Metres in a world unit."""
+
+FLAT_COLOURS: Mapping[str, tuple[int, int, int]] = {
+    "skin": (196, 160, 140),
+    "tongue": (175, 90, 90),
+    "eyes": (235,) * 3,
+}
 """sRGB of the materials of an avatar without textures."""
 
 
@@ -39,12 +54,35 @@ class Avatar:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def size_m(self) -> tuple[float, float, float]:
+        """Width, height and depth at rest in metres."""
+        places = np.concatenate([part.positions for part in self.parts]) * METRES
+        width, height, depth = (places.max(axis=0) - places.min(axis=0)).round(4).tolist()
+        return width, height, depth
+
+    @property
     def skin(self) -> AvatarPart:
         """The part with the face."""
         return next(part for part in self.parts if part.name == SKIN)
 
 
-def flat_avatar(template: FittedTemplate) -> Avatar:
-    """An avatar whose materials have one colour each."""
-    textures = {name: np.full((4, 4, 3), colour, np.uint8) for name, colour in FLAT_COLOURS.items()}
-    return Avatar(avatar_parts(template), morph_targets(template), rig_of(template), textures)
+def make_avatar(inversion: Inversion, head: Head, aligner: FaceAligner, generator: ModelInfo) -> Avatar:
+    """The avatar of an inversion.
+
+    Args:
+        inversion: Result of inverting a photo.
+        head: Its head.
+        aligner: Face detector with MediaPipe's 468 points.
+        generator: The generator that the head is shown with.
+
+    Raises:
+        PhotoError: No face is found in the aligned photo.
+    """
+    template = fit_template(inversion, head, aligner)
+    return Avatar(
+        avatar_parts(template),
+        morph_targets(template),
+        rig_of(template),
+        {name: np.full((4, 4, 3), colour, np.uint8) for name, colour in FLAT_COLOURS.items()},
+        facts=avatar_facts(generator, inversion.edits),
+    )

@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..conventions import MM_PER_UNIT
 from ..mesh.gltf import GltfBuffer, Json, linear_colours, unit_vectors
-from .avatar import Avatar
+from .avatar import METRES, Avatar
 from .morphs import Morphs
 from .parts import SKIN, AvatarPart, FloatArray
 from .pictures import picture_bytes
 from .rig import JOINT_NAMES, PARENTS, Rig
-
-METRES = MM_PER_UNIT / 1000.0
 
 _ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15}
 
@@ -57,7 +54,6 @@ class _File:
             "materials": self.materials,
         }
         if self.textures:
-            # no mipmaps of atlases that clamp: wrapping would bleed one edge into the other
             document |= {"textures": self.textures, "samplers": [_SAMPLER]}
         return self.buffer.to_glb(document)
 
@@ -146,4 +142,4 @@ def _metres(places: FloatArray) -> Any:
 
 def _top_left(uvs: FloatArray) -> FloatArray:
     """Places in a texture counted from its upper left, as glTF does."""
-    return np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1).astype("<f4")
+    return np.asarray(np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1), dtype="<f4")

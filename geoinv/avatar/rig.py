@@ -1,7 +1,7 @@
 """A small skeleton: chest, neck, head, jaw and eyes, with the weights by which they move the mesh.
 
-The jaw turns by what ``jawOpen`` does to the lower teeth, and each vertex follows as far as it does in that movement, so
-that joint and morph target agree. All joints have the axes of the world at rest.
+The jaw turns by what ``jawOpen`` does to the lower teeth, and each vertex follows as far as it does in that movement,
+so that joint and morph target agree. All joints have the axes of the world at rest.
 """
 
 from __future__ import annotations

@@ -14,11 +14,25 @@ import typer
 from .. import notices
 from .._version import __version__
 from ..errors import GeoinvError, MissingDependencyError, UsageError
-from . import align, bench, console, doctor, edit, evaluate, export_mesh, invert, render, synth, train, weights
+from . import (
+    align,
+    bench,
+    console,
+    doctor,
+    edit,
+    evaluate,
+    export_avatar,
+    export_mesh,
+    invert,
+    render,
+    synth,
+    train,
+    weights,
+)
 
 app = typer.Typer(
     name="geoinv",
-    help="One face photo to an editable 3D head: views, edits and a coloured mesh.",
+    help="One face photo to an editable 3D head: views, edits, a coloured mesh and a rigged avatar.",
     epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 weights or .geoinv, 4 native build, 5 photo, 6 missing dependency.",
     no_args_is_help=True,
     add_completion=False,
@@ -31,6 +45,7 @@ app.command("invert")(invert.invert)
 app.command("render")(render.render)
 app.command("edit")(edit.edit)
 app.command("export-mesh")(export_mesh.export_mesh)
+app.command("export-avatar")(export_avatar.export_avatar)
 app.command("eval")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
@@ -55,7 +70,7 @@ def common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """One face photo to an editable 3D head: views, edits and a coloured mesh."""
+    """One face photo to an editable 3D head: views, edits, a coloured mesh and a rigged avatar."""
 
 
 class _Ended(BaseException):

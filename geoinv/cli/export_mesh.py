@@ -20,7 +20,7 @@ from .options import (
     QuietOpt,
     SeedOpt,
 )
-from .targets import check_outputs, result_path, shown_facts, shown_stem
+from .targets import check_outputs, folder_with_inversions, result_path, shown_facts, shown_stem
 
 
 def export_mesh(
@@ -55,7 +55,7 @@ def export_mesh(
     from ..session import Session
 
     is_folder = out is None or out.is_dir() or not out.suffix
-    folder = (out or DEFAULT_OUT) if is_folder else _folder_with_inversions(out)
+    folder = (out or DEFAULT_OUT) if is_folder else folder_with_inversions(out)
     if out is not None and not is_folder:
         check_mesh_suffix(out)
     loaded, path = load_inversion(inversion, folder)
@@ -80,10 +80,3 @@ def export_mesh(
     }
     summary = f"{path.name}: {len(mesh.faces)} triangles, {size[0]:g} x {size[1]:g} x {size[2]:g} mm"
     run.result(summary, record, [target], device=session.device)
-
-
-def _folder_with_inversions(out: Path | None) -> Path:
-    """Return the folder to look for the newest inversion: the mesh's own if it has any, else the default one."""
-    if out is not None and any(out.parent.glob("*.geoinv")):
-        return out.parent
-    return DEFAULT_OUT

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..files import MAX_NAME_BYTES, atomic_path, remove_leftovers, shortened_name
 from ..notices import notify
+from .options import DEFAULT_OUT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,13 @@ def result_path(folder: Path, stem: str, ending: str) -> Path:
         ending: Rest of the name, which is always kept.
     """
     return folder / (shortened_name(stem, MAX_NAME_BYTES - len(ending)) + ending)
+
+
+def folder_with_inversions(out: Path | None) -> Path:
+    """Return the folder to look for the newest inversion: the result's own if it has any, else the default one."""
+    if out is not None and any(out.parent.glob("*.geoinv")):
+        return out.parent
+    return DEFAULT_OUT
 
 
 def shown_stem(inversion: Path, generator: str | None) -> str:

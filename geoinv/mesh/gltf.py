@@ -125,14 +125,14 @@ def unit_vectors(normals: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Unit vectors [V, 3]; a vertex whose faces cancel out points up."""
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
     up = np.array([0.0, 1.0, 0.0])
-    return np.where(lengths > 1e-6, normals / np.maximum(lengths, 1e-6), up).astype("<f4")
+    return np.asarray(np.where(lengths > 1e-6, normals / np.maximum(lengths, 1e-6), up), dtype="<f4")
 
 
 def linear_colours(colours: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
     """sRGB [V, 3] in [0, 1] to linear 16-bit RGBA [V, 4], opaque; 8 bits would leave bands in the shadows."""
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     opaque = np.concatenate([linear, np.ones_like(linear[:, :1])], axis=1)
-    return np.round(opaque * 65535.0).astype("<u2")
+    return np.asarray(np.round(opaque * 65535.0), dtype="<u2")
 
 
 def _rows_aligned(rows: NDArray[Any]) -> NDArray[Any]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import torch
 
-from geoinv.avatar import FittedTemplate
+from geoinv.avatar import Avatar, FittedTemplate, avatar_parts
+from geoinv.avatar.morphs import morph_targets
+from geoinv.avatar.rig import rig_of
 from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT
 from geoinv.shape import HeadCodes, expression_code, load_head_model
@@ -20,3 +23,13 @@ def a_person(seed: int = 1) -> FittedTemplate:
     smile = expression_code({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.5, "jawOpen": 0.2})
     codes = HeadCodes(identity, smile, torch.tensor([[0.1, -0.05]]))
     return FittedTemplate(model, codes, CameraPose.from_angles(0.2), FACE_ORBIT, 0.0)
+
+
+@cache
+def an_avatar() -> Avatar:
+    """The avatar of that person, with small textures of one colour each."""
+    person = a_person()
+    textures = {name: np.full((8, 8, 3), 40 * k, np.uint8) for k, name in enumerate(("skin", "tongue", "eyes"), 1)}
+    parts = avatar_parts(person)
+    seen = np.linspace(0.0, 1.0, len(parts[0].rows), dtype=np.float32)
+    return Avatar(parts, morph_targets(person), rig_of(person), textures, seen, {"licence": "CC0-1.0", "model": "none"})

@@ -13,7 +13,10 @@ from geoinv import __version__
 
 from .conftest import Done
 
-COMMANDS = ("align", "invert", "render", "edit", "export-mesh", "eval", "doctor", "synth", "train", "weights")
+COMMANDS = (
+    *("align", "invert", "render", "edit", "export-mesh", "export-avatar"),
+    *("eval", "doctor", "synth", "train", "weights"),
+)
 
 
 def test_help_names_every_command_and_exit_code(geoinv: Callable[..., Done]) -> None:

@@ -1,0 +1,75 @@
+"""``geoinv export-avatar``: an inverted head as a rigged avatar that engines open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import console
+from .inputs import load_inversion
+from .options import (
+    DEFAULT_OUT,
+    DeviceOpt,
+    GeneratorOpt,
+    InversionArg,
+    JsonOpt,
+    ModelOpt,
+    OverwriteOpt,
+    QuietOpt,
+    SeedOpt,
+)
+from .targets import check_outputs, folder_with_inversions, result_path, shown_facts, shown_stem
+
+
+def export_avatar(
+    inversion: InversionArg = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="A .glb file, or a folder for NAME_avatar.glb.",
+            show_default="outputs/NAME_avatar.glb",
+        ),
+    ] = None,
+    generator: GeneratorOpt = None,
+    model: ModelOpt = "mini",
+    device: DeviceOpt = "auto",
+    seed: SeedOpt = 0,
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Write an INVERSION as an avatar in metres: textured, rigged, with ARKit's 52 expressions and 15 visemes."""
+    run = console.command(quiet, json_output)
+
+    from ..avatar.export import avatar_paths, check_avatar_suffix, write_avatar
+    from ..session import Session
+
+    is_folder = out is None or out.is_dir() or not out.suffix
+    folder = (out or DEFAULT_OUT) if is_folder else folder_with_inversions(out)
+    if out is not None and not is_folder:
+        check_avatar_suffix(out)
+    loaded, path = load_inversion(inversion, folder)
+    stem = f"{shown_stem(path, generator)}_avatar"
+    target = result_path(folder, stem, ".glb") if is_folder or out is None else out
+    check_outputs(avatar_paths(target), overwrite=overwrite)
+    session = Session.load(model, device, seed, shown_with=generator)
+    avatar = session.avatar(loaded)
+    files = write_avatar(target, avatar)
+    triangles = sum(len(part.triangles) for part in avatar.parts)
+    size_m, size = avatar.size_m, sum(file.stat().st_size for file in files)
+    record = {
+        "inversion": path,
+        "avatar": target,
+        "triangles": triangles,
+        "size_m": size_m,
+        "bytes": size,
+        "morph_targets": len(avatar.morphs.names),
+        "materials": list(dict.fromkeys(part.material for part in avatar.parts)),
+        **shown_facts(session, loaded),
+    }
+    summary = f"{path.name}: {triangles} triangles, {size_m[1]:.2f} m high, {size / 1e6:.1f} MB"
+    run.result(summary, record, files, device=session.device)
