@@ -84,6 +84,27 @@ class RenderConfig:
 
 
 @dataclass(frozen=True)
+class AnchorConfig:
+    """The volume that ties a generator to the head mesh, and what the mesh alone gives.
+
+    Args:
+        head_model: First digits of the SHA-256 of the head model's file.
+        cells: Cells of the whole box along a side.
+        face_cells: Cells of the face's box along a side.
+        face_box: Lowest and highest x, y and z of the face's box, in world units.
+        spacing: Distance between places of the mesh that are splatted, in cells.
+        push: Weight of a coarser grid beside what lies in a cell itself.
+    """
+
+    head_model: str
+    cells: int = 32
+    face_cells: int = 64
+    face_box: tuple[tuple[float, float], ...] = ((-0.2, 0.2), (-0.34, 0.18), (-0.04, 0.36))
+    spacing: float = 2.5
+    push: float = 0.02
+
+
+@dataclass(frozen=True)
 class GeneratorConfig:
     """A tri-plane generator: EG3D's (Chan et al., CVPR 2022) and our small one are the same class."""
 

@@ -1,0 +1,125 @@
+"""The anchor of a generator: a volume that says of every place in the box where it lies on the head mesh.
+
+At a place x it holds the displacement that moves x to the average head, the signed distance to the mesh, the normal of
+the mesh nearby, and of which part it is. A decoder that is told these need not find from pixels what the mesh knows, and
+planes that are read at x + displacement are painted for one head alone. Skin, eyeballs, teeth and tongue are all in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..conventions import BOX_SIDE
+from ..errors import CheckpointError, ShapeError
+from ..folders import sha256_of, weights_dir
+from ..ops.anchored_rays import AnchorVolumes
+from ..shape import HeadModel, load_head_model
+from ..shape.model_file import FILE_NAME
+from ..shape.vertex_normals import vertex_normals
+from .anchor_grid import Grid, fill_grid
+from .anchor_template import SurfaceSamples, anchor_triangles, divided_triangles, within
+from .config import AnchorConfig
+
+PART_VALUES = {"skin": 0.0, "upper-teeth": -1.0, "lower-teeth": -1.0, "tongue": -0.5, "right-eye": 1.0, "left-eye": 1.0}
+"""The part that a place belongs to as one number: what lies behind lids and lips shares texels with them."""
+
+_MARGIN = 0.2  # of a box: by how much a head's own face may lie elsewhere than the mean one's
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A grid, and the places of the mesh that it is filled from, with where they are on the average head."""
+
+    grid: Grid
+    samples: SurfaceSamples
+    homes: Tensor  # [M, 3]
+    parts: Tensor  # [M]
+
+    def to(self, device: torch.device) -> _Level:
+        grid = Grid(self.grid.low.to(device), self.grid.high.to(device), self.grid.cells)
+        return _Level(grid, self.samples.to(device), self.homes.to(device), self.parts.to(device))
+
+
+class Anchor:
+    """Makes anchor volumes of heads of one mesh model. It learns nothing, so generators may share one.
+
+    Args:
+        model: The head mesh model.
+        config: Sizes of the volume.
+    """
+
+    def __init__(self, model: HeadModel, config: AnchorConfig) -> None:
+        self.model, self.config = model, config
+        teeth = model.teeth
+        self._triangles = torch.cat([anchor_triangles(model), teeth.triangles + len(model.mean)])
+        average = self._with_teeth(model.vertices(model.mean_codes()))[0]
+        parts = torch.full([len(average)], PART_VALUES["upper-teeth"])
+        for name, value in PART_VALUES.items():
+            parts[model.parts[name].vertices] = value
+        half = 0.5 * BOX_SIDE
+        whole = Grid(torch.full([3], -half), torch.full([3], half), config.cells)
+        face = Grid(*torch.tensor(config.face_box).unbind(dim=1), config.face_cells)
+        self._levels = [self._level(grid, average, parts) for grid in (whole, face)]
+
+    def _level(self, grid: Grid, average: Tensor, parts: Tensor) -> _Level:
+        samples = divided_triangles(average, self._triangles, self.config.spacing * float(grid.cell.max()))
+        margin = _MARGIN * (grid.high - grid.low)
+        samples = within(samples, average, grid.low - margin, grid.high + margin)
+        homes, of_part = samples.on(torch.cat([average, parts[:, None]], dim=1)[None])[0].split([3, 1], dim=1)
+        return _Level(grid, samples, homes, of_part[:, 0])
+
+    def _with_teeth(self, vertices: Tensor) -> Tensor:
+        """[B, V + T, 3] the head's vertices and those of its teeth."""
+        return torch.cat([vertices, self.model.teeth.on(vertices)], dim=1)
+
+    def __call__(self, vertices: Tensor) -> AnchorVolumes:
+        """Volumes of heads with vertices [B, V, 3] of the mesh model, differentiable in them.
+
+        Raises:
+            ShapeError: Vertices of another mesh.
+        """
+        if vertices.ndim != 3 or vertices.shape[1:] != self.model.mean.shape:
+            raise ShapeError(f"vertices must be [B, {len(self.model.mean)}, 3], got {list(vertices.shape)}")
+        surface = self._with_teeth(vertices)
+        values = torch.cat([surface, vertex_normals(surface, self._triangles.to(surface.device))], dim=-1)
+        volumes = []
+        for level in (level.to(vertices.device) for level in self._levels):
+            places, normals = level.samples.on(values).split(3, dim=-1)
+            volumes.append(
+                fill_grid(
+                    level.grid,
+                    places,
+                    normals,
+                    level.homes,
+                    level.parts,
+                    level.samples.area,
+                    push=self.config.push,
+                )
+            )
+        return AnchorVolumes(volumes[0], volumes[1], self.config.face_box)
+
+
+@lru_cache(maxsize=4)
+def shared_anchor(config: AnchorConfig) -> Anchor:
+    """The anchor of generators with this configuration, made once, on the shipped head model.
+
+    Raises:
+        CheckpointError: The head model is missing, or is another than the configuration was made for.
+    """
+    found = head_model_id()
+    if found != config.head_model:
+        raise CheckpointError(
+            f"this generator was trained on another head mesh model ({config.head_model}, not {found})",
+            f"use the {FILE_NAME} that belongs to it",
+        )
+    with torch.device("cpu"):
+        return Anchor(load_head_model(), config)
+
+
+def head_model_id() -> str:
+    """The first digits of the SHA-256 of the shipped head model's file."""
+    return sha256_of(weights_dir() / FILE_NAME)[:12]
