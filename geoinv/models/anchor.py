@@ -1,8 +1,8 @@
 """The anchor of a generator: a volume that says of every place in the box where it lies on the head mesh.
 
 At a place x it holds the displacement that moves x to the average head, the signed distance to the mesh, the normal of
-the mesh nearby, and of which part it is. A decoder that is told these need not find from pixels what the mesh knows, and
-planes that are read at x + displacement are painted for one head alone. Skin, eyeballs, teeth and tongue are all in it.
+the mesh nearby, and of which part it is. A decoder that is told these need not find from pixels what the mesh knows,
+and planes that are read at x + displacement are painted for one head alone. Skin, eyeballs, teeth and tongue are in it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Anchor:
             parts[model.parts[name].vertices] = value
         half = 0.5 * BOX_SIDE
         whole = Grid(torch.full([3], -half), torch.full([3], half), config.cells)
-        face = Grid(*torch.tensor(config.face_box).unbind(dim=1), config.face_cells)
+        low, high = torch.tensor(config.face_box).unbind(dim=1)
+        face = Grid(low, high, config.face_cells)
         self._levels = [self._level(grid, average, parts) for grid in (whole, face)]
 
     def _level(self, grid: Grid, average: Tensor, parts: Tensor) -> _Level:

@@ -93,7 +93,7 @@ def _splat(cells: Tensor, rows: Tensor, count: int) -> Tensor:
 
 
 def _push_pull(splatted: Tensor, push: float) -> Tensor:
-    """Fill empty cells of [B, G, G, G, K] from coarser grids, which count ``push`` beside what lies in a cell itself."""
+    """Fill empty cells of [B, G, G, G, K] from coarser grids, which count ``push`` beside a cell's own."""
     levels = [splatted.permute(0, 4, 1, 2, 3)]  # channels last in memory
     while levels[-1].shape[-1] > _COARSEST:
         # a surface that passes straight through fills four cells of eight

@@ -1,7 +1,7 @@
 """Places on the head mesh that an anchor volume is filled from: fixed mixes of vertices, each with its share of area.
 
-Cells of the volume are smaller than triangles of the mesh, so triangles are divided until a cell between vertices is not
-left empty. Which places there are is decided once, on the mean head; on every other head they move with the mesh.
+Cells of the volume are smaller than triangles of the mesh, so triangles are divided until few cells between vertices
+are left empty. Which places there are is decided once, on the mean head; on every other head they move with the mesh.
 """
 
 from __future__ import annotations
