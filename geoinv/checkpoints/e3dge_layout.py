@@ -1,0 +1,206 @@
+"""Names and shapes in the released files of StyleSDF and E3DGE: which tensors are read, under which names, and which
+widths they tell.
+
+Everything here looks at names and shapes alone, so that it serves stored tensors and those in memory alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+
+from ..errors import CheckpointError
+from ..models.stylesdf.config import StyleSdfConfig, StyleSdfDetailConfig, StyleSdfEncoderConfig
+
+_PREFIXES = {  # of our names, by the entry of the file
+    "g_ema": "",
+    "d": "pose.",
+    "encoder": "code.",
+    "netLocal": "local.",
+    "grid_align": "aligner.",
+    "Fuse_sft_block": "fusion.",
+}
+_COUNTER = re.compile(r"\.num_batches_tracked$")
+_UNUSED = {  # released, but nothing reads it when a photo is inverted
+    "g_ema": re.compile(r"decoder\.(conv1|convs\.\d+)\.bias$"),  # the bias that counts is activate.bias
+    "encoder": re.compile(r"styles_stylegan\.[1-9]\d*\."),
+    "netLocal": re.compile(r"downsample_channel_conv\."),
+}
+_FILTER = re.compile(r"\.(blur|upsample)\.kernel$")
+_BLOCK_NORM = re.compile(r"(image_filter\..*)\.bn4\.(weight|bias)$")
+_GROUPS = 32
+
+
+class Shaped(Protocol):
+    """The part of a tensor that names and widths are found by."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+AnyTensor = TypeVar("AnyTensor", bound=Shaped)
+
+
+def without_wrapper(tensors: Mapping[str, AnyTensor]) -> dict[str, AnyTensor]:
+    """The same tensors without the ``module.`` that training on several GPUs puts before their names."""
+    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+
+
+def is_filter(name: str) -> bool:
+    """Whether a tensor of ``g_ema`` is a low-pass filter, which is part of our code."""
+    return _FILTER.search(name) is not None
+
+
+def ours(entry: str, tensors: Mapping[str, AnyTensor]) -> dict[str, AnyTensor]:
+    """The tensors of an entry that are used, by our names.
+
+    Args:
+        entry: ``g_ema``, ``d``, ``encoder``, ``netLocal``, ``grid_align`` or ``Fuse_sft_block``.
+        tensors: Tensors by their names in it, without the wrapper's prefix.
+    """
+    unused = _UNUSED.get(entry)
+    return {
+        _PREFIXES[entry] + name: tensor
+        for name, tensor in tensors.items()
+        if not (unused is not None and unused.match(name))
+        and not _COUNTER.search(name)
+        and not is_filter(name)
+        and not _is_spare_norm(entry, name)
+    }
+
+
+def _is_spare_norm(entry: str, name: str) -> bool:
+    """Whether it is the fourth norm of a block of E1: unused, or the shortcut's first layer under another name."""
+    return entry == "netLocal" and _BLOCK_NORM.match(name) is not None
+
+
+def check_fit(found: Mapping[str, Shaped], expected: Mapping[str, tuple[int, ...]], what: str) -> None:
+    """Account for every key.
+
+    Args:
+        found: Tensors by our names.
+        expected: Shapes of our network's ``state_dict``.
+        what: The network, for the message.
+
+    Raises:
+        CheckpointError: Listing keys that are missing, of another shape, or unknown.
+    """
+    wrong = [f"{name} is missing" for name in expected if name not in found]
+    wrong += [
+        f"{name} is {list(found[name].shape)}, not {list(shape)}"
+        for name, shape in expected.items()
+        if name in found and tuple(found[name].shape) != shape
+    ]
+    wrong += [f"{name} is unknown" for name in found if name not in expected]
+    if wrong:
+        more = f", and {len(wrong) - 4} more" if len(wrong) > 4 else ""
+        raise CheckpointError(f"the tensors do not fit {what}: {', '.join(wrong[:4])}{more}")
+
+
+def generator_config(tensors: Mapping[str, Shaped], name: str) -> StyleSdfConfig:
+    """The generator that the tensors of ``g_ema`` are of.
+
+    Raises:
+        CheckpointError: What tells its widths is missing, or the widths go together in no generator.
+    """
+    channels = [_size(tensors, "decoder.conv1.conv.weight", 1, of=5)]
+    while len(channels) < 8 and f"decoder.convs.{2 * len(channels) - 2}.conv.weight" in tensors:
+        channels.append(_size(tensors, f"decoder.convs.{2 * len(channels) - 2}.conv.weight", 1, of=5))
+    depth = _count(tensors, "renderer.network.pts_linears.{}.weight")
+    try:
+        return StyleSdfConfig(
+            name,
+            w_dim=_size(tensors, "style.0.weight", 0, of=2),
+            decoder_dim=_size(tensors, "decoder.style.1.weight", 0, of=2),
+            channels=tuple(channels),
+            depth=depth,
+            mapping_layers=_count(tensors, "style.{}.weight"),
+            decoder_mapping_layers=_count(tensors, "decoder.style.{}.weight", start=1),
+            ray_side=_size(tensors, "decoder.noises.noise_0", 3, of=4),
+        )
+    except (ValueError, ArithmeticError) as error:
+        raise CheckpointError(f"its widths are no StyleSDF generator's: {error}") from error
+
+
+def encoder_config(
+    code: Mapping[str, Shaped], pose: Mapping[str, Shaped], generator: StyleSdfConfig
+) -> StyleSdfEncoderConfig:
+    """The encoder that the tensors of ``encoder`` and ``d`` are of, for a generator.
+
+    Raises:
+        CheckpointError: What tells its widths is missing, or they fit no encoder.
+    """
+    channels = tuple(_size(code, f"body.{unit}.res_layer.1.weight", 0, of=4) for unit in (0, 3, 7, 21))
+    squeezed = max(_size(code, "body.0.res_layer.5.fc1.weight", 0, of=4), 1)
+    try:
+        return StyleSdfEncoderConfig(
+            generator=generator.name,
+            w_dim=generator.w_dim,
+            decoder_dim=generator.decoder_dim,
+            renderer_rows=generator.renderer_rows,
+            decoder_rows=generator.decoder_rows,
+            channels=channels,
+            pyramid=_size(code, "latlayer64.weight", 0, of=4),
+            reduction=channels[0] // squeezed,
+            pose_channels=tuple(
+                _size(pose, f"convs.{name}.weight", 0, of=4) for name in ("0.conv", "1.skip.conv", "2.skip.conv")
+            ),
+        )
+    except (ValueError, ArithmeticError) as error:
+        raise CheckpointError(f"its widths are no encoder's of E3DGE: {error}") from error
+
+
+def detail_config(
+    local: Mapping[str, Shaped], aligner: Mapping[str, Shaped], generator: StyleSdfConfig, *, is_hybrid: bool
+) -> StyleSdfDetailConfig:
+    """The local branch that the tensors of ``netLocal`` and ``grid_align`` are of, for a generator.
+
+    Raises:
+        CheckpointError: What tells its widths is missing, they fit no local branch, or it is a variant of the training
+            scripts that the released models are not.
+    """
+    if "local_feat_to_tex_modulations_linear.weight" in local:
+        raise CheckpointError(
+            "its netLocal is the HGPIFuNetGANResidual of the training scripts",
+            "the released models are of HGPIFuNetGANResidualResnetFC, and only those can be converted",
+        )
+    widths = tuple(_size(local, f"image_filter.{name}.weight", 0, of=4) for name in ("conv1", "conv2.downsample.2"))
+    narrowest = min([_GROUPS, *(_first(t) for n, t in local.items() if re.search(r"\.bn\d\.weight$", n))])
+    try:
+        return StyleSdfDetailConfig(
+            generator=generator.name,
+            w_dim=generator.w_dim,
+            stem=_size(local, "residual_conv.0.weight", 0, of=4),
+            widths=(*widths, _size(local, "image_filter.conv4.downsample.2.weight", 0, of=4)),
+            groups=narrowest,
+            aligner_widths=tuple(
+                _size(aligner, f"conv_layer{name}.weight", 0, of=4)
+                for name in ("1.0", "2.0.res_layer.1", "3.0.res_layer.1", "4.0.res_layer.1")
+            ),
+            is_hybrid=is_hybrid,
+        )
+    except (ValueError, ArithmeticError) as error:
+        raise CheckpointError(f"its widths are no local branch's of E3DGE: {error}") from error
+
+
+def _first(tensor: Shaped) -> int:
+    return tensor.shape[0] if len(tensor.shape) else 0
+
+
+def _size(tensors: Mapping[str, Shaped], name: str, axis: int, *, of: int) -> int:
+    """A width that a tensor of so many dimensions tells."""
+    if name not in tensors:
+        raise CheckpointError(f"{name} is missing")
+    shape = tuple(tensors[name].shape)
+    if len(shape) != of or not 1 <= shape[axis] <= 4096:
+        raise CheckpointError(f"{name} is {list(shape)}")
+    return shape[axis]
+
+
+def _count(tensors: Mapping[str, Shaped], pattern: str, *, start: int = 0) -> int:
+    """How many layers there are, numbered from ``start``."""
+    count = 0
+    while count <= 64 and pattern.format(start + count) in tensors:
+        count += 1
+    return count
