@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,8 @@ def write_label(path: Path, picture: str, label: Label) -> None:
 def _read_npy(path: Path) -> dict[str, Label]:
     try:
         values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:  # a header may claim any size
+    except (ValueError, OSError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError) as error:
+        # a header may claim any size, and numpy reads it as Python's words
         raise _unreadable(path, ".npy", error) from error
     return {"": _numbers(np.asarray(values).reshape(-1).tolist(), path)}
 

@@ -222,7 +222,7 @@ def _open_heic(stream: BinaryIO, name: str) -> Image.Image:
         opened = pi_heif.open_heif(stream)
         _reduction(name, opened.size, stream.seek(0, os.SEEK_END))
         image: Image.Image = opened.to_pillow()  # upright already, its EXIF says so
-    except (RuntimeError, *DECODING_ERRORS) as error:
+    except DECODING_ERRORS as error:
         raise _damaged(name, error) from error
     return image
 

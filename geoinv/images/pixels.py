@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
-DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+DECODING_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, RuntimeError),
+    *(OverflowError, MemoryError, ZeroDivisionError, Image.DecompressionBombError),
+)
 """Exceptions that Pillow raises for damaged data, according to the format."""
 
 _DEPTHS = (8, 10, 12, 14, 16)

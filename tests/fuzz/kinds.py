@@ -1,0 +1,224 @@
+"""Kinds of files that geoinv reads: whole examples of each, and the function that reads them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of files.
+
+    Args:
+        suffix: Suffix of the damaged file.
+        originals: Function that gives whole files, some in other ways than the first.
+        read: Function that reads a file as geoinv's commands do.
+    """
+
+    suffix: str
+    originals: Callable[[Path], list[bytes]]
+    read: Callable[[Path], object]
+
+
+def _picture(mode: str = "RGB") -> Image.Image:
+    rows, columns = np.mgrid[0:96, 0:128]
+    colors = np.stack([rows * 2, columns, (rows ^ columns) * 2, 255 - rows], axis=-1).astype(np.uint8)
+    return Image.fromarray(colors, "RGBA").convert(mode)
+
+
+def _saved(image: Image.Image, format_name: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, format_name, **options)
+    return stream.getvalue()
+
+
+def _exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[274] = 6
+    return exif
+
+
+def _deep_png() -> bytes:
+    import cv2
+
+    return bytes(cv2.imencode(".png", (np.asarray(_picture(), np.uint16) * 257)[..., ::-1])[1])
+
+
+def _animated(format_name: str) -> bytes:
+    frames = [_picture("P"), _picture("P").rotate(90)]
+    return _saved(frames[0], format_name, save_all=True, append_images=frames[1:])
+
+
+def _images(make: Callable[[], list[bytes]], suffix: str) -> Kind:
+    from geoinv.images import read_photo
+
+    return Kind(suffix, lambda folder: make(), read_photo)
+
+
+def _image_kinds() -> dict[str, Kind]:
+    picture, grey, clear, cmyk = _picture(), _picture("L"), _picture("RGBA"), _picture("CMYK")
+    return {
+        "jpeg": _images(
+            lambda: [
+                _saved(picture, "JPEG", exif=_exif()),
+                _saved(picture, "JPEG", progressive=True),
+                _saved(cmyk, "JPEG"),
+            ],
+            ".jpg",
+        ),
+        "mpo": _images(lambda: [_saved(picture, "MPO", save_all=True, append_images=[grey.convert("RGB")])], ".mpo"),
+        "png": _images(lambda: [_saved(clear, "PNG"), _saved(_picture("P"), "PNG"), _deep_png()], ".png"),
+        "apng": _images(lambda: [_animated("PNG")], ".png"),
+        "webp": _images(lambda: [_saved(picture, "WEBP"), _saved(clear, "WEBP", lossless=True)], ".webp"),
+        "bmp": _images(lambda: [_saved(picture, "BMP"), _saved(_picture("P"), "BMP")], ".bmp"),
+        "tiff": _images(
+            lambda: [
+                _saved(picture, "TIFF"),
+                _saved(picture, "TIFF", compression="tiff_lzw"),
+                _saved(cmyk, "TIFF", compression="tiff_deflate"),
+                _saved(picture, "TIFF", compression="jpeg"),
+            ],
+            ".tif",
+        ),
+        "gif": _images(lambda: [_saved(_picture("P"), "GIF"), _animated("GIF")], ".gif"),
+        "ppm": _images(lambda: [_saved(picture, "PPM"), _saved(grey, "PPM")], ".ppm"),
+        "jp2": _images(lambda: [_saved(picture, "JPEG2000"), _saved(clear, "JPEG2000")], ".jp2"),
+        "avif": _images(lambda: [_saved(picture, "AVIF"), _saved(clear, "AVIF")], ".avif"),
+        "deep-tiff": _images(lambda: [_saved(Image.fromarray(np.asarray(grey, np.uint16) * 257), "TIFF")], ".tif"),
+    }
+
+
+def _inversion_files(folder: Path) -> list[bytes]:
+    import torch
+
+    from geoinv.inversion import Inversion
+    from geoinv.inversion.saved import PhotoDetails
+
+    made = []
+    for details in (None, PhotoDetails(torch.zeros(3, 16, 16).half(), torch.zeros(8, 8), torch.zeros(3, 8, 8).half())):
+        inversion = Inversion(
+            w_plus=torch.zeros(1, 4, 16),
+            camera=torch.zeros(6),
+            photo=np.zeros((512, 512, 3), np.uint8),
+            crop=np.eye(2, 3),
+            source="a.jpg",
+            source_size=(10, 10),
+            generator="mini",
+            generator_sha256="0" * 64,
+            metrics={"psnr": 20.0},
+            details=details,
+            seed=0,
+        )
+        made.append(inversion.save(folder / "original.geoinv").read_bytes())
+    return made
+
+
+def _read_inversion(path: Path) -> object:
+    from geoinv.inversion import Inversion
+
+    return Inversion.load(path)
+
+
+def _generator_files(folder: Path) -> list[bytes]:
+    from geoinv.checkpoints.store import save_model
+    from geoinv.models.generator import TriPlaneGenerator
+    from tests.tiny_models import tiny_config
+
+    generator = TriPlaneGenerator(tiny_config())
+    save_model(folder / "original.safetensors", generator, generator.config, {})
+    return [(folder / "original.safetensors").read_bytes()]
+
+
+def _read_generator(path: Path) -> object:
+    from geoinv.checkpoints.store import load_generator
+
+    return load_generator(str(path))
+
+
+def _official_files(folder: Path) -> list[bytes]:
+    from geoinv.models.eg3d_releases import release
+    from geoinv.models.generator import TriPlaneGenerator
+    from tests.checkpoints.official_pickles import small_release, write_official_pickle, write_state_dict
+
+    generator = TriPlaneGenerator(small_release(release("shapenetcars128-64")))
+    return [
+        write_official_pickle(folder / "original.pkl", generator).read_bytes(),
+        write_state_dict(folder / "zip.pt", generator, as_zip=True).read_bytes(),
+        write_state_dict(folder / "legacy.pt", generator, as_zip=False).read_bytes(),
+    ]
+
+
+def _convert(path: Path) -> object:
+    from geoinv.checkpoints.eg3d_convert import convert_eg3d
+
+    return convert_eg3d(path, path.with_name("converted.safetensors"))
+
+
+_LABEL = [1.0, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 2.7, 0, 0, 0, 1, 4.2647, 0, 0.5, 0, 4.2647, 0.5, 0, 0, 1]
+
+
+def _npy_files(folder: Path) -> list[bytes]:
+    np.save(folder / "original.npy", np.array(_LABEL, np.float32))
+    np.save(folder / "wide.npy", np.array(_LABEL, np.float64)[None])
+    return [(folder / name).read_bytes() for name in ("original.npy", "wide.npy")]
+
+
+def _json_files(folder: Path) -> list[bytes]:
+    return [json.dumps({"labels": [["a.png", _LABEL], ["b.png", _LABEL]]}).encode()]
+
+
+def _tsv_files(folder: Path) -> list[bytes]:
+    return ["".join(f"{name}\t" + "\t".join(map(str, _LABEL)) + "\n" for name in ("a.png", "b.png")).encode()]
+
+
+def _read_label(path: Path) -> object:
+    from geoinv.camera.label_files import pose_from_label, read_label
+
+    return pose_from_label(read_label(path, "a.png"), path.name)
+
+
+def _shipped(name: str, read: Callable[[Path], object]) -> Kind:
+    from geoinv.checkpoints.folders import weights_dir
+
+    return Kind(".safetensors", lambda folder: [(weights_dir() / name).read_bytes()], read)
+
+
+def _shipped_kinds() -> dict[str, Kind]:
+    from geoinv.editing.directions import read_directions
+    from geoinv.evaluation.held_out import load_held_out
+    from geoinv.faces.networks import read_face_weights
+    from geoinv.shape import load_head_model
+
+    return {
+        "directions": _shipped("mini-directions.safetensors", read_directions),
+        "head-model": _shipped("head-model.safetensors", load_head_model),
+        "held-out": _shipped("heldout-heads.safetensors", load_held_out),
+        "face-network": _shipped("face/expression.safetensors", read_face_weights),
+    }
+
+
+def kinds() -> dict[str, Kind]:
+    """Every kind by name."""
+    return {
+        **_image_kinds(),
+        **_shipped_kinds(),
+        "geoinv": Kind(".geoinv", _inversion_files, _read_inversion),
+        "safetensors": Kind(".safetensors", _generator_files, _read_generator),
+        "pickle": Kind(".pkl", _official_files, _convert),
+        "npy-label": Kind(".npy", _npy_files, _read_label),
+        "json-label": Kind(".json", _json_files, _read_label),
+        "tsv-label": Kind(".tsv", _tsv_files, _read_label),
+    }
+
+
+IMAGE_KINDS = tuple(_image_kinds())
+SHIPPED_KINDS = tuple(_shipped_kinds())
+OTHER_KINDS = ("geoinv", "safetensors", "pickle", "npy-label", "json-label", "tsv-label")

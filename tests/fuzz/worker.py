@@ -1,0 +1,85 @@
+"""A process that reads damaged files: ``python -m tests.fuzz.worker KIND SEED COUNT`` prints one JSON object.
+
+What a damaged file can do at worst, kill the process or fill its memory, must not end the test run; so files are read
+here, under a limit of memory. A case that takes too long ends by an alarm.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from geoinv.errors import GeoinvError
+
+from .kinds import kinds
+from .mutations import mutated
+
+MAX_SECONDS = 10
+MAX_EXTRA_BYTES = 3 << 30  # beyond what the process has when it starts: a photo of 200 megapixels takes half of it
+
+
+class TooSlow(BaseException):
+    """A case that does not end; no reader may catch it."""
+
+
+def run(kind_name: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
+    """Read ``count`` damaged files; counts of results and errors, and what went wrong."""
+    kind = kinds()[kind_name]
+    originals = kind.originals(folder)
+    whole = folder / f"whole{kind.suffix}"
+    for original in originals:  # what is not damaged is read: else the run would test nothing
+        whole.write_bytes(original)
+        kind.read(whole)
+    _limit_memory()
+    signal.signal(signal.SIGALRM, _stop)
+    tally: dict[str, Any] = {"read": 0, "refused": 0, "slowest_s": 0.0, "failures": []}
+    place = folder / "cases"
+    place.mkdir()
+    path = place / f"case{kind.suffix}"
+    for case in range(seed, seed + count):
+        print(case, file=sys.stderr, flush=True)  # the last one is known if the process dies
+        rng = random.Random(f"{kind_name} {case}")
+        path.write_bytes(mutated(rng.choice(originals), rng))
+        started = time.monotonic()
+        signal.alarm(MAX_SECONDS)
+        try:
+            kind.read(path)
+            tally["read"] += 1
+        except GeoinvError as error:
+            tally["refused"] += 1
+            if "\n" in str(error) or not str(error):
+                tally["failures"].append({"case": case, "trace": f"not one line: {error!r}"})
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            tally["failures"].append({"case": case, "trace": "".join(traceback.format_exception(error)[-4:])})
+        finally:
+            signal.alarm(0)
+        tally["slowest_s"] = max(tally["slowest_s"], round(time.monotonic() - started, 3))
+        for left in place.iterdir():
+            if left != path and left.name != "converted.safetensors":
+                tally["failures"].append({"case": case, "trace": f"left behind: {left.name}"})
+            left.unlink()
+    return tally
+
+
+def _stop(*_: object) -> None:
+    raise TooSlow
+
+
+def _limit_memory() -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MAX_EXTRA_BYTES, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        print(json.dumps(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(name))))
