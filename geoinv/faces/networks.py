@@ -31,6 +31,7 @@ _MEAN_RGB = (122.782, 117.001, 104.298)  # face-api's, subtracted in place of 0.
 _LOWEST = -1e30  # stands for -inf in padded max pooling
 
 
+_REINSTALL = "reinstall geoinv, or point GEOINV_WEIGHTS at its weights folder"
 _UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -59,12 +60,21 @@ def read_face_weights(path: Path) -> dict[str, Tensor]:
             ranges = json.loads(file.metadata()["ranges"])
             if set(ranges) != set(file.keys()):
                 raise ValueError("its header does not name the tensors that it holds")
-            return {name: file.get_tensor(name).float() * scale + low for name, (scale, low) in ranges.items()}
+            named = {name: file.get_tensor(name).float() * scale + low for name, (scale, low) in ranges.items()}
+            return _FaceWeights(named, path=path)
     except (*_UNREADABLE, SafetensorError) as error:
-        raise CheckpointError(
-            f"cannot read the face network {path}: {error}",
-            "reinstall geoinv, or point GEOINV_WEIGHTS at its weights folder",
-        ) from error
+        raise CheckpointError(f"cannot read the face network {path}: {error}", _REINSTALL) from error
+
+
+class _FaceWeights(dict[str, Tensor]):
+    """Weights by name; a name that the file lacks is an error of the file, where the network asks for it."""
+
+    def __init__(self, named: Mapping[str, Tensor], path: Path) -> None:
+        super().__init__(named)
+        self.path = path
+
+    def __missing__(self, name: str) -> Tensor:
+        raise CheckpointError(f"the face network {self.path} lacks {name}", _REINSTALL)
 
 
 def face_crops(

@@ -1,7 +1,10 @@
 """Numbers under "golden" were computed with face-api's layers as published, from its unconverted files."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from geoinv.errors import CheckpointError
 from geoinv.faces.expression import apparent_age_and_gender, expression_probabilities, happiness
@@ -75,3 +78,11 @@ def test_rejects_damaged_weights(tmp_path):
     path.write_bytes(b"no weights")
     with pytest.raises(CheckpointError, match="cannot read the face network"):
         read_face_weights(path)
+
+
+def test_a_file_without_a_layer_is_named(tmp_path):
+    path = tmp_path / "expression.safetensors"
+    name = "dense0/conv0/bias"
+    save_file({name: torch.zeros(4, dtype=torch.uint8)}, path, metadata={"ranges": json.dumps({name: [1.0, 0.0]})})
+    with pytest.raises(CheckpointError, match=r"the face network .*expression.safetensors lacks dense0"):
+        happiness(pattern(), read_face_weights(path))

@@ -186,7 +186,7 @@ def _read_label(path: Path) -> object:
 
 
 def _shipped(name: str, read: Callable[[Path], object]) -> Kind:
-    from geoinv.checkpoints.folders import weights_dir
+    from geoinv.folders import weights_dir
 
     return Kind(".safetensors", lambda folder: [(weights_dir() / name).read_bytes()], read)
 
