@@ -1,0 +1,100 @@
+"""Baking the textures of an avatar from its photo and its generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...align.person import person_mask
+from ...images.tensors import photo_bytes
+from ..template import FittedTemplate
+from .generator_layer import generator_layer
+from .layers import Layer
+from .layout import skin_layout
+from .photo_layer import mirrored_layer, person_inside, photo_layer
+from .picture_source import PictureSource
+from .skin import compose_skin
+from .surface import HeadSurface, Sighting
+
+if TYPE_CHECKING:
+    from ...heads import Head
+    from ...inversion import Inversion
+
+_SIGHT_SIDE = 1024  # pixels of the test of what the photo shows
+
+
+@dataclass(frozen=True, eq=False)
+class AvatarTextures:
+    """Textures of an avatar, sRGB, [H, W, 3] uint8 with the top row first.
+
+    Args:
+        skin: [S, S, 3] of the skin.
+        skin_uvs: [C, 2] place of each corner of the skin (in the order of ``model.parts["skin"].corners``) in it, the
+            origin at its lower left. It is not MakeHuman's place: the face gets more texels.
+        seen: [C] float32, how much of each corner the photo showed: 1 all, 0 nothing.
+    """
+
+    skin: NDArray[np.uint8]
+    skin_uvs: NDArray[np.float32]
+    seen: NDArray[np.float32]
+
+
+def bake_textures(
+    template: FittedTemplate,
+    head: Head,
+    inversion: Inversion,
+    *,
+    photo: NDArray[np.uint8] | None = None,
+    size: int = 2048,
+    is_symmetric: bool = True,
+) -> AvatarTextures:
+    """Bake textures: the photo's own pixels where it saw, its mirror image and the generator elsewhere.
+
+    Args:
+        template: Mesh fitted to the inversion.
+        head: Head of the inversion.
+        inversion: Photo, crop and camera.
+        photo: [H, W, 3] RGB uint8, the photo that was inverted, at its full resolution; None takes the crop of 512 px
+            that the inversion keeps.
+        size: Texels along a side of the skin's texture.
+        is_symmetric: Whether what one side of the face hides is completed from the other.
+    """
+    surface = HeadSurface.of(template.model, template.in_photo())
+    sighting = surface.seen_by(template.camera, _SIGHT_SIDE)
+    source = _photo_source(inversion, head, photo).shrunk_to(_texels_of_view(sighting, surface, size))
+    person = person_inside(person_mask(inversion.photo), inversion.inside)
+    shown = photo_layer(surface, sighting, source, person)
+    layers: list[Layer] = [shown]
+    if is_symmetric:
+        layers.append(mirrored_layer(surface, sighting, source, shown))
+    layers.append(generator_layer(surface, head, template.pose))
+    seen = shown.weight[surface.topology.corner_vertices].astype(np.float32)
+    return AvatarTextures(compose_skin(surface, layers, size), skin_layout(), seen)
+
+
+def _photo_source(inversion: Inversion, head: Head, photo: NDArray[np.uint8] | None) -> PictureSource:
+    """The photo; for an edited head, which no photo shows, its picture."""
+    if inversion.edits:
+        with torch.no_grad():
+            view = head.view(inversion.pose.camera(head.orbit))
+        picture = photo_bytes(view.over_grey())
+        return PictureSource.of_photo(picture, inversion.crop, None)
+    return PictureSource.of_photo(inversion.photo, inversion.crop, photo)
+
+
+def _texels_of_view(sighting: Sighting, surface: HeadSurface, size: int) -> float:
+    """Texels of the face along the side of the photo's view, by which the photo need be no finer."""
+    triangles = surface.topology.triangles
+    faces_camera = (sighting.cosine[triangles] > 0.8).all(axis=1)
+    uvs = skin_layout().astype(np.float64)[surface.topology.corner_triangles] * size
+    ratio = _areas(uvs[faces_camera]) / np.maximum(_areas(sighting.places[triangles[faces_camera]]), 1e-12)
+    return float(np.sqrt(np.percentile(ratio, 75))) if faces_camera.any() else float(size)
+
+
+def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(0.5 * np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))

@@ -1,0 +1,83 @@
+"""What the generator shows of the sides that the photo does not: its views from around, brought back to the skin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...camera import Camera, CameraPose
+from .layers import Layer
+from .picture_source import PictureSource
+from .rasterise import Coverage
+from .seen import seen_weights
+from .surface import HeadSurface
+
+if TYPE_CHECKING:
+    from ...heads import Head
+
+_YAWS_DEG = (-55.0, 55.0)
+"""Cameras: generators learn from views of the front and the sides, and show faces on the back of heads."""
+_SIDE = 512  # pixels of the test of what hides what
+_SOLID = 0.8  # alpha from which a view shows the head
+_ZOOM = 0.8  # cameras see the ears and the neck as well
+
+
+@dataclass(frozen=True, eq=False)
+class _ViewOfSkin:
+    source: PictureSource
+    places: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+def generator_layer(
+    surface: HeadSurface, head: Head, pose: CameraPose, yaws_deg: Sequence[float] = _YAWS_DEG
+) -> Layer:
+    """Colours of a head from views around the camera of its photo.
+
+    Args:
+        surface: The fitted surface, in the head's world.
+        head: The head.
+        pose: Camera of the photo, batch size 1.
+        yaws_deg: Turns from the photo's camera.
+    """
+    views = [_view(surface, head, _turned(pose, yaw)) for yaw in yaws_deg]
+    total = np.sum([view.weight for view in views], axis=0)
+    parts = [view.weight / np.maximum(total, 1e-6) for view in views]
+    colours = np.sum(
+        [part[:, None] * view.source.colours(view.places) for part, view in zip(parts, views, strict=True)], axis=0
+    )
+
+    def texels(coverage: Coverage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        mixed = np.zeros((len(coverage.pixels), 3), np.float32)
+        for part, view in zip(parts, views, strict=True):
+            brought = coverage.bring(np.column_stack([part, view.places]))
+            used = np.flatnonzero(brought[:, 0] > 1e-3)
+            mixed[used] += brought[used, :1] * view.source.colours(brought[used, 1:])
+        return mixed, np.ones(len(coverage.pixels), np.float32)
+
+    return Layer(np.minimum(total, 1.0), colours, texels)
+
+
+def _turned(pose: CameraPose, yaw_deg: float) -> CameraPose:
+    level = CameraPose.from_vector(torch.zeros(1, 6))
+    return replace(level, yaw_rad=pose.yaw_rad + math.radians(yaw_deg))
+
+
+def _view(surface: HeadSurface, head: Head, pose: CameraPose) -> _ViewOfSkin:
+    camera: Camera = pose.camera(head.orbit).zoomed(_ZOOM)
+    with torch.no_grad():
+        view = head.view(camera).cpu()
+    alpha = view.alpha[0, 0].numpy()
+    plain = (view.color[0] / view.alpha[0].clamp(min=0.1)).clamp(0.0, 1.0).permute(1, 2, 0).numpy() * 255.0
+    height, width = alpha.shape
+    source = PictureSource(
+        np.ascontiguousarray(plain, dtype=np.float32), np.array([[width, 0.0, 0.0], [0.0, height, 0.0]])
+    )
+    sighting = surface.seen_by(camera, _SIDE)
+    return _ViewOfSkin(source, sighting.places, seen_weights(surface, sighting, alpha > _SOLID))

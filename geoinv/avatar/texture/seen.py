@@ -1,0 +1,65 @@
+"""How much a picture tells of each vertex of the skin: by angle, by what hides it, and by where the person ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .surface import HeadSurface, Sighting
+from .surface_fields import smoothstep
+
+Bool = NDArray[np.bool_]
+
+_GRAZING, _SQUARE = 0.15, 0.5
+"""Cosines between surface and ray: up to the first (81 degrees) a picture tells nothing, from the second on (60) all."""
+_BEHIND = 0.010
+"""World units (4 mm) behind what a pixel shows, from which a point is hidden: the fit and coarse triangles need some."""
+_FEATHER = 0.030
+"""World units (11 mm) from what is hidden over which trust grows: wide where skin is plain, ..."""
+_FEATURE_FEATHER = 0.003
+"""... and narrow at lips, lids and nostrils, which are sharp and hide something everywhere."""
+_FEATURE_REACH = 0.03
+"""World units from a feature over which the feather grows from narrow to wide."""
+_GUARD = 0.002
+"""Parts of the view's side (1 px of 512) about eyes, teeth and tongue that count as theirs: the fit is no better, and a
+tooth on a lip is worse than a lip's edge that is guessed."""
+
+
+def seen_weights(surface: HeadSurface, sighting: Sighting, shows_person: Bool) -> NDArray[np.float64]:
+    """[V] how much a picture tells of each vertex, 0 to 1; continuous along the surface.
+
+    Args:
+        surface: The head.
+        sighting: The head through the picture's camera.
+        shows_person: [S, S] where the picture shows the person and not what is beside or before.
+    """
+    angle = smoothstep(sighting.cosine, _GRAZING, _SQUARE)
+    shown = is_shown(surface, sighting, shows_person)(sighting.places, sighting.depth)
+    unknown = ~shown | (angle <= 0.0) | surface.topology.hidden
+    fields = surface.fields
+    from_features = fields.distance(surface.topology.features, _FEATURE_REACH)
+    feather = _FEATURE_FEATHER + (_FEATHER - _FEATURE_FEATHER) * smoothstep(from_features, 0.0, _FEATURE_REACH)
+    return np.asarray(angle * smoothstep(fields.distance(unknown, 2.0 * _FEATHER), 0.0, feather))
+
+
+def is_shown(
+    surface: HeadSurface, sighting: Sighting, shows_person: Bool
+) -> Callable[[NDArray[np.floating], NDArray[np.floating]], Bool]:
+    """A function that tells of places [N, 2] in the view and depths [N] whether the picture shows these points [N]."""
+    skin = len(surface.topology.triangles)
+    radius = max(1, round(_GUARD * sighting.side))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    others = cv2.dilate((sighting.shown >= skin).astype(np.uint8), kernel) > 0
+    # the farthest of neighbouring pixels, so that slopes do not hide themselves
+    nearest = cv2.dilate(np.where(np.isfinite(sighting.nearest), sighting.nearest, -1.0), np.ones((3, 3), np.uint8))
+
+    def shown(places: NDArray[np.floating], depth: NDArray[np.floating]) -> Bool:
+        inside = ((places >= 0.0) & (places <= 1.0)).all(axis=1)
+        before = depth < sighting.read(nearest, places) + _BEHIND
+        allowed = sighting.read(shows_person, places) & ~sighting.read(others, places)
+        return np.asarray(inside & before & allowed)
+
+    return shown

@@ -1,0 +1,75 @@
+"""The skin's texture: layers composed texel by texel, the rest filled smoothly, islands padded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .layers import Layer, matched
+from .layout import skin_layout
+from .rasterise import Coverage, draw_triangles
+from .surface import HeadSurface, SkinTopology
+
+_MOUTH_COLOUR = (92.0, 32.0, 32.0)  # sRGB of the inside of a mouth, which no light reaches
+_MOUTH_REACH = 0.02  # world units behind the lips where their colour has gone
+_CHUNK = 1 << 18  # texels at once
+
+
+def skin_coverage(topology: SkinTopology, size: int) -> Coverage:
+    """Which texels of a texture of ``size`` texels a side the skin covers, and with what."""
+    places = skin_layout().astype(np.float64) * size
+    places[:, 1] = size - places[:, 1]
+    drawn = draw_triangles(places, topology.corner_triangles, (size, size))
+    return Coverage.of(drawn, places, topology.corner_triangles, topology.count, topology.corner_vertices)
+
+
+def compose_skin(surface: HeadSurface, layers: Sequence[Layer], size: int) -> NDArray[np.uint8]:
+    """Texture [size, size, 3] of the skin from layers, the surest first."""
+    corrections, base = matched(surface, layers)
+    base = _with_dark_mouth(surface, base)
+    coverage = skin_coverage(surface.topology, size)
+    texture = np.zeros((size * size, 3), np.uint8)
+    for start in range(0, len(coverage.pixels), _CHUNK):
+        part = coverage[start : start + _CHUNK]
+        texture[part.pixels] = np.clip(np.rint(_composed(part, layers, corrections, base)), 0.0, 255.0)
+    return padded(texture.reshape(size, size, 3), coverage.pixels)
+
+
+def _composed(
+    coverage: Coverage, layers: Sequence[Layer], corrections: Sequence[NDArray[np.float64]], base: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Colours [N, 3] at the texels."""
+    mixed = np.zeros((len(coverage.pixels), 3), np.float32)
+    left = np.ones(len(coverage.pixels), np.float32)
+    for layer, correction in zip(layers, corrections, strict=True):
+        weight = coverage.bring(layer.weight[:, None])[:, 0].clip(0.0, 1.0) * left
+        used = np.flatnonzero(weight > 1.0 / 512.0)
+        if not len(used):
+            continue
+        part = coverage[used]
+        colours, further = layer.texels(part)
+        share = (weight[used] * further)[:, None]
+        mixed[used] += share * (colours + part.bring(correction)).clip(0.0, 255.0)
+        left[used] -= share[:, 0]
+    return mixed + left[:, None] * coverage.bring(base)
+
+
+def _with_dark_mouth(surface: HeadSurface, colours: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Colours [V, 3] that go over into the mouth's behind the lips."""
+    mouth = surface.topology.mouth
+    depth = surface.fields.distance(~mouth, 2.0 * _MOUTH_REACH)
+    dark = np.clip(depth / _MOUTH_REACH, 0.0, 1.0)[:, None] * mouth[:, None]
+    return np.asarray(colours * (1.0 - dark) + np.array(_MOUTH_COLOUR) * dark)
+
+
+def padded(texture: NDArray[np.uint8], covered: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """The texture [S, S, 3] with the colour of the nearest covered texel in all others, so that no background shows."""
+    empty = np.ones(texture.shape[:2], np.uint8)
+    empty.ravel()[covered] = 0
+    _, nearest = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
+    of_label = np.zeros(int(nearest.max()) + 1, np.int64)
+    of_label[nearest.ravel()[covered]] = covered
+    return np.asarray(texture.reshape(-1, 3)[of_label[nearest]], np.uint8)

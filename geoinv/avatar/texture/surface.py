@@ -1,0 +1,157 @@
+"""The head of one photo as the surface that textures are baked on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from ...camera import Camera
+from ...shape import HeadModel
+from .rasterise import draw_surface
+from .surface_fields import SurfaceFields
+
+FloatArray = NDArray[np.float64]
+
+_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146, 13, 14, 78, 308)
+_EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+_OTHER_EYES = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+_NOSTRILS = (1, 2, 97, 98, 326, 327, 99, 328, 242, 462, 20, 250)
+
+
+@dataclass(frozen=True, eq=False)
+class SkinTopology:
+    """What is the same for all heads: how the skin hangs together and where its features lie.
+
+    Args:
+        triangles: [F, 3] vertices of the skin's triangles; the skin's vertices are the model's first.
+        corner_triangles: [F, 3] the same as corners.
+        corner_vertices: [C] vertex of each corner.
+        mirror: [V] vertex at the other side of the head.
+        hidden: [V] whether a vertex lies within mouth or eye sockets, which no photo of a face shows.
+        mouth: [V] whether it lies within the mouth.
+        features: [V] whether it lies at eyes, lips or nostrils.
+        others: [G, 3] triangles of teeth, tongue and eyes, as rows of all vertices with the fine teeth.
+    """
+
+    triangles: NDArray[np.int64]
+    corner_triangles: NDArray[np.int64]
+    corner_vertices: NDArray[np.int64]
+    mirror: NDArray[np.int64]
+    hidden: NDArray[np.bool_]
+    mouth: NDArray[np.bool_]
+    features: NDArray[np.bool_]
+    others: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Number of vertices of the skin."""
+        return len(self.mirror)
+
+
+@lru_cache(maxsize=2)
+def skin_topology(model: HeadModel) -> SkinTopology:
+    """Topology of a model's skin."""
+    part = model.parts["skin"]
+    corner_triangles = model.corner_triangles[part.triangles].numpy()
+    corner_vertices = model.corner_vertices[part.corners].numpy()
+    count = part.vertices.stop
+    mean = model.mean[part.vertices].numpy()
+    islands = islands_of(corner_triangles, len(corner_vertices))
+    inner = np.ones(count, np.bool_)
+    for outer_island in islands[:2]:  # the head, and neck with shoulders; the others are mouth and sockets
+        inner[corner_vertices[outer_island]] = False
+    mouth = np.zeros(count, np.bool_)
+    mouth[corner_vertices[islands[2]]] = True
+    features = np.zeros(count, np.bool_)
+    points = model.landmarks468.corners.numpy()
+    features[points[list(_LIPS + _EYES + _OTHER_EYES + _NOSTRILS)].ravel()] = True
+    teeth = model.teeth.triangles.numpy() + model.mean.shape[0]
+    names = ("tongue", "right-eye", "left-eye")
+    others = [model.triangles[model.parts[name].triangles].numpy() for name in names]
+    return SkinTopology(
+        triangles=corner_vertices[corner_triangles],
+        corner_triangles=corner_triangles,
+        corner_vertices=corner_vertices,
+        mirror=np.asarray(cKDTree(mean).query(mean * (-1.0, 1.0, 1.0))[1]),
+        hidden=inner,
+        mouth=mouth & inner,
+        features=features,
+        others=np.concatenate([teeth, *others]),
+    )
+
+
+def islands_of(corner_triangles: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """Corners of each island of the texture's map, the largest island first."""
+    edges = np.concatenate([corner_triangles[:, [0, 1]], corner_triangles[:, [1, 2]]])
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    return [np.flatnonzero(labels == label) for label in np.argsort(-np.bincount(labels), kind="stable")]
+
+
+class Sighting:
+    """The head's surface as one camera sees it.
+
+    Attributes:
+        places: [V, 2] of the skin's vertices, parts of the view's side.
+        depth: [V] along the optical axis, world units.
+        cosine: [V] between the normals and the directions to the camera.
+        shown: [side, side] triangle that each pixel shows: the skin's, then the others', -1 beside the head.
+        nearest: [side, side] depth of what each pixel shows, infinite beside the head.
+    """
+
+    def __init__(
+        self, topology: SkinTopology, vertices: FloatArray, normals: FloatArray, camera: Camera, side: int
+    ) -> None:
+        """A sighting of all vertices [A, 3] of a head (with fine teeth) and the skin's normals [V, 3]."""
+        places, depth = camera.project(torch.from_numpy(vertices).float()[None])
+        all_places, all_depth = places[0].double().numpy(), depth[0].double().numpy()
+        triangles = np.concatenate([topology.triangles, topology.others])
+        self.side = side
+        self.shown, self.nearest = draw_surface(all_places * side, all_depth, triangles, (side, side))
+        self.places, self.depth = all_places[: topology.count], all_depth[: topology.count]
+        away = camera.cam2world[0, :3, 3].double().numpy() - vertices[: topology.count]
+        self.cosine = (normals * away).sum(1) / np.linalg.norm(away, axis=1)
+
+    def read(self, picture: NDArray[np.generic], places: NDArray[np.floating]) -> NDArray[np.generic]:
+        """Values of a picture [side, side] at places [N, 2]; the edge's beyond the edge."""
+        height, width = picture.shape[:2]
+        columns = np.clip((places[:, 0] * width).astype(np.int64), 0, width - 1)
+        rows = np.clip((places[:, 1] * height).astype(np.int64), 0, height - 1)
+        return np.asarray(picture[rows, columns])
+
+
+@dataclass(frozen=True, eq=False)
+class HeadSurface:
+    """One head to bake on.
+
+    Args:
+        topology: Its topology.
+        vertices: [A, 3] all vertices with those of the fine teeth, as in the photo.
+        normals: [V, 3] of the skin.
+        fields: Distances and smoothing on its skin.
+    """
+
+    topology: SkinTopology
+    vertices: FloatArray
+    normals: FloatArray
+    fields: SurfaceFields
+
+    @classmethod
+    def of(cls, model: HeadModel, vertices: torch.Tensor) -> HeadSurface:
+        """Surface of a head's vertices [A, 3] in the order of :func:`geoinv.avatar.template.all_vertices`."""
+        topology = skin_topology(model)
+        with torch.no_grad():
+            normals = model.normals(vertices[None, : model.mean.shape[0]])[0, : topology.count].double().numpy()
+        places = vertices.detach().double().numpy()
+        return cls(topology, places, normals, SurfaceFields(places[: topology.count], topology.triangles))
+
+    def seen_by(self, camera: Camera, side: int) -> Sighting:
+        """What one camera sees of it."""
+        return Sighting(self.topology, self.vertices, self.normals, camera, side)
