@@ -1,0 +1,6 @@
+"""Textures of an avatar: the photo's own pixels where it saw, its mirror image and the generator elsewhere."""
+
+from .bake import AvatarTextures, bake_textures
+from .layout import skin_layout
+
+__all__ = ["AvatarTextures", "bake_textures", "skin_layout"]

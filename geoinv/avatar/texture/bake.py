@@ -10,11 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from ...align.person import person_mask
+from ...errors import UsageError
 from ...images.tensors import photo_bytes
 from ..template import FittedTemplate
+from .eye_texture import draw_eye
+from .gaze import look_of_eyes
 from .generator_layer import generator_layer
 from .layers import Layer
 from .layout import skin_layout
+from .mouth import draw_tongue, teeth_colours
 from .photo_layer import mirrored_layer, person_inside, photo_layer
 from .picture_source import PictureSource
 from .skin import compose_skin
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from ...heads import Head
     from ...inversion import Inversion
 
+_LEAST_SIZE, _MOST_SIZE = 64, 8192
 _SIGHT_SIDE = 1024  # pixels of the test of what the photo shows
 
 
@@ -36,11 +41,19 @@ class AvatarTextures:
         skin_uvs: [C, 2] place of each corner of the skin (in the order of ``model.parts["skin"].corners``) in it, the
             origin at its lower left. It is not MakeHuman's place: the face gets more texels.
         seen: [C] float32, how much of each corner the photo showed: 1 all, 0 nothing.
+        eyes: [512, 512, 3] of both eyes, in the map of :mod:`geoinv.avatar.parts`.
+        tongue: [256, 256, 3] of the tongue, in its map there.
+        teeth: [T, 3] float32, sRGB in [0, 1] of the fine teeth's vertices.
+        gaze: Radians that the photo's eyes turn to world +x and up; the textures are drawn straight ahead.
     """
 
     skin: NDArray[np.uint8]
     skin_uvs: NDArray[np.float32]
     seen: NDArray[np.float32]
+    eyes: NDArray[np.uint8]
+    tongue: NDArray[np.uint8]
+    teeth: NDArray[np.float32]
+    gaze: tuple[float, float]
 
 
 def bake_textures(
@@ -63,17 +76,53 @@ def bake_textures(
         size: Texels along a side of the skin's texture.
         is_symmetric: Whether what one side of the face hides is completed from the other.
     """
+    source = _photo_source(inversion, head, photo)
+    person = person_inside(person_mask(inversion.photo), inversion.inside)
+    return bake_from(template, head, source, person, size=size, is_symmetric=is_symmetric)
+
+
+def bake_from(
+    template: FittedTemplate,
+    head: Head,
+    source: PictureSource,
+    shows_person: NDArray[np.bool_],
+    *,
+    size: int,
+    is_symmetric: bool = True,
+) -> AvatarTextures:
+    """Bake textures from any picture that the template's camera took.
+
+    Args:
+        template: Fitted mesh.
+        head: Head for what the picture does not show.
+        source: The picture.
+        shows_person: [S, S] where it shows the person, and nothing beside or before.
+        size: Texels along a side of the skin's texture.
+        is_symmetric: Whether what one side of the face hides is completed from the other.
+
+    Raises:
+        UsageError: A size of less than 64 or more than 8192 texels.
+    """
+    if not _LEAST_SIZE <= size <= _MOST_SIZE:
+        raise UsageError(f"a texture of {size} texels a side is not made", f"give {_LEAST_SIZE} to {_MOST_SIZE}")
     surface = HeadSurface.of(template.model, template.in_photo())
     sighting = surface.seen_by(template.camera, _SIGHT_SIDE)
-    source = _photo_source(inversion, head, photo).shrunk_to(_texels_of_view(sighting, surface, size))
-    person = person_inside(person_mask(inversion.photo), inversion.inside)
-    shown = photo_layer(surface, sighting, source, person)
+    source = source.shrunk_to(_texels_of_view(sighting, surface, size))
+    shown = photo_layer(surface, sighting, source, shows_person)
     layers: list[Layer] = [shown]
     if is_symmetric:
         layers.append(mirrored_layer(surface, sighting, source, shown))
     layers.append(generator_layer(surface, head, template.pose))
-    seen = shown.weight[surface.topology.corner_vertices].astype(np.float32)
-    return AvatarTextures(compose_skin(surface, layers, size), skin_layout(), seen)
+    look = look_of_eyes(template.model, surface, sighting, template.camera, source)
+    return AvatarTextures(
+        skin=compose_skin(surface, layers, size),
+        skin_uvs=skin_layout(),
+        seen=shown.weight[surface.topology.corner_vertices].astype(np.float32),
+        eyes=draw_eye(look),
+        tongue=draw_tongue(template.model),
+        teeth=teeth_colours(template.model),
+        gaze=look.gaze,
+    )
 
 
 def _photo_source(inversion: Inversion, head: Head, photo: NDArray[np.uint8] | None) -> PictureSource:

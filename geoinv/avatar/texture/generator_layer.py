@@ -35,9 +35,7 @@ class _ViewOfSkin:
     weight: NDArray[np.float64]
 
 
-def generator_layer(
-    surface: HeadSurface, head: Head, pose: CameraPose, yaws_deg: Sequence[float] = _YAWS_DEG
-) -> Layer:
+def generator_layer(surface: HeadSurface, head: Head, pose: CameraPose, yaws_deg: Sequence[float] = _YAWS_DEG) -> Layer:
     """Colours of a head from views around the camera of its photo.
 
     Args:
@@ -55,11 +53,13 @@ def generator_layer(
 
     def texels(coverage: Coverage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         mixed = np.zeros((len(coverage.pixels), 3), np.float32)
-        for part, view in zip(parts, views, strict=True):
-            brought = coverage.bring(np.column_stack([part, view.places]))
+        summed = np.full(len(coverage.pixels), 1e-6, np.float32)
+        for view in views:
+            brought = coverage.bring(np.column_stack([view.weight, view.places]))
             used = np.flatnonzero(brought[:, 0] > 1e-3)
             mixed[used] += brought[used, :1] * view.source.colours(brought[used, 1:])
-        return mixed, np.ones(len(coverage.pixels), np.float32)
+            summed[used] += brought[used, 0]
+        return mixed / summed[:, None], (summed > 1e-3).astype(np.float32)
 
     return Layer(np.minimum(total, 1.0), colours, texels)
 

@@ -48,7 +48,8 @@ def matched(surface: HeadSurface, layers: Sequence[Layer]) -> tuple[list[FloatAr
         if total.any():
             both = np.minimum(total, layer.weight)
             known = mixed / np.maximum(total, 1e-6)[:, None]
-            correction = surface.fields.spread(known - layer.colours, np.where(both > _KNOWN, both, 0.0), _MATCH_STIFFNESS)
+            both[both <= _KNOWN] = 0.0
+            correction = surface.fields.spread(known - layer.colours, both, _MATCH_STIFFNESS)
         else:
             correction = np.zeros((count, 3))
         corrections.append(correction)

@@ -8,6 +8,7 @@ MakeHuman's own places on); then all islands are packed into fixed boxes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,7 +119,7 @@ def _flattened(
 
     def energy(at: NDArray[np.float64]) -> float:
         if (_signed_areas(at[triangles]) <= 0.0).any():
-            return np.inf
+            return math.inf
         squares = (np.linalg.svd(_jacobians(at, triangles, inverse))[1]) ** 2
         beyond = np.maximum(np.abs(at) - half, 0.0)
         return float((area[:, None] * (squares + 1.0 / squares)).sum() + _BOX_STIFFNESS * (beyond**2).sum())
@@ -130,9 +131,9 @@ def _flattened(
         while (lower := energy(flat + step * (aim - flat))) >= value:
             step *= 0.5
             if step < 1e-6:
-                return flat
+                return np.asarray(flat)
         flat, value = flat + step * (aim - flat), lower
-    return flat
+    return np.asarray(flat)
 
 
 def _hole_loops(triangles: NDArray[np.int64], flat: NDArray[np.float64]) -> list[list[int]]:
@@ -187,7 +188,7 @@ def _target_shapes(
     shape = np.zeros((len(corners), 2, 2))  # columns are edges
     shape[:, 0, 0], shape[:, 0, 1], shape[:, 1, 1] = length, along, across
     shape *= density[:, None, None]
-    return np.linalg.inv(shape), 0.5 * shape[:, 0, 0] * shape[:, 1, 1]
+    return np.asarray(np.linalg.inv(shape), np.float64), 0.5 * shape[:, 0, 0] * shape[:, 1, 1]
 
 
 def _signed_areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:

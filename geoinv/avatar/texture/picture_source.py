@@ -75,10 +75,8 @@ class PictureSource:
         """Colours [N, 3] in [0, 255] at places [N, 2] in the view, cubic between pixels; the edge's beyond the edge."""
         at = np.asarray(self.at(places) - 0.5, dtype=np.float32)
         rows = -(-max(len(at), 1) // _LONG_ROW)
-        grid = np.zeros((rows * _LONG_ROW, 2), np.float32)
-        grid[: len(at)] = at
-        grid = grid.reshape(rows, _LONG_ROW, 2)
-        found = cv2.remap(
-            self.pixels, grid[..., 0], grid[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        )
+        filled = np.zeros((rows * _LONG_ROW, 2), np.float32)
+        filled[: len(at)] = at
+        grid = filled.reshape(rows, _LONG_ROW, 2)
+        found = cv2.remap(self.pixels, grid[..., 0], grid[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(found.reshape(-1, 3)[: len(at)], dtype=np.float32)

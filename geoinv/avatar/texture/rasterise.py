@@ -19,12 +19,12 @@ _SUBPIXEL_BITS = 6
 _FAR_OUT = 2.0  # widths of the picture beyond which coordinates are clipped: OpenCV counts in 16 bits after the shift
 _AT_ONCE = 1 << 20  # candidate pixels at once
 _EDGE = 1e-4  # so that no pixel falls between two triangles
-_BEYOND = 0.25  # most that a value is carried beyond an edge, in heights of the triangle: narrow ones would give nonsense
+_BEYOND = (
+    0.25  # most that a value is carried beyond an edge, in heights of the triangle: narrow ones would give nonsense
+)
 
 
-def draw_triangles(
-    places: FloatArray, triangles: IntArray, size: tuple[int, int]
-) -> NDArray[np.int32]:
+def draw_triangles(places: FloatArray, triangles: IntArray, size: tuple[int, int]) -> NDArray[np.int32]:
     """Picture [height, width] of triangle numbers, -1 beside them; for triangles that do not overlap.
 
     Args:
@@ -102,7 +102,11 @@ class Coverage:
 
     @classmethod
     def of(
-        cls, picture: NDArray[np.int32], places: FloatArray, triangles: IntArray, count: int | None = None,
+        cls,
+        picture: NDArray[np.int32],
+        places: FloatArray,
+        triangles: IntArray,
+        count: int | None = None,
         rows: IntArray | None = None,
     ) -> Coverage:
         """Coverage of a picture that :func:`draw_triangles` made.

@@ -14,9 +14,9 @@ from .surface_fields import smoothstep
 Bool = NDArray[np.bool_]
 
 _GRAZING, _SQUARE = 0.15, 0.5
-"""Cosines between surface and ray: up to the first (81 degrees) a picture tells nothing, from the second on (60) all."""
+"""Cosines between surface and ray: to the first (81 degrees) a picture tells nothing, from the second (60) on all."""
 _BEHIND = 0.010
-"""World units (4 mm) behind what a pixel shows, from which a point is hidden: the fit and coarse triangles need some."""
+"""World units (4 mm) behind what a pixel shows, from which a point is hidden: fit and coarse triangles need some."""
 _FEATHER = 0.030
 """World units (11 mm) from what is hidden over which trust grows: wide where skin is plain, ..."""
 _FEATURE_FEATHER = 0.003
@@ -54,7 +54,8 @@ def is_shown(
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     others = cv2.dilate((sighting.shown >= skin).astype(np.uint8), kernel) > 0
     # the farthest of neighbouring pixels, so that slopes do not hide themselves
-    nearest = cv2.dilate(np.where(np.isfinite(sighting.nearest), sighting.nearest, -1.0), np.ones((3, 3), np.uint8))
+    solid = np.where(np.isfinite(sighting.nearest), sighting.nearest, np.float32(-1.0))
+    nearest = np.asarray(cv2.dilate(solid, np.ones((3, 3), np.uint8)), np.float32)
 
     def shown(places: NDArray[np.floating], depth: NDArray[np.floating]) -> Bool:
         inside = ((places >= 0.0) & (places <= 1.0)).all(axis=1)

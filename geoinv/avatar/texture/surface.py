@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from .rasterise import draw_surface
 from .surface_fields import SurfaceFields
 
 FloatArray = NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146, 13, 14, 78, 308)
 _EYES = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
@@ -119,12 +121,13 @@ class Sighting:
         away = camera.cam2world[0, :3, 3].double().numpy() - vertices[: topology.count]
         self.cosine = (normals * away).sum(1) / np.linalg.norm(away, axis=1)
 
-    def read(self, picture: NDArray[np.generic], places: NDArray[np.floating]) -> NDArray[np.generic]:
+    def read(self, picture: NDArray[Scalar], places: NDArray[np.floating]) -> NDArray[Scalar]:
         """Values of a picture [side, side] at places [N, 2]; the edge's beyond the edge."""
         height, width = picture.shape[:2]
         columns = np.clip((places[:, 0] * width).astype(np.int64), 0, width - 1)
         rows = np.clip((places[:, 1] * height).astype(np.int64), 0, height - 1)
-        return np.asarray(picture[rows, columns])
+        found: NDArray[Scalar] = picture[rows, columns]
+        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,110 @@
+"""Known colours on a known mesh come back from a photo by hand, and nothing else gets into the textures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from geoinv.avatar import FittedTemplate
+from geoinv.avatar.texture.bake import AvatarTextures, bake_from
+from geoinv.avatar.texture.surface import skin_topology
+from geoinv.camera import CameraPose
+from geoinv.errors import UsageError
+from tests.avatar.people import a_person
+from tests.avatar.texture.painted import GreyHead, by_place, painted_photo
+
+SIZE = 512
+
+
+@cache
+def baked(is_symmetric: bool = True) -> AvatarTextures:
+    source, person = painted_photo(a_person())
+    return bake_from(a_person(), GreyHead(), source, person, size=SIZE, is_symmetric=is_symmetric)
+
+
+def at_corners(textures: AvatarTextures) -> NDArray[np.float64]:
+    """Texture's colours [C, 3] at the skin's corners."""
+    columns, rows = (textures.skin_uvs * (SIZE, -SIZE) + (0.0, SIZE)).astype(int).T
+    return textures.skin[rows, columns].astype(np.float64)
+
+
+def corner_places(template: FittedTemplate) -> NDArray[np.float64]:
+    return template.in_photo().double().numpy()[skin_topology(template.model).corner_vertices]
+
+
+def test_known_colours_come_back_where_the_photo_saw() -> None:
+    textures = baked()
+    seen = textures.seen > 0.9
+    error = np.abs(at_corners(textures) - by_place(corner_places(a_person())))[seen].max(axis=1)
+    assert seen.mean() > 0.15
+    assert np.median(error) < 3.0
+    assert np.percentile(error, 99) < 16.0
+
+
+def test_the_wall_behind_gets_nowhere() -> None:
+    skin = baked().skin.astype(int)
+    greener = skin[..., 1] - np.maximum(skin[..., 0], skin[..., 2])
+    assert greener.max() <= 4
+
+
+def test_what_was_seen_is_in_front() -> None:
+    template, seen = a_person(), baked().seen
+    topology = skin_topology(template.model)
+    normals = template.model.normals(template.in_photo()[None, : template.model.mean.shape[0]])[0].numpy()
+    away = normals[topology.corner_vertices] @ template.camera.axis[0].numpy()
+    assert seen.min() >= 0.0 and seen.max() == pytest.approx(1.0)
+    assert seen[away > 0.0].max() == 0.0
+    assert seen[topology.hidden[topology.corner_vertices]].max() == 0.0
+
+
+def test_the_other_side_is_completed_by_symmetry() -> None:
+    """Stripes on the side that the camera sees come to the other side as well."""
+    template = replace(a_person(), pose=CameraPose.from_angles(0.9))
+
+    def stripes(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        bright = 80.0 + 120.0 * (np.sin(150.0 * places[:, 1]) > 0.0)
+        return np.stack([bright, bright, bright], axis=1)
+
+    source, person = painted_photo(template, stripes)
+    spread = {}
+    for is_symmetric in (True, False):
+        textures = bake_from(template, GreyHead(), source, person, size=SIZE, is_symmetric=is_symmetric)
+        topology = skin_topology(template.model)
+        seen = textures.seen
+        of_vertex = np.zeros(topology.count)
+        of_vertex[topology.corner_vertices] = seen
+        only_mirror = (of_vertex < 0.01) & (of_vertex[topology.mirror] > 0.9)
+        values = at_corners(textures)[only_mirror[topology.corner_vertices]]
+        assert only_mirror.sum() > 50
+        spread[is_symmetric] = values.std()
+    assert spread[True] > 3.0 * spread[False]
+
+
+@pytest.mark.parametrize("size", [64, 300, 1024])
+def test_textures_have_their_sizes(size: int) -> None:
+    source, person = painted_photo(a_person())
+    textures = bake_from(a_person(), GreyHead(), source, person, size=size)
+    corners = len(skin_topology(a_person().model).corner_vertices)
+    assert textures.skin.shape == (size, size, 3) and textures.skin.dtype == np.uint8
+    assert textures.skin_uvs.shape == (corners, 2) and textures.seen.shape == (corners,)
+    assert textures.eyes.shape == (512, 512, 3) and textures.tongue.shape == (256, 256, 3)
+    assert textures.teeth.shape == (len(a_person().model.teeth.anchors), 3)
+
+
+def test_a_photo_that_shows_nobody_leaves_all_to_the_generator() -> None:
+    source, person = painted_photo(a_person())
+    textures = bake_from(a_person(), GreyHead(), source, np.zeros_like(person), size=SIZE)
+    assert textures.seen.max() == 0.0
+    topology = skin_topology(a_person().model)
+    error = np.abs(at_corners(textures) - GreyHead.grey)[~topology.hidden[topology.corner_vertices]]
+    assert np.percentile(error, 99) <= 2.0  # a few texels lie on the rim of the dark mouth
+
+
+def test_absurd_sizes_are_refused() -> None:
+    source, person = painted_photo(a_person())
+    with pytest.raises(UsageError, match="16 texels"):
+        bake_from(a_person(), GreyHead(), source, person, size=16)
