@@ -112,7 +112,7 @@ def _iris_centre(eyes: list[_Eye]) -> tuple[float, float]:
     radius = _IRIS / pixel
     disc, ring = _disc(0.9 * radius), _disc(1.45 * radius)
     ring[_disc_inset(ring, disc)] = 0.0
-    total = np.zeros((_PATCH, _PATCH))
+    total: NDArray[np.float64] = np.zeros((_PATCH, _PATCH))
     for eye in eyes:
         grey = cv2.cvtColor(np.clip(eye.pixels, 0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(np.float32)
         low, high = np.percentile(grey[eye.is_open], (5, 90))
