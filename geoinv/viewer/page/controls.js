@@ -27,15 +27,15 @@
    * A labelled slider.
    *
    * @param options label, min, max, step, value; `rest`: the value at rest, 0 if left out; `show(value)`: its text;
-   *   `onInput(value)`: called as the person moves it.
+   *   `name`: its name in `data-name`, and what pointing at the label tells; `onInput(value)`: called as it is moved.
    * @returns {{element, input, set(value)}} `set` moves the slider without calling `onInput`.
    */
   function slider(options) {
     const { label, min = 0, max = 1, step = 0.01, value = 0, rest = 0, show = (number) => number.toFixed(2) } = options;
     const id = freshId("slider");
-    const input = element("input", { type: "range", id, min, max, step });
+    const input = element("input", { type: "range", id, min, max, step, "data-name": options.name });
     const output = element("output", { for: id });
-    const whole = element("div", { class: "slider" }, element("label", { for: id, title: label }, label), output, input);
+    const whole = element("div", { class: "slider" }, element("label", { for: id, title: options.name || label }, label), output, input);
 
     function paint() {
       const number = Number(input.value);
@@ -44,7 +44,9 @@
         output.textContent = text;
         input.setAttribute("aria-valuetext", text);
       }
-      input.style.setProperty("--filled", `${(100 * (number - min)) / (max - min)}%`);
+      const ends = [Math.max(min, Math.min(max, 0)), number].sort((a, b) => a - b); // from 0, where 0 is within
+      input.style.setProperty("--from", `${(100 * (ends[0] - min)) / (max - min)}%`);
+      input.style.setProperty("--to", `${(100 * (ends[1] - min)) / (max - min)}%`);
       whole.classList.toggle("is-moved", Math.abs(number - rest) > step / 2);
     }
 
@@ -98,7 +100,7 @@
       "details",
       { class: "group", open: isOpen },
       summary,
-      element("div", { class: "group-body" }, ...children),
+      element("div", { class: "group-body", role: "group", "aria-label": title }, ...children),
     );
   }
 
