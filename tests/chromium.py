@@ -173,6 +173,10 @@ class Page:
             mobile=is_phone,
         )
 
+    def to_front(self) -> None:
+        """Make this the tab that is seen: browsers draw no frames of others."""
+        self.send("Page.bringToFront")
+
     def go_offline(self) -> None:
         """Take the network away."""
         self.send("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
@@ -196,7 +200,9 @@ class Page:
 
     def wait_for(self, expression: str, seconds: float = 30.0) -> None:
         """Wait until an expression is true."""
-        self._until(lambda: bool(self.evaluate(f"Boolean({expression})")), f"not in {seconds:g} s: {expression}", seconds)
+        self._until(
+            lambda: bool(self.evaluate(f"Boolean({expression})")), f"not in {seconds:g} s: {expression}", seconds
+        )
 
     def press(self, key: str, text: str = "") -> None:
         """Press and release a key: ``ArrowLeft``, or a character with its text."""

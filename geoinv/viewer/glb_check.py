@@ -61,7 +61,7 @@ def _document(data: bytes, name: str) -> dict[str, Any]:
         raise UsageError(f"{name} is damaged or incomplete", "export or copy it again")
     try:
         document = json.loads(data[_HEADER.size : _HEADER.size + text_length])
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise UsageError(f"{name} is damaged: its description is no JSON", "export or copy it again")

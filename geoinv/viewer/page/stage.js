@@ -9,38 +9,12 @@
   const STEP_RAD = Math.PI / 18;
   const GUESSED = 0x963cdc; // the violet of geoinv's pictures of what was seen
 
-  /** An even white room, a little darker beneath, with two soft lamps that eyes reflect. */
-  function softRoom() {
-    const room = new THREE.Scene();
-    const walls = new THREE.SphereGeometry(10, 32, 16);
-    const heights = walls.attributes.position;
-    const colors = new Float32Array(heights.count * 3);
-    for (let index = 0; index < heights.count; index += 1) {
-      const up = heights.getY(index) / 10;
-      colors.fill(0.85 + 0.3 * up, 3 * index, 3 * index + 3);
-    }
-    walls.setAttribute("color", new THREE.BufferAttribute(colors, 3));
-    room.add(new THREE.Mesh(walls, new THREE.MeshBasicMaterial({ vertexColors: true, side: THREE.BackSide })));
-    for (const [x, width, brightness] of [
-      [-5, 2.6, 7],
-      [5.5, 1.6, 4],
-    ]) {
-      const lamp = new THREE.Mesh(new THREE.BoxGeometry(width, 3, 0.1), new THREE.MeshBasicMaterial());
-      lamp.material.color.setScalar(brightness);
-      lamp.position.set(x, 4.5, 6);
-      lamp.lookAt(0, 0, 0);
-      room.add(lamp);
-    }
-    return room;
-  }
-
   /** Let a material be tinted where the vertex attribute `_seen` is below 1, by as much as `tint.value` says. */
   function tintGuessed(material, tint) {
     material.onBeforeCompile = (shader) => {
       shader.uniforms.guessedTint = tint;
       shader.uniforms.guessedColor = { value: new THREE.Color(GUESSED) };
-      shader.vertexShader = shader.vertexShader
-        .replace("void main() {", "attribute float _seen;\nvarying float vSeen;\nvoid main() {\n  vSeen = _seen;")
+      shader.vertexShader = shader.vertexShader.replace("void main() {", "attribute float _seen;\nvarying float vSeen;\nvoid main() {\n  vSeen = _seen;");
       shader.fragmentShader = shader.fragmentShader
         .replace("void main() {", "uniform float guessedTint;\nuniform vec3 guessedColor;\nvarying float vSeen;\nvoid main() {")
         .replace(
@@ -69,11 +43,11 @@
       this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true, alpha: true });
       this.renderer.toneMapping = THREE.NeutralToneMapping; // keeps the colours of skin as the texture has them
       this.scene = new THREE.Scene();
-      const mipmaps = new THREE.PMREMGenerator(this.renderer);
-      this.scene.environment = mipmaps.fromScene(softRoom()).texture;
-      mipmaps.dispose();
+      // Soft light from all around, more from above. A picture of a room would light it too, and give reflections, but
+      // costs seconds to prepare where no graphics card is.
+      this.softLight = new THREE.HemisphereLight(0xffffff, 0xc8beb4, 1);
       this.lamp = new THREE.DirectionalLight(0xfff6ec, 1);
-      this.scene.add(this.lamp, this.lamp.target);
+      this.scene.add(this.softLight, this.lamp, this.lamp.target);
 
       this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW_DEG, 1, 0.01, 100);
       this.controls = new THREE.OrbitControls(this.camera, canvas);
@@ -143,8 +117,8 @@
         .set(Math.sin(aside) * Math.cos(up), Math.sin(up), Math.cos(aside) * Math.cos(up))
         .multiplyScalar(distance)
         .add(this._centre);
-      this.lamp.intensity = Math.PI * strength;
-      this.scene.environmentIntensity = soft;
+      this.lamp.intensity = Math.PI * strength; // a white surface that faces a lamp of strength 1 is white
+      this.softLight.intensity = Math.PI * soft;
       this.invalidate();
     }
 
@@ -161,6 +135,7 @@
 
     /** Look at the whole head from the front. */
     resetView() {
+      this._stopGliding();
       const half = Math.tan((FIELD_OF_VIEW_DEG * Math.PI) / 360);
       const distance = (ROOM * this._size.y) / 2 / half + this._size.z / 2;
       const reach = this._size.length();
@@ -176,6 +151,7 @@
 
     /** Turn by whole steps about the head, for keys. */
     turn(stepsAside, stepsUp) {
+      this._stopGliding();
       const arm = this.camera.position.clone().sub(this.controls.target);
       const place = new THREE.Spherical().setFromVector3(arm);
       place.theta += stepsAside * STEP_RAD;
@@ -188,10 +164,19 @@
 
     /** Come nearer (factor below 1) or go back. */
     zoom(factor) {
+      this._stopGliding();
       const arm = this.camera.position.clone().sub(this.controls.target).multiplyScalar(factor);
       this.camera.position.copy(this.controls.target).add(arm);
       this.controls.update(); // keeps to the distances allowed
       this.invalidate();
+    }
+
+    /** Take the rest of the last movement away: it would move a camera that has been put in place. */
+    _stopGliding() {
+      const { enableDamping } = this.controls;
+      this.controls.enableDamping = false;
+      this.controls.update();
+      this.controls.enableDamping = enableDamping;
     }
 
     resize() {
