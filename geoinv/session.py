@@ -349,18 +349,20 @@ class Session(LoadedModels):
 
         return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
 
-    def avatar(self, inversion: Inversion) -> Avatar:
+    def avatar(self, inversion: Inversion, *, has_hair: bool = True) -> Avatar:
         """The head as a rigged avatar; see :func:`geoinv.avatar.write_avatar` for files.
 
         Args:
             inversion: Result of :meth:`invert` or :meth:`edit`.
+            has_hair: Whether hair and clothes are part of it, as a mesh of their own.
 
         Raises:
             PhotoError: No face is found in the aligned photo.
         """
         from .avatar import make_avatar
 
-        return make_avatar(inversion, self.head(inversion), self.aligner, self.shown_info or self.info)
+        generator = self.shown_info or self.info
+        return make_avatar(inversion, self.head(inversion), self.aligner, generator, has_hair=has_hair)
 
     def seen(self, head: Inversion | Inverted) -> SeenHead:
         """Metrics and a picture of what the photo showed of a head, what is guessed, and how far details change it."""

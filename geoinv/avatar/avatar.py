@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..conventions import MM_PER_UNIT
 from .facts import avatar_facts
+from .hair import Hair, hair_of
 from .morphs import Morphs, morph_targets
 from .parts import SKIN, AvatarPart, FloatArray, avatar_parts
 from .rig import Rig, rig_of
@@ -42,6 +43,7 @@ class Avatar:
         morphs: Morph targets over all vertices.
         rig: Skeleton over all vertices.
         textures: RGB uint8 [S, S, 3] by material, the first row at the top; a material without has vertex colours.
+        hair: Hair and clothes, or None.
         seen: [M] how much the photo saw of each corner of the skin, 0 to 1; None where nobody asked.
         facts: JSON values for the file: licence, model, what it was made from.
     """
@@ -50,13 +52,21 @@ class Avatar:
     morphs: Morphs
     rig: Rig
     textures: Mapping[str, NDArray[np.uint8]]
+    hair: Hair | None = None
     seen: FloatArray | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def triangle_count(self) -> int:
+        """Number of triangles of all meshes."""
+        of_hair = 0 if self.hair is None else len(self.hair.triangles)
+        return of_hair + sum(len(part.triangles) for part in self.parts)
+
+    @property
     def size_m(self) -> tuple[float, float, float]:
         """Width, height and depth at rest in metres."""
-        places = np.concatenate([part.positions for part in self.parts]) * METRES
+        hair = [] if self.hair is None else [self.hair.positions]
+        places = np.concatenate([part.positions for part in self.parts] + hair) * METRES
         width, height, depth = (places.max(axis=0) - places.min(axis=0)).round(4).tolist()
         return width, height, depth
 
@@ -66,7 +76,9 @@ class Avatar:
         return next(part for part in self.parts if part.name == SKIN)
 
 
-def make_avatar(inversion: Inversion, head: Head, aligner: FaceAligner, generator: ModelInfo) -> Avatar:
+def make_avatar(
+    inversion: Inversion, head: Head, aligner: FaceAligner, generator: ModelInfo, *, has_hair: bool = True
+) -> Avatar:
     """The avatar of an inversion.
 
     Args:
@@ -74,6 +86,7 @@ def make_avatar(inversion: Inversion, head: Head, aligner: FaceAligner, generato
         head: Its head.
         aligner: Face detector with MediaPipe's 468 points.
         generator: The generator that the head is shown with.
+        has_hair: Whether hair and clothes are part of it.
 
     Raises:
         PhotoError: No face is found in the aligned photo.
@@ -84,5 +97,6 @@ def make_avatar(inversion: Inversion, head: Head, aligner: FaceAligner, generato
         morph_targets(template),
         rig_of(template),
         {name: np.full((4, 4, 3), colour, np.uint8) for name, colour in FLAT_COLOURS.items()},
+        hair=hair_of(template, head) if has_hair else None,
         facts=avatar_facts(generator, inversion.edits),
     )

@@ -9,12 +9,16 @@ import numpy as np
 from .._version import __version__
 from ..mesh.gltf import GltfBuffer, Json, linear_colours, unit_vectors
 from .avatar import METRES, Avatar
+from .hair import Hair
 from .morphs import Morphs
 from .parts import SKIN, AvatarPart, FloatArray
 from .pictures import picture_bytes
 from .rig import JOINT_NAMES, PARENTS, Rig
 
-_ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15}
+HAIR = "hair"
+"""Name of the mesh and the material of hair and clothes."""
+
+_ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15, "hair": 0.8}
 
 
 def avatar_glb(avatar: Avatar) -> bytes:
@@ -40,6 +44,8 @@ class _File:
         avatar = self.avatar
         for part in avatar.parts:
             self._add_part(part)
+        if avatar.hair is not None:
+            self._add_hair(avatar.hair)
         nodes: list[Json] = [{"name": mesh["name"], "mesh": n, "skin": 0} for n, mesh in enumerate(self.meshes)]
         first_joint = len(nodes)
         nodes += _joint_nodes(avatar.rig, first_joint)
@@ -84,6 +90,20 @@ class _File:
             mesh["extras"] = {"targetNames": [morphs.names[number] for number in numbers]}
         self.meshes.append(mesh)
 
+    def _add_hair(self, hair: Hair) -> None:
+        attributes = {
+            "POSITION": self.buffer.add(_metres(hair.positions), "VEC3", has_bounds=True),
+            "NORMAL": self.buffer.add(unit_vectors(hair.normals), "VEC3"),
+            "COLOR_0": self.buffer.add(linear_colours(hair.colours), "VEC4", is_normalized=True),
+        }
+        attributes |= self._skinning(self.avatar.rig.weights[hair.nearest])
+        primitive: Json = {
+            "attributes": attributes,
+            "indices": self.buffer.add_indices(hair.triangles),
+            "material": self._material(HAIR),
+        }
+        self.meshes.append({"name": HAIR, "primitives": [primitive]})
+
     def _target(self, morphs: Morphs, number: int) -> Json:
         return {
             "POSITION": self.buffer.add_offsets(_metres(morphs.moves[number]), has_bounds=True),
@@ -118,7 +138,8 @@ class _File:
                 self.textures.append({"sampler": 0, "source": image, "name": name})
                 surface["baseColorTexture"] = {"index": len(self.textures) - 1}
             self._material_of[name] = len(self.materials)
-            self.materials.append({"name": name, "pbrMetallicRoughness": surface})
+            material = {"name": name, "pbrMetallicRoughness": surface}
+            self.materials.append(material | ({"doubleSided": True} if name == HAIR else {}))
         return self._material_of[name]
 
 

@@ -9,7 +9,6 @@ import torch
 
 from ..conventions import MM_PER_UNIT
 from ..shape import ARKIT_UNITS
-from .lids import closing_lids
 from .parts import AvatarPart, FloatArray, all_normals
 from .template import FittedTemplate
 from .visemes import VISEMES, viseme_code
@@ -46,16 +45,11 @@ class Morphs:
 
 @torch.no_grad()
 def morph_targets(template: FittedTemplate) -> Morphs:
-    """The morph targets of a person, in the order of ``MORPH_NAMES``.
-
-    Eyelids close over this person's eyes: the model's units are those of the mean head.
-    """
+    """The morph targets of a person, in the order of ``MORPH_NAMES``."""
     model = template.model
-    units = model.expression_basis.clone()  # [52, V, 3]
+    units = model.expression_basis  # [52, V, 3]
     rest = template.at_rest()
     count = len(model.mean)
-    for unit, offsets in closing_lids(model, rest[:count]).items():
-        units[ARKIT_UNITS.index(unit)] = offsets
     visemes = torch.cat([viseme_code(name) for name in VISEMES])
     of_model = torch.cat([units, torch.einsum("ku,uvc->kvc", visemes, units)])  # [K, V, 3]
     placed = rest[:count] + of_model

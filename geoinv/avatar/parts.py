@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..conventions import BOX_LIMIT
 from ..shape import HeadModel, Part
 from ..shape.vertex_normals import vertex_normals
 from .template import FittedTemplate, all_vertices
@@ -67,11 +68,17 @@ def avatar_parts(template: FittedTemplate) -> tuple[AvatarPart, ...]:
 
     def part(name: str, layout: _Layout) -> AvatarPart:
         places, outward = vertices.numpy()[layout.rows], normals.numpy()[layout.rows]
-        return AvatarPart(
-            name, MATERIALS[name], layout.rows, places, outward, layout.uvs, layout.triangles, layout.colours
-        )
+        triangles = _within_box(layout.triangles, places)
+        return AvatarPart(name, MATERIALS[name], layout.rows, places, outward, layout.uvs, triangles, layout.colours)
 
     return tuple(part(name, make(model)) for name, make in _LAYOUTS.items())
+
+
+def _within_box(triangles: IntArray, places: FloatArray) -> IntArray:
+    """The triangles [F, 3] that are not flattened onto a side of the box, where shoulders end."""
+    is_on_side = np.abs(places) >= np.float32(BOX_LIMIT)  # [M, 3]
+    is_flat = np.any(np.all(is_on_side[triangles], axis=1), axis=1)
+    return np.asarray(triangles[~is_flat])
 
 
 @torch.no_grad()

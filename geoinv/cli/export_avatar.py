@@ -34,6 +34,7 @@ def export_avatar(
             show_default="outputs/NAME_avatar.glb",
         ),
     ] = None,
+    hair: Annotated[bool, typer.Option("--hair/--no-hair", help="Add hair and clothes as a mesh of their own.")] = True,
     generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
@@ -57,19 +58,18 @@ def export_avatar(
     target = result_path(folder, stem, ".glb") if is_folder or out is None else out
     check_outputs(avatar_paths(target), overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
-    avatar = session.avatar(loaded)
+    avatar = session.avatar(loaded, has_hair=hair)
     files = write_avatar(target, avatar)
-    triangles = sum(len(part.triangles) for part in avatar.parts)
     size_m, size = avatar.size_m, sum(file.stat().st_size for file in files)
     record = {
         "inversion": path,
         "avatar": target,
-        "triangles": triangles,
+        "triangles": avatar.triangle_count,
         "size_m": size_m,
         "bytes": size,
         "morph_targets": len(avatar.morphs.names),
-        "materials": list(dict.fromkeys(part.material for part in avatar.parts)),
+        "has_hair": avatar.hair is not None,
         **shown_facts(session, loaded),
     }
-    summary = f"{path.name}: {triangles} triangles, {size_m[1]:.2f} m high, {size / 1e6:.1f} MB"
+    summary = f"{path.name}: {avatar.triangle_count} triangles, {size_m[1]:.2f} m high, {size / 1e6:.1f} MB"
     run.result(summary, record, files, device=session.device)

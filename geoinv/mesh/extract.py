@@ -49,17 +49,8 @@ def extract_head(
         UsageError: A resolution or number of faces out of range.
         GeoinvError: The density holds no surface.
     """
-    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
-        raise UsageError(f"mesh resolution must be {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
-    volume = head.volume
-    level, side = volume.level, volume.box_side
     tell = on_progress or (lambda fraction: None)
-    density = density_grid(
-        head, resolution, level=level, box_side=side, on_progress=lambda done: tell(_SAMPLING * done)
-    )
-    solid = solid_head(within_bust(density) if volume.is_bust else density, level)
-    tell(_SOLID)
-    vertices, faces = marching_cubes(solid, level, box_side=side)
+    vertices, faces = head_surface(head, resolution=resolution, on_progress=tell)
     if simplify is not None:
         vertices, faces = simplified(vertices, faces, simplify)
     tell(_SURFACE)
@@ -67,6 +58,33 @@ def extract_head(
     mesh = HeadMesh(vertices, faces, normals, surface_colors(head, vertices, normals))
     tell(1.0)
     return mesh
+
+
+def head_surface(
+    head: Head, *, resolution: int = DEFAULT_RESOLUTION, on_progress: OnFraction | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The head's closed surface in world units: vertices [V, 3] and faces [F, 3].
+
+    Args:
+        head: A single head.
+        resolution: Cells along the box's side of 370 mm.
+        on_progress: Called with the fraction of the work of :func:`extract_head` that is done.
+
+    Raises:
+        UsageError: A resolution out of range.
+        GeoinvError: The density holds no surface.
+    """
+    if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
+        raise UsageError(f"mesh resolution must be {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
+    volume = head.volume
+    level, side = volume.level, volume.box_side
+    tell = on_progress or (lambda fraction: None)
+    density = density_grid(  # of the head without details, which change colours and never shape
+        head.plain, resolution, level=level, box_side=side, on_progress=lambda done: tell(_SAMPLING * done)
+    )
+    solid = solid_head(within_bust(density) if volume.is_bust else density, level)
+    tell(_SOLID)
+    return marching_cubes(solid, level, box_side=side)
 
 
 def extract_mesh(

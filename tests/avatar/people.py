@@ -32,4 +32,5 @@ def an_avatar() -> Avatar:
     textures = {name: np.full((8, 8, 3), 40 * k, np.uint8) for k, name in enumerate(("skin", "tongue", "eyes"), 1)}
     parts = avatar_parts(person)
     seen = np.linspace(0.0, 1.0, len(parts[0].rows), dtype=np.float32)
-    return Avatar(parts, morph_targets(person), rig_of(person), textures, seen, {"licence": "CC0-1.0", "model": "none"})
+    facts = {"licence": "CC0-1.0", "model": "none"}
+    return Avatar(parts, morph_targets(person), rig_of(person), textures, seen=seen, facts=facts)

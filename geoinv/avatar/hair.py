@@ -1,0 +1,284 @@
+"""Hair and clothes: what the head's volume has outside of the template, as a second mesh with its own colours.
+
+The surface of the volume is cut where it comes near the template, in the face earlier than elsewhere, and its edge is
+drawn under the skin so that no gap shows. What the photo did not see takes the colours of what it saw beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..conventions import BOX_LIMIT, MM_PER_UNIT
+from ..mesh.extract import head_surface, surface_colors
+from ..mesh.head_mesh import compacted, vertex_normals
+from ..shape import HeadModel
+from .parts import FloatArray, IntArray
+from .template import FittedTemplate
+
+if TYPE_CHECKING:
+    from ..heads import Head
+
+RESOLUTION = 112
+"""Cells along the box of 370 mm: 3.3 mm, which is finer than the generator's hair."""
+
+DEFAULT_TRIANGLES = 12_000
+
+_MM = 1.0 / MM_PER_UNIT
+_GAP, _GAP_ON_FACE, _GAP_ON_NECK = 2.0 * _MM, 14.0 * _MM, 10.0 * _MM  # nearer to the template is the template's
+_FACE_EDGE = (0.04, 0.13)  # distances from the landmarks, world units, between which the face ends
+_LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
+_CLOSE = 1.5 * _MM  # above the skin, at least, where holes are closed
+_TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
+_LEAST_AREA = 0.01  # world units squared of a piece: 14 cm2
+_NEIGHBOURS = 6
+_SEEN_FROM, _SEEN_BELOW = 0.45, 0.15  # cosines between normal and photo's camera: surely seen, not seen
+_SEEN_HOLD, _UNSEEN_HOLD = 20.0, 1e-4  # by which vertices keep their colours against their neighbours
+_FOLLOWS_WITHIN = 25.0 * _MM  # of the skin: hair that moves with the face's expression
+
+
+@dataclass(frozen=True, eq=False)
+class Hair:
+    """A mesh of V vertices, open where it meets the head.
+
+    Args:
+        positions: [V, 3] in world units, about the head at rest.
+        normals: [V, 3] outward.
+        triangles: [F, 3] counter-clockwise from outside.
+        colours: [V, 3] sRGB in [0, 1].
+        nearest: [V] vertex of the template whose joints move each vertex.
+    """
+
+    positions: FloatArray
+    normals: FloatArray
+    triangles: IntArray
+    colours: FloatArray
+    nearest: IntArray
+
+
+def hair_of(template: FittedTemplate, head: Head, *, triangles: int = DEFAULT_TRIANGLES) -> Hair | None:
+    """Hair and clothes of a head; None where there is nothing outside of the template.
+
+    Args:
+        template: The template fitted to the head.
+        head: The head.
+        triangles: Number of triangles to reduce to, about.
+    """
+    near = _Nearness(template)
+    vertices, faces = head_surface(head, resolution=RESOLUTION)
+    outside = _without_holes(vertices, faces, near.distance(vertices) - near.gap(vertices))
+    vertices, faces = _kept(vertices, faces, outside)
+    vertices, faces = _large_pieces(vertices, faces)
+    if len(faces) == 0:
+        return None
+    if len(faces) > triangles:
+        vertices, faces = _reduced(vertices, faces, triangles)
+    normals = vertex_normals(vertices, faces)
+    seen = _seen(template, vertices, normals)
+    colours = _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
+    resting = near.fitted(vertices, faces) - near.expression(vertices)
+    return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
+
+
+class _Nearness:
+    """Distances from the skin of a template as in the photo, smooth between its vertices."""
+
+    def __init__(self, template: FittedTemplate) -> None:
+        from scipy.spatial import cKDTree
+
+        model = template.model
+        count = model.parts["skin"].vertices.stop
+        self.places = template.in_photo()[:count].numpy()
+        self.normals = model.normals(template.in_photo()[None, : len(model.mean)])[0, :count].numpy()
+        self.moved = self.places - template.at_rest()[:count].numpy()
+        self.gaps = _gaps(model)
+        self.is_outer = _outer(model)
+        self.outer = np.flatnonzero(self.is_outer)
+        self.tree = cKDTree(self.places[self.outer])
+        self.tree_of_all = cKDTree(self.places)
+
+    def _mixed(self, points: FloatArray, values: FloatArray) -> FloatArray:
+        """Values [skin, ...] of the nearest vertices, weighted by nearness."""
+        rows, weights = self._near(points)
+        return np.asarray(np.einsum("nk,nk...->n...", weights, values[rows]), np.float32)
+
+    def _near(self, points: FloatArray) -> tuple[IntArray, FloatArray]:
+        distance, found = self.tree.query(points, k=_NEIGHBOURS)
+        weights = 1.0 / (distance + 1e-3) ** 2
+        return self.outer[found], np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+    def nearest(self, points: FloatArray) -> IntArray:
+        """[N] the nearest vertex of the outer skin."""
+        return np.asarray(self.outer[self.tree.query(points)[1]])
+
+    def distance(self, points: FloatArray) -> FloatArray:
+        """[N] signed distance from the outer skin, positive outside; none in mouth and eye sockets is."""
+        rows, weights = self._near(points)
+        gaps = np.einsum("nkc,nkc->nk", points[:, None] - self.places[rows], self.normals[rows])
+        is_within = ~self.is_outer[self.tree_of_all.query(points)[1]]
+        return np.asarray(np.where(is_within, -_CLOSE, (weights * gaps).sum(axis=1)), np.float32)
+
+    def gap(self, points: FloatArray) -> FloatArray:
+        """[N] distance within which the volume is taken to be the template itself."""
+        return self._mixed(points, self.gaps)
+
+    def fitted(self, points: FloatArray, faces: IntArray) -> FloatArray:
+        """[N, 3] the points above the skin, and those near the mesh's open edge drawn down to a little under it."""
+        from scipy.spatial import cKDTree
+
+        distance = self.distance(points)
+        wanted = np.maximum(distance, _CLOSE)
+        edge = points[_edge_vertices(faces)]
+        if len(edge):
+            inner = 1.0 - (cKDTree(edge).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)
+            wanted -= inner * inner * (wanted + _TUCKED_DEPTH)
+        return np.asarray(points + (wanted - distance)[:, None] * self._mixed(points, self.normals), np.float32)
+
+    def expression(self, points: FloatArray) -> FloatArray:
+        """[N, 3] how far the photo's expression moved what lies here."""
+        fading = np.exp(-self.distance(points).clip(0.0) / _FOLLOWS_WITHIN)
+        return np.asarray(fading[:, None] * self._mixed(points, self.moved), np.float32)
+
+
+@lru_cache(maxsize=2)
+def _gaps(model: HeadModel) -> FloatArray:
+    """[skin] distance within which the volume is the template, by the mean head.
+
+    In the face it is large, since neither skin nor the photo's brows, beard and glasses should become hair; at the neck
+    too, because generators make necks thicker than they are.
+    """
+    from scipy.spatial import cKDTree
+
+    count = model.parts["skin"].vertices.stop
+    places = model.mean[:count].numpy()
+    x, y, z = places.T
+    points = model.landmarks468.on(model.mean).numpy()
+    face = 1.0 - _smooth(cKDTree(points).query(places)[0], *_FACE_EDGE)
+    face *= 1.0 - _smooth(abs(x), 0.14, 0.2)  # not at the temples
+    collar = np.minimum(-0.305 + 0.55 * (0.02 - z), -0.17)  # as the synthetic heads wear theirs
+    neck = _smooth(y - collar, 0.0, 0.03) * (1.0 - _smooth(y, -0.2, -0.12)) * (abs(x) < 0.2)
+    gaps = _GAP + np.maximum((_GAP_ON_FACE - _GAP) * face, (_GAP_ON_NECK - _GAP) * neck)
+    return np.asarray(gaps, np.float32)
+
+
+@lru_cache(maxsize=2)
+def _outer(model: HeadModel) -> NDArray[np.bool_]:
+    """[skin] vertices that are seen from outside: those of mouth, nostrils and eye sockets have skin before them."""
+    from scipy.spatial import cKDTree
+
+    places = model.mean[: model.parts["skin"].vertices.stop].numpy()
+    is_inner = np.zeros(len(places), bool)
+    front = np.flatnonzero((places[:, 2] > 0.0) & (abs(places[:, 0]) < 0.16) & (abs(places[:, 1] + 0.05) < 0.25))
+    beside = cKDTree(places[front, :2]).query_ball_point(places[front, :2], 0.012)
+    is_inner[front] = np.array([places[front[rows], 2].max() for rows in beside]) - places[front, 2] > 0.04
+    return ~is_inner
+
+
+def _kept(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> tuple[FloatArray, IntArray]:
+    """The part of a mesh with ``outside`` [V] above 0 and within the box; triangles are cut along its edge."""
+    inside_box = np.abs(vertices).max(axis=1) < BOX_LIMIT
+    is_out = (outside > 0.0) & inside_box
+    count = is_out[faces].sum(axis=1)
+    whole = faces[count == 3]
+    crossing = faces[(count > 0) & (count < 3) & inside_box[faces].all(axis=1)]
+    # turn each so that the odd one out comes first
+    odd = np.where(is_out[crossing].sum(axis=1) == 1, 1, 0)[:, None] == is_out[crossing]
+    first = odd.argmax(axis=1)
+    a, b, c = (np.take_along_axis(crossing, ((first + k) % 3)[:, None], axis=1)[:, 0] for k in range(3))
+    edges = np.concatenate([np.stack([a, b], axis=1), np.stack([a, c], axis=1)])
+    unique, number = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True)
+    low, high = outside[unique[:, 0]], outside[unique[:, 1]]
+    part = (low / (low - high))[:, None]
+    added = vertices[unique[:, 0]] * (1.0 - part) + vertices[unique[:, 1]] * part
+    ab, ac = (len(vertices) + number.reshape(2, -1)).astype(np.int64)
+    is_tip = is_out[a]
+    tips = np.stack([a, ab, ac], axis=1)[is_tip]
+    left, right = np.stack([ab, b, c], axis=1)[~is_tip], np.stack([ab, c, ac], axis=1)[~is_tip]
+    everything = np.concatenate([vertices, added.astype(np.float32)])
+    triangles = np.concatenate([whole, tips, left, right])
+    return compacted(everything, triangles)
+
+
+def _without_holes(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> FloatArray:
+    """``outside`` [V], above 0 too where less than a hole's area lies below it on its own."""
+    below = faces[(outside[faces] <= 0.0).all(axis=1)]
+    pieces = _pieces(len(vertices), below)
+    area = np.bincount(pieces[below[:, 0]], _areas(vertices, below), pieces.max() + 1)
+    is_hole = (outside <= 0.0) & (area[pieces] < _LEAST_HOLE)
+    return np.asarray(np.where(is_hole, np.float32(_CLOSE), outside))
+
+
+def _large_pieces(vertices: FloatArray, faces: IntArray) -> tuple[FloatArray, IntArray]:
+    """Without the connected pieces that are too small to be hair."""
+    if len(faces) == 0:
+        return vertices, faces
+    pieces = _pieces(len(vertices), faces)[faces[:, 0]]
+    area = np.bincount(pieces, _areas(vertices, faces))
+    return compacted(vertices, faces[area[pieces] > _LEAST_AREA])
+
+
+def _pieces(count: int, faces: IntArray) -> IntArray:
+    """[count] number of the connected piece of each vertex."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
+    graph = coo_matrix((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _areas(vertices: FloatArray, faces: IntArray) -> NDArray[np.float64]:
+    """[F] areas of triangles."""
+    corners = vertices[faces].astype(np.float64)
+    crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return np.asarray(0.5 * np.linalg.norm(crossed, axis=1))
+
+
+def _edge_vertices(faces: IntArray) -> IntArray:
+    """Vertices on edges that belong to one triangle alone."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    unique, count = np.unique(edges, axis=0, return_counts=True)
+    return np.asarray(np.unique(unique[count == 1]), np.int64)
+
+
+def _reduced(vertices: FloatArray, faces: IntArray, triangles: int) -> tuple[FloatArray, IntArray]:
+    """About as many triangles as asked for."""
+    from fast_simplification import simplify
+
+    out_vertices, out_faces = simplify(vertices, faces.astype(np.int32), target_count=triangles, agg=5.0)
+    proper = np.asarray(out_faces, np.int64)
+    proper = proper[(proper != np.roll(proper, 1, axis=1)).all(axis=1)]
+    return compacted(np.asarray(out_vertices, np.float32), proper)
+
+
+def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray) -> FloatArray:
+    """[V] how surely the photo saw each vertex, by the angle of the surface: 0 to 1."""
+    eye = template.camera.cam2world[0, :3, 3].numpy()
+    to_camera = eye - vertices
+    cosine = (normals * to_camera).sum(axis=1) / np.linalg.norm(to_camera, axis=1)
+    return np.asarray(((cosine - _SEEN_BELOW) / (_SEEN_FROM - _SEEN_BELOW)).clip(0.0, 1.0), np.float32)
+
+
+def _spread(colours: NDArray[np.floating[Any]], seen: FloatArray, faces: IntArray) -> FloatArray:
+    """Colours [V, 3] that are their own where they were seen, and as smooth as can be elsewhere."""
+    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse.linalg import splu
+
+    count = len(colours)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+    hold = _SEEN_HOLD * seen.astype(np.float64) + _UNSEEN_HOLD
+    system = diags(np.asarray(graph.sum(axis=1)).ravel() + hold) - graph
+    spread = splu(system.tocsc()).solve(hold[:, None] * colours)
+    return np.asarray(spread.clip(0.0, 1.0), np.float32)
+
+
+def _smooth(values: FloatArray, low: float, high: float) -> FloatArray:
+    """0 below ``low``, 1 above ``high``, smooth between."""
+    place = ((values - low) / (high - low)).clip(0.0, 1.0)
+    return np.asarray(place * place * (3.0 - 2.0 * place), np.float32)

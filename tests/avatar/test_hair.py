@@ -1,0 +1,63 @@
+"""Hair is what a volume has outside of the template: cut where it meets the head, its edge under the skin."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from geoinv.avatar.hair import Hair, hair_of
+from geoinv.conventions import MM_PER_UNIT
+from tests.avatar.people import a_person
+from tests.ellipsoid_head import EllipsoidGenerator, EllipsoidHead
+
+
+@pytest.fixture(scope="module")
+def hair() -> Hair:
+    """A cap: the ellipsoid stands out above and behind the head, and the face looks out of it."""
+    made = hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2)), triangles=3000)
+    assert made is not None
+    return made
+
+
+def _skin() -> tuple[np.ndarray, np.ndarray]:
+    person = a_person()
+    count = person.model.parts["skin"].vertices.stop
+    places = person.at_rest()[: len(person.model.mean)]
+    return places[:count].numpy(), person.model.normals(places[None])[0, :count].numpy()
+
+
+def test_it_covers_the_skull_and_leaves_the_face_free(hair: Hair) -> None:
+    skin, _ = _skin()
+    top = hair.positions[:, 1].max()
+    assert top > skin[:, 1].max() + 0.05  # the ellipsoid's
+    in_face = (abs(hair.positions[:, 0]) < 0.1) & (hair.positions[:, 2] > 0.1) & (hair.positions[:, 1] < 0.1)
+    assert not in_face.any()
+    assert 2000 < len(hair.triangles) <= 3000
+
+
+def test_its_edge_lies_under_the_skin(hair: Hair) -> None:
+    edges = Counter(tuple(sorted(pair)) for t in hair.triangles for pair in ((t[0], t[1]), (t[1], t[2]), (t[2], t[0])))
+    border = np.unique([edge for edge, count in edges.items() if count == 1])
+    skin, normals = _skin()
+    nearest = np.linalg.norm(skin[None] - hair.positions[border][:, None], axis=2).argmin(axis=1)
+    above = ((hair.positions[border] - skin[nearest]) * normals[nearest]).sum(axis=1) * MM_PER_UNIT
+    assert len(border) > 20 and np.median(above) < -1.0 and np.percentile(above, 80) < 1.0  # ears are folded
+
+
+def test_arrays_fit_one_another(hair: Hair) -> None:
+    count = len(hair.positions)
+    assert hair.normals.shape == hair.colours.shape == (count, 3) and hair.nearest.shape == (count,)
+    assert hair.triangles.max() == count - 1 and hair.nearest.max() < a_person().model.parts["skin"].vertices.stop
+    assert np.isfinite(hair.positions).all() and hair.colours.min() >= 0.0 and hair.colours.max() <= 1.0
+
+
+def test_what_was_not_seen_takes_the_colours_beside_it(hair: Hair) -> None:
+    """The ellipsoid's blue is z: 0.75 in front, 0.25 at the back, where the photo's camera does not look."""
+    back = hair.positions[:, 2] < -0.2
+    assert back.any() and hair.colours[back, 2].min() > 0.3
+
+
+def test_a_volume_within_the_template_has_none() -> None:
+    assert hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.14, 0.14, 0.14), centre=0.2))) is None
