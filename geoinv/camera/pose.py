@@ -91,6 +91,6 @@ class CameraPose:
         return cls(yaw, pitch, roll, shift)
 
 
-def pose_vectors(cam2world: Tensor) -> Tensor:
-    """cam2world [B, 4, 4] about a face -> :meth:`CameraPose.as_vector`, [B, 6] float32, by way of float64."""
-    return CameraPose.from_cam2world(cam2world.double(), FACE_ORBIT).as_vector().float()
+def pose_vectors(cam2world: Tensor, orbit: Orbit = FACE_ORBIT) -> Tensor:
+    """cam2world [B, 4, 4] about an orbit -> :meth:`CameraPose.as_vector`, [B, 6] float32, by way of float64."""
+    return CameraPose.from_cam2world(cam2world.double(), orbit).as_vector().float()

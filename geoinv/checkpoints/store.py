@@ -243,13 +243,11 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
 
 
 def _encoder_hint(model: str) -> str:
-    """Hint for a missing encoder; only generators of the synthetic heads can be given one by `train encoder`."""
+    """Hint for a missing encoder."""
     hint = "`geoinv invert --method optimise` works without one"
     if model_file(model, "generator") == weights_dir() / f"mini{_GENERATOR}":
         return f"{hint}; reinstall geoinv to have the one that ships"
-    config = GeneratorConfig.from_dict(_read_header(generator_path(model), "generator")[0])
-    is_of_heads = config.mapping.label_dim == 0  # EG3D's mapping networks read camera labels
-    return f"{hint}; `geoinv train encoder` makes one" if is_of_heads else hint
+    return f"{hint}; `geoinv train encoder --self --model {model}` makes one of the generator's own samples"
 
 
 def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") -> tuple[GlobalEncoder, ModelInfo]:
@@ -323,7 +321,8 @@ def trained_for_others(model: str, path: Path, extra: Mapping[str, Any]) -> str 
 
 def _details_hint(model: str, otherwise: str) -> str:
     is_shipped = model_file(model, "details") == weights_dir() / "mini-details.safetensors"
-    return f"{'reinstall geoinv' if is_shipped else '`geoinv train local` makes one'}; {otherwise}"
+    made = "reinstall geoinv" if is_shipped else f"`geoinv train local --self --model {model}` makes one"
+    return f"{made}; {otherwise}"
 
 
 def load_details_file(path: Path) -> tuple[LocalBranch, ModelInfo]:

@@ -5,27 +5,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import console
-from .options import AssetsOpt, DeviceOpt, JsonOpt, ModelOpt, OverwriteOpt, QuietOpt, SeedOpt, finite
+from .options import (
+    AssetsOpt,
+    DeviceOpt,
+    JsonOpt,
+    ModelOpt,
+    OverwriteOpt,
+    QuietOpt,
+    SeedOpt,
+    finite,
+    refuse_together,
+    refuse_without,
+)
 from .targets import check_writable
 
 if TYPE_CHECKING:
     import torch
 
+    from ..training.data.own_samples import OwnSettings
     from ..training.engine.run import Run, Stage, Usual
     from ..training.stages.all_stages import AllStages
+
+
+class Size(str, Enum):
+    """Sizes of encoders."""
+
+    small = "small"
+    large = "large"
+
 
 app = typer.Typer(
     help="Train a model of your own: generator, encoder, directions.", no_args_is_help=True, rich_markup_mode=None
 )
 
-DataOpt = Annotated[Path, typer.Option("--data", help="Folder of `geoinv synth dataset`; may still be growing.")]
-ValidationOpt = Annotated[Path, typer.Option("--validation", help="The same, of another seed: never trained on.")]
+_DATA = "Folder of `geoinv synth dataset`; may still be growing."
+_VALIDATION = "The same, of another seed: never trained on."
+DataOpt = Annotated[Path, typer.Option("--data", help=_DATA)]
+ValidationOpt = Annotated[Path, typer.Option("--validation", help=_VALIDATION)]
+HeadsOpt = Annotated[Path | None, typer.Option("--data", help=_DATA, show_default=False)]
+HeldOutOpt = Annotated[Path | None, typer.Option("--validation", help=_VALIDATION, show_default=False)]
+SelfOpt = Annotated[
+    bool, typer.Option("--self", help="Train on the generator's own samples instead of --data: any generator can.")
+]
+NewSamplesOpt = Annotated[
+    int | None,
+    typer.Option(
+        "--new-samples", min=1, help="Of --self: new samples in a step; fewer save rendering.", show_default="4"
+    ),
+]
+AccumulateOpt = Annotated[
+    int, typer.Option("--accumulate", min=1, help="Batches to a step, where memory is short for larger ones.")
+]
 RunOpt = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; an earlier run in it goes on.")]
 StartOpt = Annotated[Path | None, typer.Option("--from", help="Weights to go on from, instead of random ones.")]
 PhotosOpt = Annotated[Path | None, typer.Option("--photos", help="Unlabelled portraits, to read real photos better.")]
@@ -131,8 +168,11 @@ def generator(
 
 @app.command("encoder")
 def encoder(
-    data: DataOpt,
-    validation: ValidationOpt,
+    data: HeadsOpt = None,
+    validation: HeldOutOpt = None,
+    own: SelfOpt = False,
+    new_samples: NewSamplesOpt = None,
+    size: Annotated[Size, typer.Option("--size", help="small is for any computer, large for a GPU.")] = Size.small,
     out: RunOpt = Path("runs/encoder"),
     model: ModelOpt = "mini",
     minutes: MinutesOpt = 60.0,
@@ -140,6 +180,7 @@ def encoder(
     photos: PhotosOpt = None,
     photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=2, help="Heads in a step.")] = 24,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
+    accumulate: AccumulateOpt = 1,
     learning_rate: RateOpt = 1e-3,
     no_geometry: Annotated[
         bool, typer.Option("--no-geometry", help="Without all that tells shapes: for `geoinv eval --ablation`.")
@@ -150,21 +191,24 @@ def encoder(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the encoder of a generator to find codes and cameras of heads; heads of 256 px tell cameras best."""
+    heads = _heads(data, validation, new_samples, own=own)
     with _stage("encoder", out, device, json_output=json_output, quiet=quiet) as training:
         from ..training.data.photo_batches import PhotoCounts
         from ..training.stages.encoder import EncoderSettings, EncoderStage
         from ..training.stages.stale import details_of_another_encoder
 
-        # one of the photos is the generator's own sample
-        counts = PhotoCounts(photos=photos_per_step - 1, rays_per_view=rays_per_view)
+        # one of the photos is the generator's own sample, if not all are
+        photos_drawn = photos_per_step if own else photos_per_step - 1
+        counts = PhotoCounts(photos=photos_drawn, rays_per_view=rays_per_view)
         stage = EncoderStage(
-            training.run(EncoderStage.usual, minutes, learning_rate, seed),
-            data=data,
+            training.run(EncoderStage.usual, minutes, learning_rate, seed, accumulate),
+            data=heads,
             validation=validation,
             model=model,
             photos=photos,
             start=start_from,
             settings=EncoderSettings(counts=counts, with_geometry=not no_geometry),
+            size=size.value,
         )
         best = training.train(stage, "trained an encoder")
         stale = details_of_another_encoder(model, best)
@@ -195,14 +239,21 @@ def superresolution(
 
 @app.command("local")
 def local(
-    data: DataOpt,
-    validation: ValidationOpt,
+    data: HeadsOpt = None,
+    validation: HeldOutOpt = None,
+    own: SelfOpt = False,
+    new_samples: NewSamplesOpt = None,
+    encoder_file: Annotated[
+        Path | None,
+        typer.Option("--encoder", help="The generator's encoder.", show_default="the one that lies beside it"),
+    ] = None,
     out: RunOpt = Path("runs/local"),
     model: ModelOpt = "mini",
     minutes: MinutesOpt = 60.0,
     start_from: StartOpt = None,
     photos: PhotosOpt = None,
     heads_per_step: Annotated[int, typer.Option("--heads-per-step", min=1, help="Heads in a step.")] = 3,
+    accumulate: AccumulateOpt = 1,
     learning_rate: RateOpt = 1e-3,
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
@@ -210,14 +261,16 @@ def local(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the local branch of a generator and its encoder to add what their heads lack; heads of full resolution."""
+    heads = _heads(data, validation, new_samples, own=own)
     with _stage("local", out, device, json_output=json_output, quiet=quiet) as training:
         from ..training.stages.local import LocalSettings, LocalStage
 
         stage = LocalStage(
-            training.run(LocalStage.usual, minutes, learning_rate, seed),
-            data=data,
+            training.run(LocalStage.usual, minutes, learning_rate, seed, accumulate),
+            data=heads,
             validation=validation,
             model=model,
+            encoder=encoder_file,
             photos=photos,
             start=start_from,
             settings=LocalSettings(heads_per_step=heads_per_step),
@@ -241,9 +294,11 @@ class _Training:
     command: console.Command
     is_first: bool
 
-    def run(self, usual: Usual, minutes: float, learning_rate: float | None, seed: int) -> Run:
+    def run(self, usual: Usual, minutes: float, learning_rate: float | None, seed: int, accumulate: int = 1) -> Run:
         """The run that the options ask for."""
-        return usual.run(self.out, minutes, learning_rate=learning_rate, seed=seed, device=self.device)
+        return usual.run(
+            self.out, minutes, learning_rate=learning_rate, seed=seed, device=self.device, accumulate=accumulate
+        )
 
     def report(self, progress: float, text: str) -> None:
         """Say how far the run is."""
@@ -257,6 +312,25 @@ class _Training:
         if self.is_first:
             self.command.result(summary, {"weights": best, "run": self.out}, [best], device=self.device)
         return best
+
+
+def _heads(data: Path | None, validation: Path | None, new_samples: int | None, *, own: bool) -> Path | OwnSettings:
+    """The heads that the options ask for.
+
+    Raises:
+        UsageError: Neither or both kinds of heads, or a data set without others to measure on.
+    """
+    from ..errors import UsageError
+    from ..training.data.own_samples import OwnSettings
+
+    if own:
+        given = {"--data": data is not None, "--validation": validation is not None}
+        refuse_together("--self", given, "own samples need no data set")
+        return OwnSettings() if new_samples is None else OwnSettings(new_samples)
+    refuse_without("--self", {"--new-samples": new_samples is not None}, "a data set has the heads that it has")
+    if data is None or validation is None:
+        raise UsageError("no heads to train on", "give --data and --validation, or --self for the generator's samples")
+    return data
 
 
 @contextmanager

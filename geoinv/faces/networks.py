@@ -153,6 +153,18 @@ def _reduction_block(x: Tensor, weights: Weights, name: str, *, relu_first: bool
     return out + conv(x, weights[f"{expansion}/filters"], weights[f"{expansion}/bias"], stride=2)
 
 
+def resnet_maps(x: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
+    """Inner features of dlib's ResNet, [B, 3, 150, 150] -> [B, 32, 36, 36] and [B, 64, 17, 17]."""
+    x = functional.relu(_scaled_conv(x, weights, "conv32_down", stride=2, padding="valid"))
+    x = functional.max_pool2d(x, 3, 2)
+    for name in ("conv32_1", "conv32_2", "conv32_3"):
+        x = _residual(x, weights, name)
+    deeper = _residual_down(x, weights, "conv64_down")
+    for name in ("conv64_1", "conv64_2", "conv64_3"):
+        deeper = _residual(deeper, weights, name)
+    return x, deeper
+
+
 def resnet_descriptor(x: Tensor, weights: Weights) -> Tensor:
     """dlib's face descriptor: [B, 3, 150, 150] -> [B, 128]."""
     x = functional.relu(_scaled_conv(x, weights, "conv32_down", stride=2, padding="valid"))

@@ -41,7 +41,7 @@ class AlignedFeatures:
     Args:
         in_3d: [V, C, S, S] of the photo's own pixels, to be looked up by the surface; None to do without.
         in_2d: [V, C, S, S] of the query's pixels; None to do without.
-        residual: [V, 3, 2S, 2S] the photo's residual as brought to the query view, from which ``in_2d`` was made.
+        residual: [V, 3, H, H] the photo's residual as brought to the query view, from which ``in_2d`` was made.
     """
 
     in_3d: Tensor | None

@@ -87,6 +87,6 @@ class PlainHead:
         return self.generator.march(self._planes, origins, directions, distances, film)
 
     def superresolved(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch of rays -> its colour and alpha at twice the side."""
-        result: tuple[Tensor, Tensor] = self.generator.superresolution(features, alpha)  # type: ignore[misc]
-        return result
+        """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch of the ray grid -> its colour and alpha in the final
+        picture."""
+        return self.generator.superresolved(features, alpha, self.w_plus, grid=self.generator.config.neural_resolution)

@@ -78,7 +78,8 @@ def reconstruct(
         generator: The generator that it was trained for.
         branch: The local branch that was trained for both; None for heads without details.
         pose: The photos' cameras, where they are known; else the encoder's.
-        persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default.
+        persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default, and
+            everything where the generator paints the background as well.
         inside: [B, 1, H, H] in [0, 1], 0 where the pictures are padded beyond their photos' edges; None where none is.
         alignment: Kind of the branch's features that are used: both, or one alone.
 
@@ -117,6 +118,8 @@ def with_details(
     seen = made.plain_view
     side = seen.color.shape[-1]
     pictures = at_side(pictures, side)
+    if not made.head.plain.generator.config.has_alpha:
+        persons = torch.ones_like(pictures[:, :1])  # it paints the background as well: all of the photo counts
     persons = persons_in(pictures) if persons is None else at_side(persons, side)
     source = SourceView.from_photo(pictures, persons, seen, inside)
     return Reconstructed(DetailedHead(made.head.plain, branch, source, alignment=alignment), made.pose, seen)

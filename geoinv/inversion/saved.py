@@ -44,7 +44,7 @@ class PhotoDetails:
     """Input of the local branch, for the head before any edit (:class:`geoinv.models.source_view.SourceView`).
 
     Args:
-        residual: [3, 2S, 2S] float16, the photo minus the reconstruction, where both show the person.
+        residual: [3, H, H] float16, H a multiple of S, the photo minus the reconstruction, where both show the person.
         surface: [S, S] float16, the reconstruction's depth along the optical axis in world units, 0 where not solid.
         color: [3, S, S] float16, the reconstruction in [0, 1], premultiplied by alpha.
     """
@@ -54,10 +54,10 @@ class PhotoDetails:
     color: Tensor
 
     def __post_init__(self) -> None:
-        side = self.surface.shape[-1]
+        side, whole = self.surface.shape[-1], self.residual.shape[-1]
         shapes = [tuple(part.shape) for part in (self.residual, self.surface, self.color)]
-        if shapes != [(3, 2 * side, 2 * side), (side, side), (3, side, side)]:
-            raise ShapeError(f"residual [3, 2S, 2S], surface [S, S] and color [3, S, S] do not fit: {shapes}")
+        if shapes != [(3, whole, whole), (side, side), (3, side, side)] or whole % max(side, 1):
+            raise ShapeError(f"residual [3, H, H], surface [S, S] and color [3, S, S] do not fit: {shapes}")
 
 
 @dataclass(frozen=True, eq=False)

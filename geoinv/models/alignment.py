@@ -20,25 +20,28 @@ class ResidualAligner(nn.Module):
     of view or expression is.
     """
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    def __init__(self, widths: tuple[int, ...], enlargement: int = 2) -> None:
         super().__init__()
-        self.body = Hourglass(2 * 3 * 4, 2 + 1 + 3 * 4, widths)
+        self.enlargement = enlargement
+        parts = 3 * enlargement**2
+        self.body = Hourglass(2 * parts, 2 + 1 + parts, widths)
         nn.init.zeros_(self.body.head.weight)
         assert self.body.head.bias is not None
         nn.init.zeros_(self.body.head.bias)
 
     def forward(self, residual: Tensor, query: Tensor) -> Tensor:
-        """Residual of the photo [B, 3, 2S, 2S], query picture [B, 3, 2S, 2S] in [0, 1] -> residual [B, 3, 2S, 2S]."""
-        parts, side = F.pixel_unshuffle(residual, 2), residual.shape[-1] // 2
-        outputs = self.body(torch.cat([parts, F.pixel_unshuffle(query, 2) - 0.5], dim=1)).to(residual.dtype)
+        """Residual of the photo [B, 3, H, H], query picture [B, 3, H, H] in [0, 1] -> residual [B, 3, H, H]."""
+        times, side = self.enlargement, residual.shape[-1]
+        parts = F.pixel_unshuffle(residual, times)
+        outputs = self.body(torch.cat([parts, F.pixel_unshuffle(query, times) - 0.5], dim=1)).to(residual.dtype)
         offset, keep, correction = outputs[:, :2], outputs[:, 2:3], outputs[:, 3:]
         offset, keep = (
-            F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False) for maps in (offset, keep)
+            F.interpolate(maps, scale_factor=times, mode="bilinear", align_corners=False) for maps in (offset, keep)
         )
-        base = pixel_centres(2 * side, residual.device).reshape(1, 2 * side, 2 * side, 2)
+        base = pixel_centres(side, residual.device).reshape(1, side, side, 2)
         positions = base + _REACH * torch.tanh(offset).permute(0, 2, 3, 1)
         fetched = F.grid_sample(residual, positions * 2.0 - 1.0, align_corners=False)
-        return fetched * torch.sigmoid(keep + 2.0) + F.pixel_shuffle(correction, 2)
+        return fetched * torch.sigmoid(keep + 2.0) + F.pixel_shuffle(correction, times)
 
 
 class FeatureFusion(nn.Module):

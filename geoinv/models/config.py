@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from ..conventions import FACE_ORBIT, Orbit
+from ..conventions import FACE_ORBIT, RADIUS, Orbit
 from ..errors import CheckpointError
 
 Superresolution = Literal["none", "residual", "hybrid2x", "hybrid4x", "hybrid8x", "hybrid8xdc"]
@@ -160,6 +160,16 @@ class GeneratorConfig:
         return self.mapping.z_dim
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether its pictures are of heads alone; else it paints their background too, and they are opaque."""
+        return self.superresolution in ("none", "residual")
+
+    @property
+    def enlargement(self) -> int:
+        """Pixels of the final picture along each ray of the grid."""
+        return self.resolution // self.neural_resolution
+
+    @property
     def w_dim(self) -> int:
         return self.mapping.w_dim
 
@@ -236,12 +246,21 @@ class EncoderConfig:
     generator: str
     num_ws: int
     w_dim: int
-    channels: tuple[int, ...] = (32, 64, 128, 256, 256)  # at 64, 32, 16, 8, 4 px after the stem
+    channels: tuple[int, ...] = (
+        32,
+        64,
+        128,
+        256,
+        256,
+    )  # at 64, 32, ..., 4 px after the stem; of a pyramid from 128 px
     blocks: tuple[int, ...] = (1, 2, 3, 3, 2)
     hidden: int = 512
     landmark_widths: tuple[int, ...] = (32, 64, 96, 128)  # at 64, 32, 16, 8 px
+    codes: Literal["trunk", "pyramid"] = "trunk"  # one trunk for all codes, or a pyramid of scales: .code_pyramid
 
     def __post_init__(self) -> None:
+        if self.codes not in ("trunk", "pyramid"):
+            raise ValueError(f"codes by {self.codes}")
         if not all(1 <= count <= 64 for count in self.blocks):  # a damaged file's would take for ever to build
             raise ValueError(f"an encoder of {self.blocks} blocks")
 
@@ -253,9 +272,22 @@ class EncoderConfig:
             CheckpointError: A field is missing, unknown, or of a value that no encoder has.
         """
         try:
-            return cls(**_same_fields(cls, values, "encoder"))
+            return cls(**_same_fields(cls, {"codes": "trunk", **values}, "encoder"))  # older files do not say
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"the encoder's configuration cannot be used: {error}") from error
+
+
+def large_encoder(generator: str, num_ws: int, w_dim: int) -> EncoderConfig:
+    """75 M parameters and 30 billion multiplications a photo: for training and use on a GPU."""
+    return EncoderConfig(
+        generator,
+        num_ws,
+        w_dim,
+        channels=(64, 128, 256, 512),
+        blocks=(3, 4, 14, 3),
+        landmark_widths=(64, 128, 192, 256),
+        codes="pyramid",
+    )
 
 
 @dataclass(frozen=True)
@@ -264,11 +296,13 @@ class DetailConfig:
 
     generator: str
     decoder_hidden: int
-    side: int  # of the feature maps, half that of pictures: the generator's ray grid
+    side: int  # of the feature maps: the generator's ray grid
     channels: int = 32  # of pixel-aligned features
     widths: tuple[int, ...] = (32, 64, 96, 128)  # of the hourglass, at side, side / 2, ...
     aligner_widths: tuple[int, ...] = (24, 32, 48, 64)
     hidden: int = 64  # of the networks on points
+    enlargement: int = 2  # pixels of pictures along each pixel of the feature maps
+    radius: float = RADIUS  # from the camera to the middle of heads, in world units
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DetailConfig:
@@ -277,7 +311,8 @@ class DetailConfig:
         Raises:
             CheckpointError: A field is missing or unknown.
         """
-        return cls(**_same_fields(cls, values, "detail"))
+        newer = {"enlargement": 2, "radius": RADIUS}  # which older files do not have
+        return cls(**_same_fields(cls, {**newer, **values}, "detail"))
 
 
 def _same_fields(cls: type, values: dict[str, Any], kind: str) -> dict[str, Any]:

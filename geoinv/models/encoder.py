@@ -1,8 +1,9 @@
 """E0, the global encoder: photo -> w_plus and camera (E3DGE, Lan et al., CVPR 2023, section 3.2).
 
 A small residual network in place of the paper's IR-SE-50 of 259 M parameters: one trunk, and one linear head for all
-codes. Unlike the paper's, it also predicts the camera, from where landmarks lie at the full 256 px: a head that stands
-1 % further off has its pupils 0.7 pixels closer together. Codes need only half of that side.
+codes; or a large one, :mod:`.code_pyramid`. Unlike the paper's, it also predicts the camera, from where landmarks lie
+at the full 256 px: a head that stands 1 % further off has its pupils 0.7 pixels closer together. The small one's codes
+need only half of that side.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ..camera import CameraPose
 from ..camera.pose import TYPICAL_POSE
 from ..errors import ShapeError
+from .code_pyramid import CodePyramid
 from .config import EncoderConfig
 from .face_landmarks import LANDMARKS, LandmarkNetwork, centres
 
@@ -63,6 +65,22 @@ class GlobalEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        if config.codes == "pyramid":
+            self.pyramid = CodePyramid(config)
+        else:
+            self._build_trunk(config)
+        self.landmarks = LandmarkNetwork(config.landmark_widths)
+        self.pose = nn.Sequential(
+            nn.Linear(2 * LANDMARKS, _POSE_HIDDEN),
+            nn.SiLU(),
+            nn.Linear(_POSE_HIDDEN, _POSE_HIDDEN),
+            nn.SiLU(),
+            nn.Linear(_POSE_HIDDEN, 6),
+        )
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        self.register_buffer("pose_scale", torch.tensor(TYPICAL_POSE))
+
+    def _build_trunk(self, config: EncoderConfig) -> None:
         self.stem = nn.Sequential(
             nn.Conv2d(3, config.channels[0], 5, stride=2, padding=2, bias=False),
             nn.GroupNorm(8, config.channels[0]),
@@ -77,26 +95,23 @@ class GlobalEncoder(nn.Module):
         self.trunk = nn.Sequential(*stages)
         self.neck = nn.Sequential(nn.Linear(width * 16, config.hidden), nn.SiLU())
         self.codes = nn.Linear(config.hidden, config.num_ws * config.w_dim)
-        self.landmarks = LandmarkNetwork(config.landmark_widths)
-        self.pose = nn.Sequential(
-            nn.Linear(2 * LANDMARKS, _POSE_HIDDEN),
-            nn.SiLU(),
-            nn.Linear(_POSE_HIDDEN, _POSE_HIDDEN),
-            nn.SiLU(),
-            nn.Linear(_POSE_HIDDEN, 6),
-        )
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
-        self.register_buffer("pose_scale", torch.tensor(TYPICAL_POSE))
+
+    def _offsets(self, image: Tensor) -> Tensor:
+        """[B, num_ws, w_dim] codes minus the mean one."""
+        if self.config.codes == "pyramid":
+            offsets: Tensor = self.pyramid(image.contiguous(memory_format=torch.channels_last))
+            return offsets
+        half = F.avg_pool2d(image, 2).contiguous(memory_format=torch.channels_last)
+        hidden = self.neck(self.trunk(self.stem(half)).flatten(1)).float()
+        codes: Tensor = self.codes(hidden).float().reshape(-1, self.config.num_ws, self.config.w_dim)
+        return codes
 
     def forward(self, image: Tensor) -> EncoderOutput:
         if image.ndim != 4 or image.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
             raise ShapeError(f"image must be [B, 3, {INPUT_SIZE}, {INPUT_SIZE}], got {list(image.shape)}")
-        half = F.avg_pool2d(image, 2).contiguous(memory_format=torch.channels_last)
-        hidden = self.neck(self.trunk(self.stem(half)).flatten(1)).float()
-        offsets = self.codes(hidden).float().reshape(-1, self.config.num_ws, self.config.w_dim)
         heat = self.landmarks(image)
         landmarks = centres(heat)
-        return EncoderOutput(self.w_avg + offsets, self.camera_of(landmarks), landmarks, heat)
+        return EncoderOutput(self.w_avg + self._offsets(image), self.camera_of(landmarks), landmarks, heat)
 
     def camera_of(self, landmarks: Tensor) -> CameraPose:
         """The camera that sees landmarks [B, 73, 2], normalised."""

@@ -19,7 +19,7 @@ from .mapping import MappingNetwork
 from .plane_warp import PlaneWarp
 from .precision import fast_precision
 from .render_output import RenderOutput
-from .superresolution import HYBRIDS, HybridSuperresolution, ResidualSuperresolution
+from .superresolution import HYBRIDS, HybridSuperresolution, ResidualSuperresolution, final_picture
 
 _TILE_SIDE = 4  # pixels; a tile is as many rays as the native renderer takes together
 
@@ -184,17 +184,24 @@ class TriPlaneGenerator(nn.Module):
         depth = _from_tiles((output.distance.reshape(views, -1) * cosine)[..., None], side)
         if not superresolution or self.superresolution is None:
             return RenderOutput(features[:, :3], alpha, depth, camera)
-        if isinstance(self.superresolution, ResidualSuperresolution):
-            color, final_alpha = self.superresolution(features, alpha)
-            return RenderOutput(color, final_alpha, depth, camera)
-        if w_plus is None:
-            raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
-        code = w_plus[:, -1].expand(views, -1)
-        # EG3D models the background inside the volume, or it is white: either way its pictures have no alpha
-        if self.config.white_back:
-            features = features + (1.0 - alpha)
-        image = self.superresolution(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, code)
-        return RenderOutput((image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1]), depth, camera)
+        return RenderOutput(*self.superresolved(features, alpha, w_plus), depth, camera)
+
+    def superresolved(
+        self, features: Tensor, alpha: Tensor, w_plus: Tensor | None = None, *, grid: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Colour and alpha of final pictures, or of patches of them: see :func:`.final_picture`.
+
+        Args:
+            features: [V, F, R, R] of rays.
+            alpha: [V, 1, R, R].
+            w_plus: [V, num_ws, w_dim], or [1, num_ws, w_dim] for several views; only EG3D's super-resolution reads it.
+            grid: Rays along a side of the whole picture, where R is that of a patch; else R.
+        """
+        if self.superresolution is None:
+            return features[:, :3], alpha
+        code = None if w_plus is None else w_plus[:, -1].expand(len(features), -1)
+        module: ResidualSuperresolution | HybridSuperresolution = self.superresolution  # type: ignore[assignment]
+        return final_picture(module, features, alpha, code, white_back=self.config.white_back, grid=grid)
 
 
 def _tile_order(side: int) -> Tensor:

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ..camera import CameraPose, intrinsics, to_label
-from ..conventions import FACE_ORBIT
 
 if TYPE_CHECKING:
     from .generator import TriPlaneGenerator
@@ -75,5 +74,6 @@ def frontal_label(generator: TriPlaneGenerator, count: int) -> Tensor | None:
     """[count, 25] the frontal camera for mappings that are conditioned on one, else None."""
     if not generator.config.mapping.label_dim:
         return None
-    label = to_label(CameraPose.from_angles(0.0).cam2world(FACE_ORBIT), intrinsics())
+    orbit = generator.config.orbit
+    label = to_label(CameraPose.from_angles(0.0).cam2world(orbit), intrinsics(orbit.focal))
     return label.to(generator.w_avg.device).expand(count, -1)

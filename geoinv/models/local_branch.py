@@ -61,8 +61,8 @@ class QueryRays:
         origins, directions = view.camera.rays(pixels)
         cosine = (directions * view.camera.axis[:, None]).sum(dim=-1, keepdim=True)
         points = origins + directions * (view.depth.flatten(1)[..., None] / cosine)
-        color = F.avg_pool2d(view.color, 2).flatten(2).transpose(1, 2)
-        alpha = F.avg_pool2d(view.alpha, 2).flatten(1)
+        color = view.on_grid(view.color).flatten(2).transpose(1, 2)
+        alpha = view.on_grid(view.alpha).flatten(1)
         return cls(pixels.expand(batch, -1, -1), points, points, color, alpha)
 
 
@@ -103,8 +103,8 @@ class LocalBranch(nn.Module):
     def __init__(self, config: DetailConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = LocalEncoder(config.channels, config.widths)
-        self.aligner = ResidualAligner(config.aligner_widths)
+        self.encoder = LocalEncoder(config.channels, config.widths, config.enlargement, radius=config.radius)
+        self.aligner = ResidualAligner(config.aligner_widths, config.enlargement)
         self.fusion = FeatureFusion(config.channels, config.hidden)
         inputs = config.channels + 3 + 1 + 3 * (1 + 2 * _OCTAVES)
         self.film = nn.Sequential(
@@ -120,7 +120,7 @@ class LocalBranch(nn.Module):
         return features.float()
 
     def query_features(self, source: SourceView, query: RenderOutput) -> tuple[Tensor, Tensor]:
-        """[B, C, S, S] features of the residual as brought to the query view, and that residual [B, 3, 2S, 2S]."""
+        """[B, C, S, S] features of the residual as brought to the query view, and that residual [B, 3, H, H]."""
         with fast_precision(source.residual.device):
             aligned = self.aligner(source.residual, query.color).float() * query.alpha
             features: Tensor = self.encoder(aligned, solid_depth(query))

@@ -15,20 +15,22 @@ from .hourglass import Hourglass
 _DEPTH_SPREAD = 0.2  # world units: heads reach so far before and behind the pivot
 
 
-def depth_maps(depth: Tensor) -> Tensor:
-    """Camera depth [B, 1, S, S], 0 where nothing is -> [B, 2, S, S]: where a surface is, and its depth about 0."""
+def depth_maps(depth: Tensor, radius: float = RADIUS) -> Tensor:
+    """Camera depth [B, 1, S, S], 0 where nothing is -> [B, 2, S, S]: where a surface is, and its depth about 0,
+    which ``radius`` from the camera is."""
     solid = depth > 0.0
-    return torch.cat([solid.to(depth.dtype), torch.where(solid, (depth - RADIUS) / _DEPTH_SPREAD, 0.0)], dim=1)
+    return torch.cat([solid.to(depth.dtype), torch.where(solid, (depth - radius) / _DEPTH_SPREAD, 0.0)], dim=1)
 
 
 class LocalEncoder(nn.Module):
-    """Residual [B, 3, 2S, 2S] and depth [B, 1, S, S] of a view -> features [B, C, S, S]."""
+    """Residual [B, 3, E S, E S] and depth [B, 1, S, S] of a view -> features [B, C, S, S]; E is ``enlargement``."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, widths: tuple[int, ...], enlargement: int = 2, *, radius: float = RADIUS) -> None:
         super().__init__()
-        self.body = Hourglass(3 * 4 + 2, channels, widths)
+        self.enlargement, self.radius = enlargement, radius
+        self.body = Hourglass(3 * enlargement**2 + 2, channels, widths)
 
     def forward(self, residual: Tensor, depth: Tensor) -> Tensor:
-        maps = torch.cat([F.pixel_unshuffle(residual, 2), depth_maps(depth)], dim=1)
+        maps = torch.cat([F.pixel_unshuffle(residual, self.enlargement), depth_maps(depth, self.radius)], dim=1)
         features: Tensor = self.body(maps)
         return features

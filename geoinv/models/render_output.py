@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera import Camera
@@ -36,6 +37,10 @@ class RenderOutput:
     def over_grey(self) -> Tensor:
         """[B, 3, H, W] in [0, 1] over mid-grey, as pictures are compared."""
         return self.over(GREY)
+
+    def on_grid(self, picture: Tensor) -> Tensor:
+        """A picture [B, C, H, W] at the side of the ray grid, which is that of ``depth``: means over pixels."""
+        return F.avg_pool2d(picture, picture.shape[-1] // self.depth.shape[-1])
 
     def cpu(self) -> RenderOutput:
         """The views on the CPU, in float32 and without gradients."""

@@ -19,7 +19,7 @@ class SourceView:
     """A photo's view of its reconstructed head.
 
     Args:
-        residual: [B, 3, 2S, 2S] the photo minus the reconstruction, where both show the person.
+        residual: [B, 3, H, H], H a multiple of S, the photo minus the reconstruction, where both show the person.
         depth: [B, 1, S, S] depth of the reconstruction along the optical axis in world units, 0 where it is not solid
             and beyond the photo's edges: what has no depth there counts as hidden.
         color: [B, 3, S, S] colours of the reconstruction in [0, 1], premultiplied.
@@ -38,17 +38,17 @@ class SourceView:
         """Source view of photos, rounded to float16 as files keep it: a head is the same before and after a file.
 
         Args:
-            photo: [B, 3, 2S, 2S] in [0, 1].
-            person: [B, 1, 2S, 2S] in [0, 1], where the photo shows the person.
+            photo: [B, 3, H, H] in [0, 1], of the reconstruction's side.
+            person: [B, 1, H, H] in [0, 1], where the photo shows the person.
             reconstruction: The head in the photo's view.
-            inside: [B, 1, H, H] in [0, 1], 0 where the aligned photo is padded beyond the photo's edges; None where it
+            inside: [B, 1, R, R] in [0, 1], 0 where the aligned photo is padded beyond the photo's edges; None where it
                 is not padded.
         """
         residual = (photo * reconstruction.alpha - reconstruction.color) * person
         if inside is not None:
             residual = residual * _faded(wholly(inside, residual.shape[-1]))
             reconstruction = cut_off(reconstruction, inside)
-        color = F.avg_pool2d(reconstruction.color, 2)
+        color = reconstruction.on_grid(reconstruction.color)
         residual, depth, color = (part.half().float() for part in (residual, solid_depth(reconstruction), color))
         return cls(residual, depth, color, reconstruction.camera)
 
@@ -86,8 +86,7 @@ def cut_off(view: RenderOutput, inside: Tensor) -> RenderOutput:
 
 def solid_depth(view: RenderOutput) -> Tensor:
     """[B, 1, S, S] a view's depth where it is more than half opaque, 0 elsewhere."""
-    alpha = F.avg_pool2d(view.alpha, view.alpha.shape[-1] // view.depth.shape[-1])
-    return torch.where(alpha > 0.5, view.depth, 0.0)
+    return torch.where(view.on_grid(view.alpha) > 0.5, view.depth, 0.0)
 
 
 def sampled(maps: Tensor, positions: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import ShapeError
 from ..ops.upfirdn2d import upsample2
 from .layers import StyledConv, ToFeatures
 
@@ -85,16 +86,26 @@ class HybridSuperresolution(nn.Module):
         self.block0 = _SuperresolutionBlock(feature_channels, first, w_dim, side // 2, up=up)
         self.block1 = _SuperresolutionBlock(first, second, w_dim, side, up=True)
 
-    def forward(self, image: Tensor, features: Tensor, w: Tensor) -> Tensor:
-        """image [B, 3, R, R] in [-1, 1], features [B, F, R, R], w [B, w_dim] -> [B, 3, output_side, output_side].
+    def forward(self, image: Tensor, features: Tensor, w: Tensor, grid: int | None = None) -> Tensor:
+        """Final pictures of feature images, or of patches of them.
 
         Without gradients it goes view by view: the maps of one take 270 MB, and more at once gain nothing.
+
+        Args:
+            image: [B, 3, R, R] in [-1, 1].
+            features: [B, F, R, R].
+            w: [B, w_dim].
+            grid: Rays along a side of the whole picture, where R is that of a patch; else R.
+
+        Returns:
+            [B, 3, output_side, output_side]; of patches the same part of that.
         """
         if image.shape[0] > 1 and not torch.is_grad_enabled():
             views = zip(*(torch.split(part, 1) for part in (image, features, w)), strict=True)
-            return torch.cat([self(*view) for view in views])
-        side = self.hybrid.input_side
-        if features.shape[-1] != side:
+            return torch.cat([self(*view, grid) for view in views])
+        rays = features.shape[-1]
+        side = self.hybrid.input_side * rays // (grid or rays)
+        if rays != side:
             image, features = (
                 F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
                 for x in (image, features)
@@ -104,6 +115,40 @@ class HybridSuperresolution(nn.Module):
             features = block.conv1(features, w)
             image = block(features, image, w)
         return image
+
+
+def final_picture(
+    module: ResidualSuperresolution | HybridSuperresolution,
+    features: Tensor,
+    alpha: Tensor,
+    w: Tensor | None,
+    *,
+    white_back: bool = False,
+    grid: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Colour in [0, 1], premultiplied, and alpha of pictures, whichever module makes them.
+
+    Args:
+        module: The generator's super-resolution.
+        features: [B, F, R, R], premultiplied; the first 3 are RGB.
+        alpha: [B, 1, R, R].
+        w: [B, w_dim] the last code; only EG3D's modules read it.
+        white_back: Whether what the volume leaves open is white.
+        grid: Rays along a side of the whole picture, where R is that of a patch; else R.
+
+    Raises:
+        ShapeError: EG3D's module without ``w``.
+    """
+    if isinstance(module, ResidualSuperresolution):
+        color, final_alpha = module(features, alpha)
+        return color, final_alpha
+    if w is None:
+        raise ShapeError("this generator's super-resolution needs w_plus [B, num_ws, w_dim]")
+    # EG3D models the background inside the volume, or it is white: either way its pictures have no alpha
+    if white_back:
+        features = features + (1.0 - alpha)
+    image = module(features[:, :3] * 2.0 - 1.0, features * 2.0 - 1.0, w, grid)
+    return (image * 0.5 + 0.5).clamp(0.0, 1.0), torch.ones_like(image[:, :1])
 
 
 class _SuperresolutionBlock(nn.Module):

@@ -6,7 +6,8 @@
 * ``engine/``: how any stage is trained: ``run`` (folder, budget, seed, device), ``loop`` (steps, looks, resuming),
   ``schedule`` (learning rate), ``run_folder`` and ``record`` (what lies on the disk), ``processes`` (torchrun),
   ``devices``, ``background`` (batches ahead of time), ``moving_average``, ``adversarial`` (the discriminator).
-* ``data/``: what training looks at: heads in shards, portraits, pairs of views, and how they are varied.
+* ``data/``: what training looks at: heads in shards or a generator's own samples (``head_source``), portraits, pairs of
+  views, and how they are varied.
 * ``losses/``: what is compared. They are given numbers such as :class:`geoinv.training.losses.rays.SampleCounts`, never
   the settings of a stage.
 

@@ -109,7 +109,7 @@ def test_damaged_details_are_no_missing_ones(weights: Path) -> None:
 
 
 def test_a_missing_encoders_hint_is_true(weights: Path) -> None:
-    """`train encoder` is for generators of the synthetic heads: not for EG3D's, whose mapping reads camera labels."""
+    """`train encoder --self` makes one for any generator, of EG3D's kind too."""
     config = tiny_config()
     of_eg3d = replace(config, mapping=replace(config.mapping, label_dim=25))
     hints = []
@@ -119,7 +119,8 @@ def test_a_missing_encoders_hint_is_true(weights: Path) -> None:
             load_encoder(name)
         hints.append(caught.value.hint)
     without = "`geoinv invert --method optimise` works without one"
-    assert hints == [f"{without}; `geoinv train encoder` makes one", without]
+    made = "makes one of the generator's own samples"
+    assert hints == [f"{without}; `geoinv train encoder --self --model {name}` {made}" for name in ("heads", "eg3d")]
 
 
 def test_cut_file(weights: Path) -> None:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import rays_through
-from ...conventions import FOCAL
+from ...conventions import FACE_ORBIT, FOCAL
 from ...errors import UsageError
 from ...folders import sha256_of
+from ...images.tensors import GREY
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class HeadShards:
         UsageError: The folder holds no shard.
     """
 
+    orbit = FACE_ORBIT
+    knows_w = False  # z is what describes a head
     has_twins: bool
     """Whether heads ``2 i`` and ``2 i + 1`` differ in expression alone."""
 
@@ -127,6 +130,11 @@ class HeadShards:
         known = {"resolution": self.resolution, "views_per_head": self.num_views, "z_dim": self.z_dim}
         sha256 = sha256_of(self._about) if self._about.is_file() else None
         return {**known, **self._dataset(), "dataset_sha256": sha256}
+
+    def at_step(self, step: int) -> None:
+        """Look for new shards now and then."""
+        if step % REFRESH_EVERY == 0:
+            self.refresh()
 
     def refresh(self) -> None:
         """Look for new shards; z is written last, so a shard with z is whole."""
@@ -193,6 +201,11 @@ class HeadShards:
         """
         shard, i = self._locate(head)
         return np.asarray(_present(shard.codes, self.folder)[i])
+
+    def over_grey(self, head: int, view: int) -> NDArray[Any]:
+        """[R, R, 3] in [0, 1], one view over grey."""
+        straight = np.asarray(self.view(head, view)[0], np.float32) / 255.0
+        return np.asarray(straight[..., :3] * straight[..., 3:] + GREY * (1.0 - straight[..., 3:]))
 
     def landmarks(self, head: int, view: int) -> NDArray[Any]:
         """[73, 2] of one view, normalised; the first 68 in iBUG's order, then the five of alignment."""
@@ -336,13 +349,13 @@ def _choose_pixels(
         covered[rng.integers(0, len(covered), on_head)] if on_head else np.empty(0, np.int64),
         wanted[rng.integers(0, len(wanted), count * 3 // 8)]
         if wanted is not None and len(wanted)
-        else _near_features(rng, shard.landmarks[head, view], size, count * 3 // 8),
+        else pixels_near_features(rng, shard.landmarks[head, view], size, count * 3 // 8),
     ]
     anywhere = rng.integers(0, size * size, count - sum(len(part) for part in parts))
     return np.concatenate([*parts, anywhere])
 
 
-def _near_features(rng: np.random.Generator, landmarks: NDArray[Any], size: int, count: int) -> NDArray[Any]:
+def pixels_near_features(rng: np.random.Generator, landmarks: NDArray[Any], size: int, count: int) -> NDArray[Any]:
     """Indices of random pixels close to brows, nose, eyes and mouth (landmarks 17 to 67)."""
     centres = landmarks[rng.integers(17, 68, count)]
     positions = centres + rng.normal(0.0, 0.015, (count, 2))

@@ -18,11 +18,13 @@ class Patches:
         index: [B, side * side] numbers of the patch's rays in the grid, row by row.
         corners: Top row and left column of each patch in the grid.
         side: Rays along a side.
+        enlargement: Pixels of pictures along each ray.
     """
 
     index: Tensor
     corners: list[tuple[int, int]]
     side: int
+    enlargement: int = 2
 
     def rays(self, values: Tensor) -> Tensor:
         """Pick the patch's rays: values [B, S * S] or [B, S * S, F] of the grid -> [B, side * side (, F)]."""
@@ -30,19 +32,20 @@ class Patches:
         return values.gather(1, index)
 
     def pixels(self, pictures: Tensor) -> Tensor:
-        """Pick the patch's pixels: pictures [B, C, 2S, 2S] -> [B, C, 2 * side, 2 * side]."""
-        size = 2 * self.side
+        """Pick the patch's pixels: pictures [B, C, E S, E S] -> [B, C, E side, E side]; E is ``enlargement``."""
+        times = self.enlargement
+        size = times * self.side
         cut = [
-            picture[:, 2 * top : 2 * top + size, 2 * left : 2 * left + size]
+            picture[:, times * top : times * top + size, times * left : times * left + size]
             for picture, (top, left) in zip(pictures, self.corners, strict=True)
         ]
         return torch.stack(cut)
 
 
-def patches_on(mask: Tensor, side: int, rng: np.random.Generator) -> Patches:
-    """Patches about random pixels of masks [B, 1, 2S, 2S] in {0, 1}; in the middle where a mask is empty."""
-    grid = mask.shape[-1] // 2
-    useful = F.max_pool2d(mask, 2)[:, 0] > 0.5
+def patches_on(mask: Tensor, side: int, rng: np.random.Generator, *, enlargement: int = 2) -> Patches:
+    """Patches about random pixels of masks [B, 1, E S, E S] in {0, 1}; in the middle where a mask is empty."""
+    grid = mask.shape[-1] // enlargement
+    useful = F.max_pool2d(mask, enlargement)[:, 0] > 0.5
     corners = []
     for wanted in useful.cpu().numpy():
         rows, columns = np.nonzero(wanted)
@@ -50,17 +53,19 @@ def patches_on(mask: Tensor, side: int, rng: np.random.Generator) -> Patches:
         centre = (int(rows[pick]), int(columns[pick])) if len(rows) else (grid // 2, grid // 2)
         top, left = (min(max(position - side // 2, 0), grid - side) for position in centre)
         corners.append((top, left))
-    return _patches_at(corners, side, grid, mask.device)
+    return _patches_at(corners, side, grid, mask.device, enlargement)
 
 
-def middle_patches(count: int, side: int, grid: int, device: torch.device) -> Patches:
+def middle_patches(count: int, side: int, grid: int, device: torch.device, *, enlargement: int = 2) -> Patches:
     """Patches in the middle of ``count`` pictures."""
-    return _patches_at([((grid - side) // 2,) * 2] * count, side, grid, device)
+    return _patches_at([((grid - side) // 2,) * 2] * count, side, grid, device, enlargement)
 
 
-def _patches_at(corners: list[tuple[int, int]], side: int, grid: int, device: torch.device) -> Patches:
+def _patches_at(
+    corners: list[tuple[int, int]], side: int, grid: int, device: torch.device, enlargement: int
+) -> Patches:
     places = [
         (torch.arange(top, top + side)[:, None] * grid + torch.arange(left, left + side)).flatten()
         for top, left in corners
     ]
-    return Patches(torch.stack(places).to(device), corners, side)
+    return Patches(torch.stack(places).to(device), corners, side, enlargement)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import Camera, pose_vectors
-from ...conventions import FACE_ORBIT
 from ...images.tensors import GREY
 from ...models.encoder import INPUT_SIZE
 from ...models.generator import TriPlaneGenerator
+from ...models.latent_space import frontal_label
 from ...synth.dataset import sample_cameras
-from .head_shards import HeadShards, RayBatch
+from .head_shards import RayBatch
+from .head_source import HeadSource
 from .photo_augment import Picture, photo_like, random_background
 
 LANDMARK_NOISE = 1.0 / INPUT_SIZE
@@ -54,7 +55,9 @@ class PhotoBatch:
         seen: [N, 73, 2] landmarks in many views of which no picture is made.
         seen_by: [N, 6] pose vectors of the cameras of these views.
         rays: Rays of the first heads of the batch, in the input view and another.
-        faces: [F, 3, S, S] in [0, 1], the input views of the first heads over grey.
+        faces: [F, 3, H, H] in [0, 1], the input views of the first heads over grey, as rays show them.
+        pictures: [F, 3, R, R] in [0, 1], the same views as final pictures, over grey.
+        knows_w: Whether ``z`` is w already, see :class:`.HeadSource`.
     """
 
     images: Tensor
@@ -65,6 +68,8 @@ class PhotoBatch:
     seen_by: Tensor
     rays: RayBatch
     faces: Tensor
+    pictures: Tensor
+    knows_w: bool = False
 
     def with_photos(self, images: Tensor, z: Tensor, camera: Tensor) -> PhotoBatch:
         """The batch with more photos at the end, which have no landmarks and no rays."""
@@ -77,7 +82,7 @@ class PhotoBatch:
 
 
 def photo_batch(
-    data: HeadShards, rng: np.random.Generator, counts: PhotoCounts, *, with_other_view: bool = True
+    data: HeadSource, rng: np.random.Generator, counts: PhotoCounts, *, with_other_view: bool = True
 ) -> PhotoBatch:
     """Make photos of random heads.
 
@@ -90,13 +95,15 @@ def photo_batch(
     heads = rng.choice(len(data), size=counts.photos, replace=False)
     views = [rng.choice(data.num_views, size=2, replace=False) for _ in heads]
     faces: list[Picture] = []
+    pictures: list[Picture] = []
     images, zs, cameras, landmarks = [], [], [], []
     for head, (view, _) in zip(heads, views, strict=True):
         rgba, _, cam2world, z = data.view(int(head), int(view))
         straight = (np.asarray(rgba, np.float32) / 255.0).astype(np.float32, copy=False)
         images.append(_as_photo(rng, straight))
         if len(faces) < counts.faces:
-            faces.append(straight[..., :3] * straight[..., 3:] + GREY * (1.0 - straight[..., 3:]))
+            faces.append(data.over_grey(int(head), int(view)))
+            pictures.append(straight[..., :3] * straight[..., 3:] + GREY * (1.0 - straight[..., 3:]))
         zs.append(z)
         cameras.append(cam2world)
         landmarks.append(data.landmarks(int(head), int(view)))
@@ -108,12 +115,14 @@ def photo_batch(
     return PhotoBatch(
         images=_stacked(images) * 2.0 - 1.0,
         z=torch.from_numpy(np.stack(zs)),
-        camera=pose_vectors(torch.from_numpy(np.stack(cameras))),
+        camera=pose_vectors(torch.from_numpy(np.stack(cameras)), data.orbit),
         landmarks=torch.from_numpy(np.stack(landmarks)),
         seen=marks + noise,
-        seen_by=pose_vectors(seen_by),
+        seen_by=pose_vectors(seen_by, data.orbit),
         rays=rays,
         faces=_stacked(faces),
+        pictures=_stacked(pictures),
+        knows_w=data.knows_w,
     )
 
 
@@ -125,8 +134,8 @@ def generator_photos(
     device = generator.w_avg.device
     z = torch.from_numpy(rng.standard_normal((count, generator.config.z_dim)).astype(np.float32)).to(device)
     cam2world = torch.from_numpy(np.concatenate([sample_cameras(rng, 1) for _ in range(count)])).to(device)
-    w_plus = generator.mapping(z)
-    camera = Camera(cam2world, FACE_ORBIT.focal)
+    w_plus = generator.mapping(z, frontal_label(generator, count))
+    camera = Camera(cam2world, generator.config.orbit.focal)
     output = generator.render(generator.planes(w_plus), camera, w_plus=w_plus, resolution=size // 2)
     rgba = F.interpolate(torch.cat([output.color, output.alpha], dim=1), size=(size, size), mode="bilinear")
     photos = []

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import pose_vectors
-from ...conventions import FOCAL
 from .face_photos import FacePhotos
-from .head_shards import HeadShards
+from .head_source import HeadSource
 from .paint import Paint, surface_points
 from .photo_augment import photo_like, random_background
 
@@ -29,14 +28,15 @@ class ViewPairs:
     """Photos and the query views of the same heads.
 
     Args:
-        photos: [B, 3, 2S, 2S] in [0, 1], as E0 and E1 see them.
-        persons: [B, 1, 2S, 2S] in [0, 1], where they show the person.
+        photos: [B, 3, H, H] in [0, 1], as E0 and E1 see them.
+        persons: [B, 1, H, H] in [0, 1], where they show the person.
         moves: [B, 6] the pose of the query's camera minus that of the photo's.
-        color: [B, 3, 2S, 2S] in [0, 1], the query view's truth, premultiplied.
-        mask: [B, 1, 2S, 2S] where that is known.
-        focus: [B, 1, 2S, 2S] the part of it to look at most.
-        outside: [B, 1, 2S, 2S] where the query view shows no head.
+        color: [B, 3, H, H] in [0, 1], the query view's truth, premultiplied.
+        mask: [B, 1, H, H] where that is known.
+        focus: [B, 1, H, H] the part of it to look at most.
+        outside: [B, 1, H, H] where the query view shows no head.
         z: [B, 2, z_dim] of the head in the photo and of the one in the query view; None where they are the same.
+        knows_w: Whether ``z`` is w already, see :class:`.HeadSource`.
     """
 
     photos: Tensor
@@ -47,10 +47,11 @@ class ViewPairs:
     focus: Tensor
     outside: Tensor
     z: Tensor | None = None
+    knows_w: bool = False
 
 
 def head_pairs(
-    data: HeadShards, rng: np.random.Generator, count: int, *, same_view: bool, twins: bool = False
+    data: HeadSource, rng: np.random.Generator, count: int, *, same_view: bool, twins: bool = False
 ) -> ViewPairs:
     """Random heads, painted, from two sides; with ``twins``, the query view is of each head's twin."""
     photos, persons, colors, masks, focuses, outside, poses, codes = [], [], [], [], [], [], [], []
@@ -71,7 +72,7 @@ def head_pairs(
         focuses.append(_changed(data, *shown, views[1]) if twins else masks[-1])
         outside.append(alpha < 0.02)
         poses.append(np.stack([cam2world for _, _, cam2world in painted]))
-    vectors = [pose_vectors(torch.from_numpy(pair)) for pair in poses]
+    vectors = [pose_vectors(torch.from_numpy(pair), data.orbit) for pair in poses]
     moves = torch.stack([vector[1] - vector[0] for vector in vectors])
     z = torch.from_numpy(np.stack(codes)) if twins else None
     return ViewPairs(
@@ -83,6 +84,7 @@ def head_pairs(
         focus=maps_of(focuses),
         outside=maps_of(outside),
         z=z,
+        knows_w=data.knows_w,
     )
 
 
@@ -97,7 +99,7 @@ def _rough_outline(rng: np.random.Generator, alpha: NDArray[Any]) -> NDArray[Any
     return np.asarray(cv2.blur(solid.astype(np.float32), (3, 3)))[..., None]
 
 
-def _changed(data: HeadShards, head: int, twin: int, view: int) -> NDArray[Any]:
+def _changed(data: HeadSource, head: int, twin: int, view: int) -> NDArray[Any]:
     """[R, R, 1] where twins differ in a view, with what is close to it."""
     first, second = (np.asarray(data.view(which, view)[0], np.float32) for which in (head, twin))
     changed = (np.abs(first - second).max(axis=-1) > _VISIBLE_CHANGE).astype(np.uint8)
@@ -106,12 +108,12 @@ def _changed(data: HeadShards, head: int, twin: int, view: int) -> NDArray[Any]:
 
 
 def painted_view(
-    data: HeadShards, head: int, view: int, paint: Paint
+    data: HeadSource, head: int, view: int, paint: Paint
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Colour [R, R, 3] and alpha [R, R, 1] in [0, 1], cam2world."""
     rgba, depth, cam2world, _ = data.view(head, view)
     straight = (np.asarray(rgba, np.float32) / 255.0).astype(np.float32, copy=False)
-    points = surface_points(np.asarray(depth, np.float32), np.asarray(cam2world), FOCAL)
+    points = surface_points(np.asarray(depth, np.float32), np.asarray(cam2world), data.orbit.focal)
     return paint.on(straight[..., :3], points), straight[..., 3:], np.array(cam2world)
 
 

@@ -44,7 +44,7 @@ def train(stage: Stage[Any], report: Report | None = None) -> Path:
         UsageError: The folder holds a run with other settings, data or base weights, or another run is at work in it.
         ValueError: A loss of the stage has no weight.
     """
-    with allow_bfloat16() if stage.allows_bfloat16 else nullcontext():
+    with allow_bfloat16(stage.run.device) if stage.allows_bfloat16 else nullcontext():
         return TrainingLoop(stage, report).train()
 
 
@@ -166,7 +166,7 @@ class TrainingLoop(Generic[Batch]):
         with self._alone_in_the_folder(), closing(in_background(self._next_batch())) as batches:
             while self.used < budget.total or self.step == 0:
                 start = time.monotonic()
-                values = self._one_step(moved(next(batches), self.run.device))
+                values = self._one_step(*(next(batches) for _ in range(self.run.accumulate)))
                 self.seconds = of_first_process(self.seconds + time.monotonic() - start)
                 if rank() > 0:
                     continue
@@ -191,22 +191,27 @@ class TrainingLoop(Generic[Batch]):
             yield
 
     def _next_batch(self) -> Callable[[], Batch]:
-        steps = itertools.count(self.step)
+        steps = itertools.count(self.step * self.run.accumulate)
         return lambda: self.stage.batch(next(steps))
 
-    def _one_step(self, batch: Batch) -> dict[str, float]:
-        stage = self.stage
-        losses = stage.losses(batch, self.step, self.place)
+    def _one_step(self, *batches: Batch) -> dict[str, float]:
+        """One step of the optimiser, whose gradient is the mean over the batches."""
+        stage, count = self.stage, len(batches)
         for group in stage.optimizer.param_groups:
             group["lr"] = self.learning_rate
         stage.optimizer.zero_grad(set_to_none=True)
-        weighted_sum(losses, stage.loss_weights).backward()
+        total: dict[str, float] = {}
+        for part, batch in enumerate(batches):
+            losses = stage.losses(moved(batch, self.run.device), self.step * count + part, self.place)
+            (weighted_sum(losses, stage.loss_weights) / count).backward()
+            for name, loss in losses.items():
+                total[name] = total.get(name, 0.0) + loss.item() / count
         average_gradients(stage.model.parameters())
         torch.nn.utils.clip_grad_norm_(stage.model.parameters(), 1.0)
         stage.optimizer.step()
         self.step += 1
         stage.average.update(stage.model, self.step)
-        return {name: loss.item() for name, loss in losses.items()}
+        return total
 
     def _log(self) -> None:
         since = self._since_log

@@ -31,6 +31,7 @@ def record_of(stage: Stage[Any]) -> dict[str, Any]:
         "learning_rate": run.learning_rate,
         "average_decay": run.average_decay,
         "seed": run.seed,
+        **({"accumulate": run.accumulate} if run.accumulate > 1 else {}),
         "budget": {"unit": run.budget.unit, **asdict(run.budget)},
         "device": str(run.device),
         "processes": number_of_processes(),

@@ -73,6 +73,7 @@ class Run:
         average_decay: Decay of the moving average of the weights, in [0, 1), per step.
         seed: Seed of everything random.
         device: Device of networks and batches.
+        accumulate: Batches whose mean gradient makes a step, where a device has no memory for a larger batch.
     """
 
     out: Path
@@ -81,6 +82,7 @@ class Run:
     average_decay: float = 0.998
     seed: int = 0
     device: torch.device = CPU
+    accumulate: int = 1
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Usual:
         learning_rate: float | None = None,
         seed: int = 0,
         device: torch.device = CPU,
+        accumulate: int = 1,
     ) -> Run:
         """A run of so many minutes.
 
@@ -114,10 +117,11 @@ class Usual:
             learning_rate: The highest learning rate; None for the usual one.
             seed: Seed of everything random.
             device: Device of networks and batches.
+            accumulate: Batches whose mean gradient makes a step.
         """
         budget = Minutes(minutes, self.look_every, log_every=self.log_every)
         highest = self.learning_rate if learning_rate is None else learning_rate
-        return Run(out, budget, highest, seed=seed, device=device)
+        return Run(out, budget, highest, seed=seed, device=device, accumulate=accumulate)
 
 
 class Stateful(Protocol):
@@ -182,7 +186,10 @@ class Stage(Protocol[Batch]):
         """
 
     def batch(self, step: int) -> Batch:
-        """Make the batch of a step, on the CPU; called by a thread, ahead of time."""
+        """Make the batch of a step, on the CPU; called by a thread, ahead of time.
+
+        Where a run accumulates gradients, its batches are counted here and in :meth:`losses`, several to a step.
+        """
 
     def losses(self, batch: Batch, step: int, place: float) -> dict[str, Tensor]:
         """The losses of a step.

@@ -1,4 +1,8 @@
-"""Losses of the encoder E0: codes, cameras, landmarks, pictures, shapes and likeness, on heads and on portraits."""
+"""Losses of the encoder E0: codes, cameras, landmarks, pictures, shapes and likeness, on heads and on portraits.
+
+``perceptual`` is a term of a generator's own samples, whose rays show the same kind of picture on both sides, and
+``picture`` one of generators whose super-resolution reads the code.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,10 @@ from ...models.generator import TriPlaneGenerator
 from ...models.latent_space import LatentSpace
 from ...models.precision import fast_precision
 from ..data.face_photos import FacePhotoBatch
+from ..data.head_source import codes_of
 from ..data.photo_batches import PhotoBatch
-from .likeness import likeness_loss, rendered_faces
+from .likeness import likeness_loss, perceptual_loss, rendered_faces
+from .picture import picture_loss
 from .rays import SampleCounts, guided_distances, own_surface, ray_losses
 from .shape import shape_losses
 
@@ -43,6 +49,8 @@ LOSS_WEIGHTS = {
     "portrait_camera": 0.1,
     "portrait_landmarks": 2.0,
     "likeness": 0.02,
+    "perceptual": 0.1,
+    "picture": 0.5,
     "portrait_likeness": 0.02,
     # Without it, networks are pleased by codes that make no head: blotches, red where a smile should be.
     "portrait_spread": 0.05,
@@ -87,12 +95,11 @@ def encoder_losses(
     """
     with fast_precision(batch.images.device):
         predicted = encoder(at_side(batch.images, INPUT_SIZE))
-    with torch.no_grad():
-        target = generator.mapping(batch.z)
+    target = codes_of(generator, batch.z, knows_w=batch.knows_w)
     known = batch.landmarks.shape[0]
     terms = {
         # the mean over codes carries the head; single codes may leave it where the picture asks for it
-        "latent": ((predicted.w_plus.mean(dim=1) - target[:, 0]) / space.deviations).square().mean(),
+        "latent": ((predicted.w_plus.mean(dim=1) - target) / space.deviations).square().mean(),
         "spread": _spread(predicted.w_plus, space),
         "camera": camera_loss(encoder, predicted.camera, batch.camera),
         "landmark_camera": camera_loss(encoder, encoder.camera_of(batch.seen), batch.seen_by),
@@ -111,13 +118,21 @@ def encoder_losses(
     terms |= ray_losses(output, rays, distances)
     if with_geometry:
         with torch.no_grad():
-            teacher = generator.planes(target[:heads])
+            teacher = generator.planes(target[:heads, None].expand(-1, generator.config.num_ws, -1))
         terms |= shape_losses(generator, planes, teacher, rays, output, random, points=shape_points)
     count = batch.faces.shape[0]
     wanted = face_square(batch.faces)
     cam2world = CameraPose.from_vector(batch.camera[:count]).cam2world(generator.config.orbit)
     seen = rendered_faces(generator, planes[:count], cam2world, torch.full_like(wanted, GREY), samples, random)
-    return terms | {"likeness": likeness_loss(seen, wanted)}
+    terms["likeness"] = likeness_loss(seen, wanted)
+    if batch.knows_w:
+        terms["perceptual"] = perceptual_loss(seen, wanted)
+    if not generator.config.has_alpha:  # others' super-resolution does not read the code
+        pose = CameraPose.from_vector(batch.camera[:count])
+        terms["picture"] = picture_loss(
+            generator, planes[:count], predicted.w_plus[:count], pose, batch.pictures, samples, random
+        )
+    return terms
 
 
 def camera_loss(encoder: GlobalEncoder, predicted: CameraPose, true: Tensor) -> Tensor:

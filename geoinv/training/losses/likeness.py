@@ -14,7 +14,14 @@ from torch.nn import functional
 
 from ...camera import rays_through
 from ...faces.identity import identity_descriptor
-from ...faces.networks import Weights, dense_features, face_crops, load_face_weights, xception_features
+from ...faces.networks import (
+    Weights,
+    dense_features,
+    face_crops,
+    load_face_weights,
+    resnet_maps,
+    xception_features,
+)
 from ...faces.square import FACE_SIDE, crop_about, face_positions
 from ...models.generator import TriPlaneGenerator
 from .rays import SampleCounts, guided_distances, own_surface
@@ -39,6 +46,25 @@ def likeness_loss(seen: Tensor, wanted: Tensor) -> Tensor:
     count = seen.shape[0]
     distances = [(part[:count] - part[count:].detach()).square().sum(dim=1) for part in features]
     return torch.stack(distances).sum(dim=0).mean()
+
+
+def perceptual_loss(seen: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared distance between what the identity network sees in each place of two sets of face squares.
+
+    The perceptual term of E3DGE's losses, which has LPIPS (Zhang et al., CVPR 2018): features of inner layers, of unit
+    length in every place. The network is the one that ships. The gradient reaches ``seen`` alone.
+
+    Args:
+        seen: [B, 3, F, F] in [0, 1].
+        wanted: [B, 3, F, F] in [0, 1].
+    """
+    pictures = crop_about(torch.cat([seen.clamp(0.0, 1.0), wanted]))
+    maps = resnet_maps(face_crops(pictures, 150), _weights_on(pictures.device, "identity"))
+    count, distances = seen.shape[0], []
+    for features in maps:
+        unit = functional.normalize(features, dim=1, eps=1e-6)
+        distances.append((unit[:count] - unit[count:].detach()).square().sum(dim=1).mean())
+    return torch.stack(distances).mean()
 
 
 @cache

@@ -18,12 +18,14 @@ from ...models.encoder import GlobalEncoder
 from ...models.generator import TriPlaneGenerator
 from ...models.local_branch import EditedWeights, LocalBranch, QueryRays
 from ...models.render_output import RenderOutput
+from ..data.head_source import codes_of
 from ..data.patches import Patches, middle_patches, patches_on
 from ..data.view_pairs import ViewPairs
 from .likeness import likeness_loss
+from .picture import HYBRID_BORDER
 from .rays import SampleCounts, guided_distances
 
-_BORDER = 4  # pixels of a patch whose super-resolution misses its neighbours
+_BORDER = 2  # rays along the edge of a patch whose super-resolution misses its neighbours
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def query_heads(
     assert isinstance(made.head, DetailedHead)
     head, seen = made.head, made.plain_view
     if pairs.z is not None:
-        codes = generator.mapping(pairs.z.flatten(0, 1))
+        codes = codes_of(generator, pairs.z.flatten(0, 1), knows_w=pairs.knows_w)
         before = head.plain.w_plus
-        edit = Edit(before, before + codes[1::2] - codes[0::2])
+        edit = Edit(before, before + (codes[1::2] - codes[0::2])[:, None])
         plain = PlainHead(generator, edit.after)
         head = DetailedHead(plain, branch, head.source, edit=edit, alignment=alignment)
     elif not pairs.moves.any():
@@ -98,9 +100,12 @@ def local_losses(
         ``color``, ``edges``, ``rays``, ``alpha``: errors of the patch; ``aligned``: error of the residual as brought to
         the query view, where it is used.
     """
-    patch = patches_on(pairs.focus, sampling.side, rng)
+    generator = heads.head.plain.generator.config
+    times = generator.enlargement
+    patch = patches_on(pairs.focus, sampling.side, rng, enlargement=times)
     features, alpha, color, fine_alpha = _detailed_patch(heads, aligned, patch, sampling, rng)
-    inner = slice(_BORDER, -_BORDER)
+    border = times * (_BORDER if generator.has_alpha else HYBRID_BORDER)
+    inner = slice(border, -border)
     true_color, mask, focus, outside, whole_alpha, without = (
         patch.pixels(part)[..., inner, inner]
         for part in (pairs.color, pairs.mask, pairs.focus, pairs.outside, heads.query.alpha, heads.query.color)
@@ -115,12 +120,14 @@ def local_losses(
     error = _robust(missed)
     # where the reconstruction stands before the photo's background, that is not to be painted on it
     error = error + _robust(seen - without) * outside
-    coarse = F.avg_pool2d(patch.pixels(pairs.color * pairs.mask), 2)
-    known = F.avg_pool2d(patch.pixels(pairs.mask), 2) > 0.99
+    coarse = F.avg_pool2d(patch.pixels(pairs.color * pairs.mask), times)
+    known = F.avg_pool2d(patch.pixels(pairs.mask), times) > 0.99
+    # an opaque picture's rays are so too, with the background in the volume
+    coarse = coarse * alpha if generator.has_alpha else coarse
     losses = {
         "color": (error * solid).mean() / area,
         "edges": (_robust(missed.diff(dim=2)).mean() + _robust(missed.diff(dim=3)).mean()) / area,
-        "rays": (_robust(features[:, :3] - coarse * alpha) * known).mean() / known.float().mean().clamp_min(1e-3),
+        "rays": (_robust(features[:, :3] - coarse) * known).mean() / known.float().mean().clamp_min(1e-3),
         "alpha": (fine_alpha[..., inner, inner] - whole_alpha).square().mean(),
     }
     if aligned.residual is not None:
@@ -136,7 +143,7 @@ def _detailed_patch(
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and colour and alpha at twice its side."""
+    """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and its colour and alpha in the final picture."""
     head = heads.head
     every, whole = head.rays_of(heads.query)
     weights = None if whole is None else EditedWeights(patch.rays(whole.nearby), patch.rays(whole.itself))
@@ -194,8 +201,8 @@ def middle_pictures(
     sampling: PatchSampling,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Pictures for the discriminator: the middle of the query views with details [B, 3, 2 * side, 2 * side] in [-1, 1]
-    over grey, and their camera labels [B, 25]."""
+    """Pictures for the discriminator: the middle of the query views with details [B, 3, P, P] in [-1, 1] over grey, as
+    many pixels as the patches' rays make in the final picture, and their camera labels [B, 25]."""
     patch = _middle(heads, sampling)
     _, _, color, _ = _detailed_patch(heads, aligned, patch, sampling, rng)
     alpha = patch.pixels(heads.query.alpha)
@@ -220,7 +227,8 @@ def true_middles(
 
 
 def _middle(heads: QueryHeads, sampling: PatchSampling) -> Patches:
-    return middle_patches(len(heads.query.camera), sampling.side, heads.query.depth.shape[-1], heads.query.depth.device)
+    depth, times = heads.query.depth, heads.head.plain.generator.config.enlargement
+    return middle_patches(len(depth), sampling.side, depth.shape[-1], depth.device, enlargement=times)
 
 
 def _over_grey(color: Tensor, alpha: Tensor) -> Tensor:

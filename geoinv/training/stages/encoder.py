@@ -3,7 +3,8 @@
 As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: image, latent, identity and geometry
 terms, the last as opacity, depth, surface, density, normals and planes. Inputs are renders of the true heads and of the
 generator's own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known
-cameras are used for rendering and teach the camera head, and so do known landmarks. Unlabelled portraits are
+cameras are used for rendering and teach the camera head, and so do known landmarks. Any generator's encoder can be
+trained on its own samples alone. Unlabelled portraits are
 reconstructed as they are, and are to look like the same person.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,13 +24,14 @@ from ...errors import UsageError
 from ...images.tensors import at_side
 from ...metrics.camera import rotation_angle_deg
 from ...metrics.geometry import units_to_mm
-from ...models.config import EncoderConfig
+from ...models.config import EncoderConfig, large_encoder
 from ...models.encoder import INPUT_SIZE, GlobalEncoder
 from ...models.generator import TriPlaneGenerator
 from ...models.latent_space import measure_latent_space
 from ..data.face_photos import FacePhotoBatch, FacePhotos
-from ..data.head_shards import REFRESH_EVERY, HeadShards
+from ..data.head_source import HeadSource, head_sources
 from ..data.held_out_views import psnr_over, save_comparison, true_view, view_and_depth
+from ..data.own_samples import OwnSamples, OwnSettings
 from ..data.photo_augment import random_background
 from ..data.photo_batches import PhotoBatch, PhotoCounts, generator_photos, photo_batch
 from ..engine.moving_average import MovingAverage
@@ -37,6 +39,7 @@ from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
 from ..losses.encoder import encoder_losses, loss_weights, portrait_losses
 from ..losses.rays import SampleCounts
+from .own_metrics import validate_on_samples
 from .starts import described_start, frozen_generator, network_to_train
 
 
@@ -65,9 +68,13 @@ class EncoderSettings:
     with_geometry: bool = True
 
 
-def encoder_config(generator: TriPlaneGenerator) -> EncoderConfig:
+Size = Literal["small", "large"]
+
+
+def encoder_config(generator: TriPlaneGenerator, size: Size = "small") -> EncoderConfig:
     """The encoder that is trained for a generator by default."""
-    return EncoderConfig(generator.config.name, generator.config.num_ws, generator.config.w_dim)
+    build = EncoderConfig if size == "small" else large_encoder
+    return build(generator.config.name, generator.config.num_ws, generator.config.w_dim)
 
 
 class EncoderStage:
@@ -75,12 +82,13 @@ class EncoderStage:
 
     Args:
         run: The run.
-        data: Data set to train on.
-        validation: Data set to measure on, of another seed.
+        data: Data set to train on, or how the generator's own samples are drawn.
+        validation: Data set to measure on, of another seed; None with own samples, whose measure is own samples too.
         model: The generator, by name or file.
         photos: Folder of unlabelled portraits, or None; every fourth is left for testing.
         start: An encoder to go on from, for this or an earlier generator; None for random weights.
         settings: Settings of the stage.
+        size: Size of the encoder.
         config: The encoder; by default :func:`encoder_config`.
 
     Raises:
@@ -99,24 +107,26 @@ class EncoderStage:
         self,
         run: Run,
         *,
-        data: Path,
-        validation: Path,
+        data: Path | OwnSettings,
+        validation: Path | None = None,
         model: str = "mini",
         photos: Path | None = None,
         start: Path | None = None,
         settings: EncoderSettings | None = None,
+        size: Size = "small",
         config: EncoderConfig | None = None,
     ) -> None:
         self.run, self.settings = run, settings or EncoderSettings()
-        self._generator, self._info = frozen_generator(model, run.device)
-        self.config = config or encoder_config(self._generator)
+        self._generator, self._info = frozen_generator(model, run.device, with_heads=isinstance(data, Path))
+        self.config = config or encoder_config(self._generator, size)
         expected = self._generator.config
         if (self.config.num_ws, self.config.w_dim) != (expected.num_ws, expected.w_dim):
             raise UsageError(
                 f"the encoder makes {self.config.num_ws} codes of {self.config.w_dim} numbers, the "
                 f"generator takes {expected.num_ws} of {expected.w_dim}"
             )
-        self._data, self._validation, self._start = HeadShards(data), HeadShards(validation), start
+        self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed)
+        self._start = start
         self._data.check_enough(self.settings.counts.photos)
         self.loss_weights: Mapping[str, float] = loss_weights(with_geometry=self.settings.with_geometry)
         encoder = network_to_train(
@@ -145,8 +155,7 @@ class EncoderStage:
         }
 
     def batch(self, step: int) -> tuple[PhotoBatch, FacePhotoBatch | None]:
-        if step % REFRESH_EVERY == 0:
-            self._data.refresh()
+        self._data.at_step(step)
         rng, settings = np.random.default_rng([self.run.seed, step, rank(), 1]), self.settings
         photos = photo_batch(self._data, rng, settings.counts, with_other_view=settings.with_geometry)
         if self._portraits is None:
@@ -159,12 +168,15 @@ class EncoderStage:
         settings = self.settings
         rng = np.random.default_rng([self.run.seed, step, rank(), 2])
         random = torch.Generator().manual_seed(seed_of_step(self.run.seed, step))
-        own = generator_photos(self._generator, rng, settings.samples_per_step, self._data.resolution)
+        if not photos.knows_w:  # else all are own samples
+            photos = photos.with_photos(
+                *generator_photos(self._generator, rng, settings.samples_per_step, self._data.resolution)
+            )
         renders = self._start is not None or place >= settings.codes_only
         terms = encoder_losses(
             self.model,
             self._generator,
-            photos.with_photos(*own),
+            photos,
             self._space,
             random,
             samples=settings.samples,
@@ -179,6 +191,8 @@ class EncoderStage:
         return terms
 
     def metrics(self, sheet: Path) -> dict[str, float]:
+        if isinstance(self._validation, OwnSamples):
+            return validate_on_samples(self.average.module, self._generator, self._validation, sheet)
         return validate(self.average.module, self._generator, self._validation, sheet)
 
     def save(self, path: Path, training: dict[str, Any], record: dict[str, Any]) -> None:
@@ -188,7 +202,7 @@ class EncoderStage:
 
 @torch.no_grad()
 def validate(
-    encoder: GlobalEncoder, generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count: int = 40
+    encoder: GlobalEncoder, generator: TriPlaneGenerator, heads: HeadSource, sheet: Path, count: int = 40
 ) -> dict[str, float]:
     """Metrics on held-out heads, and a sheet of photos above results.
 

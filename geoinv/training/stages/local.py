@@ -11,7 +11,7 @@ discriminator that knows the camera looks at the faces, too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...camera import pose_vectors
-from ...checkpoints.store import load_details_file, load_encoder, save_model
+from ...checkpoints.store import load_details_file, load_encoder, load_encoder_of, save_model
 from ...errors import UsageError
 from ...heads import Alignment
 from ...heads.detailed import AlignedFeatures
@@ -31,8 +31,9 @@ from ...models.encoder import GlobalEncoder
 from ...models.generator import TriPlaneGenerator
 from ...models.local_branch import LocalBranch
 from ..data.face_photos import FacePhotos
-from ..data.head_shards import REFRESH_EVERY, HeadShards
+from ..data.head_source import HeadSource, head_sources
 from ..data.held_out_views import save_comparison
+from ..data.own_samples import OwnSettings
 from ..data.paint import Paint
 from ..data.photo_augment import random_background
 from ..data.view_pairs import ViewPairs, head_pairs, maps_of, painted_view, portrait_pairs
@@ -98,7 +99,13 @@ LOSS_WEIGHTS = {
 def detail_config(generator: TriPlaneGenerator) -> DetailConfig:
     """The local branch that is trained for a generator by default."""
     config = generator.config
-    return DetailConfig(config.name, config.decoder_hidden, config.neural_resolution)
+    return DetailConfig(
+        config.name,
+        config.decoder_hidden,
+        config.neural_resolution,
+        enlargement=config.enlargement,
+        radius=config.orbit.radius,
+    )
 
 
 class LocalStage:
@@ -107,9 +114,10 @@ class LocalStage:
 
     Args:
         run: The run.
-        data: Data set to train on, at the generator's final resolution.
-        validation: Data set to measure on, of another seed.
-        model: The generator, by name or file; its encoder lies beside it.
+        data: Data set to train on, at the generator's final resolution, or how the generator's own samples are drawn.
+        validation: Data set to measure on, of another seed; None with own samples, whose measure is own samples too.
+        model: The generator, by name or file.
+        encoder: Its encoder; None for the one that lies beside it.
         photos: Folder of unlabelled portraits, or None; every fourth is left for testing.
         start: A local branch to go on from; None for random weights.
         settings: Settings of the stage.
@@ -132,9 +140,10 @@ class LocalStage:
         self,
         run: Run,
         *,
-        data: Path,
-        validation: Path,
+        data: Path | OwnSettings,
+        validation: Path | None = None,
         model: str = "mini",
+        encoder: Path | None = None,
         photos: Path | None = None,
         start: Path | None = None,
         settings: LocalSettings | None = None,
@@ -142,16 +151,20 @@ class LocalStage:
         discriminator: DiscriminatorConfig | None = None,
     ) -> None:
         self.run, self.settings = run, settings or LocalSettings()
-        self._generator, self._info = frozen_generator(model, run.device)
-        self._encoder, self._encoder_info = load_encoder(model, run.device)
-        self._data, self._validation, self._start = HeadShards(data), HeadShards(validation), start
+        self._generator, self._info = frozen_generator(model, run.device, with_heads=isinstance(data, Path))
+        self._encoder, self._encoder_info = (
+            load_encoder(model, run.device) if encoder is None else load_encoder_of(model, encoder, run.device)
+        )
+        self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed, twins=True)
+        self._start = start
         self._data.check_enough(self.settings.heads_per_step)
-        for heads in (self._data, self._validation):
-            side = self._generator.config.resolution
+        side = self._generator.config.resolution
+        for heads, folder in ((self._data, data), (self._validation, validation)):
             if heads.resolution != side:
-                raise UsageError(
-                    f"the heads in {heads.folder} are at {heads.resolution} px", f"render them at {side} px"
-                )
+                raise UsageError(f"the heads in {folder} are at {heads.resolution} px", f"render them at {side} px")
+        patch = self.settings.patch
+        patch = replace(patch, side=min(patch.side, self._generator.config.neural_resolution))
+        self._patch = patch
         self.config = config or detail_config(self._generator)
         branch = network_to_train(
             self.config, LocalBranch, start, lambda path: load_details_file(path)[0], seed=run.seed
@@ -162,7 +175,7 @@ class LocalStage:
             self.model.parameters(), lr=run.learning_rate, betas=(0.9, 0.99), weight_decay=0.01
         )
         self._adversary = Adversary(
-            discriminator or small_discriminator(2 * self.settings.patch.side),
+            discriminator or small_discriminator(self._generator.config.enlargement * patch.side),
             self.settings.adversarial,
             seed=run.seed,
             device=run.device,
@@ -184,8 +197,7 @@ class LocalStage:
         }
 
     def batch(self, step: int) -> tuple[ViewPairs, ViewPairs | None]:
-        if step % REFRESH_EVERY == 0:
-            self._data.refresh()
+        self._data.at_step(step)
         rng, settings = np.random.default_rng([self.run.seed, step, rank(), 1]), self.settings
         same_view = bool(rng.random() < settings.same_view)
         faces = None
@@ -196,7 +208,7 @@ class LocalStage:
 
     def losses(self, batch: tuple[ViewPairs, ViewPairs | None], step: int, place: float) -> dict[str, Tensor]:
         pairs, faces = batch
-        patch = self.settings.patch
+        patch = self._patch
         rng = np.random.default_rng([seed_of_step(self.run.seed, step), 2])
         alignment = alignment_of_step(self.run.seed, step, self.settings.single_alignment)
         shown: list[tuple[ViewPairs, QueryHeads, AlignedFeatures]] = []
@@ -250,7 +262,7 @@ def validate(
     branch: LocalBranch,
     encoder: GlobalEncoder,
     generator: TriPlaneGenerator,
-    heads: HeadShards,
+    heads: HeadSource,
     sheet: Path,
     count: int = 24,
 ) -> dict[str, float]:
@@ -277,7 +289,7 @@ def validate(
         views = [painted_view(heads, head, view, _NO_PAINT) for view in (0, 1)]
         photo = views[0][0] * views[0][1] + random_background(rng, heads.resolution) * (1.0 - views[0][1])
         poses = np.stack([cam2world for _, _, cam2world in views])
-        vectors = pose_vectors(torch.from_numpy(poses))
+        vectors = pose_vectors(torch.from_numpy(poses), heads.orbit)
         for name, view in (("input", 0), ("novel", 1)):
             truth = maps_of([views[view][0] * views[view][1]])
             mask = maps_of([views[view][1]]) > 0.5

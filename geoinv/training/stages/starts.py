@@ -51,17 +51,25 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def frozen_generator(model: str, device: torch.device) -> tuple[TriPlaneGenerator, ModelInfo]:
+def frozen_generator(
+    model: str, device: torch.device, *, with_heads: bool = True
+) -> tuple[TriPlaneGenerator, ModelInfo]:
     """The generator that a stage builds on, by name or file.
+
+    Args:
+        model: Name or file.
+        device: Device of its weights.
+        with_heads: Whether it is trained with synthetic heads, and so needs their cameras.
 
     Raises:
         CheckpointError: No such model, or a damaged file.
         UsageError: Its cameras are not those that synthetic heads are rendered with.
     """
     generator, info = load_generator(model, device)
-    if generator.config.orbit != FACE_ORBIT:
+    if with_heads and generator.config.orbit != FACE_ORBIT:
         raise UsageError(
-            f"model {model!r} is seen by other cameras than synthetic heads", "train with a generator of faces"
+            f"model {model!r} is seen by other cameras than synthetic heads",
+            "train with a generator of faces, or on its own samples: --self",
         )
     return generator, info
 
