@@ -349,20 +349,33 @@ class Session(LoadedModels):
 
         return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
 
-    def avatar(self, inversion: Inversion, *, has_hair: bool = True) -> Avatar:
+    def avatar(
+        self, inversion: Inversion, *, photo: Photo | None = None, texture: int = 2048, has_hair: bool = True
+    ) -> Avatar:
         """The head as a rigged avatar; see :func:`geoinv.avatar.write_avatar` for files.
 
         Args:
             inversion: Result of :meth:`invert` or :meth:`edit`.
+            photo: The photo that was inverted, for a texture of its full resolution; None takes the crop of 512 px that
+                the inversion keeps.
+            texture: Texels along a side of the skin's texture.
             has_hair: Whether hair and clothes are part of it, as a mesh of their own.
 
         Raises:
-            PhotoError: No face is found in the aligned photo.
+            PhotoError: No face is found in the aligned photo, or ``photo`` is not the one that was inverted.
         """
         from .avatar import make_avatar
 
-        generator = self.shown_info or self.info
-        return make_avatar(inversion, self.head(inversion), self.aligner, generator, has_hair=has_hair)
+        read = None if photo is None else _as_photo(photo)
+        return make_avatar(
+            inversion,
+            self.head(inversion),
+            self.aligner,
+            self.shown_info or self.info,
+            photo=read.pixels if isinstance(read, ReadPhoto) else read,
+            texture=texture,
+            has_hair=has_hair,
+        )
 
     def seen(self, head: Inversion | Inverted) -> SeenHead:
         """Metrics and a picture of what the photo showed of a head, what is guessed, and how far details change it."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..align.crop import warp
 from ..conventions import MM_PER_UNIT
+from ..errors import PhotoError
 from .facts import avatar_facts
 from .hair import Hair, hair_of
 from .morphs import Morphs, morph_targets
-from .parts import SKIN, AvatarPart, FloatArray, avatar_parts
+from .parts import SKIN, TEETH, AvatarPart, FloatArray, avatar_parts
 from .rig import Rig, rig_of
 from .template import fit_template
+from .texture import AvatarTextures, bake_textures
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
@@ -23,15 +26,14 @@ if TYPE_CHECKING:
     from ..heads import Head
     from ..inversion import Inversion
 
+DEFAULT_TEXTURE = 2048
+"""Texels along a side of the skin's texture."""
+
 METRES = MM_PER_UNIT / 1000.0
 """Metres in a world unit."""
 
-FLAT_COLOURS: Mapping[str, tuple[int, int, int]] = {
-    "skin": (196, 160, 140),
-    "tongue": (175, 90, 90),
-    "eyes": (235,) * 3,
-}
-"""sRGB of the materials of an avatar without textures."""
+_SAME_PHOTO = 4.0
+"""Mean difference in levels of 255 up to which two crops are of one photo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,14 @@ class Avatar:
 
 
 def make_avatar(
-    inversion: Inversion, head: Head, aligner: FaceAligner, generator: ModelInfo, *, has_hair: bool = True
+    inversion: Inversion,
+    head: Head,
+    aligner: FaceAligner,
+    generator: ModelInfo,
+    *,
+    photo: NDArray[np.uint8] | None = None,
+    texture: int = DEFAULT_TEXTURE,
+    has_hair: bool = True,
 ) -> Avatar:
     """The avatar of an inversion.
 
@@ -86,17 +95,43 @@ def make_avatar(
         head: Its head.
         aligner: Face detector with MediaPipe's 468 points.
         generator: The generator that the head is shown with.
+        photo: [H, W, 3] the photo that was inverted, at its full resolution; None takes the crop of 512 px that the
+            inversion keeps.
+        texture: Texels along a side of the skin's texture.
         has_hair: Whether hair and clothes are part of it.
 
     Raises:
-        PhotoError: No face is found in the aligned photo.
+        PhotoError: No face is found in the aligned photo, or ``photo`` is not the one that was inverted.
     """
+    if photo is not None:
+        _check_same(photo, inversion)
     template = fit_template(inversion, head, aligner)
+    textures = bake_textures(template, head, inversion, photo=photo, size=texture)
     return Avatar(
-        avatar_parts(template),
+        _dressed(avatar_parts(template), textures),
         morph_targets(template),
         rig_of(template),
-        {name: np.full((4, 4, 3), colour, np.uint8) for name, colour in FLAT_COLOURS.items()},
-        hair=hair_of(template, head) if has_hair else None,
+        {"skin": textures.skin, "tongue": textures.tongue, "eyes": textures.eyes},
+        hair=hair_of(template, head, inversion.inside) if has_hair else None,
+        seen=textures.seen,
         facts=avatar_facts(generator, inversion.edits),
     )
+
+
+def _dressed(parts: tuple[AvatarPart, ...], textures: AvatarTextures) -> tuple[AvatarPart, ...]:
+    """The parts with the places and colours of their textures."""
+    by_name = {part.name: part for part in parts}
+    by_name[SKIN] = replace(by_name[SKIN], uvs=textures.skin_uvs)
+    by_name[TEETH] = replace(by_name[TEETH], colours=textures.teeth)
+    return tuple(by_name.values())
+
+
+def _check_same(photo: NDArray[np.uint8], inversion: Inversion) -> None:
+    """Refuse another photo than the one that was inverted."""
+    height, width = photo.shape[:2]
+    if (width, height) == tuple(inversion.source_size):
+        crop = warp(photo, inversion.crop, inversion.photo.shape[0])
+        gap = np.abs(crop.astype(np.float32) - inversion.photo)[inversion.inside]
+        if gap.size and float(gap.mean()) < _SAME_PHOTO:
+            return
+    raise PhotoError(f"that is not the photo of {inversion.source} that was inverted", "give the very same file")

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..conventions import BOX_LIMIT, MM_PER_UNIT
@@ -36,7 +37,7 @@ _CLOSE = 1.5 * _MM  # above the skin, at least, where holes are closed
 _TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
 _LEAST_AREA = 0.01  # world units squared of a piece: 14 cm2
 _NEIGHBOURS = 6
-_SEEN_FROM, _SEEN_BELOW = 0.45, 0.15  # cosines between normal and photo's camera: surely seen, not seen
+_SEEN_BELOW, _SEEN_FROM = 0.15, 0.45  # cosines between normal and photo's camera: not seen, surely seen
 _SEEN_HOLD, _UNSEEN_HOLD = 20.0, 1e-4  # by which vertices keep their colours against their neighbours
 _FOLLOWS_WITHIN = 25.0 * _MM  # of the skin: hair that moves with the face's expression
 
@@ -60,12 +61,15 @@ class Hair:
     nearest: IntArray
 
 
-def hair_of(template: FittedTemplate, head: Head, *, triangles: int = DEFAULT_TRIANGLES) -> Hair | None:
+def hair_of(
+    template: FittedTemplate, head: Head, inside: NDArray[np.bool_], *, triangles: int = DEFAULT_TRIANGLES
+) -> Hair | None:
     """Hair and clothes of a head; None where there is nothing outside of the template.
 
     Args:
         template: The template fitted to the head.
         head: The head.
+        inside: [S, S] which pixels of the aligned photo show the photo.
         triangles: Number of triangles to reduce to, about.
     """
     near = _Nearness(template)
@@ -78,7 +82,7 @@ def hair_of(template: FittedTemplate, head: Head, *, triangles: int = DEFAULT_TR
     if len(faces) > triangles:
         vertices, faces = _reduced(vertices, faces, triangles)
     normals = vertex_normals(vertices, faces)
-    seen = _seen(template, vertices, normals)
+    seen = _seen(template, vertices, normals, inside)
     colours = _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
     resting = near.fitted(vertices, faces) - near.expression(vertices)
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
@@ -255,12 +259,15 @@ def _reduced(vertices: FloatArray, faces: IntArray, triangles: int) -> tuple[Flo
     return compacted(np.asarray(out_vertices, np.float32), proper)
 
 
-def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray) -> FloatArray:
-    """[V] how surely the photo saw each vertex, by the angle of the surface: 0 to 1."""
-    eye = template.camera.cam2world[0, :3, 3].numpy()
-    to_camera = eye - vertices
+def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
+    """[V] how surely the photo saw each vertex, by the angle of the surface: 0 to 1, and 0 beside the photo."""
+    camera = template.camera
+    to_camera = camera.cam2world[0, :3, 3].numpy() - vertices
     cosine = (normals * to_camera).sum(axis=1) / np.linalg.norm(to_camera, axis=1)
-    return np.asarray(((cosine - _SEEN_BELOW) / (_SEEN_FROM - _SEEN_BELOW)).clip(0.0, 1.0), np.float32)
+    column, row = np.floor(camera.project(torch.from_numpy(vertices)[None])[0][0].numpy().T * len(inside)).astype(int)
+    is_shown = (column >= 0) & (row >= 0) & (column < len(inside)) & (row < len(inside))
+    is_shown[is_shown] = inside[row[is_shown], column[is_shown]]
+    return np.asarray(_smooth(cosine, _SEEN_BELOW, _SEEN_FROM) * is_shown, np.float32)
 
 
 def _spread(colours: NDArray[np.floating[Any]], seen: FloatArray, faces: IntArray) -> FloatArray:

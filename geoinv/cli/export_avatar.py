@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,14 @@ from .options import (
 from .targets import check_outputs, folder_with_inversions, result_path, shown_facts, shown_stem
 
 
+class Texture(str, Enum):
+    """Sides of the skin's texture."""
+
+    small = "1024"
+    medium = "2048"
+    large = "4096"
+
+
 def export_avatar(
     inversion: InversionArg = None,
     out: Annotated[
@@ -34,6 +43,18 @@ def export_avatar(
             show_default="outputs/NAME_avatar.glb",
         ),
     ] = None,
+    photo: Annotated[
+        Path | None,
+        typer.Option(
+            "--photo",
+            metavar="PHOTO",
+            help="The photo that was inverted, for a texture of its full resolution.",
+            show_default="the crop of 512 px in the inversion",
+        ),
+    ] = None,
+    texture: Annotated[Texture, typer.Option("--texture", help="Texels along a side of the skin's texture.")] = (
+        Texture.medium
+    ),
     hair: Annotated[bool, typer.Option("--hair/--no-hair", help="Add hair and clothes as a mesh of their own.")] = True,
     generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
@@ -58,7 +79,7 @@ def export_avatar(
     target = result_path(folder, stem, ".glb") if is_folder or out is None else out
     check_outputs(avatar_paths(target), overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
-    avatar = session.avatar(loaded, has_hair=hair)
+    avatar = session.avatar(loaded, photo=photo, texture=int(texture.value), has_hair=hair)
     files = write_avatar(target, avatar)
     size_m, size = avatar.size_m, sum(file.stat().st_size for file in files)
     record = {
@@ -68,6 +89,7 @@ def export_avatar(
         "size_m": size_m,
         "bytes": size,
         "morph_targets": len(avatar.morphs.names),
+        "texture": int(texture.value),
         "has_hair": avatar.hair is not None,
         **shown_facts(session, loaded),
     }

@@ -12,11 +12,15 @@ from geoinv.conventions import MM_PER_UNIT
 from tests.avatar.people import a_person
 from tests.ellipsoid_head import EllipsoidGenerator, EllipsoidHead
 
+EVERYWHERE = np.ones((512, 512), bool)
+
 
 @pytest.fixture(scope="module")
 def hair() -> Hair:
     """A cap: the ellipsoid stands out above and behind the head, and the face looks out of it."""
-    made = hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2)), triangles=3000)
+    made = hair_of(
+        a_person(), EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2)), EVERYWHERE, triangles=3000
+    )
     assert made is not None
     return made
 
@@ -60,4 +64,4 @@ def test_what_was_not_seen_takes_the_colours_beside_it(hair: Hair) -> None:
 
 
 def test_a_volume_within_the_template_has_none() -> None:
-    assert hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.14, 0.14, 0.14), centre=0.2))) is None
+    assert hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.14, 0.14, 0.14), centre=0.2)), EVERYWHERE) is None

@@ -5,25 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
 from tests.avatar.gltf_reader import GltfReader
 
 from .conftest import Done
 
+QUICK = ("--texture", "1024")
+
 
 def test_glb(geoinv: Callable[..., Done], inverted: Path) -> None:
-    done = geoinv("export-avatar", inverted, "--out", "deep/head.glb", "--json")
+    done = geoinv("export-avatar", inverted, "--out", "deep/head.glb", "--json", *QUICK)
     assert done.code == 0, done.err
     read = GltfReader(Path("deep/head.glb").read_bytes())
     assert done.json["morph_targets"] == 67
     assert done.json["bytes"] == Path("deep/head.glb").stat().st_size
     assert all(0.2 < side < 0.4 for side in done.json["size_m"])
     assert read.document["asset"]["extras"]["model"] == "mini"
+    assert "hair" in read.meshes and done.json["has_hair"] and done.json["texture"] == 1024
+    assert read.meshes["hair"]["primitives"][0]["material"] == len(read.document["materials"]) - 1
+    assert [m["name"] for m in read.document["materials"] if m.get("doubleSided")] == ["hair"]
+    assert "_SEEN" in read.meshes["skin"]["primitives"][0]["attributes"]
     assert sum(len(read.triangles(mesh)) for mesh in read.meshes) == done.json["triangles"]
 
 
 def test_names_and_refusals(geoinv: Callable[..., Done], inverted: Path) -> None:
-    assert geoinv("export-avatar", inverted).code == 0
-    assert Path("outputs/woman_avatar.glb").exists()
+    assert geoinv("export-avatar", inverted, "--no-hair", *QUICK).code == 0
+    assert "hair" not in GltfReader(Path("outputs/woman_avatar.glb").read_bytes()).meshes
     geoinv("export-avatar", inverted).assert_fails(2, "outputs/woman_avatar.glb exists", "--overwrite")
     geoinv("export-avatar", inverted, "--out", "head.fbx").assert_fails(2, "head.fbx", ".glb")
     geoinv("export-avatar", "gone.geoinv").assert_fails(2, "no such file")
+
+
+def test_the_photo_itself_is_taken_and_another_is_not(
+    geoinv: Callable[..., Done], inverted: Path, woman: Path, tmp_path: Path
+) -> None:
+    assert geoinv("export-avatar", inverted, "--photo", woman, "--no-hair", *QUICK).code == 0
+    other = tmp_path / "other.jpg"
+    Image.open(woman).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(other)
+    geoinv("export-avatar", inverted, "--photo", other, "--out", "b.glb").assert_fails(5, "not the photo of woman.jpg")
+    geoinv("export-avatar", inverted, "--photo", "gone.jpg", "--out", "b.glb").assert_fails(5, "gone.jpg")
+
+
+@pytest.mark.parametrize("texture", ["100", "big"])
+def test_textures_have_fixed_sizes(geoinv: Callable[..., Done], inverted: Path, texture: str) -> None:
+    geoinv("export-avatar", inverted, "--texture", texture).assert_fails(2, "--texture", "2048")
