@@ -16,6 +16,7 @@ from .._version import __version__
 from ..errors import GeoinvError, MissingDependencyError, UsageError
 from . import (
     align,
+    app_page,
     bench,
     console,
     doctor,
@@ -46,6 +47,7 @@ app.command("render")(render.render)
 app.command("edit")(edit.edit)
 app.command("export-mesh")(export_mesh.export_mesh)
 app.command("export-avatar")(export_avatar.export_avatar)
+app.command("app")(app_page.app_page)
 app.command("eval")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)

@@ -81,6 +81,13 @@ class DetailedHead:
         """[B, C, S, S] features of the photos' own pixels, computed once."""
         return self.branch.source_features(self.source)
 
+    def with_rays(self, side: int, *, alignment: Alignment) -> DetailedHead:
+        """The same head, whose views are of ``side`` x ``side`` rays; the photo's features are shared."""
+        other = DetailedHead(self.plain.with_rays(side), self.branch, self.source, edit=self.edit, alignment=alignment)
+        if alignment != "2d":
+            other.source_features = self.source_features
+        return other
+
     def prepare(self) -> None:
         """Compute now what all views have in common, which the first view would else do."""
         if self.alignment != "2d":

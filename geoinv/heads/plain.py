@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -29,6 +30,13 @@ class PlainHead:
         self.generator = generator
         self.w_plus = w_plus
         self._planes = generator.planes(w_plus)
+        self._rays: int | None = None
+
+    def with_rays(self, side: int) -> PlainHead:
+        """The same head, whose views are of ``side`` x ``side`` rays where nothing else is asked for."""
+        other = copy.copy(self)
+        other._rays = side
+        return other
 
     def __len__(self) -> int:
         return len(self.w_plus)
@@ -64,7 +72,7 @@ class PlainHead:
             self._planes,
             camera.to(self._planes.device),
             w_plus=self.w_plus,
-            resolution=resolution,
+            resolution=resolution or self._rays,
             superresolution=superresolution,
             film=film,
         )
