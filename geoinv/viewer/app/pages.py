@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_FOLDERS = (
-    Path(__file__).parent / "page",
-    Path(__file__).parent.parent / "page",
-)  # the app's own, and what pages share
+_HERE = Path(__file__).parent
+_SHARED = ("theme.css", "layout.css", "controls.css", "controls.js")
+"""What all pages of geoinv have in common."""
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
 }
 
 
 def page_files() -> dict[str, tuple[Path, str]]:
     """Path and media type of each file that pages are made of, by its name."""
-    return {
-        path.name: (path, _TYPES[path.suffix])
-        for folder in _FOLDERS
-        for path in sorted(folder.glob("*"))
-        if path.suffix in _TYPES
-    }
+    own = [path for path in sorted((_HERE / "page").iterdir()) if path.suffix in _TYPES]
+    files = [*(_HERE.parent / "page" / name for name in _SHARED), *own]
+    return {path.name: (path, _TYPES[path.suffix]) for path in files}

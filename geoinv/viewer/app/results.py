@@ -20,6 +20,8 @@ from .jobs import Job, remove_folder
 from .studio import Edits, Studio, edits_name
 
 if TYPE_CHECKING:
+    import trimesh
+
     from ...heads import Head
     from ...inversion import Inversion
     from ...session import Session
@@ -40,6 +42,7 @@ class Making:
         head: The same, ready to be seen.
         original: The head as the photo shows it.
         tell: Called with the fraction that is done; it lets others be shown meanwhile.
+        mesh: Makes the mesh of the head; the last one is kept, as files of several formats are made from it.
     """
 
     session: Session
@@ -47,6 +50,7 @@ class Making:
     head: Head
     original: Inversion
     tell: Callable[[float], None]
+    mesh: Callable[[], trimesh.Trimesh]
 
 
 @dataclass(frozen=True)
@@ -124,9 +128,9 @@ def _before_and_after(making: Making, path: Path) -> None:
 
 
 def _mesh(making: Making, path: Path) -> None:
-    from ...mesh import extract_mesh, write_mesh
+    from ...mesh import write_mesh
 
-    write_mesh(path, extract_mesh(making.head, on_progress=making.tell))
+    write_mesh(path, making.mesh())
 
 
 RESULTS = {
@@ -180,7 +184,10 @@ def make_result(studio: Studio, job: Job, name: str, edits: Edits) -> Path:
     try:
         with notices.collect(show=lambda message: None), torch.no_grad():
             inversion, head = studio.head(job, edits)
-            RESULTS[name].make(Making(studio.session, inversion, head, studio.head(job)[0], tell), path)
+            making = Making(
+                studio.session, inversion, head, studio.head(job)[0], tell, lambda: studio.mesh(job, edits, tell)
+            )
+            RESULTS[name].make(making, path)
             if edits:
                 _remove_old_edits(job, path.parent)
     finally:

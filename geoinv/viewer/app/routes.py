@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
@@ -68,6 +68,7 @@ _FORM = {
     }
 }
 
+JobId = Annotated[str, Path(description="The id that sending a photo gave.")]
 EditQuery = Annotated[
     list[str],
     Query(description="What to change, such as `smile:1` or `age:-0.5`. Several together.", max_length=64),
@@ -264,7 +265,8 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> Response:
         hint = "the page /docs names every address" if error.status_code in (404, 405) else ""
-        return _problem(error.status_code, str(error.detail), hint, error.headers)
+        message = "no such address" if error.detail == "Not Found" else str(error.detail).lower()
+        return _problem(error.status_code, message, hint, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -340,12 +342,12 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         return JobStatus.of(job, service.jobs)
 
     @app.get("/api/jobs/{job_id}", summary="Where a photo stands", responses={404: _PROBLEMS[404]})
-    async def status(job_id: str) -> JobStatus:
+    async def status(job_id: JobId) -> JobStatus:
         """State, place in the queue and progress."""
         return JobStatus.of(service.jobs.get(job_id), service.jobs)
 
     @app.delete("/api/jobs/{job_id}", status_code=204, summary="Remove a photo", responses={404: _PROBLEMS[404]})
-    async def remove(job_id: str) -> None:
+    async def remove(job_id: JobId) -> None:
         """Remove a photo, its head and all files that were made of it."""
         service.remove(service.jobs.get(job_id))
 
@@ -362,8 +364,8 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
     )
     async def view(
         request: Request,
-        job_id: str,
-        suffix: Suffix,
+        job_id: JobId,
+        suffix: Annotated[Suffix, Path(description="Kind of picture; .jpg has a white ground.")],
         yaw: Annotated[float, Query(ge=-180, le=180, description="Degrees; positive turns the face to the left.")] = 0,
         pitch: Annotated[float, Query(ge=-85, le=85, description="Degrees; positive looks from above.")] = 0,
         zoom: Annotated[float, Query(ge=0.5, le=4, description="1 shows the whole head, 2 half of it.")] = 1,
@@ -389,7 +391,12 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
             **_PROBLEMS,
         },
     )
-    async def file(request: Request, job_id: str, name: str, edit: EditQuery = []) -> Response:  # noqa: B006
+    async def file(
+        request: Request,
+        job_id: JobId,
+        name: Annotated[str, Path(description="A name that `/api` lists.")],
+        edit: EditQuery = [],  # noqa: B006, FastAPI copies it
+    ) -> Response:
         """A file made of a head; `/api` lists them. It is made on first use: a mesh takes ten seconds, a video five.
         Meanwhile `making` of the job says how far it is."""
         job, edits = service.finished(job_id), service.edits_of(edit)

@@ -21,10 +21,13 @@ from ...heads import Head, draft_of
 from ...images import photo_from_bytes
 from ...inversion import Inversion
 from ...inversion.methods import default_method
+from ...progress import OnFraction
 from .jobs import Job, State
 from .worker import Stopped
 
 if TYPE_CHECKING:
+    import trimesh
+
     from ...models.render_output import RenderOutput
     from ...session import Session
 
@@ -89,6 +92,7 @@ class Studio:
         self.session = session
         self.breathe = breathe
         self._heads: OrderedDict[tuple[str, Edits], tuple[Inversion, Head]] = OrderedDict()
+        self._mesh: tuple[tuple[str, Edits], trimesh.Trimesh] | None = None
 
     def warm_up(self) -> None:
         """Load every model and compile every kernel, so that the first photo does not wait for it.
@@ -173,6 +177,14 @@ class Studio:
             inversion = self.session.edit(self.head(job)[0], dict(edits))
         return inversion, self.session.head(inversion)
 
+    def mesh(self, job: Job, edits: Edits, on_progress: OnFraction) -> trimesh.Trimesh:
+        """A job's head as a mesh in millimetres; the last one is kept."""
+        from ...mesh import extract_mesh
+
+        if self._mesh is None or self._mesh[0] != (job.name, edits):
+            self._mesh = (job.name, edits), extract_mesh(self.head(job, edits)[1], on_progress=on_progress)
+        return self._mesh[1]
+
     def _keep(self, key: tuple[str, Edits], made: tuple[Inversion, Head]) -> None:
         self._heads[key] = made
         while len(self._heads) > _KEPT_HEADS:
@@ -182,6 +194,8 @@ class Studio:
         """Let go of a job's heads."""
         for key in [key for key in self._heads if key[0] == job.name]:
             del self._heads[key]
+        if self._mesh is not None and self._mesh[0][0] == job.name:
+            self._mesh = None
 
 
 def canonical_edits(session: Session, strengths: Mapping[str, float]) -> Edits:
