@@ -80,6 +80,7 @@ def _parts(model: str) -> Iterator[list[Check]]:
             "--landmarks face-alignment does not work; the built-in detector does",
             load=False,
         ),
+        _package("fastapi", "geoinv[app]", "geoinv app does not work", load=False),
         _package("lpips", "lpips", "--method optimise and pti compare faces by identity alone", load=False),
     ]
 

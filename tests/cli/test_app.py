@@ -15,7 +15,7 @@ from .conftest import Done
 
 COMMANDS = (
     *("align", "invert", "render", "edit", "export-mesh", "export-avatar"),
-    *("eval", "doctor", "synth", "train", "weights"),
+    *("app", "eval", "doctor", "synth", "train", "weights"),
 )
 
 

@@ -133,11 +133,18 @@ def _mesh(making: Making, path: Path) -> None:
     write_mesh(path, making.mesh())
 
 
+def _avatar(making: Making, path: Path) -> None:
+    from ...avatar import write_avatar
+
+    write_avatar(path, making.session.avatar(making.inversion))
+
+
 RESULTS = {
-    "head.glb": Result(_mesh, "3D model in metres, with colours: browsers, Blender, game engines", "3D model"),
-    "head.ply": Result(_mesh, "3D model in millimetres, with colours: MeshLab, research tools", "3D model"),
-    "head.obj": Result(_mesh, "3D model in millimetres, with colours: most programs", "3D model"),
-    "head.stl": Result(_mesh, "3D model in millimetres, without colours: 3D printers", "3D model"),
+    "avatar.glb": Result(_avatar, "rigged avatar in metres, with 52 expressions: game engines, Blender", "3D model"),
+    "head.glb": Result(_mesh, "closed mesh in metres, with colours: browsers, Blender", "3D model"),
+    "head.ply": Result(_mesh, "closed mesh in millimetres, with colours: MeshLab", "3D model"),
+    "head.obj": Result(_mesh, "closed mesh in millimetres, with colours: most programs", "3D model"),
+    "head.stl": Result(_mesh, "closed mesh in millimetres, without colours: printers", "3D model"),
     "turntable.mp4": Result(_turntable, "video of the turning head", "Pictures and video"),
     "turntable.gif": Result(_turntable, "the same as an animated picture", "Pictures and video"),
     "views.png": Result(_views, "five sides, with depth and normals", "Pictures and video"),

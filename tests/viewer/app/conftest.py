@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 import geoinv
 from geoinv.session import Session
 from geoinv.viewer.app import AppSettings
+from geoinv.viewer.app.results import RESULTS, Making, Result
 from geoinv.viewer.app.routes import Service, create_app
 from geoinv.viewer.app.server import listening
 from geoinv.viewer.app.worker import Urgency
@@ -112,6 +113,23 @@ def hold_up(service: Service) -> Callable[[], None]:
     service.worker.submit(Urgency.long, lambda: (begun.set(), release.wait(60)))
     assert begun.wait(10)
     return release.set
+
+
+@pytest.fixture
+def slow_file(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], str]:
+    """Lets a file be made in so many steps of 10 ms; returns its name."""
+
+    def slow(steps: int) -> str:
+        def make(making: Making, path: Path) -> None:
+            for step in range(steps):
+                time.sleep(0.01)
+                making.tell((step + 1) / steps)
+            path.write_text("made", encoding="utf-8")
+
+        monkeypatch.setitem(RESULTS, "report.json", Result(make, "slow", "slow"))
+        return "report.json"
+
+    return slow
 
 
 @dataclass(frozen=True)

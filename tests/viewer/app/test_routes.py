@@ -229,17 +229,20 @@ class TestFiles:
             assert answer.status_code in (404, 405, 422), address
             assert "secret" not in answer.text and "root:" not in answer.text
 
-    def test_show_progress_and_let_heads_be_turned(self, client: Client, photo: bytes) -> None:
-        job = client.head(photo)
-        seen: list[dict[str, float]] = []
-        made = threading.Thread(target=lambda: client.http.get(f"/api/jobs/{job}/files/turntable.gif"))
+    def test_show_progress_and_let_heads_be_turned(
+        self, client: Client, photo: bytes, slow_file: Callable[[int], str]
+    ) -> None:
+        job, name = client.head(photo), slow_file(100)
+        seen: list[float] = []
+        made = threading.Thread(target=lambda: client.http.get(f"/api/jobs/{job}/files/{name}"))
         made.start()
         while made.is_alive():
             if making := client.status(job)["making"]:
-                seen.append(making)  # type: ignore[arg-type]
+                seen.append(making[name])  # type: ignore[index]
                 assert client.http.get(f"/api/jobs/{job}/view.webp?draft=1").status_code == 200
         made.join()
-        assert any(0.0 < making.get("turntable.gif", 0.0) < 1.0 for making in seen)
+        assert len({done for done in seen if 0.0 < done < 1.0}) >= 3
+        assert client.status(job)["making"] == {}
 
 
 class TestRemoval:

@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -111,16 +111,16 @@ def test_who_leaves_while_sending_leaves_nothing(running: Running, photo: bytes)
     assert len(running.service.jobs) == 0
 
 
-def test_who_leaves_while_waiting_is_not_worked_for(running: Running, photo: bytes) -> None:
-    _, values = send(running.port, photo)
-    assert end_of(running.port, values["id"]) == "done"
-    begun = threading.Event()
+def test_who_leaves_while_waiting_is_not_worked_for(
+    running: Running, photo: bytes, slow_file: Callable[[int], str]
+) -> None:
+    job = str(send(running.port, photo)[1]["id"])
+    assert end_of(running.port, job) == "done"
     with socket.create_connection(("127.0.0.1", running.port)) as connection:
-        address = f"/api/jobs/{values['id']}/files/turntable.gif"
+        address = f"/api/jobs/{job}/files/{slow_file(10_000)}"  # would take 100 s
         connection.sendall(f"GET {address} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
-        wait_until(lambda: running.service.jobs.get(str(values["id"])).making, 60)
-        begun.set()
-    wait_until(lambda: not running.service.jobs.get(str(values["id"])).making)
+        wait_until(lambda: running.service.jobs.get(job).making)
+    wait_until(lambda: not running.service.jobs.get(job).making, 20)
     assert [path.name for path in running.out.rglob("*") if path.is_file()] == ["head.geoinv"]
 
 
