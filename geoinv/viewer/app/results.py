@@ -139,8 +139,19 @@ def _avatar(making: Making, path: Path) -> None:
     write_avatar(path, making.session.avatar(making.inversion))
 
 
+def _avatar_page(making: Making, path: Path) -> None:
+    from .. import write_head_page
+
+    avatar = path.with_name("avatar.glb")
+    if not avatar.is_file():
+        _avatar(making, avatar)
+        making.tell(0.9)
+    write_head_page(path, avatar.read_bytes(), "Head")
+
+
 RESULTS = {
     "avatar.glb": Result(_avatar, "rigged avatar in metres, with 52 expressions: game engines, Blender", "3D model"),
+    "avatar.html": Result(_avatar_page, "the avatar as a page that opens offline in any browser", "3D model"),
     "head.glb": Result(_mesh, "closed mesh in metres, with colours: browsers, Blender", "3D model"),
     "head.ply": Result(_mesh, "closed mesh in millimetres, with colours: MeshLab", "3D model"),
     "head.obj": Result(_mesh, "closed mesh in millimetres, with colours: most programs", "3D model"),

@@ -135,6 +135,11 @@
       this.work();
     }
 
+    /** Whether what is seen is the full picture of what was asked for. */
+    get isResting() {
+      return !this.glide && !this.isWorking && !this.wantsDraft && !this.wantsFull && this.pictures.after !== null;
+    }
+
     async work() {
       if (this.isWorking) return;
       this.isWorking = true;
