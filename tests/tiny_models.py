@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from geoinv.checkpoints.store import save_model, sha256_of, weights_dir
 from geoinv.editing import Directions, save_directions
+from geoinv.models.anchor import head_model_id
 from geoinv.models.config import (
+    AnchorConfig,
     BackboneConfig,
     DetailConfig,
     EncoderConfig,
@@ -20,6 +23,7 @@ from geoinv.models.config import (
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.local_branch import LocalBranch
+from geoinv.ops.anchored_rays import FEATURES, PLANES
 
 
 def tiny_config() -> GeneratorConfig:
@@ -44,6 +48,20 @@ def tiny_config() -> GeneratorConfig:
         neural_resolution=16,
         resolution=32,
         superresolution="residual",
+    )
+
+
+def tiny_anchored_config() -> GeneratorConfig:
+    """The shape of ``anchored`` in small, on the shipped head model."""
+    config = tiny_config()
+    return replace(
+        config,
+        name="tiny-anchored",
+        backbone=replace(config.backbone, out_channels=8 * PLANES, warp_rank=0),
+        feature_channels=FEATURES,
+        render=replace(config.render, num_samples=24, num_importance=16),
+        superresolution="none",
+        anchor=AnchorConfig(head_model_id(), cells=16, face_cells=16, shape_hidden=16, light_hidden=8),
     )
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from ..files import atomic_path
 from ..folders import cache_dir, sha256_of, weights_dir
+from ..models.anchored_generator import AnchoredGenerator
 from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
 from ..models.generator import TriPlaneGenerator
@@ -30,6 +31,7 @@ __all__ = [
     "ModelInfo",
     "cache_dir",
     "generator_path",
+    "load_anchored_generator",
     "load_encoder",
     "load_generator",
     "model_file",
@@ -194,13 +196,35 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     """A generator by name or safetensors file, in eval mode without gradients to its parameters.
 
     Raises:
-        CheckpointError: No such model, or a damaged or foreign file.
+        CheckpointError: No such model, a damaged or foreign file, or a generator on the head mesh.
     """
+    path, config, extra, tensors = _read_generator(model)
+    if config.anchor is not None:
+        raise CheckpointError(f"{path} is a generator on the head mesh", "no encoder finds its codes in photos yet")
+    generator = _filled(lambda: TriPlaneGenerator(config), tensors, path)
+    return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
+
+
+def load_anchored_generator(model: str, device: torch.device | str = "cpu") -> tuple[AnchoredGenerator, ModelInfo]:
+    """A generator on the head mesh by name or safetensors file, in eval mode without gradients to its parameters.
+
+    Raises:
+        CheckpointError: No such model, a damaged or foreign file, or a generator without an anchor.
+    """
+    path, config, extra, tensors = _read_generator(model)
+    if config.anchor is None:
+        raise CheckpointError(
+            f"{path} is no generator on the head mesh", "train one: geoinv train generator --anchored"
+        )
+    generator = _filled(lambda: AnchoredGenerator(config), tensors, path)
+    return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
+
+
+def _read_generator(model: str) -> tuple[Path, GeneratorConfig, dict[str, Any], dict[str, Tensor]]:
+    """Path, configuration, extra values and float32 tensors of a generator."""
     path = generator_path(model)
     config, extra, tensors = _read(path, "generator")
-    read = GeneratorConfig.from_dict(config)
-    generator = _filled(lambda: TriPlaneGenerator(read), tensors, path)
-    return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
+    return path, GeneratorConfig.from_dict(config), extra, tensors
 
 
 def load_sibling(

@@ -24,8 +24,7 @@ from .options import (
     face_index,
 )
 from .photo_files import PhotoFile
-from .photo_runs import run_photos
-from .photo_worker import Job, Result, provenance
+from .photo_runs import Job, Result, provenance, run_photos
 
 if TYPE_CHECKING:
     from ..align import AlignedFace, FaceAligner

@@ -27,7 +27,6 @@ _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 _is_quiet = False
 _bar: Progress | None = None
-_collected: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,9 +128,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def talk(text: str) -> None:
     """Print one line for the person at the terminal, on stderr."""
-    if _collected is not None:
-        _collected.append(text)
-    elif not _is_quiet:
+    if not _is_quiet:
         with _without_bar():
             _say(escaped(text))
 
@@ -165,17 +162,6 @@ def print_result(summary: str, values: Mapping[str, Any], files: Sequence[Path],
         return
     with _without_bar():
         typer.echo("\n".join([escaped(summary), *(f"  {escaped(path)}" for path in files)]))
-
-
-@contextmanager
-def collected() -> Iterator[list[str]]:
-    """Keep what :func:`talk` and :func:`warn` say, in the list that is yielded, for another place or process."""
-    global _collected
-    before, _collected = _collected, []
-    try:
-        yield _collected
-    finally:
-        _collected = before
 
 
 @contextmanager

@@ -136,6 +136,9 @@ def generator(
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
     learning_rate: RateOpt = 2e-3,
     compile_backbone: CompileOpt = False,
+    anchored: Annotated[
+        bool, typer.Option("--anchored", help="The generator on the head mesh; data of `synth dataset --around`.")
+    ] = False,
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
@@ -143,6 +146,27 @@ def generator(
 ) -> None:
     """Teach the generator the heads of a data set: log, plot, samples and the best weights go to --out."""
     with _stage("generator", out, device, json_output=json_output, quiet=quiet) as training:
+        if anchored:
+            if keep_codes or compile_backbone:
+                from ..errors import UsageError
+
+                raise UsageError("--keep-codes and --compile are not for the generator on the head mesh")
+            from ..training.stages.anchored import AnchoredSettings, AnchoredStage
+            from ..training.stages.mini_model import anchored_for_heads
+
+            on_mesh = AnchoredStage(
+                training.run(AnchoredStage.usual, minutes, learning_rate, seed),
+                anchored_for_heads(),
+                data=data,
+                validation=validation,
+                start=start_from,
+                settings=AnchoredSettings(
+                    heads_per_step=heads_per_step, views_per_head=views_per_head, rays_per_view=rays_per_view
+                ),
+                report=training.report,
+            )
+            training.train(on_mesh, "trained a generator on the head mesh")
+            return
         from ..training.stages.generator import GeneratorSettings, GeneratorStage
         from ..training.stages.mini_model import mini_for_heads
 

@@ -1,8 +1,20 @@
 """Heads that can be looked at: the one thing that views, meshes, edits and measurements are made from."""
 
+from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, Edit
 from .draft import draft_of
 from .head import Head, ViewPair, each_view, view_pairs
 from .plain import PlainHead
 
-__all__ = ["Alignment", "DetailedHead", "Edit", "Head", "PlainHead", "ViewPair", "draft_of", "each_view", "view_pairs"]
+__all__ = [
+    "Alignment",
+    "AnchoredHead",
+    "DetailedHead",
+    "Edit",
+    "Head",
+    "PlainHead",
+    "ViewPair",
+    "draft_of",
+    "each_view",
+    "view_pairs",
+]

@@ -7,6 +7,7 @@ and planes that are read at x + displacement are painted for one head alone. Ski
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,6 +28,7 @@ from .config import AnchorConfig
 PART_VALUES = {"skin": 0.0, "upper-teeth": -1.0, "lower-teeth": -1.0, "tongue": -0.5, "right-eye": 1.0, "left-eye": 1.0}
 """The part that a place belongs to as one number: what lies behind lids and lips shares texels with them."""
 
+_CPU = torch.device("cpu")
 _MARGIN = 0.2  # of a box: by how much a head's own face may lie elsewhere than the mean one's
 
 
@@ -39,10 +41,6 @@ class _Level:
     homes: Tensor  # [M, 3]
     parts: Tensor  # [M]
 
-    def to(self, device: torch.device) -> _Level:
-        grid = Grid(self.grid.low.to(device), self.grid.high.to(device), self.grid.cells)
-        return _Level(grid, self.samples.to(device), self.homes.to(device), self.parts.to(device))
-
 
 class Anchor:
     """Makes anchor volumes of heads of one mesh model. It learns nothing, so generators may share one.
@@ -54,15 +52,16 @@ class Anchor:
 
     def __init__(self, model: HeadModel, config: AnchorConfig) -> None:
         self.model, self.config = model, config
-        teeth = model.teeth
-        self._triangles = torch.cat([anchor_triangles(model), teeth.triangles + len(model.mean)])
+        device, teeth = model.mean.device, model.teeth
+        self._triangles = torch.cat([anchor_triangles(model), teeth.triangles.to(device) + len(model.mean)])
         average = self._with_teeth(model.vertices(model.mean_codes()))[0]
-        parts = torch.full([len(average)], PART_VALUES["upper-teeth"])
+        parts = torch.full([len(average)], PART_VALUES["upper-teeth"], device=device)
         for name, value in PART_VALUES.items():
             parts[model.parts[name].vertices] = value
         half = 0.5 * BOX_SIDE
-        whole = Grid(torch.full([3], -half), torch.full([3], half), config.cells)
-        low, high = torch.tensor(config.face_box).unbind(dim=1)
+        lowest, highest = (torch.full([3], end, device=device) for end in (-half, half))
+        whole = Grid(lowest, highest, config.cells)
+        low, high = torch.tensor(config.face_box, device=device).unbind(dim=1)
         face = Grid(low, high, config.face_cells)
         self._levels = [self._level(grid, average, parts) for grid in (whole, face)]
 
@@ -86,9 +85,9 @@ class Anchor:
         if vertices.ndim != 3 or vertices.shape[1:] != self.model.mean.shape:
             raise ShapeError(f"vertices must be [B, {len(self.model.mean)}, 3], got {list(vertices.shape)}")
         surface = self._with_teeth(vertices)
-        values = torch.cat([surface, vertex_normals(surface, self._triangles.to(surface.device))], dim=-1)
+        values = torch.cat([surface, vertex_normals(surface, self._triangles)], dim=-1)
         volumes = []
-        for level in (level.to(vertices.device) for level in self._levels):
+        for level in self._levels:
             places, normals = level.samples.on(values).split(3, dim=-1)
             volumes.append(
                 fill_grid(
@@ -105,8 +104,8 @@ class Anchor:
 
 
 @lru_cache(maxsize=4)
-def shared_anchor(config: AnchorConfig) -> Anchor:
-    """The anchor of generators with this configuration, made once, on the shipped head model.
+def shared_anchor(config: AnchorConfig, device: torch.device = _CPU) -> Anchor:
+    """The anchor of generators with this configuration, made once for a device, on the shipped head model.
 
     Raises:
         CheckpointError: The head model is missing, or is another than the configuration was made for.
@@ -117,8 +116,9 @@ def shared_anchor(config: AnchorConfig) -> Anchor:
             f"this generator was trained on another head mesh model ({config.head_model}, not {found})",
             f"use the {FILE_NAME} that belongs to it",
         )
-    with torch.device("cpu"):
-        return Anchor(load_head_model(), config)
+    return Anchor(
+        copy.deepcopy(load_head_model()).to(device), config
+    )  # the loaded one is shared, and stays where it is
 
 
 def head_model_id() -> str:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.anchored_rays import is_native
+
 _COARSEST = 8  # cells along a side of the pyramid's top
 _FURTHEST = 0.3  # world units; farther from the mesh than that, distances say nothing
 _LEAST_NORMAL = 0.3  # of a mean of unit normals; below it they cancel out, and a distance would explode
@@ -60,13 +62,19 @@ def fill_grid(
 
     Returns:
         [B, G, G, G, 8]: displacement to the average head 3, signed distance 1 (positive outside), normal 3, part 1.
-        Differentiable in places and normals.
+        Differentiable in places and normals; native where no gradient is wanted.
     """
+    # weight 1 is a cell through which the surface passes once
+    weights = area / float(grid.cell.prod() ** (2 / 3))
+    given = (places, normals, homes, parts, weights)
+    if not (torch.is_grad_enabled() and (places.requires_grad or normals.requires_grad)) and is_native(*given):
+        box = (grid.low.tolist(), grid.cell.tolist(), grid.cells)
+        volume: Tensor = torch.ops.geoinv.fill_grid(*(tensor.contiguous() for tensor in given), *box, push)
+        return volume
     along = (normals * places).sum(dim=-1, keepdim=True)
     part = parts[:, None].expand(len(places), -1, 1)
     rows = torch.cat([homes - places, normals, places, along, part, torch.ones_like(along)], dim=-1)
-    # weight 1 is a cell through which the surface passes once
-    rows = rows * (area / float(grid.cell.prod() ** (2 / 3)))[:, None]
+    rows = rows * weights[:, None]
     cells = (places - grid.low) / grid.cell - 0.5
     return _finished(_push_pull(_splat(cells, rows, grid.cells), push), grid)
 

@@ -30,10 +30,6 @@ class SurfaceSamples:
     weights: Tensor
     area: Tensor
 
-    def to(self, device: torch.device) -> SurfaceSamples:
-        """The same places on a device."""
-        return SurfaceSamples(self.corners.to(device), self.weights.to(device), self.area.to(device))
-
     def on(self, values: Tensor) -> Tensor:
         """Values [B, V, C] of the vertices at the places: [B, M, C], differentiable."""
         batch, count, channels = values.shape
@@ -48,7 +44,7 @@ class SurfaceSamples:
 def anchor_triangles(model: HeadModel) -> Tensor:
     """[F, 3] triangles of the surfaces that are seen: all of the head but the bands, on which teeth hang."""
     hidden = [model.parts[name].triangles for name in ("upper-teeth", "lower-teeth")]
-    is_seen = torch.ones(len(model.triangles), dtype=torch.bool)
+    is_seen = torch.ones(len(model.triangles), dtype=torch.bool, device=model.triangles.device)
     for rows in hidden:
         is_seen[rows] = False
     return model.triangles[is_seen]
@@ -69,7 +65,7 @@ def divided_triangles(vertices: Tensor, triangles: Tensor, spacing: float) -> Su
     corners, weights, areas = [], [], []
     for count in divisions.unique().tolist():
         chosen = divisions == count
-        centres = _centres(count)  # [count^2, 3]
+        centres = _centres(count).to(vertices)  # [count^2, 3]
         corners.append(triangles[chosen].repeat_interleave(len(centres), dim=0))
         weights.append(centres.repeat(int(chosen.sum()), 1))
         areas.append((area[chosen] / len(centres)).repeat_interleave(len(centres)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from ..conventions import FACE_ORBIT, RADIUS, Orbit
 from ..errors import CheckpointError
+from ..ops.anchored_rays.reference import FEATURES, PLANES, CanonicalSpace
 
 Superresolution = Literal["none", "residual", "hybrid2x", "hybrid4x", "hybrid8x", "hybrid8xdc"]
 
@@ -85,7 +86,7 @@ class RenderConfig:
 
 @dataclass(frozen=True)
 class AnchorConfig:
-    """The volume that ties a generator to the head mesh, and what the mesh alone gives.
+    """The volume that ties a generator to the head mesh, and how planes lie about the average head.
 
     Args:
         head_model: First digits of the SHA-256 of the head model's file.
@@ -94,6 +95,10 @@ class AnchorConfig:
         face_box: Lowest and highest x, y and z of the face's box, in world units.
         spacing: Distance between places of the mesh that are splatted, in cells.
         push: Weight of a coarser grid beside what lies in a cell itself.
+        space: Layout of the planes, and the mesh's own density.
+        code_size: Length of a shape code: identity, expression and gaze.
+        shape_hidden: Width of the network that finds shape codes.
+        light_hidden: Width of the network that finds the light.
     """
 
     head_model: str
@@ -102,11 +107,34 @@ class AnchorConfig:
     face_box: tuple[tuple[float, float], ...] = ((-0.2, 0.2), (-0.34, 0.18), (-0.04, 0.36))
     spacing: float = 2.5
     push: float = 0.02
+    space: CanonicalSpace = CanonicalSpace()
+    code_size: int = 150
+    shape_hidden: int = 512
+    light_hidden: int = 128
+
+    def __post_init__(self) -> None:
+        for name, count in (("cells", self.cells), ("face_cells", self.face_cells)):
+            if count not in (8, 16, 32, 64, 128):
+                raise ValueError(f"an anchor of {count} {name}; it must be a power of two from 8 to 128")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> AnchorConfig:
+        """Inverse of ``dataclasses.asdict`` after a trip through JSON."""
+        parts = dict(values)
+        space = dict(parts.pop("space"))
+        space["fovea"] = tuple((centre, strength) for centre, strength in space["fovea"])
+        space["distance_scales"] = tuple(space["distance_scales"])
+        face_box = tuple((low, high) for low, high in parts.pop("face_box"))
+        return cls(space=CanonicalSpace(**space), face_box=face_box, **parts)
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """A tri-plane generator: EG3D's (Chan et al., CVPR 2022) and our small one are the same class."""
+    """A tri-plane generator: EG3D's (Chan et al., CVPR 2022) and our small one are the same class.
+
+    One with an ``anchor`` is :class:`geoinv.models.anchored_generator.AnchoredGenerator`: four canonical planes, tied
+    to the head mesh, and light apart from colour.
+    """
 
     name: str
     mapping: MappingConfig
@@ -121,6 +149,7 @@ class GeneratorConfig:
     white_back: bool = False  # what the volume leaves open is white; else it models the background, or there is none
     orbit: Orbit = FACE_ORBIT
     crop: Literal["face", "none"] = "face"  # whether its pictures are cropped as `geoinv align` does
+    anchor: AnchorConfig | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -145,11 +174,13 @@ class GeneratorConfig:
             render = RenderConfig(**parts.pop("render"))
             orbit = dict(parts.pop("orbit", asdict(FACE_ORBIT)))  # older files have none
             orbit["pivot"] = tuple(orbit["pivot"])
+            anchor = parts.pop("anchor", None)  # older files have none
             return cls(
                 mapping=MappingConfig(**mapping),
                 backbone=BackboneConfig(**backbone),
                 render=render,
                 orbit=Orbit(**orbit),
+                anchor=None if anchor is None else AnchorConfig.from_dict(anchor),
                 **parts,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -215,6 +246,27 @@ def mini(
         neural_resolution=128,
         resolution=256,
         superresolution="residual",
+    )
+
+
+def anchored(
+    z_dim: int,
+    head_model: str,
+    categories: tuple[tuple[int, int, tuple[float, ...]], ...] = (),
+    switches: tuple[tuple[int, float], ...] = (),
+    ramps: tuple[tuple[int, float], ...] = (),
+) -> GeneratorConfig:
+    """The small generator on the head mesh: 4 x 32 canonical planes at 128, 256 px rays, no super-resolution."""
+    small = mini(z_dim, categories, switches, ramps)
+    return replace(
+        small,
+        name="anchored",
+        backbone=replace(small.backbone, out_channels=32 * PLANES, warp_rank=0),
+        render=replace(small.render, num_samples=40, num_importance=24),
+        feature_channels=FEATURES,
+        neural_resolution=256,
+        superresolution="none",
+        anchor=AnchorConfig(head_model),
     )
 
 

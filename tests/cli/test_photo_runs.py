@@ -32,8 +32,7 @@ def people() -> tuple[Path, Path]:
 
 
 def names(folder: str = "out") -> list[str]:
-    """Files of results; the manifest has tests of its own."""
-    return sorted(name for name in os.listdir(folder) if name != "manifest.jsonl")
+    return sorted(os.listdir(folder))
 
 
 def test_photos_of_one_name_in_one_run(geoinv: Callable[..., Done], people: tuple[Path, Path]) -> None:

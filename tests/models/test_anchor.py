@@ -10,7 +10,7 @@ import torch
 from geoinv.errors import CheckpointError, ShapeError
 from geoinv.models.anchor import Anchor, head_model_id, shared_anchor
 from geoinv.models.config import AnchorConfig
-from geoinv.ops.anchored_rays.reference import AnchorVolumes, read_anchor
+from geoinv.ops.anchored_rays import AnchorVolumes, read_anchor
 from geoinv.shape import HeadModel, expression_code, load_head_model
 
 

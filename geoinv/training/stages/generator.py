@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...checkpoints.store import load_generator, save_model
+from ...models.anchored_generator import AnchoredGenerator
 from ...models.config import GeneratorConfig, MappingConfig
 from ...models.generator import TriPlaneGenerator
 from ..data.head_shards import REFRESH_EVERY, HeadShards, RayBatch
@@ -182,7 +183,7 @@ def continuous_entries(mapping: MappingConfig) -> Tensor:
 
 
 @torch.no_grad()
-def set_mean_w(generator: TriPlaneGenerator, seed: int, samples: int = 4096) -> None:
+def set_mean_w(generator: TriPlaneGenerator | AnchoredGenerator, seed: int, samples: int = 4096) -> None:
     """Set ``w_avg`` to the mean of w over random z."""
     z = torch.randn(samples, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     generator.w_avg.copy_(generator.mapping(z.to(generator.w_avg.device))[:, 0].mean(dim=0))

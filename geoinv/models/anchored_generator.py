@@ -1,0 +1,267 @@
+"""The generator on a head mesh: w_plus -> shape, light and planes of the average head -> views under any light.
+
+w_plus -> shape code -> vertices -> anchor volume          what the mesh knows, differentiable in the code
+w_plus -> canonical planes                                 what is painted on the average head
+a ray composites albedo, gloss and normal; light is applied once, to what was composited:
+color = albedo * shade(normal) ^ (1 / 2.2) + gloss * shade(reflected) ^ (1 / 2.2)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..camera import Camera, CameraPose, pixel_centres
+from ..errors import ShapeError
+from ..light import shaded_color
+from ..ops.anchored_rays import FEATURES, PLANES, AnchoredHeads, decode_points, march_anchored, render_anchored
+from ..ops.render_rays import RayOutput, RaySampling
+from ..ops.render_rays.volume import density_of
+from ..shape import HeadCodes
+from .anchor import Anchor, shared_anchor
+from .backbone import SynthesisNetwork
+from .config import AnchorConfig, GeneratorConfig
+from .decoder import PointDecoder
+from .layers import Linear
+from .mapping import MappingNetwork
+from .precision import fast_precision
+from .render_output import RenderOutput
+
+_RAYS_AT_ONCE = 8192  # of a view; what their samples need stays below half a gigabyte
+_WHITE = math.sqrt(4.0 * math.pi)  # the first harmonic's coefficient of a light that leaves colours as they are
+
+
+class LitHeads(NamedTuple):
+    """B heads, made once from their codes; any number of views is taken from them.
+
+    Args:
+        rays: What rays read.
+        light: [B, 9, 3] light (:mod:`geoinv.light`).
+        codes: Their shape codes.
+    """
+
+    rays: AnchoredHeads
+    light: Tensor
+    codes: HeadCodes
+
+
+class AnchoredGenerator(nn.Module):
+    """Mapping, shape and light, backbone and point decoder, built from a configuration alone; its heads stand on the
+    shipped head mesh model."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        if config.anchor is None:
+            raise ValueError("a generator without an anchor")
+        self.config = config
+        self.anchor_config: AnchorConfig = config.anchor
+        anchor, w_dim = config.anchor, config.w_dim
+        self.backbone = nn.ModuleDict(
+            {"mapping": MappingNetwork(config.mapping), "synthesis": SynthesisNetwork(config.backbone)}
+        )
+        told = config.backbone.out_channels // PLANES + len(anchor.space.distance_scales) + 1
+        self.decoder = PointDecoder(told, config.decoder_hidden, FEATURES)
+        self.tone = Linear(w_dim, config.decoder_hidden)
+        self.shape_head = nn.Sequential(
+            nn.Linear(w_dim, anchor.shape_hidden),
+            nn.SiLU(),
+            nn.Linear(anchor.shape_hidden, anchor.shape_hidden),
+            nn.SiLU(),
+            nn.Linear(anchor.shape_hidden, anchor.code_size),
+        )
+        self.light_head = nn.Sequential(
+            nn.Linear(w_dim, anchor.light_hidden), nn.SiLU(), nn.Linear(anchor.light_hidden, 27)
+        )
+        self._start()
+
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Begin with the mesh under white light, in the colour of skin, without gloss and with the mesh's normals."""
+        output = self.decoder.net[2]
+        assert isinstance(output, Linear)
+        output.bias.copy_(torch.tensor([0.0, 0.2, -0.3, -0.6, -4.0, 0.0, 0.0, 0.0]))
+        output.weight[0] *= 0.1  # what is added to the mesh's density
+        output.weight[1:] *= 0.2
+        self.tone.weight.zero_()
+        light = self.light_head[2]
+        assert isinstance(light, nn.Linear)
+        light.weight.mul_(0.1)
+        light.bias.zero_()[:3] = _WHITE
+
+    @property
+    def w_avg(self) -> Tensor:
+        """[w_dim] mean of w."""
+        return self.backbone["mapping"].w_avg  # type: ignore[return-value]
+
+    @property
+    def anchor(self) -> Anchor:
+        """The anchor that all generators of this configuration share."""
+        return shared_anchor(self.anchor_config, self.w_avg.device)
+
+    def mapping(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """z [B, z_dim] -> w_plus [B, num_ws, w_dim]; see :meth:`.TriPlaneGenerator.mapping`."""
+        w = self.backbone["mapping"](z, label)
+        w_plus: Tensor = w[:, None].expand(-1, self.config.num_ws, -1)
+        if truncation_psi == 1.0:
+            return w_plus
+        pulled = self.w_avg + truncation_psi * (w_plus[:, :truncation_cutoff] - self.w_avg)
+        return torch.cat([pulled, w_plus[:, pulled.shape[1] :]], dim=1)
+
+    def shape_codes(self, w_plus: Tensor) -> HeadCodes:
+        """Shape codes of heads; the mean of w_plus [B, num_ws, w_dim] decides, as it says which head it is."""
+        return HeadCodes.from_vector(self.shape_head(w_plus.mean(dim=1)))
+
+    def light(self, w_plus: Tensor) -> Tensor:
+        """[B, 9, 3] light on heads of w_plus [B, num_ws, w_dim], linear RGB (:mod:`geoinv.light`)."""
+        light: Tensor = self.light_head(w_plus.mean(dim=1)).unflatten(1, (9, 3))
+        return light
+
+    def planes(self, w_plus: Tensor) -> Tensor:
+        """w_plus [B, num_ws, w_dim] -> float32 planes [B, 4, C, R, R] of the average head."""
+        with fast_precision(w_plus.device):
+            painted = self.backbone["synthesis"](w_plus)
+        side = painted.shape[-1]
+        planes: Tensor = painted.float().reshape(painted.shape[0], PLANES, -1, side, side)
+        return planes
+
+    def anchored(self, w_plus: Tensor, vertices: Tensor) -> AnchoredHeads:
+        """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]."""
+        decoder = self.decoder.weights()
+        return AnchoredHeads(
+            self.planes(w_plus), self.anchor(vertices), decoder.hidden_bias + self.tone(w_plus.mean(dim=1))
+        )
+
+    def heads(self, w_plus: Tensor, *, codes: HeadCodes | None = None, light: Tensor | None = None) -> LitHeads:
+        """Heads of w_plus [B, num_ws, w_dim].
+
+        Args:
+            w_plus: Codes.
+            codes: Their shape; None for the one that w_plus means.
+            light: [B, 9, 3]; None for the one that w_plus means.
+        """
+        codes = self.shape_codes(w_plus) if codes is None else codes
+        vertices = self.anchor.model.vertices(codes)
+        light = self.light(w_plus) if light is None else light
+        return LitHeads(self.anchored(w_plus, vertices), light, codes)
+
+    def query(
+        self, heads: LitHeads, points: Tensor, film: Tensor | None = None, *, is_lit: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Density per world unit [B, N] and RGB in [0, 1] [B, N, 3] at world points [B, N, 3]; zero outside the box.
+
+        Args:
+            heads: Heads.
+            points: Places.
+            film: [B, N, 2 * decoder_hidden], see :meth:`render_rays`.
+            is_lit: Whether colours are under the heads' light, without gloss; else they are the albedo.
+        """
+        raw, features = decode_points(heads.rays, points, self.decoder.weights(), self.anchor_config.space, film)
+        inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
+        color = features[..., :3]
+        if is_lit:
+            color = shaded_color(color, heads.light, F.normalize(features[..., 4:], dim=-1))
+        return density_of(raw) * inside, color.clamp(0.0, 1.0)
+
+    def camera(self, pose: CameraPose) -> Camera:
+        """The cameras that stand at poses on this generator's orbit, with its lens."""
+        return pose.camera(self.config.orbit)
+
+    @property
+    def sampling(self) -> RaySampling:
+        """Sampling of rays."""
+        render = self.config.render
+        fields = asdict(render) | {"far": render.sampled_to, "third_plane": self.config.third_plane}
+        return RaySampling(**fields)
+
+    def march(
+        self,
+        heads: AnchoredHeads,
+        origins: Tensor,
+        directions: Tensor,
+        distances: Tensor,
+        film: Tensor | None = None,
+    ) -> RayOutput:
+        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S] -> albedo, gloss and normal."""
+        decoder, space = self.decoder.weights(), self.anchor_config.space
+        return march_anchored(heads, origins, directions, distances, decoder, space, film=film)
+
+    def render_rays(
+        self, heads: AnchoredHeads, origins: Tensor, directions: Tensor, film: Tensor | None = None
+    ) -> RayOutput:
+        """Two-pass volume rendering of rays [B, N, 3] (unit directions) -> albedo, gloss and normal.
+
+        ``film`` [B, N, 2 * decoder_hidden] scales and shifts what each ray's colours read in the decoder.
+        """
+        decoder, sampling, space = self.decoder.weights(), self.sampling, self.anchor_config.space
+        parts = []
+        for start in range(0, origins.shape[1], _RAYS_AT_ONCE):
+            some = slice(start, start + _RAYS_AT_ONCE)
+            of_some = None if film is None else film[:, some]
+            rays = origins[:, some], directions[:, some]
+            parts.append(render_anchored(heads, *rays, decoder, sampling, space, film=of_some))
+        names = ("features", "alpha", "distance")
+        features, alpha, distance = (torch.cat([getattr(part, name) for part in parts], dim=1) for name in names)
+        return RayOutput(features, alpha, distance, weights=origins[:, :, :0])
+
+    def render(
+        self,
+        heads: LitHeads,
+        camera: Camera,
+        *,
+        resolution: int | None = None,
+        film: Tensor | None = None,
+    ) -> RenderOutput:
+        """Views of heads.
+
+        Args:
+            heads: B heads, or one for several views of it.
+            camera: Cameras of V views, V = B, or any V where B = 1.
+            resolution: Side of the picture; by default the configuration's.
+            film: [V, side * side, 2 * decoder_hidden], row by row; see :meth:`render_rays`.
+
+        Raises:
+            ShapeError: The numbers of heads and cameras do not fit.
+        """
+        count, views = len(heads.light), len(camera)
+        if count not in (1, views):
+            raise ShapeError(f"{count} heads cannot be seen by {views} cameras: give one camera each, or one head")
+        side = resolution or self.config.neural_resolution
+        origins, directions = camera.rays(pixel_centres(side, camera.cam2world.device))
+        cosine = (directions * camera.axis[:, None]).sum(dim=-1)  # [V, side * side]
+        if count == 1:
+            origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
+            film = None if film is None else film.flatten(0, 1)[None]
+        output = self.render_rays(heads.rays, origins, directions, film)
+        color = lit(output.features, directions, heads.light)
+        depth = output.distance.reshape(views, -1) * cosine
+        pictures = torch.cat(
+            [color.reshape(views, -1, 3), output.alpha.reshape(views, -1, 1), depth[..., None]], dim=-1
+        )
+        color, alpha, depth = pictures.transpose(1, 2).unflatten(2, (side, side)).split([3, 1, 1], dim=1)
+        return RenderOutput(torch.minimum(color, alpha), alpha, depth, camera)
+
+
+def lit(features: Tensor, directions: Tensor, light: Tensor) -> Tensor:
+    """Display colours [B, N, 3], premultiplied, of composited features; may exceed 1, where a picture clips.
+
+    Args:
+        features: [B, N, 7] albedo 3, gloss 1, normal 3, premultiplied.
+        directions: [B, N, 3] of the rays.
+        light: [B, 9, 3].
+    """
+    albedo, gloss, normal = features.split([3, 1, 3], dim=-1)
+    normal = F.normalize(normal, dim=-1)
+    reflected = directions - 2.0 * (directions * normal).sum(dim=-1, keepdim=True) * normal
+    return shaded_color(albedo, light, normal) + shaded_color(gloss, light, reflected)

@@ -1,0 +1,234 @@
+"""Training of an anchored generator by regression to the renders of synthetic heads.
+
+Shape and light are functions of z and are learned first (:mod:`.shape_fit`). Then planes are painted: each head stands
+on its true mesh under its true light, and albedo, colour, alpha, distance and normal of its rays are compared directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...camera import Camera, pixel_centres, rays_through
+from ...checkpoints.store import load_anchored_generator, save_model
+from ...errors import UsageError
+from ...images.tensors import GREY
+from ...models.anchored_generator import AnchoredGenerator, lit
+from ...models.config import GeneratorConfig
+from ...shape import HeadCodes
+from ..data.head_shards import REFRESH_EVERY, HeadShards, RayBatch
+from ..data.held_out_views import psnr_over, save_comparison, true_view
+from ..engine.loop import Report
+from ..engine.moving_average import MovingAverage
+from ..engine.processes import rank, seed_of_step
+from ..engine.run import Run, Stateful, Usual
+from ..engine.run_folder import RunFolder
+from ..losses.rays import SampleCounts, guided_distances, ray_losses
+from .generator import continuous_entries, set_mean_w
+from .shape_fit import KnownHeads, ShapeLoss, fit_shapes, known_head_losses
+from .starts import described_start, network_to_train, seeded
+
+
+@dataclass(frozen=True)
+class AnchoredSettings:
+    """Settings of the stage.
+
+    Args:
+        known_heads: Heads without pictures, from which shape and light are learned.
+        shape_steps: Steps of learning these before; from random weights only.
+        heads_per_step: Heads in a step.
+        views_per_head: Views of each head.
+        rays_per_view: Rays in each view.
+        samples: Samples on each ray.
+        latent_jitter: Standard deviation of noise on the continuous entries of z, against learning heads by heart.
+    """
+
+    known_heads: int = 20_000
+    shape_steps: int = 6000
+    heads_per_step: int = 8
+    views_per_head: int = 3
+    rays_per_view: int = 400
+    samples: SampleCounts = SampleCounts(even=6, surface=10)
+    latent_jitter: float = 0.15
+
+
+LOSS_WEIGHTS = {
+    "color": 1.0,
+    "albedo": 1.0,
+    "alpha": 0.5,
+    "surface": 0.2,
+    "normal": 0.02,
+    "shape": 0.01,
+    "light": 0.05,
+}
+
+
+def lit_ray_losses(albedo_gloss_normal: Tensor, alpha: Tensor, batch: RayBatch) -> dict[str, Tensor]:
+    """Compare what rays composited with the truth.
+
+    Args:
+        albedo_gloss_normal: [B, N, 7] as rays composite it.
+        alpha: [B, N].
+        batch: Truth of the same rays, with albedo and light.
+
+    Returns:
+        ``color`` under the true light and ``albedo``: mean squared errors; ``normal``: squared distances of unit
+        normals where a head is seen.
+    """
+    assert batch.albedo is not None and batch.light is not None and batch.normals is not None
+    color = lit(albedo_gloss_normal, batch.directions, batch.light)
+    on_head = (batch.alpha > 0.5) & (batch.distance > 0.0)
+    normal = F.normalize(albedo_gloss_normal[..., 4:], dim=-1)
+    away = (normal - F.normalize(batch.normals, dim=-1)).square().sum(dim=-1)
+    return {
+        "color": (torch.minimum(color, alpha[..., None].detach()) - batch.color).square().mean(),
+        "albedo": (albedo_gloss_normal[..., :3] - batch.albedo).square().mean(),
+        "normal": (away * on_head).mean(),
+    }
+
+
+class AnchoredStage:
+    """The stage of an anchored generator; its best weights by PSNR on held-out heads, seen from all around.
+
+    Args:
+        run: The run.
+        config: The generator.
+        data: Data set to train on, with albedo, light and shape codes.
+        validation: Data set to measure on, of another seed.
+        start: Weights to go on from; None for random ones, whose shape and light are learned first.
+        settings: Settings of the stage.
+        report: Called with the result of learning shape and light.
+
+    Raises:
+        UsageError: No heads in a data set, heads without albedo, or ``start`` is another generator.
+    """
+
+    name = "generator"
+    usual = Usual(learning_rate=2e-3, look_every=10.0, log_every=100)
+    best_by = "heldout_psnr_db"
+    allows_bfloat16 = True
+    loss_weights: Mapping[str, float] = LOSS_WEIGHTS
+    beside: Mapping[str, Stateful] = {}
+
+    def __init__(
+        self,
+        run: Run,
+        config: GeneratorConfig,
+        *,
+        data: Path,
+        validation: Path,
+        start: Path | None = None,
+        settings: AnchoredSettings | None = None,
+        report: Report | None = None,
+    ) -> None:
+        self.run, self.config, self.settings = run, config, settings or AnchoredSettings()
+        self._data, self._validation, self._start = HeadShards(data), HeadShards(validation), start
+        self._data.check_enough(self.settings.heads_per_step)
+        for shards in (self._data, self._validation):
+            if not shards.has_albedo:
+                hint = "make them anew with `geoinv synth dataset --around`"
+                raise UsageError(f"the heads in {shards.folder} have no albedo, light and codes", hint)
+        generator = network_to_train(
+            config, AnchoredGenerator, start, lambda path: load_anchored_generator(str(path))[0], seed=run.seed
+        )
+        model = generator.anchor.model
+        self._known = KnownHeads.draw(model, self.settings.known_heads, run.seed)
+        if start is None and not RunFolder(run.out).is_begun:
+            with seeded(run.seed):
+                left, light = fit_shapes(generator, self._known, steps=self.settings.shape_steps, seed=run.seed)
+            if report is not None:
+                report(0.0, f"shape and light learned: vertices {370.0 * left:.2f} mm, light {light:.3f} off")
+        self._shape_loss = ShapeLoss(model)
+        self.model = generator.to(run.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average: MovingAverage[AnchoredGenerator] = MovingAverage(self.model, run.average_decay)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.learning_rate, betas=(0.9, 0.99), fused=True)
+        self._is_continuous = continuous_entries(config.mapping).to(run.device)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "settings": asdict(self.settings),
+            "network": self.config.to_dict(),
+            "start": described_start(self._start),
+            "data": {"training": self._data.describe(), "validation": self._validation.describe()},
+        }
+
+    def batch(self, step: int) -> RayBatch:
+        if step % REFRESH_EVERY == 0:
+            self._data.refresh()
+        return self._data.rays(
+            np.random.default_rng([self.run.seed, step, rank()]),
+            heads=self.settings.heads_per_step,
+            views=self.settings.views_per_head,
+            rays_per_view=self.settings.rays_per_view,
+        )
+
+    def losses(self, batch: RayBatch, step: int, place: float) -> dict[str, Tensor]:
+        assert batch.codes is not None
+        generator, settings = self.model, self.settings
+        random = torch.Generator().manual_seed(seed_of_step(self.run.seed, step))
+        jitter = torch.randn(batch.z.shape, generator=random) * settings.latent_jitter
+        w_plus = generator.mapping(batch.z + jitter.to(batch.z.device) * self._is_continuous)
+        with torch.no_grad():
+            vertices = generator.anchor.model.vertices(HeadCodes.from_vector(batch.codes))
+        heads = generator.anchored(w_plus, vertices)
+        rays = batch.origins, batch.directions
+        box_side = self.config.render.box_side
+        distances = guided_distances(*rays, batch.distance, box_side, settings.samples, random)
+        output = generator.march(heads, *rays, distances)
+        terms = {name: value for name, value in ray_losses(output, batch, distances).items() if name != "color"}
+        terms |= lit_ray_losses(output.features, output.alpha, batch)
+        return terms | known_head_losses(generator, self._known.some(random, batch.z.device), self._shape_loss)
+
+    def metrics(self, sheet: Path) -> dict[str, float]:
+        set_mean_w(self.average.module, seed=self.run.seed)
+        return validate(self.average.module, self._validation, sheet)
+
+    def save(self, path: Path, training: dict[str, Any], record: dict[str, Any]) -> None:
+        save_model(path, self.average.module, self.config, extra={"training": training, "run": record})
+
+
+@torch.no_grad()
+def validate(generator: AnchoredGenerator, heads: HeadShards, sheet: Path, count: int = 12) -> dict[str, float]:
+    """Metrics on held-out heads from their true z alone, and a sheet of truths above results.
+
+    Args:
+        generator: The network that is measured.
+        heads: The held-out heads.
+        sheet: File of the sheet.
+        count: Most heads to measure on; of each a view of the face, and one from all around where there is one.
+
+    Returns:
+        ``face_psnr_db`` and ``around_psnr_db``: means over views over the true head, every second pixel;
+        ``heldout_psnr_db``: the mean of both.
+    """
+    device = generator.w_avg.device
+    psnr: dict[str, list[float]] = {"face": [], "around": []}
+    truths, results = [], []
+    for index in range(min(count, len(heads))):
+        views = {"face": 0, "around": heads.num_views - 1} if heads.num_views > heads.face_views else {"face": 0}
+        made = None
+        for kind, view in views.items():
+            rgba, _, cam2world, z = heads.view(index, view)
+            if made is None:
+                made = generator.heads(generator.mapping(torch.from_numpy(np.array(z))[None].to(device)))
+            camera = Camera(torch.from_numpy(np.array(cam2world))[None].to(device), generator.config.orbit.focal)
+            side = heads.resolution
+            grid = pixel_centres(side, device).reshape(side, side, 2)[::2, ::2]
+            rays = rays_through(camera.cam2world, grid.reshape(-1, 2), focal=camera.focal)
+            output = generator.render_rays(made.rays, *rays)
+            color = torch.minimum(lit(output.features, rays[1], made.light), output.alpha[..., None])
+            result = (color + GREY * (1.0 - output.alpha[..., None])).clamp(0.0, 1.0).reshape(*grid.shape[:2], 3).cpu()
+            truth, on_head = true_view(rgba)
+            psnr[kind].append(psnr_over(result, truth, on_head))
+            truths.append(truth)
+            results.append(result)
+    save_comparison(sheet, truths, results)
+    found = {f"{kind}_psnr_db": float(np.mean(values)) for kind, values in psnr.items() if values}
+    return found | {"heldout_psnr_db": float(np.mean(list(found.values())))}

@@ -1,0 +1,144 @@
+"""The start of an anchored generator: mapping, shape and light learn what z means for them, by no picture.
+
+A head's shape code and light are functions of z that the sampler knows, so there are as many examples as one likes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...light import sh_basis
+from ...models.anchored_generator import AnchoredGenerator
+from ...shape import HeadCodes, HeadModel
+from ...synth.assets import find_base_data
+from ...synth.dataset import draw_latent
+from ...synth.geometry import HeadGeometry
+from ...synth.head_codes import HeadCoder
+from ...synth.sampler import HeadSampler
+
+_BATCH = 256
+_DIRECTIONS = 200  # in which lights are compared
+_HELD_OUT = 500
+_CODE_WEIGHT = 1e-7  # of squared codes beside squared world units: small components are not left to chance
+
+
+@dataclass(frozen=True)
+class KnownHeads:
+    """Random heads of the sampler, without pictures.
+
+    Args:
+        z: [N, z_dim].
+        codes: [N, I + 54] shape codes.
+        light: [N, 9, 3].
+    """
+
+    z: Tensor
+    codes: Tensor
+    light: Tensor
+
+    @classmethod
+    def draw(cls, model: HeadModel, count: int, seed: int) -> KnownHeads:
+        """Draw heads, 600 a second.
+
+        Args:
+            model: Head mesh model.
+            count: Number of heads.
+            seed: Seed of the heads.
+        """
+        sampler, geometry = HeadSampler(), HeadGeometry(find_base_data(), [])
+        coder, rng = HeadCoder(model, geometry), np.random.default_rng([seed, 20])
+        z, codes, light = [], [], []
+        for _ in range(count):
+            z.append(draw_latent(sampler, rng))
+            parameters = sampler(z[-1])
+            shape = geometry.shape(parameters.targets, parameters.expression)
+            codes.append(coder(parameters, shape).as_vector()[0])
+            light.append(parameters.light.total)
+        return cls(torch.from_numpy(np.stack(z)), torch.stack(codes), torch.from_numpy(np.stack(light)).float())
+
+    def some(self, random: torch.Generator, device: torch.device) -> KnownHeads:
+        """A random batch on a device."""
+        index = torch.randint(len(self.z), (_BATCH,), generator=random)
+        return KnownHeads(*(part[index].to(device) for part in (self.z, self.codes, self.light)))
+
+
+class ShapeLoss:
+    """Squared errors of vertices, without making any: all but the turn of the eyes is linear in the codes.
+
+    Args:
+        model: Head mesh model.
+    """
+
+    def __init__(self, model: HeadModel) -> None:
+        basis = torch.cat([model.identity_basis, model.expression_basis]).flatten(1).double()  # [I + 52, 3 V]
+        products = basis @ basis.T / len(model.mean)
+        self._products = torch.zeros(len(products) + 2, len(products) + 2)
+        self._products[:-2, :-2] = products.float()
+        eye = torch.cat([model.mean[model.parts[name].vertices] for name in ("left-eye",)])
+        radius = (eye - eye.mean(dim=0)).norm(dim=-1).mean()
+        share = 2.0 * len(eye) / len(model.mean)
+        self._products[[-2, -1], [-2, -1]] = float(share * radius.square()) * 10.0  # few vertices, but they are seen
+        self._products += _CODE_WEIGHT * torch.eye(len(self._products))
+
+    def __call__(self, found: HeadCodes, wanted: Tensor) -> Tensor:
+        """Mean squared distance of vertices in squared world units; ``wanted`` is [B, I + 54]."""
+        error = found.as_vector() - wanted
+        return ((error @ self._products.to(error)) * error).sum(dim=-1).mean()
+
+
+def light_loss(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared difference of what two lights [B, 9, 3] do to white surfaces of all directions."""
+    index = torch.arange(_DIRECTIONS, device=found.device) + 0.5
+    height, turn = 1.0 - 2.0 * index / _DIRECTIONS, index * 2.399963
+    around = (1.0 - height.square()).sqrt()
+    basis = sh_basis(torch.stack([around * turn.cos(), around * turn.sin(), height], dim=-1))  # [D, 9]
+    return (basis @ (found - wanted)).square().mean()
+
+
+def fit_shapes(generator: AnchoredGenerator, heads: KnownHeads, *, steps: int, seed: int) -> tuple[float, float]:
+    """Fit mapping, shape and light, in place.
+
+    Args:
+        generator: The generator.
+        heads: Heads to learn from; the last of them are only measured on.
+        steps: Steps of 256 heads.
+        seed: Seed of the batches.
+
+    Returns:
+        Root mean squared error of vertices in world units, and of light, on heads that were not learned from.
+    """
+    device = generator.w_avg.device
+    shape_loss = ShapeLoss(generator.anchor.model)
+    random = torch.Generator().manual_seed(seed)
+    parts = (generator.backbone["mapping"], generator.shape_head, generator.light_head)
+    optimizer = torch.optim.Adam([p for part in parts for p in part.parameters()], lr=2e-3, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=steps)
+    learned = KnownHeads(*(part[:-_HELD_OUT] for part in (heads.z, heads.codes, heads.light)))
+    for _ in range(steps):
+        some = learned.some(random, device)
+        loss = sum(known_head_losses(generator, some, shape_loss).values())
+        optimizer.zero_grad(set_to_none=True)
+        torch.as_tensor(loss).backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        unseen = KnownHeads(*(part[-_HELD_OUT:].to(device) for part in (heads.z, heads.codes, heads.light)))
+        left = known_head_losses(generator, unseen, shape_loss)
+    return (left["shape"] / SHAPE_WEIGHT).sqrt().item(), left["light"].sqrt().item()
+
+
+SHAPE_WEIGHT = 1e4
+"""A shape loss of 1 is an error of a hundredth of the box side, 3.7 mm."""
+
+
+def known_head_losses(generator: AnchoredGenerator, heads: KnownHeads, shape_loss: ShapeLoss) -> dict[str, Tensor]:
+    """``shape`` in squared hundredths of the box side and ``light`` in squared linear RGB."""
+    w = generator.mapping(heads.z)[:, :1]
+    return {
+        "shape": SHAPE_WEIGHT * shape_loss(generator.shape_codes(w), heads.codes),
+        "light": light_loss(generator.light(w), heads.light),
+    }

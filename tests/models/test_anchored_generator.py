@@ -1,0 +1,140 @@
+"""The generator on the head mesh, in small and with random weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from geoinv.camera import CameraPose
+from geoinv.checkpoints.store import load_anchored_generator, load_generator, save_model
+from geoinv.conventions import FACE_ORBIT
+from geoinv.errors import CheckpointError, ShapeError
+from geoinv.heads import AnchoredHead, Head, each_view
+from geoinv.mesh import extract_head
+from geoinv.models.anchored_generator import AnchoredGenerator, lit
+from geoinv.models.config import GeneratorConfig
+from geoinv.shape import HeadCodes
+from tests.tiny_models import tiny_anchored_config, tiny_config
+
+WHITE = torch.zeros(1, 9, 3)
+WHITE[:, 0] = 3.5449077  # the first harmonic is 1 / sqrt(4 pi)
+
+
+@pytest.fixture(scope="module")
+def generator() -> AnchoredGenerator:
+    torch.manual_seed(0)
+    return AnchoredGenerator(tiny_anchored_config()).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def head(generator: AnchoredGenerator) -> AnchoredHead:
+    w_plus = generator.mapping(torch.zeros(1, 8))
+    return AnchoredHead(generator, w_plus, codes=HeadCodes.zeros(96), light=WHITE)
+
+
+def camera(yaw_rad: float = 0.0) -> CameraPose:
+    return CameraPose.from_angles(yaw_rad)
+
+
+def test_configuration_survives_json() -> None:
+    config = tiny_anchored_config()
+    assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_files_before_anchors_have_none() -> None:
+    values = json.loads(json.dumps(tiny_config().to_dict()))
+    del values["anchor"]
+    assert GeneratorConfig.from_dict(values) == tiny_config()
+
+
+def test_starts_as_the_mesh_of_its_codes(head: AnchoredHead) -> None:
+    view = head.view(camera().camera(FACE_ORBIT), resolution=32)
+    alpha = view.alpha[0, 0]
+    assert float(alpha[16, 16]) > 0.95  # the middle of the face
+    assert float(alpha[2, 2]) < 0.05  # beside the head
+    nose = 2.7 - 0.325 + 0.2  # a camera of radius 2.7 about z = 0.2; the tip at z = 0.325
+    assert float(view.depth[0, 0, 17:20, 14:18].min()) == pytest.approx(nose, abs=0.02)
+
+
+def test_it_is_a_head(head: AnchoredHead) -> None:
+    seam: Head = head
+    views = list(each_view(seam, CameraPose.from_vector(torch.zeros(2, 6)).camera(FACE_ORBIT)))
+    assert [tuple(view.color.shape) for view in views] == [(1, 3, 16, 16)] * 2
+    assert seam.plain is seam
+    pair = seam.view_pair(camera().camera(FACE_ORBIT))
+    assert pair.plain is pair.shown
+    mesh = extract_head(seam, resolution=48)
+    top, bottom = mesh.vertices[:, 1].max(), mesh.vertices[:, 1].min()
+    assert float(top) == pytest.approx(0.398, abs=0.03)  # of the mean head
+    assert float(bottom) < -0.3
+
+
+def test_shape_code_moves_the_head_and_not_its_colour(generator: AnchoredGenerator, head: AnchoredHead) -> None:
+    w_plus = generator.mapping(torch.zeros(1, 8))
+    codes = HeadCodes.zeros(96)
+    taller = replace(codes, identity=torch.eye(96)[:1] * 3.0)
+    moved = AnchoredHead(generator, w_plus, codes=taller, light=WHITE)
+    vertices = generator.anchor.model.vertices(codes), generator.anchor.model.vertices(taller)
+    away = (vertices[1] - vertices[0]).norm(dim=-1)[0]
+    place = int(away.argmax())
+    assert float(away[place]) > 0.01
+    before = head.query(vertices[0][:, place : place + 1], is_lit=False)[1]
+    after = moved.query(vertices[1][:, place : place + 1], is_lit=False)[1]
+    torch.testing.assert_close(before, after, atol=0.02, rtol=0.0)
+
+
+def test_gradients_reach_codes_light_and_w(generator: AnchoredGenerator) -> None:
+    w_plus = generator.mapping(torch.zeros(1, 8)).clone().requires_grad_()
+    codes = HeadCodes.from_vector(torch.zeros(1, 150).requires_grad_())
+    vector = torch.zeros(1, 150, requires_grad=True)
+    light = WHITE.clone().requires_grad_()
+    codes = HeadCodes.from_vector(vector)
+    view = AnchoredHead(generator, w_plus, codes=codes, light=light).view(camera(0.3).camera(FACE_ORBIT), resolution=8)
+    (view.color.sum() + view.depth.sum()).backward()
+    for tensor in (w_plus, vector, light):
+        assert tensor.grad is not None and tensor.grad.isfinite().all() and tensor.grad.any()
+
+
+def test_light_hand_computed() -> None:
+    """Half of white light: albedo times 0.5 ^ (1 / 2.2); gloss is added, and neither sees the normal's length."""
+    features = torch.tensor([[[0.4, 0.2, 0.1, 0.0, 0.0, 0.0, 0.3], [0.4, 0.2, 0.1, 0.1, 0.0, 0.0, 0.3]]])
+    directions = torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3)
+    factor = 0.5 ** (1.0 / 2.2)
+    colors = lit(features, directions, 0.5 * WHITE)[0]
+    torch.testing.assert_close(colors[0], factor * torch.tensor([0.4, 0.2, 0.1]))
+    torch.testing.assert_close(colors[1] - colors[0], torch.full([3], 0.1 * factor))
+
+
+def test_gloss_reflects_light_from_the_side() -> None:
+    """Light that comes from +x: seen from the front, a surface turned by 45 degrees shows it."""
+    light = torch.zeros(1, 9, 3)
+    light[:, 0], light[:, 3] = 1.0, 1.0
+    turned = torch.tensor([[[0.0, 0.0, 0.0, 1.0, 0.7071, 0.0, 0.7071], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]]])
+    colors = lit(turned, torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3), light)[0]
+    assert float(colors[0, 0]) == pytest.approx((0.28209479 + 0.48860251) ** (1 / 2.2), rel=1e-3)
+    assert float(colors[1, 0]) == pytest.approx(0.28209479 ** (1 / 2.2), rel=1e-3)
+
+
+def test_is_saved_and_loaded(generator: AnchoredGenerator, tmp_path: Path) -> None:
+    path = tmp_path / "head-generator.safetensors"
+    save_model(path, generator, generator.config)
+    loaded, info = load_anchored_generator(str(path))
+    assert info.name == "head"
+    w_plus = generator.mapping(torch.ones(1, 8))
+    torch.testing.assert_close(
+        loaded.shape_codes(w_plus).identity, generator.shape_codes(w_plus).identity, atol=1e-2, rtol=0
+    )
+    with pytest.raises(CheckpointError, match="on the head mesh"):
+        load_generator(str(path))
+    with pytest.raises(CheckpointError, match="no generator on the head mesh"):
+        load_anchored_generator("mini")
+
+
+def test_rejects_other_numbers_of_cameras(generator: AnchoredGenerator) -> None:
+    heads = generator.heads(generator.mapping(torch.zeros(2, 8)))
+    with pytest.raises(ShapeError, match="2 heads cannot be seen by 3 cameras"):
+        generator.render(heads, CameraPose.from_vector(torch.zeros(3, 6)).camera(FACE_ORBIT))
