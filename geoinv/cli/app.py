@@ -28,6 +28,7 @@ from . import (
     render,
     synth,
     train,
+    view,
     weights,
 )
 
@@ -47,6 +48,7 @@ app.command("render")(render.render)
 app.command("edit")(edit.edit)
 app.command("export-mesh")(export_mesh.export_mesh)
 app.command("export-avatar")(export_avatar.export_avatar)
+app.command("view")(view.view)
 app.command("app")(app_page.app_page)
 app.command("eval")(evaluate.evaluate)
 app.command("bench")(bench.bench)

@@ -14,7 +14,7 @@ from geoinv import __version__
 from .conftest import Done
 
 COMMANDS = (
-    *("align", "invert", "render", "edit", "export-mesh", "export-avatar"),
+    *("align", "invert", "render", "edit", "export-mesh", "export-avatar", "view"),
     *("app", "eval", "doctor", "synth", "train", "weights"),
 )
 

@@ -116,13 +116,18 @@
       Size: `${size.map((side) => (side < 10 ? side.toFixed(2) : side.toFixed(0))).join(" × ")} m (width, height, depth)`,
       Mesh: `${count(vertices)} vertices, ${count(triangles)} triangles`,
       "Morph targets": face.names.length ? count(face.names.length) : "none",
-      Licence: stage.asset.copyright || (stage.asset.extras || {}).license || (stage.asset.extras || {}).licence,
+      Licence: stage.asset.copyright || (stage.asset.extras || {}).licence || (stage.asset.extras || {}).license,
       "Made by": stage.asset.generator,
     };
     for (const [name, value] of Object.entries(facts)) {
       if (value) at("facts").append(element("dt", {}, name), element("dd", {}, String(value)));
     }
-    at("summary").textContent = `${face.names.length} expressions · ${count(triangles)} triangles`;
+    const visemes = face.names.filter((name) => name.startsWith("viseme_")).length;
+    const amounts = [[face.names.length - visemes, "expressions"], [visemes, "visemes"], [triangles, "triangles"]];
+    at("summary").textContent = amounts
+      .filter(([amount]) => amount > 0)
+      .map(([amount, what]) => `${count(amount)} ${what}`)
+      .join(" · ");
   }
 
   function showHelp() {
