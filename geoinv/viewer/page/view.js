@@ -134,7 +134,12 @@
     at("help").showModal();
   }
 
+  function canDraw() {
+    return Boolean(document.createElement("canvas").getContext("webgl2"));
+  }
+
   async function start() {
+    if (!canDraw()) throw new Error("This browser draws no 3D here: WebGL 2 is missing or switched off.");
     const say = messages(at("message"));
     let face = null;
     const stage = new geoinv.Stage(at("canvas"), (now) => (face ? face.step(now) : false));
@@ -193,7 +198,8 @@
   }
 
   start().catch((error) => {
-    at("spinner").hidden = true;
+    document.querySelector(".page").dataset.panel = "closed";
+    for (const id of ["spinner", "canvas", "foot", "help-button", "panel-button"]) at(id).hidden = true;
     at("trouble").hidden = false;
     at("trouble-text").textContent = error instanceof Error ? error.message : String(error);
     console.error(error);
