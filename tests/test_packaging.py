@@ -18,3 +18,11 @@ def test_the_source_distribution_is_complete() -> None:
         assert {path.relative_to(ROOT).as_posix() for path in files} <= packed
     assert {"Makefile", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"} <= packed
     assert not [path for path in packed if "__pycache__" in path or path.startswith((".venv", "outputs", "dist"))]
+
+
+def test_the_wheel_holds_the_pages() -> None:
+    wheel = pytest.importorskip("hatchling.builders.wheel")
+    packed = {file.relative_path for file in wheel.WheelBuilder(str(ROOT)).recurse_included_files()}
+    pages = [*(ROOT / "geoinv" / "viewer" / "page").iterdir(), *(ROOT / "geoinv" / "viewer" / "three").iterdir()]
+    assert {path.relative_to(ROOT).as_posix() for path in pages} <= packed
+    assert {path.suffix for path in pages} >= {".html", ".css", ".js"}

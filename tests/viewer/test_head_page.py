@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geoinv.shape import ARKIT_UNITS
-from tests.chromium import Page, needs_chromium
+from geoinv.viewer import write_head_page
+from tests.chromium import Chromium, Page, needs_chromium
 
+from .conftest import READY
 from .toy_head import toy_head, triangle
 
 pytestmark = needs_chromium
@@ -297,3 +299,12 @@ def test_a_head_that_cannot_be_read_is_told(show: Callable[..., Page]) -> None:
     assert page.evaluate("document.getElementById('trouble').hidden") is False
     assert page.evaluate("document.getElementById('trouble-text').textContent")
     assert page.evaluate("document.getElementById('spinner').hidden") is True
+
+
+def test_a_browser_without_webgl_is_told(browser: Chromium, tmp_path: Path) -> None:
+    write_head_page(tmp_path / "head.html", triangle(), "Ada")
+    page = browser.page()
+    page.send("Page.addScriptToEvaluateOnNewDocument", source="HTMLCanvasElement.prototype.getContext = () => null")
+    page.open((tmp_path / "head.html").as_uri(), READY)
+    assert "WebGL 2 is missing" in page.evaluate("document.getElementById('trouble-text').textContent")
+    assert page.evaluate("document.getElementById('foot').hidden") is True
