@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from geoinv.viewer import write_head_page
 from tests.chromium import Chromium, Page, needs_chromium
 
 from .conftest import READY
-from .toy_head import toy_head, triangle
+from .toy_head import packed, toy_head, triangle
 
 pytestmark = needs_chromium
 
@@ -158,6 +159,20 @@ def test_seen_and_guessed(at_rest: Page, tmp_path: Path) -> None:
     assert np.array_equal(canvas_of(picture(at_rest)), plain)
 
 
+def test_the_legend_names_what_is_not_told(show: Callable[..., Page]) -> None:
+    whole = toy_head()
+    length = int.from_bytes(whole[12:16], "little")
+    document = json.loads(whole[20 : 20 + length])
+    told = document["meshes"][0]["primitives"][0]
+    untold = {**told, "attributes": {"POSITION": told["attributes"]["POSITION"]}}
+    document["meshes"].append({"name": "hair", "primitives": [untold], "extras": document["meshes"][0]["extras"]})
+    document["nodes"].append({"mesh": 1})
+    document["scenes"] = [{"nodes": [0, 1]}]
+    page = show(packed(json.dumps(document).encode(), whole[20 + length + 8 :]))
+    assert "Not told of hair." in page.evaluate("document.getElementById('legend').textContent")
+    assert page.troubles == []
+
+
 def test_without_seen_the_switch_says_why(show: Callable[..., Page]) -> None:
     page = show(toy_head(with_seen=False, with_morphs=False))
     switch = "[...document.querySelectorAll('.switch')][1]"
@@ -189,7 +204,7 @@ def test_light(at_rest: Page, tmp_path: Path) -> None:
         halves[azimuth] = face[:30].mean() - face[30:].mean()
     assert halves[-80] > 20  # from image left
     assert halves[80] < -20
-    at_rest.evaluate(f"{_SET}('strength', 0.35); {_SET}('soft', 0.75); {_SET}('azimuth', 35)")
+    at_rest.evaluate(f"{_SET}('strength', 0.25); {_SET}('soft', 0.85); {_SET}('azimuth', 35)")
 
 
 def test_mouse_and_keys_turn_the_head(at_rest: Page) -> None:

@@ -89,6 +89,11 @@
       return this.meshes.some((mesh) => mesh.geometry.attributes._seen);
     }
 
+    /** Names of the meshes of which the file does not say what was seen. */
+    get notTold() {
+      return this.meshes.filter((mesh) => !mesh.geometry.attributes._seen).map((mesh) => mesh.name || "a mesh");
+    }
+
     /** Width, height and depth in metres, and how much there is to draw. */
     get facts() {
       let vertices = 0;
@@ -129,7 +134,7 @@
 
     /** Tint what the photo did not show. */
     showGuessed(isOn) {
-      this._guessedTint.value = isOn ? 0.6 : 0;
+      this._guessedTint.value = isOn ? 0.5 : 0;
       this.invalidate();
     }
 

@@ -6,7 +6,7 @@
   const { Face, groupsOf, labelOf } = geoinv.face;
   const at = (id) => document.getElementById(id);
 
-  const LIGHT = { azimuth: 35, height: 30, strength: 0.35, soft: 0.75 };
+  const LIGHT = { azimuth: 35, height: 30, strength: 0.25, soft: 0.85 }; // textures of photos have light in them already
   const NOT_SEEN = "This file does not say what the photo showed: its meshes have no _SEEN attribute.";
   const NO_MORPHS = "This file has no expressions: its meshes have no morph targets.";
   const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -58,6 +58,7 @@
   }
 
   function viewControls(stage, say) {
+    if (stage.notTold.length > 0) at("legend-rest").textContent = `Not told of ${stage.notTold.join(", ")}.`;
     const wires = toggle({
       label: "Wireframe",
       onChange: (isOn) => {
@@ -123,7 +124,11 @@
       if (value) at("facts").append(element("dt", {}, name), element("dd", {}, String(value)));
     }
     const visemes = face.names.filter((name) => name.startsWith("viseme_")).length;
-    const amounts = [[face.names.length - visemes, "expressions"], [visemes, "visemes"], [triangles, "triangles"]];
+    const amounts = [
+      [face.names.length - visemes, "expressions"],
+      [visemes, "visemes"],
+      [face.names.length ? 0 : triangles, "triangles"],
+    ];
     at("summary").textContent = amounts
       .filter(([amount]) => amount > 0)
       .map(([amount, what]) => `${count(amount)} ${what}`)
