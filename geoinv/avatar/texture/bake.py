@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ...align.person import person_mask
 from ...errors import UsageError
-from ...images.tensors import photo_bytes
 from ..template import FittedTemplate
 from .eye_texture import draw_eye
 from .gaze import look_of_eyes
 from .generator_layer import generator_layer
+from .hair_colour import colours_of_person, hair_on_skin
 from .layers import Layer
 from .layout import skin_layout
 from .mouth import draw_tongue, teeth_colours
-from .photo_layer import mirrored_layer, person_inside, photo_layer
-from .picture_source import PictureSource
+from .photo_layer import mirrored_layer, photo_layer
+from .photo_view import PhotoView, view_of_photo
+from .regions import skin_regions
+from .seen import seen_weights
 from .skin import compose_skin
 from .surface import HeadSurface, Sighting
 
@@ -64,6 +64,7 @@ def bake_textures(
     photo: NDArray[np.uint8] | None = None,
     size: int = 2048,
     is_symmetric: bool = True,
+    is_albedo: bool = False,
 ) -> AvatarTextures:
     """Bake textures: the photo's own pixels where it saw, its mirror image and the generator elsewhere.
 
@@ -75,64 +76,64 @@ def bake_textures(
             that the inversion keeps.
         size: Texels along a side of the skin's texture.
         is_symmetric: Whether what one side of the face hides is completed from the other.
+        is_albedo: Whether light is taken out of the skin, as far as it can be told from the photo.
+
+    Raises:
+        ShapeError: The photo is no RGB uint8.
+        UsageError: Another size of the photo than was inverted, or an absurd one of the texture.
     """
-    source = _photo_source(inversion, head, photo)
-    person = person_inside(person_mask(inversion.photo), inversion.inside)
-    return bake_from(template, head, source, person, size=size, is_symmetric=is_symmetric)
+    return bake_view(
+        template, head, view_of_photo(inversion, head, photo), size=size, is_symmetric=is_symmetric, is_albedo=is_albedo
+    )
 
 
-def bake_from(
+def bake_view(
     template: FittedTemplate,
     head: Head,
-    source: PictureSource,
-    shows_person: NDArray[np.bool_],
+    view: PhotoView,
     *,
     size: int,
     is_symmetric: bool = True,
+    is_albedo: bool = False,
 ) -> AvatarTextures:
-    """Bake textures from any picture that the template's camera took.
+    """Bake textures from any picture of a head; see :func:`bake_textures`.
 
     Args:
         template: Fitted mesh.
         head: Head for what the picture does not show.
-        source: The picture.
-        shows_person: [S, S] where it shows the person, and nothing beside or before.
+        view: The picture.
         size: Texels along a side of the skin's texture.
         is_symmetric: Whether what one side of the face hides is completed from the other.
+        is_albedo: Whether light is taken out.
 
     Raises:
         UsageError: A size of less than 64 or more than 8192 texels.
     """
     if not _LEAST_SIZE <= size <= _MOST_SIZE:
         raise UsageError(f"a texture of {size} texels a side is not made", f"give {_LEAST_SIZE} to {_MOST_SIZE}")
-    surface = HeadSurface.of(template.model, template.in_photo())
-    sighting = surface.seen_by(template.camera, _SIGHT_SIDE)
-    source = source.shrunk_to(_texels_of_view(sighting, surface, size))
-    shown = photo_layer(surface, sighting, source, shows_person)
+    model = template.model
+    surface = HeadSurface.of(model, template.in_photo())
+    sighting = surface.seen_by(view.camera, _SIGHT_SIDE)
+    source = view.source.shrunk_to(_texels_of_view(sighting, surface, size))
+    regions = skin_regions(model)
+    weight = seen_weights(surface, sighting, view.shows_person)
+    usual = colours_of_person(surface, sighting, view, source, regions, weight)
+    covered = hair_on_skin(sighting, source, regions, usual, weight, surface.topology.mirror)
+    shown = photo_layer(surface, sighting, source, view.shows_person, covered)
     layers: list[Layer] = [shown]
     if is_symmetric:
         layers.append(mirrored_layer(surface, sighting, source, shown))
-    layers.append(generator_layer(surface, head, template.pose))
-    look = look_of_eyes(template.model, surface, sighting, template.camera, source)
+    layers.append(generator_layer(surface, head, template.pose, regions))
+    look = look_of_eyes(model, surface, sighting, view.camera, source)
     return AvatarTextures(
-        skin=compose_skin(surface, layers, size),
+        skin=compose_skin(surface, layers, regions, usual, size),
         skin_uvs=skin_layout(),
         seen=shown.weight[surface.topology.corner_vertices].astype(np.float32),
         eyes=draw_eye(look),
-        tongue=draw_tongue(template.model),
-        teeth=teeth_colours(template.model),
+        tongue=draw_tongue(model),
+        teeth=teeth_colours(model),
         gaze=look.gaze,
     )
-
-
-def _photo_source(inversion: Inversion, head: Head, photo: NDArray[np.uint8] | None) -> PictureSource:
-    """The photo; for an edited head, which no photo shows, its picture."""
-    if inversion.edits:
-        with torch.no_grad():
-            view = head.view(inversion.pose.camera(head.orbit))
-        picture = photo_bytes(view.over_grey())
-        return PictureSource.of_photo(picture, inversion.crop, None)
-    return PictureSource.of_photo(inversion.photo, inversion.crop, photo)
 
 
 def _texels_of_view(sighting: Sighting, surface: HeadSurface, size: int) -> float:

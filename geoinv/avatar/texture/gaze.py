@@ -25,7 +25,9 @@ _PATCH = 121  # pixels along a picture of one eyeball
 _REACH = 1.0  # eyeball radii from its centre to the edge of the picture
 _IRIS = math.sin(IRIS_ANGLE)  # radius in eyeball radii
 _MOST = 0.5  # eyeball radii (30 degrees) that an iris is looked for from straight ahead
+_ASIDE_COST, _UP_COST = 0.08, 1.6  # of the darkness of an iris, for a gaze at the limit
 _LEAST_OPEN = 0.004  # of the picture: lids that are closed further show no iris
+_WHITE_SATURATION = 0.08  # largest difference of a channel from the mean, of the mean
 _USUAL_IRIS = (92.0, 68.0, 52.0)
 _USUAL_WHITE = (214.0, 204.0, 198.0)
 
@@ -124,7 +126,11 @@ def _iris_centre(eyes: list[_Eye]) -> tuple[float, float]:
         total += (outer - inner) * trust
     ticks = (np.arange(_PATCH) + 0.5) * pixel - _REACH
     far = np.hypot(*np.meshgrid(ticks, ticks))
-    total = np.where(far < _MOST, total - 0.15 * (far / _MOST) ** 2, -np.inf)  # straight ahead where it is not clear
+    # lids follow the gaze up and down, and shade the white beneath them: the middle of the opening is the best guess
+    middle = float(np.mean([(ticks[:, None] * eye.is_open).sum() / eye.is_open.sum() for eye in eyes]))
+    across, down = np.meshgrid(ticks, ticks - middle)
+    total -= len(eyes) * (_ASIDE_COST * (across / _MOST) ** 2 + _UP_COST * (down / _MOST) ** 2)
+    total = np.where(far < _MOST, total, -np.inf)
     row, column = np.unravel_index(int(np.argmax(total)), total.shape)
     return float(ticks[column]), float(ticks[row])
 
@@ -164,9 +170,24 @@ def _colours(
     for eye in eyes:
         well_open = cv2.erode(eye.is_open.astype(np.uint8), kernel) > 0  # lashes and lids shade the edge
         # the lower two thirds: the upper lid shades the rest
-        iris.append(eye.pixels[well_open & (from_centre > 0.5) & (from_centre < 0.85) & (y > -0.3 * _IRIS)])
+        iris.append(eye.pixels[well_open & (from_centre > 0.45) & (from_centre < 0.8) & (y > -0.3 * _IRIS)])
         white.append(eye.pixels[well_open & (from_centre > 1.25)])
-    return _middle(np.concatenate(iris), 15, 75, _USUAL_IRIS), _middle(np.concatenate(white), 50, 90, _USUAL_WHITE)
+    return _middle(np.concatenate(iris), 30, 85, _USUAL_IRIS), _pale(
+        _middle(np.concatenate(white), 80, 98, _USUAL_WHITE)
+    )
+
+
+def _pale(colour: tuple[float, float, float]) -> tuple[float, float, float]:
+    """The colour brought to the hue of usual whites by half: the rims of lids are red, and light is coloured."""
+    grey = sum(colour) / 3.0
+    most = max(abs(value - grey) for value in colour)
+    share = min(1.0, _WHITE_SATURATION * grey / max(most, 1e-6))
+    usual_grey = sum(_USUAL_WHITE) / 3.0
+    tint = (value / usual_grey for value in _USUAL_WHITE)
+    red, green, blue = (
+        0.5 * (grey + share * (value - grey) + grey * usual) for value, usual in zip(colour, tint, strict=True)
+    )
+    return red, green, blue
 
 
 def _middle(

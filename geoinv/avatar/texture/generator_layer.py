@@ -15,14 +15,19 @@ from ...camera import Camera, CameraPose
 from .layers import Layer
 from .picture_source import PictureSource
 from .rasterise import Coverage
+from .regions import SkinRegions
 from .seen import seen_weights
 from .surface import HeadSurface
+from .surface_fields import smoothstep
 
 if TYPE_CHECKING:
     from ...heads import Head
 
 _YAWS_DEG = (-55.0, 55.0)
 """Cameras: generators learn from views of the front and the sides, and show faces on the back of heads."""
+_BEHIND = (-0.35, 0.1)
+"""Cosines between the skin and the photo's rays, from nothing to all of the trust in the generator."""
+_EDGE = 0.08  # parts of the crop's side over which trust grows from its edge
 _SIDE = 512  # pixels of the test of what hides what
 _SOLID = 0.8  # alpha from which a view shows the head
 _ZOOM = 0.8  # cameras see the ears and the neck as well
@@ -35,21 +40,27 @@ class _ViewOfSkin:
     weight: NDArray[np.float64]
 
 
-def generator_layer(surface: HeadSurface, head: Head, pose: CameraPose, yaws_deg: Sequence[float] = _YAWS_DEG) -> Layer:
+def generator_layer(
+    surface: HeadSurface,
+    head: Head,
+    pose: CameraPose,
+    regions: SkinRegions,
+    yaws_deg: Sequence[float] = _YAWS_DEG,
+) -> Layer:
     """Colours of a head from views around the camera of its photo.
 
     Args:
         surface: The fitted surface, in the head's world.
         head: The head.
         pose: Camera of the photo, batch size 1.
+        regions: Regions of the skin.
         yaws_deg: Turns from the photo's camera.
     """
     views = [_view(surface, head, _turned(pose, yaw)) for yaw in yaws_deg]
     total = np.sum([view.weight for view in views], axis=0)
-    parts = [view.weight / np.maximum(total, 1e-6) for view in views]
-    colours = np.sum(
-        [part[:, None] * view.source.colours(view.places) for part, view in zip(parts, views, strict=True)], axis=0
-    )
+    trust = _trust(surface, pose.camera(head.orbit), regions)
+    mixed = np.sum([view.weight[:, None] * view.source.colours(view.places) for view in views], axis=0)
+    colours = mixed / np.maximum(total, 1e-6)[:, None]
 
     def texels(coverage: Coverage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         mixed = np.zeros((len(coverage.pixels), 3), np.float32)
@@ -61,7 +72,21 @@ def generator_layer(surface: HeadSurface, head: Head, pose: CameraPose, yaws_deg
             summed[used] += brought[used, 0]
         return mixed / summed[:, None], (summed > 1e-3).astype(np.float32)
 
-    return Layer(np.minimum(total, 1.0), colours, texels)
+    return Layer(np.minimum(total, 1.0) * trust, colours, texels)
+
+
+def _trust(surface: HeadSurface, camera: Camera, regions: SkinRegions) -> NDArray[np.float64]:
+    """[V] how far a generator is believed: not behind the ears, on the scalp, or beyond the crop that it learned from.
+
+    Args:
+        surface: The fitted surface.
+        camera: Camera of the aligned photo.
+        regions: Regions of the skin.
+    """
+    at = surface.through(camera)
+    from_edge = np.minimum(at.places, 1.0 - at.places).min(axis=1)
+    trust = smoothstep(at.cosine, *_BEHIND) * smoothstep(from_edge, 0.0, _EDGE) * (1.0 - regions.scalp)
+    return np.asarray(trust)
 
 
 def _turned(pose: CameraPose, yaw_deg: float) -> CameraPose:

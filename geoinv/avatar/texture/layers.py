@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .rasterise import Coverage
+from .regions import SkinRegions, UsualColours
 from .surface import HeadSurface
 
 FloatArray = NDArray[np.float64]
 _MATCH_STIFFNESS = 60.0  # smoothing of colour differences between layers: neighbours within some centimetres
+_BASE_STIFFNESS = 0.02
+_USUAL_WEIGHT = 0.002  # of the usual colours beside what is seen: they win some vertices away from it
 _KNOWN = 0.3  # weight from which a layer's own colour is compared with another's
 
 
@@ -31,15 +34,17 @@ class Layer:
     texels: Callable[[Coverage], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
-def matched(surface: HeadSurface, layers: Sequence[Layer]) -> tuple[list[FloatArray], FloatArray]:
+def matched(
+    surface: HeadSurface, layers: Sequence[Layer], regions: SkinRegions, usual: UsualColours | None
+) -> tuple[list[FloatArray], FloatArray]:
     """What is added to each layer's colours so that layers go over into one another, and the smooth rest.
 
     Layers come by trust, the surest first. Each is compared with those before it where both know, and the difference
-    is carried on smoothly, so that no edge is left where one ends.
+    is carried on smoothly, so that no edge is left where one ends. Where no layer knows, ``usual`` colours are taken.
 
     Returns:
-        A correction [V, 3] for each layer, and colours [V, 3] of all vertices, where no layer knows carried on from
-        those where one does.
+        A correction [V, 3] for each layer, and colours [V, 3] of all vertices: where no layer knows, carried on from
+        those where one does, and farther away those of the person's hair and skin.
     """
     count = surface.topology.count
     total, mixed = np.zeros(count), np.zeros((count, 3))
@@ -56,4 +61,10 @@ def matched(surface: HeadSurface, layers: Sequence[Layer]) -> tuple[list[FloatAr
         share = layer.weight * (1.0 - total)
         mixed += share[:, None] * (layer.colours + correction)
         total += share
-    return corrections, surface.fields.spread(mixed / np.maximum(total, 1e-6)[:, None], total, 0.02)
+    known = mixed / np.maximum(total, 1e-6)[:, None]
+    if usual is None:
+        return corrections, surface.fields.spread(known, total, _BASE_STIFFNESS)
+    faint = np.where(regions.is_known, _USUAL_WEIGHT * (1.0 - total), 0.0)
+    weight = total + faint
+    data = (mixed + faint[:, None] * usual.on(regions)) / np.maximum(weight, 1e-9)[:, None]
+    return corrections, surface.fields.spread(data, weight, _BASE_STIFFNESS)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...align.crop import apply_affine, invert_affine
-from ...errors import ShapeError
+from ...errors import ShapeError, UsageError
 
 _MAX_SIDE = 16384  # of a picture that is sampled; OpenCV's remap ends at 32767
 _LONG_ROW = 4096  # texels in a row that remap is called with, as it takes pictures and not lists
@@ -28,28 +28,35 @@ class PictureSource:
     placed: NDArray[np.float64]
 
     @classmethod
+    def of_square(cls, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> PictureSource:
+        """A picture [S, S, 3] that is the whole view."""
+        return cls(pixels, pixels.shape[0] * np.eye(2, 3))
+
+    @classmethod
     def of_photo(
-        cls, aligned: NDArray[np.uint8], crop: NDArray[np.float64], photo: NDArray[np.uint8] | None
+        cls, photo: NDArray[np.uint8], placed: NDArray[np.float64], side: int, size: tuple[int, int]
     ) -> PictureSource:
-        """The photo itself where there is one, else the crop that an inversion keeps.
+        """A photo of which the view is a part, or which is a part of the view.
 
         Args:
-            aligned: [S, S, 3] the aligned photo.
-            crop: [2, 3] from pixels of the photo to those of the aligned photo.
-            photo: [H, W, 3] the photo as it was read, or None.
+            photo: [H, W, 3] the photo as it was read.
+            placed: [2, 3] from pixels of the photo to those of the view.
+            side: Pixels along the view.
+            size: Width and height that the photo should have.
 
         Raises:
             ShapeError: The photo is no RGB uint8.
+            UsageError: It is of another size.
         """
-        side = float(aligned.shape[0])
-        whole = np.array([[side, 0.0, 0.0], [0.0, side, 0.0]])
-        if photo is None:
-            return cls(aligned, whole)
         if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
             raise ShapeError(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
-        to_photo = invert_affine(crop)
-        linear = to_photo[:, :2] * side
-        return cls(photo, np.concatenate([linear, to_photo[:, 2:]], axis=1))
+        if (photo.shape[1], photo.shape[0]) != tuple(size):
+            raise UsageError(
+                f"a photo of {photo.shape[1]} x {photo.shape[0]} px was not inverted, one of {size[0]} x {size[1]} was",
+                "give the photo of the inversion, or leave it out",
+            )
+        to_photo = invert_affine(placed)
+        return cls(photo, np.concatenate([to_photo[:, :2] * side, to_photo[:, 2:]], axis=1))
 
     @property
     def scale(self) -> float:

@@ -28,17 +28,22 @@ _GUARD = 0.002
 tooth on a lip is worse than a lip's edge that is guessed."""
 
 
-def seen_weights(surface: HeadSurface, sighting: Sighting, shows_person: Bool) -> NDArray[np.float64]:
+def seen_weights(
+    surface: HeadSurface, sighting: Sighting, shows_person: Bool, covered: Bool | None = None
+) -> NDArray[np.float64]:
     """[V] how much a picture tells of each vertex, 0 to 1; continuous along the surface.
 
     Args:
         surface: The head.
         sighting: The head through the picture's camera.
         shows_person: [S, S] where the picture shows the person and not what is beside or before.
+        covered: [V] vertices that something covers; None for none.
     """
     angle = smoothstep(sighting.cosine, _GRAZING, _SQUARE)
     shown = is_shown(surface, sighting, shows_person)(sighting.places, sighting.depth)
     unknown = ~shown | (angle <= 0.0) | surface.topology.hidden
+    if covered is not None:
+        unknown |= covered
     fields = surface.fields
     from_features = fields.distance(surface.topology.features, _FEATURE_REACH)
     feather = _FEATURE_FEATHER + (_FEATHER - _FEATURE_FEATHER) * smoothstep(from_features, 0.0, _FEATURE_REACH)
@@ -50,7 +55,7 @@ def is_shown(
 ) -> Callable[[NDArray[np.floating], NDArray[np.floating]], Bool]:
     """A function that tells of places [N, 2] in the view and depths [N] whether the picture shows these points [N]."""
     skin = len(surface.topology.triangles)
-    radius = max(1, round(_GUARD * sighting.side))
+    radius = max(1, round(_GUARD * sighting.shown.shape[0]))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     others = cv2.dilate((sighting.shown >= skin).astype(np.uint8), kernel) > 0
     # the farthest of neighbouring pixels, so that slopes do not hide themselves

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .hair_grain import hair_grain
 from .layers import Layer, matched
 from .layout import skin_layout
 from .rasterise import Coverage, draw_triangles
+from .regions import SkinRegions, UsualColours
 from .surface import HeadSurface, SkinTopology
 
 _MOUTH_COLOUR = (92.0, 32.0, 32.0)  # sRGB of the inside of a mouth, which no light reaches
@@ -26,22 +28,25 @@ def skin_coverage(topology: SkinTopology, size: int) -> Coverage:
     return Coverage.of(drawn, places, topology.corner_triangles, topology.count, topology.corner_vertices)
 
 
-def compose_skin(surface: HeadSurface, layers: Sequence[Layer], size: int) -> NDArray[np.uint8]:
-    """Texture [size, size, 3] of the skin from layers, the surest first."""
-    corrections, base = matched(surface, layers)
+def compose_skin(
+    surface: HeadSurface, layers: Sequence[Layer], regions: SkinRegions, usual: UsualColours | None, size: int
+) -> NDArray[np.uint8]:
+    """Texture [size, size, 3] of the skin from layers, the surest first, and usual colours for what none knows."""
+    corrections, base = matched(surface, layers, regions, usual)
     base = _with_dark_mouth(surface, base)
+    rest = np.column_stack([base, regions.scalp, surface.vertices[: surface.topology.count]])
     coverage = skin_coverage(surface.topology, size)
     texture = np.zeros((size * size, 3), np.uint8)
     for start in range(0, len(coverage.pixels), _CHUNK):
         part = coverage[start : start + _CHUNK]
-        texture[part.pixels] = np.clip(np.rint(_composed(part, layers, corrections, base)), 0.0, 255.0)
+        texture[part.pixels] = np.clip(np.rint(_composed(part, layers, corrections, rest)), 0.0, 255.0)
     return padded(texture.reshape(size, size, 3), coverage.pixels)
 
 
 def _composed(
-    coverage: Coverage, layers: Sequence[Layer], corrections: Sequence[NDArray[np.float64]], base: NDArray[np.float64]
+    coverage: Coverage, layers: Sequence[Layer], corrections: Sequence[NDArray[np.float64]], rest: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Colours [N, 3] at the texels."""
+    """Colours [N, 3] at the texels; ``rest`` [V, 7] holds colours, whether hair grows there, and places."""
     mixed = np.zeros((len(coverage.pixels), 3), np.float32)
     left = np.ones(len(coverage.pixels), np.float32)
     for layer, correction in zip(layers, corrections, strict=True):
@@ -54,7 +59,14 @@ def _composed(
         share = (weight[used] * further)[:, None]
         mixed[used] += share * (colours + part.bring(correction)).clip(0.0, 255.0)
         left[used] -= share[:, 0]
-    return mixed + left[:, None] * coverage.bring(base)
+    unknown = np.flatnonzero(left > 1.0 / 512.0)
+    brought = coverage[unknown].bring(rest)
+    colours = brought[:, :3]
+    grows = np.flatnonzero(brought[:, 3] > 0.0)
+    grain = hair_grain(brought[grows, 4:])
+    colours[grows] *= 1.0 + brought[grows, 3:4] * (grain[:, None] - 1.0)
+    mixed[unknown] += left[unknown, None] * colours
+    return mixed
 
 
 def _with_dark_mouth(surface: HeadSurface, colours: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -97,29 +97,32 @@ def islands_of(corner_triangles: NDArray[np.int64], count: int) -> list[NDArray[
     return [np.flatnonzero(labels == label) for label in np.argsort(-np.bincount(labels), kind="stable")]
 
 
-class Sighting:
-    """The head's surface as one camera sees it.
+@dataclass(frozen=True, eq=False)
+class Projected:
+    """The skin's vertices through one camera.
 
-    Attributes:
-        places: [V, 2] of the skin's vertices, parts of the view's side.
+    Args:
+        places: [V, 2] parts of the view's side.
         depth: [V] along the optical axis, world units.
         cosine: [V] between the normals and the directions to the camera.
-        shown: [side, side] triangle that each pixel shows: the skin's, then the others', -1 beside the head.
-        nearest: [side, side] depth of what each pixel shows, infinite beside the head.
     """
 
-    def __init__(
-        self, topology: SkinTopology, vertices: FloatArray, normals: FloatArray, camera: Camera, side: int
-    ) -> None:
-        """A sighting of all vertices [A, 3] of a head (with fine teeth) and the skin's normals [V, 3]."""
-        places, depth = camera.project(torch.from_numpy(vertices).float()[None])
-        all_places, all_depth = places[0].double().numpy(), depth[0].double().numpy()
-        triangles = np.concatenate([topology.triangles, topology.others])
-        self.side = side
-        self.shown, self.nearest = draw_surface(all_places * side, all_depth, triangles, (side, side))
-        self.places, self.depth = all_places[: topology.count], all_depth[: topology.count]
-        away = camera.cam2world[0, :3, 3].double().numpy() - vertices[: topology.count]
-        self.cosine = (normals * away).sum(1) / np.linalg.norm(away, axis=1)
+    places: FloatArray
+    depth: FloatArray
+    cosine: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting(Projected):
+    """The head's surface as one camera sees it.
+
+    Args:
+        shown: [S, S] triangle that each pixel shows: the skin's, then the others', -1 beside the head.
+        nearest: [S, S] depth of what each pixel shows, infinite beside the head.
+    """
+
+    shown: NDArray[np.int32]
+    nearest: NDArray[np.float32]
 
     def read(self, picture: NDArray[Scalar], places: NDArray[np.floating]) -> NDArray[Scalar]:
         """Values of a picture [side, side] at places [N, 2]; the edge's beyond the edge."""
@@ -155,6 +158,22 @@ class HeadSurface:
         places = vertices.detach().double().numpy()
         return cls(topology, places, normals, SurfaceFields(places[: topology.count], topology.triangles))
 
+    def through(self, camera: Camera) -> Projected:
+        """The skin's vertices through a camera."""
+        count = self.topology.count
+        places, depth = _projected(camera, self.vertices[:count])
+        away = camera.cam2world[0, :3, 3].double().cpu().numpy() - self.vertices[:count]
+        return Projected(places, depth, (self.normals * away).sum(1) / np.linalg.norm(away, axis=1))
+
     def seen_by(self, camera: Camera, side: int) -> Sighting:
-        """What one camera sees of it."""
-        return Sighting(self.topology, self.vertices, self.normals, camera, side)
+        """What a camera sees of it, in a picture of ``side`` pixels."""
+        at = self.through(camera)
+        places, depth = _projected(camera, self.vertices)
+        triangles = np.concatenate([self.topology.triangles, self.topology.others])
+        shown, nearest = draw_surface(places * side, depth, triangles, (side, side))
+        return Sighting(at.places, at.depth, at.cosine, shown, nearest)
+
+
+def _projected(camera: Camera, vertices: FloatArray) -> tuple[FloatArray, FloatArray]:
+    places, depth = camera.project(torch.from_numpy(vertices).to(camera.cam2world)[None])
+    return places[0].double().cpu().numpy(), depth[0].double().cpu().numpy()

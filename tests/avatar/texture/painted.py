@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoinv.avatar import FittedTemplate
+from geoinv.avatar.texture.photo_view import PhotoView
 from geoinv.avatar.texture.picture_source import PictureSource
 from geoinv.avatar.texture.surface import HeadSurface
 from geoinv.camera import Camera
@@ -31,8 +32,8 @@ def by_place(places: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
-def painted_photo(template: FittedTemplate, paint: Paint = by_place) -> tuple[PictureSource, NDArray[np.bool_]]:
-    """The photo that shows a person in these colours, and where it shows the person."""
+def painted_photo(template: FittedTemplate, paint: Paint = by_place) -> PhotoView:
+    """The photo that shows a person in these colours."""
     surface = HeadSurface.of(template.model, template.in_photo())
     sighting = surface.seen_by(template.camera, SIDE)
     pixels = np.empty((SIDE, SIDE, 3))
@@ -40,7 +41,7 @@ def painted_photo(template: FittedTemplate, paint: Paint = by_place) -> tuple[Pi
     person = sighting.shown >= 0
     triangles = np.concatenate([surface.topology.triangles, surface.topology.others])
     pixels[person] = paint(surface.vertices[triangles[sighting.shown[person]]].mean(axis=1))
-    return PictureSource(np.rint(pixels).astype(np.uint8), SIDE * np.eye(2, 3)), person
+    return PhotoView(template.camera, PictureSource.of_square(np.rint(pixels).astype(np.uint8)), person)
 
 
 class GreyHead:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from geoinv.avatar import FittedTemplate
-from geoinv.avatar.texture.bake import AvatarTextures, bake_from
+from geoinv.avatar.texture.bake import AvatarTextures, bake_view
 from geoinv.avatar.texture.surface import skin_topology
 from geoinv.camera import CameraPose
 from geoinv.errors import UsageError
@@ -22,8 +22,8 @@ SIZE = 512
 
 @cache
 def baked(is_symmetric: bool = True) -> AvatarTextures:
-    source, person = painted_photo(a_person())
-    return bake_from(a_person(), GreyHead(), source, person, size=SIZE, is_symmetric=is_symmetric)
+    view = painted_photo(a_person())
+    return bake_view(a_person(), GreyHead(), view, size=SIZE, is_symmetric=is_symmetric)
 
 
 def at_corners(textures: AvatarTextures) -> NDArray[np.float64]:
@@ -69,10 +69,10 @@ def test_the_other_side_is_completed_by_symmetry() -> None:
         bright = 80.0 + 120.0 * (np.sin(150.0 * places[:, 1]) > 0.0)
         return np.stack([bright, bright, bright], axis=1)
 
-    source, person = painted_photo(template, stripes)
+    view = painted_photo(template, stripes)
     spread = {}
     for is_symmetric in (True, False):
-        textures = bake_from(template, GreyHead(), source, person, size=SIZE, is_symmetric=is_symmetric)
+        textures = bake_view(template, GreyHead(), view, size=SIZE, is_symmetric=is_symmetric)
         topology = skin_topology(template.model)
         seen = textures.seen
         of_vertex = np.zeros(topology.count)
@@ -86,8 +86,8 @@ def test_the_other_side_is_completed_by_symmetry() -> None:
 
 @pytest.mark.parametrize("size", [64, 300, 1024])
 def test_textures_have_their_sizes(size: int) -> None:
-    source, person = painted_photo(a_person())
-    textures = bake_from(a_person(), GreyHead(), source, person, size=size)
+    view = painted_photo(a_person())
+    textures = bake_view(a_person(), GreyHead(), view, size=size)
     corners = len(skin_topology(a_person().model).corner_vertices)
     assert textures.skin.shape == (size, size, 3) and textures.skin.dtype == np.uint8
     assert textures.skin_uvs.shape == (corners, 2) and textures.seen.shape == (corners,)
@@ -96,8 +96,10 @@ def test_textures_have_their_sizes(size: int) -> None:
 
 
 def test_a_photo_that_shows_nobody_leaves_all_to_the_generator() -> None:
-    source, person = painted_photo(a_person())
-    textures = bake_from(a_person(), GreyHead(), source, np.zeros_like(person), size=SIZE)
+    view = painted_photo(a_person())
+    textures = bake_view(
+        a_person(), GreyHead(), replace(view, shows_person=np.zeros_like(view.shows_person)), size=SIZE
+    )
     assert textures.seen.max() == 0.0
     topology = skin_topology(a_person().model)
     error = np.abs(at_corners(textures) - GreyHead.grey)[~topology.hidden[topology.corner_vertices]]
@@ -105,6 +107,6 @@ def test_a_photo_that_shows_nobody_leaves_all_to_the_generator() -> None:
 
 
 def test_absurd_sizes_are_refused() -> None:
-    source, person = painted_photo(a_person())
+    view = painted_photo(a_person())
     with pytest.raises(UsageError, match="16 texels"):
-        bake_from(a_person(), GreyHead(), source, person, size=16)
+        bake_view(a_person(), GreyHead(), view, size=16)

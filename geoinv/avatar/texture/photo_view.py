@@ -1,0 +1,78 @@
+"""The photo as a camera's view: its pixels, and where they show the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...align.crop import compose_affine, crop_with_soft_border, inside_photo
+from ...align.person import person_mask
+from ...camera import Camera
+from ...conventions import CROP_SIZE
+from ...images.tensors import photo_bytes
+from .picture_source import PictureSource
+
+if TYPE_CHECKING:
+    from ...heads import Head
+    from ...inversion import Inversion
+
+_WIDER = 0.65  # zoom of the view of a whole photo: neck and shoulders lie below the crop
+_OUTLINE = 7  # pixels of 512 that the person's outline is moved inwards: the mask is coarse and hair is fine
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoView:
+    """A picture that a camera took of the head.
+
+    Args:
+        camera: The camera, of one view.
+        source: The picture's pixels in its view.
+        shows_person: [S, S] where the view surely shows the person, and nothing beside.
+    """
+
+    camera: Camera
+    source: PictureSource
+    shows_person: NDArray[np.bool_]
+
+
+def view_of_photo(inversion: Inversion, head: Head, photo: NDArray[np.uint8] | None) -> PhotoView:
+    """The view of an inversion's photo: of the whole photo where it is given, else of the crop that is kept.
+
+    For an edited head, which no photo shows, its own picture is taken.
+
+    Args:
+        inversion: Result of inverting a photo.
+        head: Its head.
+        photo: [H, W, 3] the photo as it was read, or None.
+
+    Raises:
+        ShapeError: The photo is no RGB uint8.
+        UsageError: The photo is not of the size of the one that was inverted.
+    """
+    camera = inversion.pose.camera(head.orbit)
+    if inversion.edits:
+        with torch.no_grad():
+            view = head.view(camera).cpu()
+        picture = photo_bytes(view.over_grey())
+        solid = view.alpha[0, 0].numpy() > 0.5
+        return PhotoView(camera, PictureSource.of_square(picture), _moved_inwards(solid))
+    if photo is None:
+        shown = person_mask(inversion.photo) & inversion.inside
+        return PhotoView(camera, PictureSource.of_square(inversion.photo), _moved_inwards(shown))
+    middle = 0.5 * CROP_SIZE * (1.0 - _WIDER)
+    placed = compose_affine(np.array([[_WIDER, 0.0, middle], [0.0, _WIDER, middle]]), inversion.crop)
+    source = PictureSource.of_photo(photo, placed, CROP_SIZE, inversion.source_size)
+    person = person_mask(crop_with_soft_border(photo, placed, CROP_SIZE))
+    shown = person & inside_photo(placed, inversion.source_size, CROP_SIZE)
+    return PhotoView(camera.zoomed(_WIDER), source, _moved_inwards(shown))
+
+
+def _moved_inwards(shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    radius = max(1, round(_OUTLINE * shown.shape[0] / CROP_SIZE))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.erode(shown.astype(np.uint8), kernel, borderValue=1) > 0)
