@@ -131,7 +131,7 @@ def bake_view(
         seen=shown.weight[surface.topology.corner_vertices].astype(np.float32),
         eyes=draw_eye(look),
         tongue=draw_tongue(model),
-        teeth=teeth_colours(model),
+        teeth=teeth_colours(model, surface, sighting, source, None if usual is None else usual.skin),
         gaze=look.gaze,
     )
 

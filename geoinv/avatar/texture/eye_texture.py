@@ -13,6 +13,8 @@ from .surface_fields import smoothstep
 
 EYE_SIZE = 512
 _PUPIL = 0.36  # of the iris' radius
+_LID_SHADE = 0.4  # of the light that the upper lid and its lashes keep away
+_LID = (0.02, 0.26)  # eyeball radii above the middle where the shade of the lid begins, and where it is full
 _SEED = 7  # fibres and veins are the same for all eyes
 _VEIN_COLOUR = (196.0, 110.0, 100.0)
 
@@ -33,7 +35,8 @@ def draw_eye(look: EyeLook, size: int = EYE_SIZE) -> NDArray[np.uint8]:
     iris = _iris(look, radius, around)
     within = 1.0 - smoothstep(radius, 0.93, 1.07)
     colour = white * (1.0 - within[..., None]) + iris * within[..., None]
-    return np.asarray(np.rint(colour.clip(0.0, 255.0)), np.uint8)
+    shade = 1.0 - _LID_SHADE * smoothstep(np.sin(np.minimum(angle, 0.5 * np.pi)) * np.sin(around), *_LID)
+    return np.asarray(np.rint((colour * shade[..., None]).clip(0.0, 255.0)), np.uint8)
 
 
 def _iris(look: EyeLook, radius: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:

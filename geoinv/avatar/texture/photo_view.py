@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...inversion import Inversion
 
 _WIDER = 0.65  # zoom of the view of a whole photo: neck and shoulders lie below the crop
-_OUTLINE = 7  # pixels of 512 that the person's outline is moved inwards: the mask is coarse and hair is fine
+_OUTLINE = 4  # pixels of 512 that the person's outline is moved inwards: the mask is coarse and hair is fine
 
 
 @dataclass(frozen=True, eq=False)

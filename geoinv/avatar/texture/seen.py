@@ -17,8 +17,8 @@ _GRAZING, _SQUARE = 0.15, 0.5
 """Cosines between surface and ray: to the first (81 degrees) a picture tells nothing, from the second (60) on all."""
 _BEHIND = 0.010
 """World units (4 mm) behind what a pixel shows, from which a point is hidden: fit and coarse triangles need some."""
-_FEATHER = 0.030
-"""World units (11 mm) from what is hidden over which trust grows: wide where skin is plain, ..."""
+_FEATHER = 0.020
+"""World units (7 mm) from what is hidden over which trust grows: wide where skin is plain, ..."""
 _FEATURE_FEATHER = 0.003
 """... and narrow at lips, lids and nostrils, which are sharp and hide something everywhere."""
 _FEATURE_REACH = 0.03

@@ -40,6 +40,8 @@ class SkinTopology:
         mouth: [V] whether it lies within the mouth.
         features: [V] whether it lies at eyes, lips or nostrils.
         others: [G, 3] triangles of teeth, tongue and eyes, as rows of all vertices with the fine teeth.
+        teeth_count: Number of those of the teeth, which come first.
+        first_tooth: Row of the first vertex of the teeth.
     """
 
     triangles: NDArray[np.int64]
@@ -50,6 +52,8 @@ class SkinTopology:
     mouth: NDArray[np.bool_]
     features: NDArray[np.bool_]
     others: NDArray[np.int64]
+    teeth_count: int
+    first_tooth: int
 
     @property
     def count(self) -> int:
@@ -86,6 +90,8 @@ def skin_topology(model: HeadModel) -> SkinTopology:
         mouth=mouth & inner,
         features=features,
         others=np.concatenate([teeth, *others]),
+        teeth_count=len(teeth),
+        first_tooth=model.mean.shape[0],
     )
 
 
