@@ -27,6 +27,7 @@ _FACE_RIM = 0.045  # world units that the face is made smaller: the closing, and
 _LEAST_SEEN = 12  # vertices of a region from which its colour is taken
 _LEAST_BESIDE = 200  # pixels of hair beside the mesh, from which its colour is taken
 _HAIRLINES_DIFFER = 0.03  # world units that a hairline may be higher than usual
+_BALD = (15.0, 45.0)  # distance between colours of scalp and skin: of a bald head, and of one with hair
 _WITHOUT_SHINE = 70  # per cent of hair by brightness
 
 
@@ -86,6 +87,11 @@ class UsualColours:
 
     skin: FloatArray
     hair: FloatArray
+
+    @property
+    def hairiness(self) -> float:
+        """0 where the scalp has the colour of skin, as on bald heads, 1 where it surely has hair."""
+        return float(smoothstep(np.linalg.norm(self.hair - self.skin), *_BALD))
 
     def on(self, regions: SkinRegions) -> FloatArray:
         """[V, 3] at the skin's vertices."""

@@ -34,7 +34,8 @@ def compose_skin(
     """Texture [size, size, 3] of the skin from layers, the surest first, and usual colours for what none knows."""
     corrections, base = matched(surface, layers, regions, usual)
     base = _with_dark_mouth(surface, base)
-    rest = np.column_stack([base, regions.scalp, surface.vertices[: surface.topology.count]])
+    hair = regions.scalp * (0.0 if usual is None else usual.hairiness)
+    rest = np.column_stack([base, hair, surface.vertices[: surface.topology.count]])
     coverage = skin_coverage(surface.topology, size)
     texture = np.zeros((size * size, 3), np.uint8)
     for start in range(0, len(coverage.pixels), _CHUNK):

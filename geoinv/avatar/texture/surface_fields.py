@@ -63,7 +63,9 @@ class SurfaceFields:
         return np.asarray(splu(system).solve(np.ascontiguousarray(weight[:, None] * values, dtype=np.float64)))
 
 
-def smoothstep(values: FloatArray, start: FloatArray | float, stop: FloatArray | float) -> NDArray[np.float64]:
+def smoothstep(
+    values: FloatArray | np.floating, start: FloatArray | float, stop: FloatArray | float
+) -> NDArray[np.float64]:
     """0 up to ``start``, 1 from ``stop`` on, smooth between."""
     t = np.clip((values - start) / (np.asarray(stop) - start), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
