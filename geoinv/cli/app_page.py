@@ -44,7 +44,7 @@ def app_page(
     """
     console.command(quiet, False)
 
-    from ..viewer.app import AppSettings, check_extra, serve
+    from ..viewer.app import AppSettings, check_extra, is_loopback, serve
 
     check_extra()
     settings = AppSettings(out, host, port, max_upload_bytes=round(max_upload * 1e6), keep_s=60.0 * keep)
@@ -59,6 +59,8 @@ def app_page(
 
     def ready(address: str) -> None:
         console.line(f"geoinv app: {address}")
+        if not is_loopback(host):
+            console.warn("every machine that reaches this address can use the app; there is no password")
         console.talk(f"model {session.info.name} on {session.device}; Ctrl-C ends the app")
 
     serve(session, settings, on_ready=ready)

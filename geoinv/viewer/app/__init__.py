@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import MissingDependencyError
-from .settings import AppSettings
+from .settings import AppSettings, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...session import Session
 
-__all__ = ["AppSettings", "check_extra", "serve"]
+__all__ = ["AppSettings", "check_extra", "is_loopback", "serve"]
 
 
 def check_extra() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from ...errors import GeoinvError
 
 HEAD_FILE = "head.geoinv"
-UPLOAD_FILE = ".upload"
+PHOTO_FILE = "photo"
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -72,9 +72,9 @@ class Job:
     is_removed: bool = False
 
     @property
-    def upload(self) -> Path:
-        """The photo as it was sent, until it is read."""
-        return self.folder / UPLOAD_FILE
+    def photo(self) -> Path:
+        """The photo as it was sent."""
+        return self.folder / PHOTO_FILE
 
     @property
     def head(self) -> Path:

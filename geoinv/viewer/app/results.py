@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import trimesh
 
     from ...heads import Head
+    from ...images import Photo
     from ...inversion import Inversion
     from ...session import Session
 
@@ -42,6 +43,7 @@ class Making:
         head: The same, ready to be seen.
         original: The head as the photo shows it.
         tell: Called with the fraction that is done; it lets others be shown meanwhile.
+        photo: Reads the photo that was inverted; None where it is not there any more.
         mesh: Makes the mesh of the head; the last one is kept, as files of several formats are made from it.
     """
 
@@ -50,6 +52,7 @@ class Making:
     head: Head
     original: Inversion
     tell: Callable[[float], None]
+    photo: Callable[[], Photo | None]
     mesh: Callable[[], trimesh.Trimesh]
 
 
@@ -136,7 +139,7 @@ def _mesh(making: Making, path: Path) -> None:
 def _avatar(making: Making, path: Path) -> None:
     from ...avatar import write_avatar
 
-    write_avatar(path, making.session.avatar(making.inversion))
+    write_avatar(path, making.session.avatar(making.inversion, photo=making.photo()))
 
 
 def _avatar_page(making: Making, path: Path) -> None:
@@ -203,7 +206,13 @@ def make_result(studio: Studio, job: Job, name: str, edits: Edits) -> Path:
         with notices.collect(show=lambda message: None), torch.no_grad():
             inversion, head = studio.head(job, edits)
             making = Making(
-                studio.session, inversion, head, studio.head(job)[0], tell, lambda: studio.mesh(job, edits, tell)
+                studio.session,
+                inversion,
+                head,
+                studio.head(job)[0],
+                tell,
+                photo=lambda: studio.photo(job),
+                mesh=lambda: studio.mesh(job, edits, tell),
             )
             RESULTS[name].make(making, path)
             if edits:

@@ -150,7 +150,7 @@ class Service:
                 raise Busy
             job = self.jobs.new()
             try:
-                await save_photo(request, job.upload, limit=self.settings.max_upload_bytes)
+                await save_photo(request, job.photo, limit=self.settings.max_upload_bytes)
                 self.worker.submit(Urgency.long, lambda: self._invert(job))
             except BaseException:  # also when the connection or the app ends
                 remove_folder(job.folder)

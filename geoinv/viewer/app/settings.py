@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,14 @@ from ...errors import UsageError
 DEFAULT_PORT = 8765
 DEFAULT_MAX_UPLOAD_MB = 32
 DEFAULT_KEEP_MINUTES = 120
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or localhost, is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class AppSettings:
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_MB * 1_000_000
     keep_s: float = 60.0 * DEFAULT_KEEP_MINUTES
     max_waiting: int = 64
-    max_kept: int = 500
+    max_kept: int = 200
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -8,6 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from ... import notices
 from ...camera.orbits import WHOLE_HEAD_ZOOM, poses_at
 from ...errors import PhotoError
 from ...heads import Head, draft_of
-from ...images import photo_from_bytes
+from ...images import Photo, photo_from_bytes
 from ...inversion import Inversion
 from ...inversion.methods import default_method
 from ...progress import OnFraction
@@ -110,7 +111,7 @@ class Studio:
             _ = load()
 
     def invert(self, job: Job) -> None:
-        """The head of a job's photo, which becomes a file; the photo is removed.
+        """The head of a job's photo, which becomes a file beside it.
 
         Raises:
             PhotoError: The photo cannot be used.
@@ -122,12 +123,10 @@ class Studio:
                 self._invert(job)
         except MemoryError as error:
             raise PhotoError("this machine has too little memory for the photo", "scale it down first") from error
-        finally:
-            job.upload.unlink(missing_ok=True)
 
     def _invert(self, job: Job) -> None:
         self._enter(job, "reading the photo", 0.05)
-        photo = photo_from_bytes(job.upload.read_bytes(), "the photo")
+        photo = read(job.photo)
         self._enter(job, "finding the face", 0.15)
         face = self.session.align(photo)
         self._enter(job, "making the head", 0.4)
@@ -177,6 +176,10 @@ class Studio:
             inversion = self.session.edit(self.head(job)[0], dict(edits))
         return inversion, self.session.head(inversion)
 
+    def photo(self, job: Job) -> Photo | None:
+        """A job's photo at its full resolution; None where it is not there."""
+        return read(job.photo) if job.photo.is_file() else None
+
     def mesh(self, job: Job, edits: Edits, on_progress: OnFraction) -> trimesh.Trimesh:
         """A job's head as a mesh in millimetres; the last one is kept."""
         from ...mesh import extract_mesh
@@ -196,6 +199,15 @@ class Studio:
             del self._heads[key]
         if self._mesh is not None and self._mesh[0][0] == job.name:
             self._mesh = None
+
+
+def read(path: Path) -> Photo:
+    """A photo, under no name of a file in errors.
+
+    Raises:
+        PhotoError: It cannot be used.
+    """
+    return photo_from_bytes(path.read_bytes(), "the photo")
 
 
 def canonical_edits(session: Session, strengths: Mapping[str, float]) -> Edits:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from geoinv.cli.app import run
-from geoinv.viewer.app import AppSettings
+from geoinv.viewer.app import AppSettings, is_loopback
 
 
 @pytest.fixture(autouse=True)
@@ -55,5 +55,14 @@ def test_options_out_of_range_are_one_line(options: list[str], capsys: pytest.Ca
     assert capsys.readouterr().err.count("error: ") == 1
 
 
-def test_it_is_for_this_machine_alone_by_default(tmp_path: Path) -> None:
-    assert AppSettings(tmp_path).host == "127.0.0.1"
+def test_it_is_for_this_machine_alone_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert is_loopback(AppSettings(tmp_path).host)
+    monkeypatch.setattr("geoinv.viewer.app.serve", lambda session, settings, on_ready: on_ready("http://here/"))
+    hosts = {"127.0.0.1": False, "::1": False, "localhost": False, "0.0.0.0": True, "me.local": True}
+    for host, is_warned in hosts.items():
+        assert run(["app", "--host", host]) == 0
+        captured = capsys.readouterr()
+        assert captured.out == "geoinv app: http://here/\n"
+        assert ("there is no password" in captured.err) == is_warned

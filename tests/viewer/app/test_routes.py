@@ -45,10 +45,12 @@ class TestAPhoto:
         assert front.headers["content-type"] == "image/png"
         assert picture(front.content).shape == (32, 32, 4)
 
-    def test_leaves_a_head_and_nothing_else(self, client: Client, photo: bytes) -> None:
-        job = client.head(photo)
-        files = [path.relative_to(client.out).as_posix() for path in client.out.rglob("*") if path.is_file()]
-        assert files == [f"{job}/{HEAD_FILE}"]  # not the photo, and no name of a user's file
+    def test_and_its_head_stand_under_no_name_of_a_users_file(self, client: Client, photo: bytes) -> None:
+        job = client.send(photo, name="../../my face.jpg")
+        client.finished(job)
+        files = [path.relative_to(client.out.parent).as_posix() for path in client.out.parent.rglob("*")]
+        assert sorted(files) == ["out", f"out/{job}", f"out/{job}/{HEAD_FILE}", f"out/{job}/photo"]
+        assert (client.out / job / "photo").read_bytes() == photo
         assert Inversion.load(client.out / job / HEAD_FILE).source == "photo"
 
     def test_is_warned_about(self, client: Client, photo: bytes) -> None:
@@ -211,7 +213,7 @@ class TestFiles:
             "/etc/passwd",
             "%2fetc%2fpasswd",
             "..\\..\\x",
-            ".upload",
+            "photo",
             "head.ply%00",
             "",
         ],
@@ -282,7 +284,7 @@ class TestAnotherRun:
             folder.mkdir()
         (old / HEAD_FILE).write_bytes(b"")
         os.utime(old / HEAD_FILE, (0, 0))
-        (half / ".upload").write_bytes(photo)
+        (half / "photo").write_bytes(photo)
         (foreign / "letter.txt").write_text("dear")
         (first.out / ("c" * 32)).symlink_to(foreign)
         second = make_client()

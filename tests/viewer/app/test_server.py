@@ -121,7 +121,7 @@ def test_who_leaves_while_waiting_is_not_worked_for(
         connection.sendall(f"GET {address} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         wait_until(lambda: running.service.jobs.get(job).making)
     wait_until(lambda: not running.service.jobs.get(job).making, 20)
-    assert [path.name for path in running.out.rglob("*") if path.is_file()] == ["head.geoinv"]
+    assert sorted(path.name for path in running.out.rglob("*") if path.is_file()) == ["head.geoinv", "photo"]
 
 
 class TestAFileWithoutEnd:
@@ -208,7 +208,7 @@ def test_ctrl_c_ends_it_cleanly(tiny_weights: Path, tmp_path: Path, photo: bytes
     assert "Traceback" not in err and err.endswith("the app has ended\n")
     assert out == ""
     files = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")]
-    assert sorted(files) == [first, f"{first}/head.geoinv"]  # no photo that waited, no half video
+    assert sorted(files) == [first, f"{first}/head.geoinv", f"{first}/photo"]  # nothing that waited, no half video
 
 
 def _ask_for_a_video(port: int, job: object) -> None:
