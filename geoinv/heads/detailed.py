@@ -85,8 +85,12 @@ class DetailedHead:
         """The same head, whose views are of ``side`` x ``side`` rays; the photo's features are shared."""
         other = DetailedHead(self.plain.with_rays(side), self.branch, self.source, edit=self.edit, alignment=alignment)
         if alignment != "2d":
-            other.source_features = self.source_features
+            other.share_features(self)
         return other
+
+    def share_features(self, other: DetailedHead) -> None:
+        """Take over the features of another head of the same photo, edited or not, instead of computing them again."""
+        self.source_features = other.source_features
 
     def prepare(self) -> None:
         """Compute now what all views have in common, which the first view would else do."""
