@@ -49,6 +49,7 @@ class BackboneConfig:
     painting: Literal["skip", "subpixel"] = "skip"
     warp_rank: int = 0  # fields of the flow that moves planes to fit the head; 0 for none
     warp_side: int = 64  # cells of such a field
+    map_gain: float = 1.0  # of learned maps and mean planes: so many times as fast they learn what heads have in common
     smooth: bool = False  # whether planes are filtered before, against the grid that pixel shuffle leaves in surfaces
 
     def __post_init__(self) -> None:
@@ -261,7 +262,7 @@ def anchored(
     return replace(
         small,
         name="anchored",
-        backbone=replace(small.backbone, out_channels=32 * PLANES, warp_rank=0),
+        backbone=replace(small.backbone, out_channels=32 * PLANES, warp_rank=0, map_gain=4.0),
         render=replace(small.render, num_samples=40, num_importance=24),
         feature_channels=FEATURES,
         neural_resolution=256,

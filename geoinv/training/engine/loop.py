@@ -20,6 +20,7 @@ from torch import Tensor
 from ...models.precision import allow_bfloat16
 from .background import in_background
 from .devices import moved
+from .memory import keep_freed_memory
 from .processes import average_gradients, of_first_process, rank, start_alike
 from .record import record_of
 from .run import Batch, Stage
@@ -44,6 +45,7 @@ def train(stage: Stage[Any], report: Report | None = None) -> Path:
         UsageError: The folder holds a run with other settings, data or base weights, or another run is at work in it.
         ValueError: A loss of the stage has no weight.
     """
+    keep_freed_memory()
     with allow_bfloat16(stage.run.device) if stage.allows_bfloat16 else nullcontext():
         return TrainingLoop(stage, report).train()
 

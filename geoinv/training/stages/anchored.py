@@ -59,6 +59,8 @@ class AnchoredSettings:
     latent_jitter: float = 0.15
 
 
+_KNOWN = "known_heads.npz"
+
 LOSS_WEIGHTS = {
     "color": 1.0,
     "albedo": 1.0,
@@ -104,6 +106,7 @@ class AnchoredStage:
         validation: Data set to measure on, of another seed.
         start: Weights to go on from; None for random ones, whose shape and light are learned first.
         settings: Settings of the stage.
+        known: Heads to learn shape and light from; None for those of the sampler, kept in the run's folder.
         report: Called with the result of learning shape and light.
 
     Raises:
@@ -126,6 +129,7 @@ class AnchoredStage:
         validation: Path,
         start: Path | None = None,
         settings: AnchoredSettings | None = None,
+        known: KnownHeads | None = None,
         report: Report | None = None,
     ) -> None:
         self.run, self.config, self.settings = run, config, settings or AnchoredSettings()
@@ -139,7 +143,7 @@ class AnchoredStage:
             config, AnchoredGenerator, start, lambda path: load_anchored_generator(str(path))[0], seed=run.seed
         )
         model = generator.anchor.model
-        self._known = KnownHeads.draw(model, self.settings.known_heads, run.seed)
+        self._known = known or KnownHeads.kept(run.out / _KNOWN, model, self.settings.known_heads, run.seed)
         if start is None and not RunFolder(run.out).is_begun:
             with seeded(run.seed):
                 left, light = fit_shapes(generator, self._known, steps=self.settings.shape_steps, seed=run.seed)

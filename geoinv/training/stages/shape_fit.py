@@ -6,11 +6,13 @@ A head's shape code and light are functions of z that the sampler knows, so ther
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...files import atomic_path
 from ...light import sh_basis
 from ...models.anchored_generator import AnchoredGenerator
 from ...shape import HeadCodes, HeadModel
@@ -59,6 +61,18 @@ class KnownHeads:
             codes.append(coder(parameters, shape).as_vector()[0])
             light.append(parameters.light.total)
         return cls(torch.from_numpy(np.stack(z)), torch.stack(codes), torch.from_numpy(np.stack(light)).float())
+
+    @classmethod
+    def kept(cls, path: Path, model: HeadModel, count: int, seed: int) -> KnownHeads:
+        """Those of a file, or drawn and written there: a resumed run learns from the same ones, and at once."""
+        if path.exists():
+            with np.load(path) as file:
+                return cls(*(torch.from_numpy(file[name]) for name in ("z", "codes", "light")))
+        drawn = cls.draw(model, count, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, z=drawn.z.numpy(), codes=drawn.codes.numpy(), light=drawn.light.numpy())
+        return drawn
 
     def some(self, random: torch.Generator, device: torch.device) -> KnownHeads:
         """A random batch on a device."""

@@ -1,0 +1,125 @@
+"""Training of a generator on the head mesh, in small: losses by hand, learning, resuming."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from geoinv.checkpoints.store import load_anchored_generator
+from geoinv.errors import UsageError
+from geoinv.shape import HeadCodes, load_head_model
+from geoinv.training.data.head_shards import RayBatch
+from geoinv.training.engine.loop import train
+from geoinv.training.engine.run import Run, Steps
+from geoinv.training.losses.rays import SampleCounts
+from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, lit_ray_losses
+from geoinv.training.stages.shape_fit import KnownHeads, ShapeLoss, fit_shapes, light_loss
+from tests.tiny_models import tiny_anchored_config
+from tests.training.conftest import write_shard
+
+
+def known_heads(count: int = 600) -> KnownHeads:
+    """Heads whose first identity numbers and light follow from z."""
+    random = torch.Generator().manual_seed(0)
+    z = torch.randn(count, 8, generator=random)
+    codes, light = torch.zeros(count, 150), torch.zeros(count, 9, 3)
+    codes[:, :4], light[:, 0] = z[:, :4], 3.5 + 0.3 * z[:, 4:5]
+    return KnownHeads(z, codes, light)
+
+
+def stage_of(heads: Path, out: Path, steps: int, *, start: Path | None = None) -> AnchoredStage:
+    return AnchoredStage(
+        Run(out, Steps(steps, look_every=4, checkpoint_every=2, log_every=2), 2e-3),
+        tiny_anchored_config(),
+        data=heads,
+        validation=heads,
+        start=start,
+        settings=AnchoredSettings(
+            shape_steps=20, heads_per_step=2, views_per_head=1, rays_per_view=48, samples=SampleCounts(6, 6)
+        ),
+        known=known_heads(),
+    )
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> Path:
+    folder = tmp_path / "heads"
+    folder.mkdir()
+    write_shard(folder, "00000", 0, with_albedo=True)
+    return folder
+
+
+def test_losses_hand_computed() -> None:
+    """White light: the colour is the albedo plus gloss; one normal of two is turned by a right angle."""
+    light = torch.zeros(1, 9, 3)
+    light[:, 0] = 3.5449077
+    directions = torch.tensor([[[0.0, 0.0, -1.0], [0.0, 0.0, -1.0]]])
+    truth = torch.tensor([[[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]])
+    batch = RayBatch(
+        torch.zeros(1, 8), torch.zeros(1, 2, 3), directions, truth, torch.ones(1, 2), torch.ones(1, 2),
+        normals=torch.tensor([[[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]]), albedo=truth - 0.1, light=light,
+    )  # fmt: skip
+    features = torch.tensor([[[0.4, 0.4, 0.4, 0.1, 0.0, 0.0, 2.0], [0.4, 0.4, 0.4, 0.0, 0.5, 0.0, 0.0]]])
+    losses = lit_ray_losses(features, torch.ones(1, 2), batch)
+    assert losses["albedo"].item() == pytest.approx(0.0, abs=1e-8)
+    assert losses["color"].item() == pytest.approx(0.01 / 2, rel=1e-3)
+    assert losses["normal"].item() == pytest.approx(2.0 / 2)
+
+
+def test_shape_loss_is_that_of_vertices() -> None:
+    model = load_head_model()
+    random = torch.Generator().manual_seed(0)
+    wanted, found = torch.randn(2, 4, 150, generator=random)
+    wanted[:, 96:] = found[:, 96:]
+    moved = torch.einsum("bi,ivc->bvc", (found - wanted)[:, :96], model.identity_basis)
+    loss = ShapeLoss(model)(HeadCodes.from_vector(found), wanted)
+    assert loss.item() == pytest.approx(moved.square().sum(dim=-1).mean().item(), rel=0.05)
+
+
+def test_light_loss_of_a_constant() -> None:
+    found = torch.zeros(1, 9, 3)
+    found[:, 0] = 1.0
+    assert light_loss(found, torch.zeros(1, 9, 3)).item() == pytest.approx(0.28209479**2)
+
+
+def test_shape_and_light_are_learned_from_z(tmp_path: Path, heads: Path) -> None:
+    torch.set_num_threads(1)
+    stage = stage_of(heads, tmp_path / "run", 1)
+    before = fit_shapes(stage.model, known_heads(), steps=1, seed=0)
+    after = fit_shapes(stage.model, known_heads(), steps=200, seed=0)
+    assert after[0] < 0.6 * before[0]
+    assert after[1] < 0.6 * before[1]
+
+
+def test_learns_resumes_and_its_weights_load(tmp_path: Path, heads: Path) -> None:
+    torch.set_num_threads(1)
+    out = tmp_path / "run"
+    train(stage_of(heads, out, 4))
+    best = train(stage_of(heads, out, 8))
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "heldout_psnr_db" in line] == [4, 8]
+    losses = [line["albedo"] for line in lines if "albedo" in line]
+    assert losses[-1] < losses[0]
+    generator, info = load_anchored_generator(str(best))
+    assert info.extra["training"]["steps"] in (4, 8)
+    assert generator.w_avg.abs().sum() > 0
+    assert len(list(out.glob("samples_*.png"))) == 2
+    second = train(stage_of(heads, tmp_path / "second", 1, start=best))
+    assert load_anchored_generator(str(second))[0].config == generator.config
+
+
+def test_known_heads_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KnownHeads, "draw", classmethod(lambda *_: known_heads(20)))
+    path = tmp_path / "run" / "known_heads.npz"
+    drawn = KnownHeads.kept(path, load_head_model(), 20, 0)
+    monkeypatch.setattr(KnownHeads, "draw", None)
+    again = KnownHeads.kept(path, load_head_model(), 20, 0)
+    assert torch.equal(drawn.codes, again.codes) and torch.equal(drawn.light, again.light)
+
+
+def test_rejects_heads_without_albedo(tmp_path: Path, discs: Path) -> None:
+    with pytest.raises(UsageError, match="no albedo"):
+        stage_of(discs, tmp_path / "run", 1)
