@@ -14,11 +14,9 @@ from .morphs import Morphs
 from .parts import SKIN, AvatarPart, FloatArray
 from .pictures import picture_bytes
 from .rig import JOINT_NAMES, PARENTS, Rig
+from .still import HAIR
 
-HAIR = "hair"
-"""Name of the mesh and the material of hair and clothes."""
-
-_ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15, "hair": 0.8}
+ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15, HAIR: 0.8}
 
 
 def avatar_glb(avatar: Avatar) -> bytes:
@@ -131,7 +129,7 @@ class _File:
 
     def _material(self, name: str) -> int:
         if name not in self._material_of:
-            surface: Json = {"metallicFactor": 0.0, "roughnessFactor": _ROUGHNESS[name]}
+            surface: Json = {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS[name]}
             if (texture := self.avatar.textures.get(name)) is not None:
                 data, mime = picture_bytes(texture)
                 image = self.buffer.add_image(data, mime, name)

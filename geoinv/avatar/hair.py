@@ -80,7 +80,7 @@ def hair_of(
     if len(faces) == 0:
         return None
     if len(faces) > triangles:
-        vertices, faces = _reduced(vertices, faces, triangles)
+        vertices, faces = reduced_surface(vertices, faces, triangles)
     normals = vertex_normals(vertices, faces)
     seen = _seen(template, vertices, normals, inside)
     colours = _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
@@ -249,7 +249,7 @@ def _edge_vertices(faces: IntArray) -> IntArray:
     return np.asarray(np.unique(unique[count == 1]), np.int64)
 
 
-def _reduced(vertices: FloatArray, faces: IntArray, triangles: int) -> tuple[FloatArray, IntArray]:
+def reduced_surface(vertices: FloatArray, faces: IntArray, triangles: int) -> tuple[FloatArray, IntArray]:
     """About as many triangles as asked for."""
     from fast_simplification import simplify
 

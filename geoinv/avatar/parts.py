@@ -66,15 +66,15 @@ def avatar_parts(template: FittedTemplate) -> tuple[AvatarPart, ...]:
     vertices = template.at_rest()
     normals = all_normals(model, vertices[None])[0]
 
-    def part(name: str, layout: _Layout) -> AvatarPart:
+    def part(name: str, layout: Layout) -> AvatarPart:
         places, outward = vertices.numpy()[layout.rows], normals.numpy()[layout.rows]
-        triangles = _within_box(layout.triangles, places)
+        triangles = within_box(layout.triangles, places)
         return AvatarPart(name, MATERIALS[name], layout.rows, places, outward, layout.uvs, triangles, layout.colours)
 
-    return tuple(part(name, make(model)) for name, make in _LAYOUTS.items())
+    return tuple(part(name, make(model)) for name, make in LAYOUTS.items())
 
 
-def _within_box(triangles: IntArray, places: FloatArray) -> IntArray:
+def within_box(triangles: IntArray, places: FloatArray) -> IntArray:
     """The triangles [F, 3] that are not flattened onto a side of the box, where shoulders end."""
     is_on_side = np.abs(places) >= np.float32(BOX_LIMIT)  # [M, 3]
     is_flat = np.any(np.all(is_on_side[triangles], axis=1), axis=1)
@@ -90,7 +90,7 @@ def all_normals(model: HeadModel, vertices: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """What is the same for all people; see :class:`AvatarPart`."""
 
     rows: IntArray
@@ -99,36 +99,36 @@ class _Layout:
     colours: FloatArray | None = None
 
 
-def _of_model(model: HeadModel, part: Part) -> _Layout:
+def _of_model(model: HeadModel, part: Part) -> Layout:
     """A part of the head model with its places in MakeHuman's texture."""
     rows = model.corner_vertices[part.corners].numpy()
     triangles = (model.corner_triangles[part.triangles] - part.corners.start).numpy()
-    return _Layout(rows, model.uvs[part.corners].numpy(), triangles)
+    return Layout(rows, model.uvs[part.corners].numpy(), triangles)
 
 
-def _skin(model: HeadModel) -> _Layout:
+def _skin(model: HeadModel) -> Layout:
     return _of_model(model, model.parts["skin"])
 
 
-def _tongue(model: HeadModel) -> _Layout:
+def _tongue(model: HeadModel) -> Layout:
     """The tongue, whose island fills a texture of its own."""
     layout = _of_model(model, model.parts["tongue"])
     low, high = layout.uvs.min(axis=0), layout.uvs.max(axis=0)
-    return _Layout(layout.rows, (layout.uvs - low) / (high - low), layout.triangles)
+    return Layout(layout.rows, (layout.uvs - low) / (high - low), layout.triangles)
 
 
-def _teeth(model: HeadModel) -> _Layout:
+def _teeth(model: HeadModel) -> Layout:
     """The fine teeth and gums, which have colours on their vertices."""
     teeth = model.teeth
     count = len(teeth.anchors)
     rows = np.arange(count, dtype=np.int64) + model.mean.shape[0]
-    return _Layout(rows, np.zeros((count, 2), np.float32), teeth.triangles.numpy(), teeth.colours.numpy())
+    return Layout(rows, np.zeros((count, 2), np.float32), teeth.triangles.numpy(), teeth.colours.numpy())
 
 
-def _eye(name: str) -> Callable[[HeadModel], _Layout]:
+def _eye(name: str) -> Callable[[HeadModel], Layout]:
     """An eyeball, seen from the front: Lambert's equal-area map, the pupil in the middle of the texture."""
 
-    def make(model: HeadModel) -> _Layout:
+    def make(model: HeadModel) -> Layout:
         part = model.parts[name]
         ball = all_vertices(model, model.mean_codes())[0, part.vertices].numpy()
         outward = ball - ball.mean(axis=0)
@@ -139,7 +139,7 @@ def _eye(name: str) -> Callable[[HeadModel], _Layout]:
         triangles = (model.triangles[part.triangles] - part.vertices.start).numpy()
         rows = np.arange(part.vertices.start, part.vertices.stop, dtype=np.int64)
         is_cap = (ball[triangles][:, :, 2].max(axis=1) < ball[:, 2].mean()) & _is_turned_over(uvs[triangles])
-        return _Layout(rows, uvs.astype(np.float32), triangles[~is_cap])  # the cap at the back, which nobody sees
+        return Layout(rows, uvs.astype(np.float32), triangles[~is_cap])  # the cap at the back, which nobody sees
 
     return make
 
@@ -150,7 +150,7 @@ def _is_turned_over(corners: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] <= 0.0)
 
 
-_LAYOUTS: dict[str, Callable[[HeadModel], _Layout]] = {
+LAYOUTS: dict[str, Callable[[HeadModel], Layout]] = {
     SKIN: _skin,
     TEETH: _teeth,
     TONGUE: _tongue,

@@ -32,6 +32,14 @@ class Texture(str, Enum):
     large = "4096"
 
 
+class Purpose(str, Enum):
+    """Uses of an avatar, by :data:`geoinv.avatar.presets.PRESETS`."""
+
+    game = "game"
+    web = "web"
+    ar = "ar"
+
+
 def export_avatar(
     inversion: InversionArg = None,
     out: Annotated[
@@ -39,8 +47,16 @@ def export_avatar(
         typer.Option(
             "--out",
             "-o",
-            help="A .glb file, or a folder for NAME_avatar.glb.",
+            help="A .glb (moves), .obj (millimetres) or .usdz file, or a folder for NAME_avatar.glb.",
             show_default="outputs/NAME_avatar.glb",
+        ),
+    ] = None,
+    purpose: Annotated[
+        Purpose | None,
+        typer.Option(
+            "--for",
+            help="game: three levels of detail. web: under 3 MB. ar: .usdz, for phones.",
+            show_default="all detail, .glb",
         ),
     ] = None,
     photo: Annotated[
@@ -52,9 +68,14 @@ def export_avatar(
             show_default="the crop of 512 px in the inversion",
         ),
     ] = None,
-    texture: Annotated[Texture, typer.Option("--texture", help="Texels along a side of the skin's texture.")] = (
-        Texture.medium
-    ),
+    texture: Annotated[
+        Texture | None,
+        typer.Option(
+            "--texture",
+            help="Texels along a side of the skin's texture.",
+            show_default="2048, for the web 1024",
+        ),
+    ] = None,
     hair: Annotated[bool, typer.Option("--hair/--no-hair", help="Add hair and clothes as a mesh of their own.")] = True,
     generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
@@ -67,7 +88,9 @@ def export_avatar(
     """Write an INVERSION as an avatar in metres: textured, rigged, with ARKit's 52 expressions and 15 visemes."""
     run = console.command(quiet, json_output)
 
+    from ..avatar.avatar import DEFAULT_TEXTURE
     from ..avatar.export import avatar_paths, check_avatar_suffix, write_avatar
+    from ..avatar.presets import PRESETS
     from ..session import Session
 
     is_folder = out is None or out.is_dir() or not out.suffix
@@ -76,22 +99,33 @@ def export_avatar(
         check_avatar_suffix(out)
     loaded, path = load_inversion(inversion, folder)
     stem = f"{shown_stem(path, generator)}_avatar"
-    target = result_path(folder, stem, ".glb") if is_folder or out is None else out
-    check_outputs(avatar_paths(target), overwrite=overwrite)
+    preset = None if purpose is None else PRESETS[purpose.value]
+    suffix = ".glb" if preset is None else preset.suffix
+    target = result_path(folder, stem, suffix) if is_folder or out is None else out
+    targets = [target, *(level_path(target, level) for level in range(1, len(preset.levels) if preset else 1))]
+    check_outputs([path for level in targets for path in avatar_paths(level)], overwrite=overwrite)
+    size = int(texture.value) if texture else preset.texture if preset else DEFAULT_TEXTURE
     session = Session.load(model, device, seed, shown_with=generator)
-    avatar = session.avatar(loaded, photo=photo, texture=int(texture.value), has_hair=hair)
-    files = write_avatar(target, avatar)
-    size_m, size = avatar.size_m, sum(file.stat().st_size for file in files)
+    whole = session.avatar(loaded, photo=photo, texture=size, has_hair=hair)
+    avatars = preset.apply(whole, size) if preset else [whole]
+    files = [file for path, avatar in zip(targets, avatars, strict=True) for file in write_avatar(path, avatar)]
+    size_m, size_bytes = whole.size_m, sum(file.stat().st_size for file in files)
     record = {
         "inversion": path,
         "avatar": target,
-        "triangles": avatar.triangle_count,
+        "triangles": [avatar.triangle_count for avatar in avatars],
         "size_m": size_m,
-        "bytes": size,
-        "morph_targets": len(avatar.morphs.names),
-        "texture": int(texture.value),
-        "has_hair": avatar.hair is not None,
+        "bytes": size_bytes,
+        "morph_targets": len(whole.morphs.names),
+        "texture": size,
+        "has_hair": whole.hair is not None,
         **shown_facts(session, loaded),
     }
-    summary = f"{path.name}: {avatar.triangle_count} triangles, {size_m[1]:.2f} m high, {size / 1e6:.1f} MB"
+    triangles = ", ".join(str(avatar.triangle_count) for avatar in avatars)
+    summary = f"{path.name}: {triangles} triangles, {size_m[1]:.2f} m high, {size_bytes / 1e6:.1f} MB"
     run.result(summary, record, files, device=session.device)
+
+
+def level_path(target: Path, level: int) -> Path:
+    """Return the place of a level of detail beside that of the finest."""
+    return target.with_name(f"{target.stem}_lod{level}{target.suffix}")
