@@ -12,8 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from geoinv.avatar.glb import avatar_glb
 from geoinv.shape import ARKIT_UNITS
 from geoinv.viewer import write_head_page
+from tests.avatar.people import an_avatar
 from tests.chromium import Chromium, Page, needs_chromium
 
 from .conftest import READY
@@ -21,21 +23,23 @@ from .toy_head import packed, toy_head, triangle
 
 pytestmark = needs_chromium
 
-# How far a slider moves the vertices, in metres, as three.js computes them on the CPU.
-_MOVES = """(name => {
-  const slider = document.querySelector(`[data-name="${name}"]`);
-  const set = value => { slider.value = value; slider.dispatchEvent(new Event('input', {bubbles: true})); };
-  const places = () => geoinv.view.stage.meshes.map(mesh => {
+# How far each slider moves the vertices, in metres, as three.js computes them on the CPU.
+_MOVES = """(names => {
+  const places = () => geoinv.view.stage.meshes.flatMap(mesh => {
     const found = [], place = new THREE.Vector3();
     for (let i = 0; i < mesh.geometry.attributes.position.count; i += 1)
       found.push(...mesh.getVertexPosition(i, place).toArray());
     return found;
-  }).flat();
-  const before = places();
-  set(1);
-  const after = places();
-  set(0);
-  return Math.max(...after.map((value, i) => Math.abs(value - before[i])).filter(v => v > 1e-9), 0);
+  });
+  const rest = places();
+  return Object.fromEntries(names.map(name => {
+    const slider = document.querySelector(`[data-name="${name}"]`);
+    const set = value => { slider.value = value; slider.dispatchEvent(new Event('input', {bubbles: true})); };
+    set(1);
+    const moved = places();
+    set(0);
+    return [name, moved.reduce((most, value, i) => Math.max(most, Math.abs(value - rest[i])), 0)];
+  }));
 })"""
 
 _SET = """((name, value) => { const slider = document.querySelector(`[data-name="${name}"]`);
@@ -75,8 +79,24 @@ def test_there_is_a_slider_for_each_of_arkits_units_in_its_group(at_rest: Page) 
 
 
 def test_every_slider_moves_vertices(at_rest: Page) -> None:
-    moves = {name: at_rest.evaluate(f"{_MOVES}('{name}')") for name in ARKIT_UNITS}
+    moves = at_rest.evaluate(f"{_MOVES}({json.dumps(ARKIT_UNITS)})")
+    assert len(moves) == 52
     assert {name for name, metres in moves.items() if metres < 2e-4} == set(), moves
+
+
+def test_an_avatar_moves_by_all_its_expressions_and_visemes(show: Callable[..., Page], tmp_path: Path) -> None:
+    page = show(avatar_glb(an_avatar()))
+    names = page.evaluate("geoinv.view.face.names")
+    assert set(ARKIT_UNITS) < set(names) and len(names) == 52 + 15
+    moves = page.evaluate(f"{_MOVES}({json.dumps(names)})")
+    still = {name for name, metres in moves.items() if metres < 2e-4}
+    assert still <= {"viseme_sil"}, moves  # silence is a face at rest
+    page.evaluate("document.querySelector('[data-preset=surprise]').click()")
+    page.wait_for("!geoinv.view.face.isMoving")
+    page.screenshot(tmp_path / "surprise.png")
+    assert 0.2 < page.evaluate("geoinv.view.stage.facts.size[1]") < 0.4  # metres
+    assert page.evaluate("geoinv.view.stage.hasSeen") is True
+    assert page.troubles == []
 
 
 @pytest.mark.parametrize("name", ["jawOpen", "browInnerUp", "mouthSmileLeft", "cheekPuff", "tongueOut"])
