@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from .conventions import Orbit
-from .errors import MissingDetailsError, UsageError
+from .errors import CheckpointError, MissingDetailsError, UsageError
 from .made_once import made_once
 from .notices import notify
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .align import FaceAligner
     from .checkpoints.store import ModelInfo
     from .editing import Directions, Reach
-    from .models.encoder import GlobalEncoder
+    from .models.families import AnyEncoder, AnyGenerator, AnyLocalBranch
     from .models.generator import TriPlaneGenerator
     from .models.local_branch import LocalBranch
 
@@ -80,16 +80,48 @@ class LoadedModels:
         self.shown_with = None if shown_with is None else os.fspath(shown_with)
 
     @made_once
-    def _generator_and_info(self) -> tuple[TriPlaneGenerator, ModelInfo]:
-        from .checkpoints.store import load_generator
+    def _generator_and_info(self) -> tuple[AnyGenerator, ModelInfo]:
+        from .checkpoints.store import load_any_generator
 
-        generator, info = load_generator(self.model, self.device)
+        generator, info = load_any_generator(self.model, self.device)
         return generator.eval().requires_grad_(False), info
 
     @property
-    def generator(self) -> TriPlaneGenerator:
+    def generator(self) -> AnyGenerator:
         """The generator, in evaluation mode."""
         return self._generator_and_info[0]
+
+    @property
+    def triplane_generator(self) -> TriPlaneGenerator:
+        """The generator, for what only tri-planes can do.
+
+        Raises:
+            UsageError: It is of another family.
+        """
+        from .models.generator import TriPlaneGenerator
+
+        if not isinstance(self.generator, TriPlaneGenerator):
+            raise UsageError(
+                f"model {self.info.name} is not of the tri-plane family, and this works with no other",
+                "its photos are inverted by --method hybrid or encoder; for anything else use mini or a model of EG3D",
+            )
+        return self.generator
+
+    @property
+    def triplane_branch(self) -> LocalBranch:
+        """The local branch of a tri-plane generator.
+
+        Raises:
+            UsageError: The generator is of another family.
+            MissingDetailsError: There is none, or it was trained for others.
+            CheckpointError: It is damaged, or of another family than the generator.
+        """
+        from .models.local_branch import LocalBranch
+
+        _ = self.triplane_generator
+        if not isinstance(self.local_branch, LocalBranch):
+            raise CheckpointError(f"the local branch of model {self.info.name} is of another family than its generator")
+        return self.local_branch
 
     @property
     def info(self) -> ModelInfo:
@@ -97,7 +129,7 @@ class LoadedModels:
         return self._generator_and_info[1]
 
     @made_once
-    def _shown_generator_and_info(self) -> tuple[TriPlaneGenerator, ModelInfo] | None:
+    def _shown_generator_and_info(self) -> tuple[AnyGenerator, ModelInfo] | None:
         if self.shown_with is None:
             return None
         from .checkpoints.store import load_sibling
@@ -106,7 +138,7 @@ class LoadedModels:
         return generator.eval().requires_grad_(False), info
 
     @property
-    def shown_generator(self) -> TriPlaneGenerator | None:
+    def shown_generator(self) -> AnyGenerator | None:
         """The generator of ``shown_with``; None where heads are shown with the model itself."""
         shown = self._shown_generator_and_info
         return None if shown is None else shown[0]
@@ -123,31 +155,31 @@ class LoadedModels:
         return self.generator.config.orbit
 
     @made_once
-    def encoder(self) -> GlobalEncoder:
+    def encoder(self) -> AnyEncoder:
         """The encoder that belongs to the generator.
 
         Raises:
             MissingEncoderError: There is none.
             CheckpointError: It is damaged, or was trained for another generator.
         """
-        from .checkpoints.store import load_encoder
+        from .checkpoints.store import load_any_encoder
 
-        return load_encoder(self.model, self.device)[0]
+        return load_any_encoder(self.model, self.device)[0]
 
     @made_once
-    def local_branch(self) -> LocalBranch:
+    def local_branch(self) -> AnyLocalBranch:
         """The local branch that belongs to generator and encoder, which adds a photo's details.
 
         Raises:
             MissingDetailsError: There is none, or it was trained for others.
             CheckpointError: It is damaged.
         """
-        from .checkpoints.store import load_details
+        from .checkpoints.store import load_any_details
 
-        return load_details(self.model, self.device)[0]
+        return load_any_details(self.model, self.device)[0]
 
     @property
-    def local_branch_or_notice(self) -> LocalBranch | None:
+    def local_branch_or_notice(self) -> AnyLocalBranch | None:
         """The local branch; None where it cannot be had, which a notice says."""
         try:
             return self.local_branch

@@ -18,7 +18,7 @@ from torch import Tensor
 from .camera import Camera, CameraPose
 from .camera.orbits import WHOLE_HEAD_ZOOM
 from .errors import CheckpointError, MissingDetailsError, ShapeError, UsageError
-from .heads import DetailedHead, Edit, Head, PlainHead, each_view
+from .heads import Edit, Head, detailed_head, each_view, plain_head
 from .images import Photo as ReadPhoto
 from .inversion import Inversion, Inverted, Provenance, default_method, method_named
 from .inversion.encode import source_of
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import trimesh
 
     from .align import AlignedFace
+    from .align.crops import CropName
     from .avatar import Avatar
     from .editing import IdentityBound
     from .inversion.optimise.refine import OnStep, Refinement
@@ -71,7 +72,7 @@ class Session(LoadedModels):
         return session
 
     def align(self, photo: Photo, *, face: int | None = None) -> AlignedFace:
-        """Find a face and crop it the way that every generator expects.
+        """Find a face and crop it the way that the generator expects.
 
         Args:
             photo: A path, RGB uint8 [H, W, 3], or what :func:`geoinv.images.read_photo` gave.
@@ -80,7 +81,7 @@ class Session(LoadedModels):
         Raises:
             PhotoError: An unreadable photo, or no such face.
         """
-        return self.aligner.align(_as_photo(photo), face=face)
+        return self.aligner.align(_as_photo(photo), face=face, crop=self.crop)
 
     def invert(
         self,
@@ -129,11 +130,16 @@ class Session(LoadedModels):
             on_step: Function that is called after each step of optimisation. Ctrl-C ends the steps; the best so far is
                 returned.
         """
-        self.check_crop()
+        crop = self.crop
         if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto):
             if source is None and isinstance(photo, str | os.PathLike):
                 source = Path(photo).name
             aligned = self.align(photo, face=face)
+        elif photo.crop != crop:
+            raise UsageError(
+                f"the face is cut as {photo.crop}, model {self.info.name} wants {crop}",
+                "align the photo by this session",
+            )
         else:
             aligned = photo
         chosen = default_method(self) if method is None else method_named(method)
@@ -173,8 +179,8 @@ class Session(LoadedModels):
                     f"go with {self.shown_with}",
                     "invert the photo with another --method to show it with another generator",
                 )
-            return PlainHead(shown, after)
-        plain = PlainHead(tuned_generator(self.generator, inversion.tuning), after)
+            return plain_head(shown, after)
+        plain = plain_head(tuned_generator(self.generator, inversion.tuning), after)
         if inversion.details is None:
             return plain
         try:
@@ -188,7 +194,24 @@ class Session(LoadedModels):
         if inversion.edits:
             before = self._with(after, {name: -strength for name, strength in inversion.edits.items()})
             edit = Edit(before, after)
-        return DetailedHead(plain, branch, source_of(inversion.details, inversion, plain), edit=edit)
+        return detailed_head(plain, branch, source_of(inversion.details, inversion, plain), edit=edit)
+
+    @property
+    def crop(self) -> CropName:
+        """Name of the crop of people's faces that the generator's pictures are.
+
+        Raises:
+            UsageError: Its pictures are of something else.
+        """
+        from .align.crops import CROPS
+
+        known = {str(name): name for name in CROPS}
+        if self.generator.config.crop not in known:
+            raise UsageError(
+                f"model {self.info.name} does not show people's faces, and geoinv crops nothing else",
+                "use a model of faces, such as --model mini",
+            )
+        return known[self.generator.config.crop]
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.
@@ -196,11 +219,7 @@ class Session(LoadedModels):
         Raises:
             UsageError: Its pictures are of something else.
         """
-        if self.generator.config.crop != "face":
-            raise UsageError(
-                f"model {self.info.name} does not show people's faces, and geoinv crops nothing else",
-                "use a model of faces, such as --model mini",
-            )
+        _ = self.crop
 
     def check(self, inversion: Inversion) -> None:
         """Refuse an inversion of another generator.

@@ -10,6 +10,7 @@ from ..conventions import CROP_SIZE
 from ..errors import PhotoError, ShapeError, UsageError
 from ..images import Photo
 from .crop import apply_affine, crop_with_soft_border
+from .crops import CropName, roll_of, to_crop
 from .face import AlignedFace, Face, FloatArray, ImageArray, five_points
 from .pose import HeadPose, fit_pose
 from .quality import quality_warnings
@@ -46,12 +47,13 @@ class FaceAligner:
             raise ShapeError(f"image must be uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
         return self._backend.detect(image)
 
-    def align(self, photo: ImageArray | Photo, *, face: int | None = None) -> AlignedFace:
+    def align(self, photo: ImageArray | Photo, *, face: int | None = None, crop: CropName = "face") -> AlignedFace:
         """Cut the crop about one face.
 
         Args:
             photo: [H, W, 3] uint8 RGB, upright; or a photo that was read, whose warnings come first.
             face: Index of the face, by size from 0; None takes the largest.
+            crop: Name of the crop that the generator was trained on.
 
         Raises:
             PhotoError: No face was found.
@@ -62,31 +64,32 @@ class FaceAligner:
         index = _choose(len(faces), face)
         several = (_several_faces(len(faces)),) if len(faces) > 1 and face is None else ()
         pose = _pose_of(faces[index])
-        matrix = pose.to_crop * CROP_SIZE
-        crop = crop_with_soft_border(image, matrix, CROP_SIZE)
+        matrix = to_crop(crop, pose, faces[index].landmarks5) * CROP_SIZE
+        cut = crop_with_soft_border(image, matrix, CROP_SIZE)
         landmarks = apply_affine(matrix, faces[index].landmarks)
         yaw_deg, pitch_deg = float(np.degrees(pose.yaw_rad)), float(np.degrees(pose.pitch_rad))
         warnings = quality_warnings(
             image,
             faces[index].landmarks,
             matrix,
-            crop=crop,
+            crop=cut,
             yaw_deg=yaw_deg,
             pitch_deg=pitch_deg,
             residual=pose.residual,
         )
         return AlignedFace(
-            image=crop,
+            image=cut,
             landmarks5=five_points(landmarks),
             landmarks=landmarks,
             matrix=matrix,
             source_size=(image.shape[1], image.shape[0]),
-            roll_deg=float(np.degrees(pose.roll_rad)),
+            roll_deg=float(np.degrees(roll_of(matrix))),
             yaw_deg=yaw_deg,
             pitch_deg=pitch_deg,
             face_index=index,
             face_count=len(faces),
             warnings=(*odd, *several, *warnings),
+            crop=crop,
         )
 
 

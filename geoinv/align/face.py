@@ -56,7 +56,7 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
-    """A face in the crop that every generator expects.
+    """A face in the crop that a generator expects.
 
     Args:
         image: [512, 512, 3] the crop; beyond the photo's edge it is padded with mirrored pixels (see ``inside``).
@@ -70,6 +70,7 @@ class AlignedFace:
         face_index: Index of the face in the photo, by size from 0.
         face_count: Number of faces in the photo.
         warnings: Reasons against a good result, a line for the user each.
+        crop: Name of the crop, see :mod:`geoinv.align.crops`.
     """
 
     image: ImageArray
@@ -83,6 +84,7 @@ class AlignedFace:
     face_index: int
     face_count: int
     warnings: tuple[str, ...]
+    crop: str = "face"
 
     @property
     def inside(self) -> NDArray[np.bool_]:

@@ -9,15 +9,17 @@ from ..errors import PhotoError
 from ..images import Photo
 from .aligner import FaceAligner
 from .crop import apply_affine
+from .crops import CropName
 from .face import AlignedFace, ImageArray, five_points
 
 
-def given_crop(photo: ImageArray | Photo, aligner: FaceAligner) -> AlignedFace:
+def given_crop(photo: ImageArray | Photo, aligner: FaceAligner, *, crop: CropName = "face") -> AlignedFace:
     """The face of a square crop, resized to 512 pixels; alignment would move it away from its label.
 
     Args:
         photo: [H, H, 3] uint8 RGB, or a photo that was read.
         aligner: Finds the face in it.
+        crop: Name of the crop that it is.
 
     Raises:
         PhotoError: Not square, or no face in it.
@@ -36,10 +38,10 @@ def given_crop(photo: ImageArray | Photo, aligner: FaceAligner) -> AlignedFace:
     scale = CROP_SIZE / width
     matrix = np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]])
     interpolation = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
-    crop = np.asarray(cv2.resize(image, (CROP_SIZE, CROP_SIZE), interpolation=interpolation), dtype=np.uint8)
+    resized = np.asarray(cv2.resize(image, (CROP_SIZE, CROP_SIZE), interpolation=interpolation), dtype=np.uint8)
     landmarks = apply_affine(matrix, faces[0].landmarks)
     return AlignedFace(
-        image=crop,
+        image=resized,
         landmarks5=five_points(landmarks),
         landmarks=landmarks,
         matrix=matrix,
@@ -50,4 +52,5 @@ def given_crop(photo: ImageArray | Photo, aligner: FaceAligner) -> AlignedFace:
         face_index=0,
         face_count=len(faces),
         warnings=odd,
+        crop=crop,
     )

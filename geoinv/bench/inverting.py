@@ -38,7 +38,7 @@ def _own_face(session: Session) -> AlignedFace:
     """The mean head from the front, as an aligned photo before grey."""
     from ..heads import PlainHead
 
-    generator = session.generator
+    generator = session.triplane_generator
     head = PlainHead(generator, generator.w_avg[None, None].expand(1, generator.config.num_ws, -1))
     view = head.view(CameraPose.from_angles(0.1).camera(head.orbit))
     return AlignedFace(

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..conventions import FACE_ORBIT, FOCAL
+from ..conventions import FACE_ORBIT, Orbit
 from ..errors import UsageError
 from ..files import atomic_path
 from . import CameraPose, from_label, intrinsics, pose_vectors, to_label
@@ -32,12 +32,13 @@ Label = NDArray[np.float64]
 """[25]"""
 
 
-def pose_from_label(label: Label, name: str) -> CameraPose:
+def pose_from_label(label: Label, name: str, orbit: Orbit = FACE_ORBIT) -> CameraPose:
     """The camera of a label, batch size 1.
 
     Args:
         label: [25].
         name: Name of the file, for messages.
+        orbit: Orbit of the generator's cameras.
 
     Raises:
         UsageError: Not 25 finite numbers, no rotation, other intrinsics than geoinv renders with, or a camera that
@@ -50,20 +51,22 @@ def pose_from_label(label: Label, name: str) -> CameraPose:
     is_rigid = torch.allclose(rotation @ rotation.T, torch.eye(3).double(), atol=1e-3) and torch.det(rotation) > 0.0
     if not is_rigid or not torch.allclose(matrix[0, 3], torch.tensor([0.0, 0.0, 0.0, 1.0]).double(), atol=1e-4):
         raise UsageError(f"{name}: its first 16 numbers are no camera-to-world matrix", "it is 4 x 4, row by row")
-    if not torch.allclose(camera_matrix[0], intrinsics().double(), atol=_FOCAL_TOLERANCE * FOCAL):
+    focal = orbit.focal
+    if not torch.allclose(camera_matrix[0], intrinsics(focal).double(), atol=_FOCAL_TOLERANCE * focal):
         found = ", ".join(f"{value:g}" for value in label[16:])
         raise UsageError(
-            f"{name}: its intrinsics are {found}", f"EG3D's crop has focal length {FOCAL:g} and centre 0.5, 0.5"
+            f"{name}: its intrinsics are {found}", f"the model's crop has focal length {focal:g} and centre 0.5, 0.5"
         )
     if abs(float(rotation[1, 2])) > 0.999:
         raise UsageError(f"{name}: its camera looks straight up or down", "labels of faces look from the front")
-    return CameraPose.from_vector(pose_vectors(matrix))
+    return CameraPose.from_vector(pose_vectors(matrix, orbit))
 
 
-def label_of(pose: CameraPose) -> Label:
-    """[25] of a camera, batch size 1."""
+def label_of(pose: CameraPose, orbit: Orbit = FACE_ORBIT) -> Label:
+    """[25] of a camera, batch size 1, on the orbit of a generator's cameras."""
     vector: Tensor = pose.as_vector().detach().cpu().double()
-    return np.asarray(to_label(CameraPose.from_vector(vector).cam2world(FACE_ORBIT), intrinsics().double())[0].numpy())
+    cam2world = CameraPose.from_vector(vector).cam2world(orbit)
+    return np.asarray(to_label(cam2world, intrinsics(orbit.focal).double())[0].numpy())
 
 
 def read_label(path: Path, picture: str) -> Label:

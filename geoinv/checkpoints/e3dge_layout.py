@@ -166,14 +166,14 @@ def detail_config(
             "the released models are of HGPIFuNetGANResidualResnetFC, and only those can be converted",
         )
     widths = tuple(_size(local, f"image_filter.{name}.weight", 0, of=4) for name in ("conv1", "conv2.downsample.2"))
-    narrowest = min([_GROUPS, *(_first(t) for n, t in local.items() if re.search(r"\.bn\d\.weight$", n))])
+    narrowest = _size(local, "image_filter.conv2.bn3.weight", 0, of=1)
     try:
         return StyleSdfDetailConfig(
             generator=generator.name,
             w_dim=generator.w_dim,
             stem=_size(local, "residual_conv.0.weight", 0, of=4),
             widths=(*widths, _size(local, "image_filter.conv4.downsample.2.weight", 0, of=4)),
-            groups=narrowest,
+            groups=min(_GROUPS, narrowest),
             aligner_widths=tuple(
                 _size(aligner, f"conv_layer{name}.weight", 0, of=4)
                 for name in ("1.0", "2.0.res_layer.1", "3.0.res_layer.1", "4.0.res_layer.1")
@@ -182,10 +182,6 @@ def detail_config(
         )
     except (ValueError, ArithmeticError) as error:
         raise CheckpointError(f"its widths are no local branch's of E3DGE: {error}") from error
-
-
-def _first(tensor: Shaped) -> int:
-    return tensor.shape[0] if len(tensor.shape) else 0
 
 
 def _size(tensors: Mapping[str, Shaped], name: str, axis: int, *, of: int) -> int:

@@ -7,27 +7,19 @@ TriPlaneNet and GOAE have.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from .pickle_reader import Class, Function, Instance
-from .torch_pickles import StoredTensor, read_torch_file, unknown_global
+from .network_files import HINT, read_network_file
+from .pickle_reader import Instance
+from .torch_pickles import StoredTensor
 
-_PERSISTENCE_VERSION = 6
 _POSITIONAL = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
 _MAX_MODULES = 4096  # EG3D's generator has about 120
 _MAX_DEPTH = 16
-# Modules that EG3D does not save with their source.
-_PLAIN_CLASSES = {
-    "training.triplane.OSGDecoder",
-    "training.volumetric_rendering.renderer.ImportanceRenderer",
-    "training.volumetric_rendering.ray_marcher.MipRayMarcher2",
-    "training.volumetric_rendering.ray_sampler.RaySampler",
-}
 
 
 @dataclass(frozen=True)
@@ -55,57 +47,30 @@ def read_eg3d_file(path: Path) -> StoredNetwork:
     Raises:
         CheckpointError: No such file, cut, damaged, naming something that is not allowed, or without a generator.
     """
+    root = read_network_file(path)
     try:
-        with path.open("rb") as file:
-            # private, so that tensors can be made of its bytes; never written to
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-    except (OSError, ValueError) as error:
-        reason = "it is empty" if isinstance(error, ValueError) else (error.strerror or str(error)).lower()
-        raise CheckpointError(f"cannot read {path}: {reason}", _HINT) from error
-    try:
-        return _network(read_torch_file(data, _resolve))
+        return _network(root)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error.message}", error.hint or _HINT) from error
+        raise CheckpointError(f"{path}: {error.message}", error.hint or HINT) from error
 
 
-_HINT = "give a network of EG3D, such as ffhq512-128.pkl"
+def is_eg3d(root: dict[Any, Any]) -> bool:
+    """Whether the entries of a file may be an EG3D network's."""
+    return "G_ema" in root or "state_dict" in root
 
 
-def _resolve(module: str, name: str) -> Class | Function:
-    full = f"{module}.{name}"
-    if full == "torch_utils.persistence._reconstruct_persistent_obj":
-        return Function(full, _persistent_object)
-    if full in ("dnnlib.util.EasyDict", "dnnlib.EasyDict"):
-        return Class(full, is_dict=True)
-    if full in _PLAIN_CLASSES:
-        return Class(full)
-    raise unknown_global(module, name)
-
-
-def _persistent_object(meta: Any, *extra: Any) -> Instance:
-    """The class's name and state; the source that came along is not looked at."""
-    if type(meta) is not dict or extra or meta.get("type") != "class" or meta.get("version") != _PERSISTENCE_VERSION:
-        raise CheckpointError("the file has an object of an unknown version of torch_utils.persistence")
-    name, state = meta.get("class_name"), meta.get("state")
-    if type(name) is not str or type(state) is not dict:
-        raise CheckpointError("the file has an object without a class or state")
-    return Instance(name, state)
-
-
-def _network(root: Any) -> StoredNetwork:
-    if type(root) is not dict:
-        raise CheckpointError("the file holds no network", _HINT)
+def _network(root: dict[Any, Any]) -> StoredNetwork:
     network = root.get("G_ema", root.get("state_dict"))
     if type(network) is Instance:
         return _persistent_network(network)
     if type(network) is dict:
         return _state_dict_network(root, network)
-    raise CheckpointError("the file has neither G_ema nor state_dict", _HINT)
+    raise CheckpointError("the file has neither G_ema nor state_dict", HINT)
 
 
 def _persistent_network(network: Instance) -> StoredNetwork:
     if network.class_name != "TriPlaneGenerator" or type(network.state) is not dict:
-        raise CheckpointError(f"G_ema is a {network.class_name[:60]}, not EG3D's TriPlaneGenerator", _HINT)
+        raise CheckpointError(f"G_ema is a {network.class_name[:60]}, not EG3D's TriPlaneGenerator", HINT)
     state = network.state
     given, arguments = state.get("_init_args", ()), state.get("_init_kwargs")
     if type(arguments) is not dict or type(given) is not tuple or len(given) > len(_POSITIONAL):

@@ -50,6 +50,9 @@ def weights_facts(name: str) -> dict[str, Any]:
     return listed or entry_facts(entry_named(name))
 
 
+_CROPS = {"face": "eg3d-face", "ffhq": "ffhq"}
+
+
 def generator_facts(model: str) -> dict[str, Any]:
     """Facts in the header of a generator's file, and the attributes that can be edited."""
     path = model_file(model, "generator")
@@ -67,7 +70,7 @@ def generator_facts(model: str) -> dict[str, Any]:
         "file_sha256": sha256_of(path),
         "resolution": config.get("resolution"),
         "ray_grid": config.get("neural_resolution"),
-        "crop": "eg3d-face" if config.get("crop", "face") == "face" else "none of geoinv's",
+        "crop": _CROPS.get(str(config.get("crop", "face")), "none of geoinv's"),
         "encoder": model_file(model, "encoder").is_file(),
         "attributes": _tensor_names(directions) if directions.is_file() else [],
     }

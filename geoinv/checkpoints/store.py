@@ -23,6 +23,7 @@ from ..folders import cache_dir, sha256_of, weights_dir
 from ..models.anchored_generator import AnchoredGenerator
 from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
 from ..models.encoder import GlobalEncoder
+from ..models.families import AnyConfig, AnyEncoder, AnyGenerator, AnyLocalBranch, family_of
 from ..models.generator import TriPlaneGenerator
 from ..models.local_branch import LocalBranch
 from .index import load_index
@@ -32,8 +33,12 @@ __all__ = [
     "cache_dir",
     "generator_path",
     "load_anchored_generator",
+    "load_any_details",
+    "load_any_encoder",
+    "load_any_generator",
     "load_encoder",
     "load_generator",
+    "model_config",
     "model_file",
     "model_metadata",
     "save_model",
@@ -145,6 +150,15 @@ def _read(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any], dict[
         raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
 
 
+def model_config(path: Path) -> AnyConfig:
+    """The configuration of a generator's file.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or holds something else.
+    """
+    return family_of(config := _read_header(path, "generator")[0]).config(config)
+
+
 def _read_header(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any]]:
     """Configuration and extra values of a model's file."""
     header = read_header(path)
@@ -193,15 +207,26 @@ def _filled(build: Callable[[], Network], tensors: dict[str, Tensor], path: Path
 
 
 def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> tuple[TriPlaneGenerator, ModelInfo]:
-    """A generator by name or safetensors file, in eval mode without gradients to its parameters.
+    """A tri-plane generator by name or safetensors file, in eval mode without gradients to its parameters.
+
+    Raises:
+        CheckpointError: No such model, a damaged or foreign file, or a generator of another family.
+    """
+    generator, info = load_any_generator(model, device)
+    return _of_class(generator, TriPlaneGenerator, info.path), info
+
+
+def load_any_generator(model: str = "mini", device: torch.device | str = "cpu") -> tuple[AnyGenerator, ModelInfo]:
+    """A generator of any family that photos are inverted into, as :func:`load_generator` gives tri-planes.
 
     Raises:
         CheckpointError: No such model, a damaged or foreign file, or a generator on the head mesh.
     """
-    path, config, extra, tensors = _read_generator(model)
-    if config.anchor is not None:
+    path = generator_path(model)
+    config, extra, tensors = _read(path, "generator")
+    if config.get("anchor") is not None:
         raise CheckpointError(f"{path} is a generator on the head mesh", "no encoder finds its codes in photos yet")
-    generator = _filled(lambda: TriPlaneGenerator(config), tensors, path)
+    generator = _filled(family_of(config).generator(config), tensors, path)
     return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
 
 
@@ -227,9 +252,19 @@ def _read_generator(model: str) -> tuple[Path, GeneratorConfig, dict[str, Any], 
     return path, GeneratorConfig.from_dict(config), extra, tensors
 
 
+def _of_class(network: nn.Module, wanted: type[Network], path: Path) -> Network:
+    """The network, which has to be of the tri-plane family for what is to be done with it."""
+    if not isinstance(network, wanted):
+        raise CheckpointError(
+            f"{path} is of another family than tri-planes, which this cannot work with",
+            "invert, render, edit and export-mesh can; for anything else use mini or a model of EG3D",
+        )
+    return network
+
+
 def load_sibling(
-    model: str, config: GeneratorConfig, family: str, device: torch.device | str = "cpu"
-) -> tuple[TriPlaneGenerator, ModelInfo]:
+    model: str, config: AnyConfig, family: str, device: torch.device | str = "cpu"
+) -> tuple[AnyGenerator, ModelInfo]:
     """A generator that understands the codes of another: built the same, with weights of its own.
 
     Args:
@@ -241,9 +276,9 @@ def load_sibling(
     Raises:
         CheckpointError: No such generator, a damaged file, or another configuration.
     """
-    generator, info = load_generator(model, device)
+    generator, info = load_any_generator(model, device)
     own, other = config.to_dict(), generator.config.to_dict()
-    different = [key for key in own if key != "name" and own[key] != other[key]]
+    different = sorted(key for key in own.keys() | other.keys() if key != "name" and own.get(key) != other.get(key))
     if different:
         raise CheckpointError(
             f"{info.path} is not of the family of {family}: they differ in {', '.join(different)}",
@@ -253,7 +288,18 @@ def load_sibling(
 
 
 def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tuple[GlobalEncoder, ModelInfo]:
-    """The encoder that belongs to a generator ("mini"), or lies beside its file.
+    """The encoder that belongs to a tri-plane generator ("mini"), or lies beside its file.
+
+    Raises:
+        MissingEncoderError: There is none.
+        CheckpointError: It is damaged, was trained for other generator weights, or is of another family.
+    """
+    encoder, info = load_any_encoder(model, device)
+    return _of_class(encoder, GlobalEncoder, info.path), info
+
+
+def load_any_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tuple[AnyEncoder, ModelInfo]:
+    """The encoder of a generator of any family, as :func:`load_encoder` gives those of tri-planes.
 
     Raises:
         MissingEncoderError: There is none.
@@ -263,7 +309,7 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     path = model_file(model, "encoder")
     if not path.is_file():
         raise MissingEncoderError(f"no encoder for model {model!r} at {path}", _encoder_hint(model))
-    return load_encoder_of(model, path, device)
+    return _encoder_of(model, path, device)
 
 
 def _encoder_hint(model: str) -> str:
@@ -271,6 +317,8 @@ def _encoder_hint(model: str) -> str:
     hint = "`geoinv invert --method optimise` works without one"
     if model_file(model, "generator") == weights_dir() / f"mini{_GENERATOR}":
         return f"{hint}; reinstall geoinv to have the one that ships"
+    if "family" in _read_header(generator_path(model), "generator")[0]:
+        return "convert the model again, with the file of its encoder"
     return f"{hint}; `geoinv train encoder --self --model {model}` makes one of the generator's own samples"
 
 
@@ -278,34 +326,57 @@ def load_encoder_of(model: str, path: Path, device: torch.device | str = "cpu") 
     """An encoder from its file, for a generator by name or file; in eval mode without gradients to its parameters.
 
     Raises:
-        CheckpointError: The file is missing or damaged, or was trained for other generator weights.
+        CheckpointError: The file is missing or damaged, was trained for other generator weights, or is of another
+            family than tri-planes.
     """
-    encoder, info = load_encoder_file(path)
+    encoder, info = _encoder_of(model, path, device)
+    return _of_class(encoder, GlobalEncoder, path), info
+
+
+def _encoder_of(model: str, path: Path, device: torch.device | str) -> tuple[AnyEncoder, ModelInfo]:
+    encoder, info = _any_encoder_file(path)
     if misfit := trained_for_others(model, path, info.extra):
         raise CheckpointError(misfit, "use files that were trained together")
     return _for_use(encoder, device), replace(info, name=model)
 
 
 def load_encoder_file(path: Path) -> tuple[GlobalEncoder, ModelInfo]:
-    """An encoder from its file, whatever generator it was trained for.
+    """An encoder of tri-planes from its file, whatever generator it was trained for.
 
     Raises:
         CheckpointError: The file is missing, damaged or holds something else.
     """
+    encoder, info = _any_encoder_file(path)
+    return _of_class(encoder, GlobalEncoder, path), info
+
+
+def _any_encoder_file(path: Path) -> tuple[AnyEncoder, ModelInfo]:
     config, extra, tensors = _read(path, "encoder")
-    read = EncoderConfig.from_dict(config)
-    encoder = _filled(lambda: GlobalEncoder(read), tensors, path)
+    encoder = _filled(family_of(config).encoder(config), tensors, path)
     return encoder, ModelInfo(str(path), path, sha256_of(path), extra)
 
 
 def _for_use(network: Network, device: torch.device | str) -> Network:
     """The network on its device, in eval mode without gradients to its parameters."""
-    network = network.to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device=device)
+    if all(parameter.ndim != 5 for parameter in network.parameters()):  # torch has no such order for five axes
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
 
 
 def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[LocalBranch, ModelInfo]:
-    """The local branch that belongs to a generator ("mini") and to the encoder beside it.
+    """The local branch that belongs to a tri-plane generator ("mini") and to the encoder beside it.
+
+    Raises:
+        MissingDetailsError: There is none, or it was trained for another generator or another encoder.
+        CheckpointError: It is damaged, or is of another family.
+    """
+    branch, info = load_any_details(model, device)
+    return _of_class(branch, LocalBranch, info.path), info
+
+
+def load_any_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[AnyLocalBranch, ModelInfo]:
+    """The local branch of a generator of any family, as :func:`load_details` gives those of tri-planes.
 
     Older files do not say which encoder they were trained for; they are taken for the one that is there.
 
@@ -319,7 +390,7 @@ def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tup
         raise MissingDetailsError(
             f"no local branch for model {model!r} at {path}", _details_hint(model, "`--method encoder` does without")
         )
-    branch, info = load_details_file(path)
+    branch, info = _any_details_file(path)
     if misfit := trained_for_others(model, path, info.extra):
         hint = _details_hint(model, "use files that were trained together, or `--method encoder`")
         raise MissingDetailsError(misfit, hint)
@@ -350,12 +421,16 @@ def _details_hint(model: str, otherwise: str) -> str:
 
 
 def load_details_file(path: Path) -> tuple[LocalBranch, ModelInfo]:
-    """A local branch from its file, whatever generator it was trained for.
+    """A local branch of tri-planes from its file, whatever generator it was trained for.
 
     Raises:
         CheckpointError: The file is missing, damaged or holds something else.
     """
+    branch, info = _any_details_file(path)
+    return _of_class(branch, LocalBranch, path), info
+
+
+def _any_details_file(path: Path) -> tuple[AnyLocalBranch, ModelInfo]:
     config, extra, tensors = _read(path, "details")
-    read = DetailConfig.from_dict(config)
-    branch = _filled(lambda: LocalBranch(read), tensors, path)
+    branch = _filled(family_of(config).details(config), tensors, path)
     return branch, ModelInfo(str(path), path, sha256_of(path), extra)

@@ -123,10 +123,10 @@ def _heads(session: Session, limit: int | None, method: str) -> Metrics:
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with console.progress("measuring", total) as update:
         return evaluate_heads(
-            session.generator,
+            session.triplane_generator,
             session.encoder,
             held_out,
-            branch=session.local_branch if method == DEFAULT else None,
+            branch=session.triplane_branch if method == DEFAULT else None,
             limit=limit,
             on_head=update,
         )

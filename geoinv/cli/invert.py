@@ -190,7 +190,7 @@ def invert(
         ran = {**settings, "method": made.inversion.method} if method is None else settings  # the default may fall back
         write_json(files.report, {**record, **provenance(photo, ran)})
         if save_label is not None:
-            write_label(save_label, files.aligned.name, label_of(made.inversion.pose))
+            write_label(save_label, files.aligned.name, label_of(made.inversion.pose, session.orbit))
         made.inversion.save(files.inversion)  # last: an inversion that is there tells that the rest is
         return result_of(made, files, {**record, "device": session.device.type}, written)
 
@@ -346,8 +346,8 @@ def aligned_and_pose(
     from ..align.given import given_crop
     from ..camera.label_files import pose_from_label, read_label
 
-    pose = pose_from_label(read_label(camera_label, photo.name), str(camera_label))
-    return given_crop(read, session.aligner), pose
+    pose = pose_from_label(read_label(camera_label, photo.name), str(camera_label), session.orbit)
+    return given_crop(read, session.aligner, crop=session.crop), pose
 
 
 def inverted(

@@ -12,7 +12,9 @@ from .options import JsonOpt, OverwriteOpt, QuietOpt
 from .targets import check_outputs
 
 app = typer.Typer(
-    help="Weights: list, fetch, verify, look into, and convert EG3D's.", no_args_is_help=True, rich_markup_mode=None
+    help="Weights: list, fetch, verify, look into, and convert those of EG3D and E3DGE.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -115,35 +117,86 @@ def info(
 
 @app.command("convert")
 def convert(
-    network: Annotated[Path, typer.Argument(metavar="NETWORK.pkl", help="EG3D's, or a .pt with init_kwargs.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="Give it to --model.")],
+    networks: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="NETWORK...",
+            help="EG3D's .pkl, or a .pt with init_kwargs; or of E3DGE ffhq1024x1024.pt, ffhq_vol_renderer.pt and "
+            "E3DGE_Full_Runner.pt together.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT.safetensors", help="Give it to --model; or a NAME that --model then takes.")
+    ],
     overwrite: OverwriteOpt = False,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Turn a network of EG3D into a file of geoinv. No code of the file is run."""
+    """Turn the networks of EG3D, or of StyleSDF and E3DGE, into files of geoinv. No code of the files is run."""
     run = console.command(quiet, json_output)
 
+    from ..checkpoints.store import Part, model_file
     from ..errors import UsageError
+    from ..folders import cache_dir
 
+    if out.suffix == "" and out.parent == Path():
+        out = cache_dir() / f"{out}-generator.safetensors"
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} does not end in .safetensors", f"for instance {out.with_suffix('.safetensors')}")
-    check_outputs([out], overwrite=overwrite)
+    beside: list[Part] = ["encoder", "details"] if len(networks) > 1 else []
+    check_outputs([out, *(model_file(str(out), part) for part in beside)], overwrite=overwrite)
 
-    from ..checkpoints.eg3d_convert import convert_eg3d
+    from ..checkpoints.convert import convert as convert_networks
+    from ..checkpoints.eg3d_convert import Converted
 
-    converted = convert_eg3d(network, out)
+    converted = convert_networks(networks, out)
     config = converted.config
-    record = {
-        "network": network,
+    record: dict[str, Any] = {
         "model": out,
         "parameters": converted.parameters,
         "resolution": config.resolution,
         "ray_grid": config.neural_resolution,
         "source_sha256": converted.source_sha256,
     }
-    summary = f"{network.name}: {converted.parameters / 1e6:.1f} M numbers, {config.resolution} px"
-    run.result(summary, record, [out])
+    if isinstance(converted, Converted):
+        files, record = [out], {"network": networks[0], **record}
+    else:
+        files, record = list(converted.paths), {"networks": networks, **record, "left_out": converted.left_out}
+    record["files"] = files
+    names = ", ".join(network.name for network in networks)
+    run.result(f"{names}: {converted.parameters / 1e6:.1f} M numbers, {config.resolution} px", record, files)
+
+
+@app.command("directions")
+def directions(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="E3DGE's editing_boundaries/stylesdf, with renderer_Smiling/boundary.npy and so on."
+        ),
+    ],
+    model: Annotated[str, typer.Option("--model", help="The converted model: a name, or its .safetensors file.")],
+    overwrite: OverwriteOpt = False,
+    json_output: JsonOpt = False,
+    quiet: QuietOpt = False,
+) -> None:
+    """Take over E3DGE's edit directions for a model that was converted, so that `geoinv edit` knows them."""
+    run = console.command(quiet, json_output)
+
+    from ..checkpoints.e3dge_boundaries import DESCRIPTIONS, read_boundaries
+    from ..checkpoints.store import generator_path, model_config, model_file, sha256_of
+    from ..editing import Directions, save_directions
+
+    generator = generator_path(model)
+    out = model_file(model, "directions")
+    check_outputs([out], overwrite=overwrite)
+    vectors = read_boundaries(folder, model_config(generator))
+    described = {name: DESCRIPTIONS.get(name, "") for name in vectors}
+    save_directions(out, Directions(vectors, described, sha256_of(generator)))
+    run.result(
+        f"directions: {', '.join(vectors)}", {"model": model, "attributes": sorted(vectors), "files": [out]}, [out]
+    )
 
 
 def _as_text(value: Any) -> str:

@@ -103,7 +103,9 @@ def learn_from_labels(
             on_photo(index + 1)
     if not codes:
         raise UsageError("none of the labelled pictures could be used", "each needs a face that can be found")
-    return _learn(session.generator, torch.cat(codes), torch.tensor(scores), None, session.aligner, session.seed)
+    return _learn(
+        session.triplane_generator, torch.cat(codes), torch.tensor(scores), None, session.aligner, session.seed
+    )
 
 
 def _learn(

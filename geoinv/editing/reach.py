@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..models.latent_space import random_codes
+from ..models.latent_space import random_w_plus
 from ..notices import notify
 from .apply import checked_strength
 from .directions import Directions
 
 if TYPE_CHECKING:
-    from ..models.generator import TriPlaneGenerator
+    from ..models.families import AnyGenerator
 
 _CODES = 4096
 _BEYOND = 2.0
@@ -31,7 +31,7 @@ class Reach:
     """Distances of heads from the average head along each direction, in strengths of it.
 
     Args:
-        w_avg: [w_dim], the code of the average head.
+        w_avg: [w_dim] or [num_ws, w_dim], the code of the average head.
         limits: Lowest and highest place that an edit may lead to, by the direction's name in its file.
     """
 
@@ -40,7 +40,7 @@ class Reach:
 
 
 @torch.no_grad()
-def measure_reach(generator: TriPlaneGenerator, directions: Directions, *, seed: int = 0) -> Reach:
+def measure_reach(generator: AnyGenerator, directions: Directions, *, seed: int = 0) -> Reach:
     """Twice the range of random codes along each direction, at least two strengths to both sides.
 
     Args:
@@ -49,7 +49,7 @@ def measure_reach(generator: TriPlaneGenerator, directions: Directions, *, seed:
         seed: Seed of the random codes.
     """
     w_avg = generator.w_avg.detach()
-    codes = random_codes(generator, _CODES, seed=seed)[:, None].expand(-1, generator.config.num_ws, -1)
+    codes = random_w_plus(generator, _CODES, seed=seed)
     limits = {}
     for name, vector in directions.vectors.items():
         places = _places(codes, w_avg, vector)

@@ -66,20 +66,20 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     """
     from ..checkpoints.store import load_encoder_of, model_file
 
-    found = Candidates([Variant(E0, encoded_by(session.encoder, session.generator))])
+    found = Candidates([Variant(E0, encoded_by(session.encoder, session.triplane_generator))])
     path = no_geometry if no_geometry is not None else model_file(session.model, "encoder-nogeometry")
     if no_geometry is None and not path.is_file():
         found.left_out[E0_WITHOUT_GEOMETRY] = f"no such encoder is given, and there is none at {path}"
     else:
         encoder = load_encoder_of(session.model, path, session.device)[0]
-        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, session.generator)))
+        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, session.triplane_generator)))
     try:
-        branch = session.local_branch
+        branch = session.triplane_branch
     except MissingDetailsError as error:
         found.left_out.update({name: error.message for name, _ in ALIGNMENTS})
         return found
     found.variants += [
-        Variant(name, encoded_by(session.encoder, session.generator, branch, alignment))
+        Variant(name, encoded_by(session.encoder, session.triplane_generator, branch, alignment))
         for name, alignment in ALIGNMENTS
     ]
     return found

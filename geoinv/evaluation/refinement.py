@@ -54,7 +54,7 @@ def evaluate_refined_heads(
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
-    generator = session.generator
+    generator = session.triplane_generator
     own = optimised_method(method).complete(settings)
     before, after, name = Means(), Means(), "encoder"
     for index in range(count):
@@ -81,9 +81,11 @@ def _start(session: Session, photo: Tensor) -> tuple[HeadEstimate, str]:
         encoder = session.encoder
     except MissingEncoderError:
         notify("the model has no encoder: optimisation starts from its mean head")
-        codes = session.generator.w_avg.detach()[None, None].repeat(1, session.generator.config.num_ws, 1)
+        codes = session.triplane_generator.w_avg.detach()[None, None].repeat(
+            1, session.triplane_generator.config.num_ws, 1
+        )
         return HeadEstimate(codes, torch.zeros(6, device=session.device)), "mean"
-    made = reconstruct(photo, encoder, session.generator)
+    made = reconstruct(photo, encoder, session.triplane_generator)
     return HeadEstimate(made.head.plain.w_plus, made.pose.as_vector()[0]), "encoder"
 
 

@@ -3,18 +3,24 @@
 from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, Edit
 from .draft import draft_of
+from .families import AnyDetailedHead, AnyPlainHead, detailed_head, plain_head, source_view
 from .head import Head, ViewPair, each_view, view_pairs
 from .plain import PlainHead
 
 __all__ = [
     "Alignment",
     "AnchoredHead",
+    "AnyDetailedHead",
+    "AnyPlainHead",
     "DetailedHead",
     "Edit",
     "Head",
     "PlainHead",
     "ViewPair",
+    "detailed_head",
     "draft_of",
     "each_view",
+    "plain_head",
+    "source_view",
     "view_pairs",
 ]

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import CheckpointError
 
 if TYPE_CHECKING:
     from ..models.generator import TriPlaneGenerator
+
+Generator = TypeVar("Generator", bound=nn.Module)
 
 Tuning = Mapping[str, Tensor]
 """Name of a parameter or buffer -> float16 difference of its shape."""
@@ -47,7 +49,7 @@ def difference(tuned: TriPlaneGenerator, base: TriPlaneGenerator, names: Iterabl
     return {name: (after[name] - before[name]).detach().to(torch.float16).cpu() for name in names}
 
 
-def tuned_generator(base: TriPlaneGenerator, tuning: Tuning) -> TriPlaneGenerator:
+def tuned_generator(base: Generator, tuning: Tuning) -> Generator:
     """A copy of a generator with differences added; the generator itself where there are none.
 
     Raises:

@@ -26,11 +26,13 @@ class Volume:
         level: Density of the surface, per world unit.
         box_side: Side of the box.
         is_bust: Whether head and shoulders are all that can be in it, so that the rest is cut away.
+        mm_per_unit: Millimetres of a life-sized head in a world unit.
     """
 
     level: float = SURFACE_LEVEL
     box_side: float = BOX_SIDE
     is_bust: bool = True
+    mm_per_unit: float = MM_PER_UNIT
 
 
 def volume_of(config: GeneratorConfig) -> Volume:

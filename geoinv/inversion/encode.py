@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
-from ..heads import DetailedHead, Head, PlainHead, ViewPair
+from ..heads import AnyDetailedHead, AnyPlainHead, Head, ViewPair, plain_head
 from ..images.tensors import at_side, mask_tensor, photo_tensor
 from ..models.source_view import SourceView, cut_off
 from .reconstruct import Reconstructed, reconstruct
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..align import AlignedFace
-    from ..models.generator import TriPlaneGenerator
-    from ..models.local_branch import LocalBranch
+    from ..models.families import AnyGenerator, AnyLocalBranch
     from ..models.render_output import RenderOutput
     from .optimise.refine import RefinedHead
 
@@ -66,12 +65,12 @@ class Inverted:
 @torch.no_grad()
 def encode_face(
     face: AlignedFace,
-    generator: TriPlaneGenerator,
+    generator: AnyGenerator,
     encoder: nn.Module,
     provenance: Provenance,
     *,
     pose: CameraPose | None = None,
-    branch: LocalBranch | None = None,
+    branch: AnyLocalBranch | None = None,
 ) -> Inverted:
     """The inversion of an aligned photo by the encoder, which draws no random number.
 
@@ -93,24 +92,24 @@ def encode_face(
 
 @torch.no_grad()
 def mean_face(
-    face: AlignedFace, generator: TriPlaneGenerator, provenance: Provenance, *, pose: CameraPose | None = None
+    face: AlignedFace, generator: AnyGenerator, provenance: Provenance, *, pose: CameraPose | None = None
 ) -> Inverted:
     """The mean head before the camera that alignment estimates: where optimisation starts without an encoder.
 
     Arguments are those of :func:`encode_face`.
     """
-    w_plus = generator.w_avg.detach()[None, None].repeat(1, generator.config.num_ws, 1)
+    w_plus = generator.w_avg.detach().expand(generator.config.num_ws, -1)[None].clone()
     pose = pose or CameraPose.from_angles(math.radians(face.yaw_deg), math.radians(face.pitch_deg))
     camera = pose.as_vector().to(w_plus)
     return _inverted(
-        face, Reconstructed(PlainHead(generator, w_plus), CameraPose.from_vector(camera)), "mean", provenance
+        face, Reconstructed(plain_head(generator, w_plus), CameraPose.from_vector(camera)), "mean", provenance
     )
 
 
 def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: Provenance) -> Inverted:
     """The inversion of a reconstructed head; of a detailed one, metrics of the code alone go with it as encoder's."""
     details, metrics = None, fit_metrics(made.views.plain, face.image, face.inside)
-    if isinstance(made.head, DetailedHead):
+    if isinstance(made.head, AnyDetailedHead):
         details = details_of(made.head.source)
         before = {"encoder_psnr_db": metrics["psnr_db"]}
         metrics = metrics | before | fit_metrics(made.views.shown, face.image, face.inside)
@@ -137,7 +136,7 @@ def details_of(source: SourceView) -> PhotoDetails:
     return PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
 
 
-def source_of(details: PhotoDetails, inversion: Inversion, head: PlainHead) -> SourceView:
+def source_of(details: PhotoDetails, inversion: Inversion, head: AnyPlainHead) -> SourceView:
     """Source view of an inversion's details, before any edit: the inverse of :func:`details_of`."""
     device = head.w_plus.device
     residual, depth, color = (

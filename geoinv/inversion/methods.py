@@ -15,9 +15,8 @@ from ..notices import notify
 if TYPE_CHECKING:
     from ..align import AlignedFace
     from ..camera import CameraPose
-    from ..models.encoder import GlobalEncoder
+    from ..models.families import AnyEncoder, AnyGenerator, AnyLocalBranch
     from ..models.generator import TriPlaneGenerator
-    from ..models.local_branch import LocalBranch
     from .encode import Inverted, Provenance
     from .optimise.refine import OnStep, Refinement
 
@@ -26,16 +25,19 @@ class Models(Protocol):
     """The networks that methods work with, each loaded when it is first asked for."""
 
     @property
-    def generator(self) -> TriPlaneGenerator: ...
+    def generator(self) -> AnyGenerator: ...
 
     @property
-    def encoder(self) -> GlobalEncoder: ...
+    def triplane_generator(self) -> TriPlaneGenerator: ...
 
     @property
-    def local_branch(self) -> LocalBranch: ...
+    def encoder(self) -> AnyEncoder: ...
 
     @property
-    def local_branch_or_notice(self) -> LocalBranch | None: ...
+    def local_branch(self) -> AnyLocalBranch: ...
+
+    @property
+    def local_branch_or_notice(self) -> AnyLocalBranch | None: ...
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Optimised:
 
     def prepare(self, models: Models) -> None:
         """Load the generator: the encoder may be missing."""
-        _ = models.generator
+        _ = models.triplane_generator
 
     def invert(
         self, models: Models, photo: GivenPhoto, refinement: Refinement | None = None, on_step: OnStep | None = None
@@ -128,12 +130,12 @@ class Optimised:
 
         face = photo.face
         try:
-            start = encode_face(face, models.generator, models.encoder, photo.provenance, pose=photo.pose)
+            start = encode_face(face, models.triplane_generator, models.encoder, photo.provenance, pose=photo.pose)
         except MissingEncoderError:
             notify("the model has no encoder: optimisation starts from its mean head")
-            start = mean_face(face, models.generator, photo.provenance, pose=photo.pose)
+            start = mean_face(face, models.triplane_generator, photo.provenance, pose=photo.pose)
         mask = landmark_hull(face.landmarks, face.image.shape[:2])
-        made = refine_inversion(start, mask, models.generator, self.complete(refinement), on_step)
+        made = refine_inversion(start, mask, models.triplane_generator, self.complete(refinement), on_step)
         return replace(made, inversion=replace(made.inversion, method=self.name))
 
     def complete(self, refinement: Refinement | None = None) -> Refinement:

@@ -12,18 +12,16 @@ from torch import Tensor
 
 from ..camera import Camera, CameraPose
 from ..errors import CheckpointError
-from ..heads import DetailedHead, PlainHead, ViewPair
+from ..heads import AnyDetailedHead, AnyPlainHead, ViewPair, detailed_head, plain_head, source_view
 from ..images.tensors import at_side, photo_bytes
 from ..models.encoder import INPUT_SIZE
 from ..models.precision import fast_precision
-from ..models.source_view import SourceView
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..heads import Alignment
-    from ..models.generator import TriPlaneGenerator
-    from ..models.local_branch import LocalBranch
+    from ..models.families import AnyGenerator, AnyLocalBranch
     from ..models.render_output import RenderOutput
 
 
@@ -37,7 +35,7 @@ class Reconstructed:
         seen: The heads without details as their photos see them, where that has been rendered already.
     """
 
-    head: PlainHead | DetailedHead
+    head: AnyPlainHead | AnyDetailedHead
     pose: CameraPose
     seen: RenderOutput | None = None
 
@@ -54,7 +52,7 @@ class Reconstructed:
     @cached_property
     def views(self) -> ViewPair:
         """The heads as their photos see them, without and with details, rendered once."""
-        if isinstance(self.head, DetailedHead):
+        if isinstance(self.head, AnyDetailedHead):
             return ViewPair(self.plain_view, self.head.with_details(self.plain_view))
         return ViewPair(self.plain_view, self.plain_view)
 
@@ -62,8 +60,8 @@ class Reconstructed:
 def reconstruct(
     pictures: Tensor,
     encoder: nn.Module,
-    generator: TriPlaneGenerator,
-    branch: LocalBranch | None = None,
+    generator: AnyGenerator,
+    branch: AnyLocalBranch | None = None,
     *,
     pose: CameraPose | None = None,
     persons: Tensor | None = None,
@@ -99,7 +97,7 @@ def reconstruct(
     vectors = (pose or estimate.camera).as_vector().to(device).float()  # [B, 6]
     if not (torch.isfinite(w_plus).all() and torch.isfinite(vectors).all()):
         raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
-    made = Reconstructed(PlainHead(generator, w_plus), CameraPose.from_vector(vectors))
+    made = Reconstructed(plain_head(generator, w_plus), CameraPose.from_vector(vectors))
     if branch is None:
         return made
     return with_details(made, pictures, branch, persons=persons, inside=inside, alignment=alignment)
@@ -108,7 +106,7 @@ def reconstruct(
 def with_details(
     made: Reconstructed,
     pictures: Tensor,
-    branch: LocalBranch,
+    branch: AnyLocalBranch,
     *,
     persons: Tensor | None = None,
     inside: Tensor | None = None,
@@ -116,13 +114,12 @@ def with_details(
 ) -> Reconstructed:
     """Heads with the details that their photos show beyond their codes; arguments are those of :func:`reconstruct`."""
     seen = made.plain_view
-    side = seen.color.shape[-1]
-    pictures = at_side(pictures, side)
     if not made.head.plain.generator.config.has_alpha:
         persons = torch.ones_like(pictures[:, :1])  # it paints the background as well: all of the photo counts
-    persons = persons_in(pictures) if persons is None else at_side(persons, side)
-    source = SourceView.from_photo(pictures, persons, seen, inside)
-    return Reconstructed(DetailedHead(made.head.plain, branch, source, alignment=alignment), made.pose, seen)
+    if persons is None:
+        persons = persons_in(at_side(pictures, seen.color.shape[-1]))
+    source = source_view(made.head.plain, pictures, seen, persons, inside)
+    return Reconstructed(detailed_head(made.head.plain, branch, source, alignment=alignment), made.pose, seen)
 
 
 def persons_in(photos: Tensor) -> Tensor:

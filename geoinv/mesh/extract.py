@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..conventions import BOX_SIDE, MM_PER_UNIT
+from ..conventions import BOX_SIDE
 from ..errors import UsageError
 from ..progress import OnFraction
 from .density import density_grid, solid_head, within_bust
@@ -55,7 +55,8 @@ def extract_head(
         vertices, faces = simplified(vertices, faces, simplify)
     tell(_SURFACE)
     normals = vertex_normals(vertices, faces)
-    mesh = HeadMesh(vertices, faces, normals, surface_colors(head, vertices, normals))
+    colors = surface_colors(head, vertices, normals)
+    mesh = HeadMesh(vertices, faces, normals, colors, head.volume.mm_per_unit)
     tell(1.0)
     return mesh
 
@@ -130,7 +131,7 @@ def surface_colors(
 
     One sample at the vertex itself would catch the half-empty skin of the density, whose colour is ill-defined.
     """
-    depths = torch.tensor(_COLOR_DEPTHS_MM) / MM_PER_UNIT  # [S]
+    depths = torch.tensor(_COLOR_DEPTHS_MM) / head.volume.mm_per_unit  # [S]
     steps = torch.diff(depths, append=depths[-1:] + (depths[-1] - depths[-2]))
     colors = np.empty((len(vertices), 3), dtype=np.uint8)
     for start in range(0, len(vertices), _CHUNK):

@@ -19,17 +19,19 @@ class HeadMesh:
         faces: [F, 3] int64, counter-clockwise from outside.
         normals: [V, 3] float32 unit vectors, outward.
         colors: [V, 3] uint8 RGB.
+        mm_per_unit: Millimetres of a life-sized head in a world unit.
     """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int64]
     normals: NDArray[np.float32]
     colors: NDArray[np.uint8]
+    mm_per_unit: float = MM_PER_UNIT
 
     @property
     def vertices_mm(self) -> NDArray[np.float32]:
         """[V, 3] in millimetres of a life-sized head."""
-        return np.asarray(self.vertices * np.float32(MM_PER_UNIT), dtype=np.float32)
+        return np.asarray(self.vertices * np.float32(self.mm_per_unit), dtype=np.float32)
 
     @property
     def volume_mm3(self) -> float:

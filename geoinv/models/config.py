@@ -209,6 +209,11 @@ class GeneratorConfig:
     def num_ws(self) -> int:
         return self.backbone.num_ws
 
+    @property
+    def label_dim(self) -> int:
+        """Numbers of the camera's label that the mapping reads; 0 for none."""
+        return self.mapping.label_dim
+
 
 def mini(
     z_dim: int,

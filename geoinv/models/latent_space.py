@@ -17,6 +17,7 @@ from torch import Tensor
 from ..camera import CameraPose, intrinsics, to_label
 
 if TYPE_CHECKING:
+    from .families import AnyGenerator
     from .generator import TriPlaneGenerator
 
 _SAMPLES = 4096
@@ -64,15 +65,21 @@ def measure_latent_space(generator: TriPlaneGenerator, *, seed: int = 0) -> Late
 @torch.no_grad()
 def random_codes(generator: TriPlaneGenerator, count: int, *, seed: int) -> Tensor:
     """w [count, w_dim] of random z; the same for a seed on any device."""
+    return random_w_plus(generator, count, seed=seed)[:, 0]
+
+
+@torch.no_grad()
+def random_w_plus(generator: AnyGenerator, count: int, *, seed: int) -> Tensor:
+    """w_plus [count, num_ws, w_dim] of random z; the same for a seed on any device."""
     random = torch.Generator().manual_seed(seed)
     device = generator.w_avg.device
     z = torch.randn(count, generator.config.z_dim, generator=random).to(device)
-    return generator.mapping(z, frontal_label(generator, count))[:, 0]
+    return generator.mapping(z, frontal_label(generator, count))
 
 
-def frontal_label(generator: TriPlaneGenerator, count: int) -> Tensor | None:
+def frontal_label(generator: AnyGenerator, count: int) -> Tensor | None:
     """[count, 25] the frontal camera for mappings that are conditioned on one, else None."""
-    if not generator.config.mapping.label_dim:
+    if not generator.config.label_dim:
         return None
     orbit = generator.config.orbit
     label = to_label(CameraPose.from_angles(0.0).cam2world(orbit), intrinsics(orbit.focal))

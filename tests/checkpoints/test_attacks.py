@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from geoinv.checkpoints.convert import convert
+from geoinv.checkpoints.e3dge_convert import convert_e3dge
 from geoinv.checkpoints.eg3d_convert import convert_eg3d, expected_shapes
 from geoinv.checkpoints.pickle_reader import MAX_OPERATIONS, Budget, PickleReader
 from geoinv.checkpoints.store import load_generator, save_model
@@ -26,8 +29,10 @@ from geoinv.checkpoints.torch_pickles import Storage, StoredTensor, unknown_glob
 from geoinv.errors import CheckpointError
 from geoinv.models.eg3d_releases import release
 from geoinv.models.generator import TriPlaneGenerator
+from tests.golden.e3dge_networks import official_weights
 from tests.tiny_models import tiny_config
 
+from .official_e3dge import Entries, write_files
 from .official_pickles import MARK, small_release, write_official_pickle, write_state_dict
 
 MAX_MIB = 48  # far below what the files claim, well above what reading them takes
@@ -221,18 +226,37 @@ def warm() -> None:
     expected_shapes(small_release(release("shapenetcars128-64")))
 
 
+def convert_file(layout: str, source: Path, target: Path) -> None:
+    """Convert a file of a layout."""
+    if layout == "eg3d":
+        convert_eg3d(source, target)
+    elif layout == "e3dge":
+        convert_e3dge([source], target)
+    else:
+        convert([source], target)
+
+
+@pytest.fixture(params=["eg3d", "e3dge", "any"])
+def layout(request: pytest.FixtureRequest) -> str:
+    """Whose files are read, or any, as the command does."""
+    return str(request.param)
+
+
 @pytest.fixture
-def refused(warm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], CheckpointError]:
+def refused(
+    layout: str, warm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[bytes], CheckpointError]:
     """Converts bytes, which must fail in one line, run nothing and take little memory."""
     monkeypatch.chdir(tmp_path)
 
-    def convert(data: bytes) -> CheckpointError:
+    def convert_bytes(data: bytes) -> CheckpointError:
         source = tmp_path / "x.pkl"
+        data = data.replace(b"G_ema", b"g_ema") if layout == "e3dge" else data
         source.write_bytes(data)
         tracemalloc.start()
         try:
             with pytest.raises(CheckpointError) as caught:
-                convert_eg3d(source, tmp_path / "out.safetensors")
+                convert_file(layout, source, tmp_path / "out.safetensors")
             peak_mib = tracemalloc.get_traced_memory()[1] / 2**20
         finally:
             tracemalloc.stop()
@@ -242,7 +266,7 @@ def refused(warm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
         assert peak_mib < MAX_MIB + 8 * len(data) / 2**20
         return caught.value
 
-    return convert
+    return convert_bytes
 
 
 @pytest.mark.parametrize("name", CODE)
@@ -304,13 +328,40 @@ def test_the_attacks_do_run_where_they_can(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.fixture(scope="module")
-def good_files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """A pickle and both kinds of torch.save."""
+def every_good_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
+    """A pickle and both kinds of torch.save, for each layout."""
     folder = tmp_path_factory.mktemp("good")
+    generator = {"g_ema": small_entries()["g_ema"]}
+    of_e3dge = [pickle.dumps({"g": {}, **generator}, protocol=4)]
+    for as_zip in (True, False):
+        of_e3dge += [file.read_bytes() for file in write_files(folder, generator, as_zip=as_zip)]
     cars = TriPlaneGenerator(small_release(release("shapenetcars128-64")))
     files = [write_official_pickle(folder / "a.pkl", cars, has_others=False)]
     files += [write_state_dict(folder / f"{zipped}.pt", cars, as_zip=zipped) for zipped in (True, False)]
-    return [file.read_bytes() for file in files]
+    of_eg3d = [file.read_bytes() for file in files]
+    return {"eg3d": of_eg3d, "e3dge": of_e3dge, "any": [*of_eg3d[:1], *of_e3dge[1:]]}
+
+
+def small_entries() -> Entries:
+    """The golden weights without G1's larger sides: what is left is a generator of 64 px."""
+    entries = {name: dict(tensors) for name, tensors in official_weights().items()}
+    for name in list(entries["g_ema"]):
+        if re.search(r"convs\.|to_rgbs|noise_[1-9]", name):
+            del entries["g_ema"][name]
+    return entries
+
+
+@pytest.fixture
+def good_files(layout: str, every_good_file: dict[str, list[bytes]]) -> list[bytes]:
+    """Three files of the layout."""
+    return every_good_file[layout]
+
+
+def test_good_files_convert(layout: str, good_files: list[bytes], tmp_path: Path) -> None:
+    """Otherwise damaging them would show nothing."""
+    for number, data in enumerate(good_files):
+        (tmp_path / f"{number}.pkl").write_bytes(data)
+        convert_file(layout, tmp_path / f"{number}.pkl", tmp_path / f"{number}.safetensors")
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])
@@ -342,7 +393,7 @@ def mutated(data: bytes, rng: random.Random, *, within: int) -> bytes:
     return bytes(result)
 
 
-def fuzz(good: list[bytes], folder: Path, count: int, seed: int) -> int:
+def fuzz(layout: str, good: list[bytes], folder: Path, count: int, seed: int) -> int:
     """How many of so many mutated files still convert; the others end in clean errors, or this raises."""
     rng = random.Random(seed)
     accepted = 0
@@ -352,7 +403,7 @@ def fuzz(good: list[bytes], folder: Path, count: int, seed: int) -> int:
         # a zip's structure is at both ends, a pickle's all over
         path.write_bytes(mutated(data, rng, within=rng.choice([2000, 30_000, len(data)])))
         try:
-            convert_eg3d(path, target)
+            convert_file(layout, path, target)
             accepted += 1
         except CheckpointError as error:
             assert "\n" not in error.message
@@ -378,9 +429,14 @@ def fuzz_safetensors(folder: Path, count: int, seed: int) -> int:
     return accepted
 
 
-def small_files(tmp_path: Path) -> list[bytes]:
-    """As good_files, without the large noise maps: the structure is what matters, and thousands are read."""
+def small_files(layout: str, tmp_path: Path) -> list[bytes]:
+    """As good_files, without the large tensors: the structure is what matters, and thousands are read."""
     from .official_pickles import official_tensors
+
+    if layout == "e3dge":  # the pose network, and encoder and local branch
+        entries = small_entries()
+        few = {name: {n: t for n, t in entries[name].items() if t.numel() < 500} for name in entries}
+        return [file.read_bytes() for file in write_files(tmp_path, few)[1:]]
 
     cars = TriPlaneGenerator(small_release(release("shapenetcars128-64")))
     tensors = {n: t for n, t in official_tensors(cars).items() if "noise_const" not in n and t.numel() < 2000}
@@ -388,17 +444,24 @@ def small_files(tmp_path: Path) -> list[bytes]:
     return [pickled]
 
 
-def test_some_mutated_files(good_files: list[bytes], tmp_path: Path) -> None:
-    fuzz(good_files, tmp_path, 20, seed=1)
-    fuzz(small_files(tmp_path), tmp_path, 100, seed=2)
+def test_some_mutated_files(layout: str, good_files: list[bytes], tmp_path: Path) -> None:
+    fuzz(layout, good_files, tmp_path, 20, seed=1)
+    fuzz(layout, small_files(layout, tmp_path), tmp_path, 100, seed=2)
+
+
+def test_some_mutated_models(tmp_path: Path) -> None:
     accepted = fuzz_safetensors(tmp_path, 60, seed=3)
     assert accepted < 60
 
 
 @pytest.mark.slow
-def test_many_mutated_files(good_files: list[bytes], tmp_path: Path) -> None:
-    fuzz(good_files, tmp_path, 300, seed=11)
-    fuzz(small_files(tmp_path), tmp_path, 1000, seed=12)
+def test_many_mutated_files(layout: str, good_files: list[bytes], tmp_path: Path) -> None:
+    fuzz(layout, good_files, tmp_path, 300, seed=11)
+    fuzz(layout, small_files(layout, tmp_path), tmp_path, 1000, seed=12)
+
+
+@pytest.mark.slow
+def test_many_mutated_models(tmp_path: Path) -> None:
     fuzz_safetensors(tmp_path, 700, seed=13)
 
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from geoinv.checkpoints import store
 from geoinv.checkpoints.store import load_details, load_encoder, load_generator, save_model, sha256_of
 from geoinv.errors import CheckpointError, MissingDetailsError, MissingEncoderError
+from geoinv.models import families
 from geoinv.models.config import GeneratorConfig
 from geoinv.models.generator import TriPlaneGenerator
 from tests.tiny_models import tiny_config, write_tiny_weights
@@ -176,7 +176,7 @@ def test_networks_are_built_without_memory(weights: Path, monkeypatch: pytest.Mo
         devices.append(torch.empty(1).device.type)
         return TriPlaneGenerator(config)
 
-    monkeypatch.setattr(store, "TriPlaneGenerator", build)
+    monkeypatch.setattr(families, "TriPlaneGenerator", build)
     generator, _ = load_generator("mini")
     assert devices == ["meta"]
     assert {value.device.type for value in generator.state_dict().values()} == {"cpu"}

@@ -48,8 +48,8 @@ class LabelledSession:
     """Inverts ``3.png`` to the third of some random codes."""
 
     def __init__(self) -> None:
-        self.generator, self.aligner, self.seed = tiny_generator(), None, 0
-        self.codes = self.generator.mapping(torch.randn(60, 8, generator=torch.Generator().manual_seed(3)))
+        self.triplane_generator, self.aligner, self.seed = tiny_generator(), None, 0
+        self.codes = self.triplane_generator.mapping(torch.randn(60, 8, generator=torch.Generator().manual_seed(3)))
 
     def invert(self, path: Path) -> Head:
         if path.stem == "blank":

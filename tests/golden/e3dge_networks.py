@@ -167,7 +167,9 @@ class Parts:
         )
 
     def field(self, nets: Networks) -> Differences:
-        sdf, logits, features = nets.generator.query(self.random_w_plus, golden()["generator/query_points"][None])
+        sdf, logits, features = nets.generator.query(
+            self.random_w_plus, golden()["generator/query_points"][None], direction=(0.0, 0.0, 0.0)
+        )
         return differences(
             {
                 "generator/query_sdf": sdf[0],
@@ -362,9 +364,7 @@ class Parts:
         )
 
     def _query_features(self, nets: Networks) -> Tensor:
-        aligned = nets.branch.aligner(self.residual, self.query_view.thumb)
-        features: Tensor = nets.branch.local(aligned, self.query_view.depth)
-        return features
+        return nets.branch.query_features(self.residual, self.query_view)
 
     def _fused(
         self,

@@ -72,6 +72,16 @@ class StyleSdfConfig:
         return self.w_dim
 
     @property
+    def label_dim(self) -> int:
+        """The mapping reads no camera."""
+        return 0
+
+    @property
+    def has_alpha(self) -> bool:
+        """Its pictures show a background too."""
+        return False
+
+    @property
     def neural_resolution(self) -> int:
         """Side of G0's picture."""
         return self.ray_side

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from ...camera import Camera
 from .config import StyleSdfConfig
 from .upsampler import Upsampler
-from .volume_renderer import VolumeRenderer, VolumeView
+from .volume_renderer import VolumeRenderer, VolumeView, filmed
 
 _SLOPE = 0.2
+_AHEAD = (0.0, 0.0, -1.0)  # as the middle of a picture is seen
 
 
 class StyleSdfGenerator(nn.Module):
@@ -78,13 +79,32 @@ class StyleSdfGenerator(nn.Module):
         picture: Tensor = self.decoder(view.features, self.codes(w_plus)[1])
         return picture
 
-    def query(self, w_plus: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Signed distance [B, N, 1] in units of the box, logits of RGB [B, N, 3] and features [B, N, C] at world
-        points [B, N, 3], seen from no direction at all."""
+    def query(
+        self,
+        w_plus: Tensor,
+        points: Tensor,
+        *,
+        film: Tensor | None = None,
+        direction: tuple[float, float, float] = _AHEAD,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What is at world points.
+
+        Args:
+            w_plus: [B, num_ws, w_dim].
+            points: [B, N, 3] in world units.
+            film: [B, N, 2C] alpha and beta of the features that colours read.
+            direction: Direction of view in the camera's axes (x right, y up, z backwards).
+
+        Returns:
+            Signed distance [B, N, 1] in units of the box, logits of RGB [B, N, 3] and features for G1 [B, N, C].
+        """
         codes = self.codes(w_plus)[0]
         features = self.renderer.point_features(points, codes)
-        logits, seen = self.renderer.colored(features, torch.zeros_like(points), codes)
-        return self.renderer.network.sigma_linear(features), logits, seen
+        sdf = self.renderer.network.sigma_linear(features)
+        logits, seen = self.renderer.colored(
+            filmed(features, film), points.new_tensor(direction).expand_as(points), codes
+        )
+        return sdf, logits, seen
 
 
 def joined(renderer: Tensor, decoder: Tensor) -> Tensor:

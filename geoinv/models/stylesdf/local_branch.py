@@ -67,6 +67,11 @@ class StyleSdfLocalBranch(nn.Module):
         features: Tensor = self.local(own, view.depth)
         return features
 
+    def query_features(self, residual: Tensor, query: VolumeView) -> Tensor:
+        """Features [B, C, 64, 64] by 2D alignment: of the residual as brought to the query views, with their depth."""
+        features: Tensor = self.local(self.aligner(residual, query.thumb), query.depth)
+        return features
+
     def modulation(self, residual: Tensor, in_source: Tensor | None, source: Camera, query: VolumeView) -> Modulate:
         """The modulation of points on the rays of query views.
 
@@ -76,20 +81,35 @@ class StyleSdfLocalBranch(nn.Module):
             source: Cameras of the photos.
             query: The heads as they are shown, without details, in the query views.
         """
-        in_query = self.local(self.aligner(residual, query.thumb), query.depth)
-        visible = None if in_source is None else in_frame(query.surface.flatten(2).transpose(1, 2), source)
+        in_query = self.query_features(residual, query)
+        visible = in_frame(query.surface.flatten(2).transpose(1, 2), source)  # the same for all samples of a ray
 
         def modulate(points: Tensor, rays: slice) -> Tensor:
             by_query = sampled(in_query, query.camera.project(points)[0])
-            if self.fusion is None or in_source is None or visible is None:
+            if self.fusion is None or in_source is None:
                 return self.film(by_query, points)
-            by_source = sampled(in_source, source.project(points)[0])
             of_ray = visible[:, rays]
-            each = points.shape[1] // of_ray.shape[1]
-            fused = self.fusion(by_query, of_ray.repeat_interleave(each, dim=1), by_source)
-            return self.film(fused, points)
+            of_point = of_ray.repeat_interleave(points.shape[1] // of_ray.shape[1], dim=1)
+            by_source = sampled(in_source, source.project(points)[0])
+            return self.film(self.fusion(by_query, of_point, by_source), points)
 
         return modulate
+
+    def film_in_source(self, points: Tensor, in_query: Tensor, in_source: Tensor | None, source: Camera) -> Tensor:
+        """Alpha and beta [B, N, 2C] of world points [B, N, 3] on no query's ray: the photos' views are the query.
+
+        Args:
+            points: In world units.
+            in_query: What :meth:`query_features` gave for the photos' views.
+            in_source: What :meth:`source_features` gave.
+            source: Cameras of the photos.
+        """
+        positions = source.project(points)[0]
+        by_query = sampled(in_query, positions)
+        if self.fusion is None or in_source is None:
+            return self.film(by_query, points)
+        visible = in_frame(points, source)
+        return self.film(self.fusion(by_query, visible, sampled(in_source, positions)), points)
 
     def film(self, features: Tensor, points: Tensor) -> Tensor:
         """Features [B, N, C] and world points [B, N, 3] -> alpha and beta [B, N, 2C]."""

@@ -77,6 +77,14 @@ class VolumeView:
     camera: Camera
 
 
+def filmed(features: Tensor, film: Tensor | None) -> Tensor:
+    """Features [B, N, C] modulated by alpha and beta [B, N, 2C], where there are any."""
+    if film is None:
+        return features
+    alpha, beta = film.chunk(2, dim=-1)
+    return (1.0 + alpha) * features + beta
+
+
 class VolumeRenderer(nn.Module):
     """Codes [B, rows, C] and cameras -> views; codes and points -> field."""
 
@@ -166,9 +174,7 @@ class VolumeRenderer(nn.Module):
         flat = points.reshape(batch, rays * count, 3)
         features = self.point_features(flat, codes)
         sdf = self.network.sigma_linear(features).reshape(batch, rays, count)
-        if modulate is not None:
-            alpha, beta = modulate(flat, some).chunk(2, dim=-1)
-            features = (1.0 + alpha) * features + beta
+        features = filmed(features, None if modulate is None else modulate(flat, some))
         views = directions[:, None].expand(rays, count, 3).reshape(1, -1, 3).expand(batch, -1, -1)
         logits, seen = self.colored(features, views, codes)
         weights = self._weights(sdf, lengths)

@@ -100,7 +100,7 @@ def learned_direction(
     check_direction_is_new(target, attribute, sha256, overwrite=overwrite)
     if score is not None:
         learned = learn_from_samples(
-            session.generator, score, session.aligner, samples=samples, seed=session.seed, on_head=on_head
+            session.triplane_generator, score, session.aligner, samples=samples, seed=session.seed, on_head=on_head
         )
     else:
         learned = learn_from_labels(session, labelled, on_photo=on_head, on_skip=on_skip)

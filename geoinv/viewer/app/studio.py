@@ -100,11 +100,11 @@ class Studio:
 
         The head is one of nobody: the generator's mean.
         """
-        from ...heads import PlainHead
+        from ...heads import plain_head
 
         session = self.session
         with torch.no_grad():
-            head = PlainHead(session.generator, session.generator.w_avg.expand(1, session.generator.config.num_ws, -1))
+            head = plain_head(session.generator, session.generator.w_avg.expand(1, session.generator.config.num_ws, -1))
             picture_of(head.view(poses_at([0.0]).camera(head.orbit)), "webp")
         for load in (lambda: default_method(session), lambda: session.aligner, lambda: session.reach):
             self.breathe()

@@ -1,0 +1,62 @@
+"""Heads of whatever family their generator is of."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..images.tensors import at_side
+from ..models.families import AnyGenerator, AnyLocalBranch
+from ..models.generator import TriPlaneGenerator
+from ..models.local_branch import LocalBranch
+from ..models.render_output import RenderOutput
+from ..models.source_view import SourceView
+from ..models.stylesdf.local_branch import StyleSdfLocalBranch
+from .detailed import Alignment, DetailedHead, Edit
+from .plain import PlainHead
+from .stylesdf import StyleSdfDetailedHead, StyleSdfHead
+
+AnyPlainHead = PlainHead | StyleSdfHead
+AnyDetailedHead = DetailedHead | StyleSdfDetailedHead
+
+
+def plain_head(generator: AnyGenerator, w_plus: Tensor) -> AnyPlainHead:
+    """Heads of codes [B, num_ws, w_dim] by themselves."""
+    return PlainHead(generator, w_plus) if isinstance(generator, TriPlaneGenerator) else StyleSdfHead(generator, w_plus)
+
+
+def detailed_head(
+    plain: AnyPlainHead,
+    branch: AnyLocalBranch,
+    source: SourceView,
+    *,
+    edit: Edit | None = None,
+    alignment: Alignment = "hybrid",
+) -> AnyDetailedHead:
+    """Heads with the details of their photos; see :class:`DetailedHead` for the arguments."""
+    if isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
+        return DetailedHead(plain, branch, source, edit=edit, alignment=alignment)
+    if isinstance(plain, StyleSdfHead) and isinstance(branch, StyleSdfLocalBranch):
+        return StyleSdfDetailedHead(plain, branch, source, is_edited=edit is not None, alignment=alignment)
+    raise TypeError("a local branch of another family than the head's")
+
+
+def source_view(
+    plain: AnyPlainHead,
+    pictures: Tensor,
+    seen: RenderOutput,
+    persons: Tensor,
+    inside: Tensor | None = None,
+) -> SourceView:
+    """What photos show of their heads beyond their codes.
+
+    Args:
+        plain: The heads.
+        pictures: [B, 3, H, H] the aligned photos in [0, 1].
+        seen: The heads in the photos' views.
+        persons: [B, 1, H, H] in [0, 1], where the pictures show the persons, for heads without a background.
+        inside: [B, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
+    """
+    if isinstance(plain, StyleSdfHead):
+        return plain.source_view(pictures, seen)
+    side = seen.color.shape[-1]
+    return SourceView.from_photo(at_side(pictures, side), at_side(persons, side), seen, inside)
