@@ -267,7 +267,7 @@ def anchored(
     return replace(
         small,
         name="anchored",
-        backbone=replace(small.backbone, out_channels=32 * PLANES, warp_rank=0, map_gain=4.0),
+        backbone=replace(small.backbone, out_channels=32 * PLANES, warp_rank=0, map_gain=16.0),
         render=replace(small.render, num_samples=40, num_importance=24),
         feature_channels=FEATURES,
         neural_resolution=256,

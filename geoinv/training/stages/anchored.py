@@ -114,7 +114,7 @@ class AnchoredStage:
     """
 
     name = "generator"
-    usual = Usual(learning_rate=2e-3, look_every=10.0, log_every=100)
+    usual = Usual(learning_rate=2e-3, look_every=30.0, log_every=50)
     best_by = "heldout_psnr_db"
     allows_bfloat16 = True
     loss_weights: Mapping[str, float] = LOSS_WEIGHTS
@@ -199,7 +199,7 @@ class AnchoredStage:
 
 
 @torch.no_grad()
-def validate(generator: AnchoredGenerator, heads: HeadShards, sheet: Path, count: int = 12) -> dict[str, float]:
+def validate(generator: AnchoredGenerator, heads: HeadShards, sheet: Path, count: int = 10) -> dict[str, float]:
     """Metrics on held-out heads from their true z alone, and a sheet of truths above results.
 
     Args:
