@@ -306,7 +306,7 @@ def _add_pages(app: FastAPI) -> None:
 
 
 def _add_info(app: FastAPI, service: Service) -> None:
-    @app.get("/api", summary="What this app can do")
+    @app.get("/api", summary="What this app can do", response_description="Version, limits, attributes and files.")
     async def info() -> AppInfo:
         directions = service.session.directions
         return AppInfo(
@@ -328,6 +328,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         "/api/jobs",
         status_code=202,
         summary="Send a photo",
+        response_description="The status of a new job.",
         openapi_extra=_FORM,
         responses={
             400: {"model": Problem, "description": "The form is broken or holds no photo."},
@@ -341,12 +342,23 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         response.headers["location"] = f"/api/jobs/{job.name}"
         return JobStatus.of(job, service.jobs)
 
-    @app.get("/api/jobs/{job_id}", summary="Where a photo stands", responses={404: _PROBLEMS[404]})
+    @app.get(
+        "/api/jobs/{job_id}",
+        summary="Where a photo stands",
+        response_description="The status of the job.",
+        responses={404: _PROBLEMS[404], 422: _PROBLEMS[422]},
+    )
     async def status(job_id: JobId) -> JobStatus:
         """State, place in the queue and progress."""
         return JobStatus.of(service.jobs.get(job_id), service.jobs)
 
-    @app.delete("/api/jobs/{job_id}", status_code=204, summary="Remove a photo", responses={404: _PROBLEMS[404]})
+    @app.delete(
+        "/api/jobs/{job_id}",
+        status_code=204,
+        summary="Remove a photo",
+        response_description="It is gone.",
+        responses={404: _PROBLEMS[404], 422: _PROBLEMS[422]},
+    )
     async def remove(job_id: JobId) -> None:
         """Remove a photo, its head and all files that were made of it."""
         service.remove(service.jobs.get(job_id))

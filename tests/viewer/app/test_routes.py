@@ -311,6 +311,9 @@ class TestDescription:
                 assert all("description" in each for each in operation.get("parameters", []))
                 assert operation["summary"]
 
+                answers = operation["responses"].values()
+                assert not {"Successful Response", "Validation Error"} & {answer["description"] for answer in answers}
+
     def test_stands_in_the_documentation(self, client: Client) -> None:
         page = (Path(__file__).parents[3] / "docs/app.md").read_text(encoding="utf-8")
         for path in client.http.get("/openapi.json").json()["paths"]:

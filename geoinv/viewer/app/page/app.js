@@ -20,8 +20,7 @@
 
   /** `light-left` as `Light left`. */
   function labelOf(name) {
-    const words = name.replace(/[-_]/g, " ");
-    return words[0].toUpperCase() + words.slice(1);
+    return sentence(name.replace(/[-_]/g, " "));
   }
 
   function showOnly(id) {
@@ -31,10 +30,14 @@
     at("panel-button").hidden = photos === null || photos.all.length === 0;
   }
 
+  /** A line of the app as a sentence. */
+  function sentence(text) {
+    return text.charAt(0).toUpperCase() + text.slice(1);
+  }
+
   function showTrouble(error) {
-    const text = error.message || String(error);
-    at("trouble-text").textContent = text[0].toUpperCase() + text.slice(1);
-    at("trouble-hint").textContent = error.hint || "";
+    at("trouble-text").textContent = sentence(error.message || String(error));
+    at("trouble-hint").textContent = sentence(error.hint || "");
     showOnly("trouble");
   }
 
@@ -62,8 +65,9 @@
     }
     const words = wordsOf(photo);
     const progress = photo.state === "sending" ? 0.1 * photo.fraction : 0.1 + 0.9 * photo.progress;
-    if (at("wait-photo").getAttribute("src") !== photo.thumbnail) at("wait-photo").src = photo.thumbnail;
-    at("wait-title").textContent = words[0].toUpperCase() + words.slice(1);
+    at("wait-photo").hidden = !photo.thumbnail;
+    if (photo.thumbnail && at("wait-photo").getAttribute("src") !== photo.thumbnail) at("wait-photo").src = photo.thumbnail;
+    at("wait-title").textContent = sentence(words);
     at("wait-note").textContent = info.is_ready ? "" : "The models are being made ready. This happens once, after the app was started.";
     at("wait-bar").firstElementChild.style.width = `${100 * progress}%`;
     at("wait-bar").setAttribute("aria-valuenow", String(Math.round(100 * progress)));
@@ -107,7 +111,7 @@
   }
 
   function showWarnings(photo) {
-    at("warnings").replaceChildren(...photo.warnings.map((text) => element("p", {}, text[0].toUpperCase() + text.slice(1))));
+    at("warnings").replaceChildren(...photo.warnings.map((text) => element("p", {}, sentence(text))));
     at("warnings").hidden = photo.warnings.length === 0;
   }
 
@@ -311,6 +315,7 @@
     const list = element("div", { id: "photos" });
     at("controls").append(warnings, group("Photos", null, true, list), ...editControls(), fileControls());
     sayWhereItStays();
+    at("wait-photo").addEventListener("error", () => (at("wait-photo").hidden = true)); // what is no picture
     listenForPhotos();
     listenForKeys();
     editsChanged(false);

@@ -4,6 +4,11 @@
 
   const { element } = geoinv.controls;
 
+  /** Text in which names stand between backticks. */
+  function marked(text) {
+    return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+  }
+
   /** `number, -180 to 180, by default 0` */
   function kindOf(schema) {
     const parts = [schema.enum ? schema.enum.map(String).join(", ") : schema.type === "array" ? "text, several times" : schema.type];
@@ -15,7 +20,7 @@
   function facts(title, rows) {
     if (rows.length === 0) return [];
     const list = element("dl", { class: "facts" });
-    for (const [name, text] of rows) list.append(element("dt", {}, name), element("dd", {}, text));
+    for (const [name, text] of rows) list.append(element("dt", {}, name), element("dd", {}, ...marked(text)));
     return [element("h3", {}, title), list];
   }
 
@@ -31,7 +36,7 @@
       "section",
       { class: "card" },
       element("h2", {}, element("span", { class: "method" }, method.toUpperCase()), element("code", {}, address)),
-      element("p", {}, described.description || described.summary),
+      element("p", {}, ...marked(described.description || described.summary)),
       ...facts("Takes", parameters),
       ...facts("Answers", answers),
     );
@@ -48,7 +53,7 @@
 
   async function start() {
     const api = await (await fetch("/openapi.json")).json();
-    document.getElementById("about").textContent = api.info.description;
+    document.getElementById("about").append(...marked(api.info.description));
     document.getElementById("example").textContent = example(location.origin);
     for (const [address, methods] of Object.entries(api.paths)) {
       for (const [method, described] of Object.entries(methods)) {

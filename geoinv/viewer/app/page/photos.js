@@ -21,6 +21,18 @@
     return photo.message;
   }
 
+  /** A small picture of a photo; an empty place where it is no picture, or one that browsers cannot show. */
+  function thumbnailOf(photo) {
+    const none = element("span", { class: "photo-none", "aria-hidden": "true" });
+    if (!photo.thumbnail) return none;
+    const picture = element("img", { src: photo.thumbnail, alt: "" });
+    picture.addEventListener("error", () => {
+      photo.thumbnail = "";
+      picture.replaceWith(none);
+    });
+    return picture;
+  }
+
   class Photos {
     /** @param onChange called with the photo whenever something about one changed; @param limit bytes of the largest. */
     constructor({ onChange, limit }) {
@@ -119,12 +131,10 @@
     list(shown, onShow) {
       const items = this.all.map((photo, index) => {
         const words = element("span", { class: photo.state === "failed" ? "note is-trouble" : "note" }, wordsOf(photo));
-        const picture = element("img", { src: photo.thumbnail || null, alt: "" });
-        picture.addEventListener("error", () => picture.removeAttribute("src")); // what is no picture
         const show = element(
           "button",
           { class: "photo-show", type: "button", "aria-current": photo === shown ? "true" : null },
-          picture,
+          thumbnailOf(photo),
           element("span", { class: "photo-text" }, element("span", {}, `Photo ${index + 1}`), words),
         );
         const close = element(

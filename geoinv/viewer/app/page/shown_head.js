@@ -218,19 +218,20 @@
     /** Let shoulders end softly where the picture ends; a hard edge would hang in the air. */
     fadeEdges(pen, left, top, side) {
       const [right, bottom] = [left + side, top + side];
+      const [beside, below] = [0.07 * side, 0.12 * side];
       const edges = [
-        [left, 0, left + 0.07 * side, 0],
-        [right, 0, right - 0.07 * side, 0],
-        [0, bottom, 0, bottom - 0.12 * side],
+        { line: [left, 0, left + beside, 0], strip: [left, top, beside, side] },
+        { line: [right, 0, right - beside, 0], strip: [right - beside, top, beside, side] },
+        { line: [0, bottom, 0, bottom - below], strip: [left, bottom - below, side, below] },
       ];
       pen.save();
-      pen.globalCompositeOperation = "destination-in";
-      for (const edge of edges) {
-        const fade = pen.createLinearGradient(...edge);
-        fade.addColorStop(0, "transparent");
-        fade.addColorStop(1, "black");
+      pen.globalCompositeOperation = "destination-out";
+      for (const { line, strip } of edges) {
+        const fade = pen.createLinearGradient(...line);
+        fade.addColorStop(0, "black");
+        fade.addColorStop(1, "transparent");
         pen.fillStyle = fade;
-        pen.fillRect(0, 0, pen.canvas.width, pen.canvas.height);
+        pen.fillRect(...strip);
       }
       pen.restore();
     }
