@@ -369,7 +369,13 @@ class Session(LoadedModels):
         return extract_mesh(self.head(inversion), resolution=resolution, simplify=simplify, on_progress=on_progress)
 
     def avatar(
-        self, inversion: Inversion, *, photo: Photo | None = None, texture: int = 2048, has_hair: bool = True
+        self,
+        inversion: Inversion,
+        *,
+        photo: Photo | None = None,
+        texture: int = 2048,
+        has_hair: bool = True,
+        on_progress: OnFraction | None = None,
     ) -> Avatar:
         """The head as a rigged avatar; see :func:`geoinv.avatar.write_avatar` for files.
 
@@ -379,6 +385,7 @@ class Session(LoadedModels):
                 the inversion keeps.
             texture: Texels along a side of the skin's texture.
             has_hair: Whether hair and clothes are part of it, as a mesh of their own.
+            on_progress: Function that is called with the fraction of the work that is done, up to 1.
 
         Raises:
             PhotoError: No face is found in the aligned photo, or ``photo`` is not the one that was inverted.
@@ -394,6 +401,7 @@ class Session(LoadedModels):
             photo=read.pixels if isinstance(read, ReadPhoto) else read,
             texture=texture,
             has_hair=has_hair,
+            on_progress=on_progress,
         )
 
     def seen(self, head: Inversion | Inverted) -> SeenHead:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..align.crop import warp
 from ..conventions import MM_PER_UNIT
 from ..errors import PhotoError
+from ..progress import OnFraction
 from .facts import avatar_facts
 from .hair import Hair, hair_of
 from .morphs import Morphs, morph_targets
@@ -31,6 +32,9 @@ DEFAULT_TEXTURE = 2048
 
 METRES = MM_PER_UNIT / 1000.0
 """Metres in a world unit."""
+
+_FITTED, _BAKED, _MOVING = 0.05, 0.7, 0.75
+"""Fractions of the time after each step."""
 
 _SAME_PHOTO = 4.0
 """Mean difference in levels of 255 up to which two crops are of one photo."""
@@ -87,6 +91,7 @@ def make_avatar(
     photo: NDArray[np.uint8] | None = None,
     texture: int = DEFAULT_TEXTURE,
     has_hair: bool = True,
+    on_progress: OnFraction | None = None,
 ) -> Avatar:
     """The avatar of an inversion.
 
@@ -99,23 +104,31 @@ def make_avatar(
             inversion keeps.
         texture: Texels along a side of the skin's texture.
         has_hair: Whether hair and clothes are part of it.
+        on_progress: Called with the fraction of the work that is done, up to 1.
 
     Raises:
         PhotoError: No face is found in the aligned photo, or ``photo`` is not the one that was inverted.
     """
     if photo is not None:
         _check_same(photo, inversion)
+    tell = on_progress or (lambda fraction: None)
     template = fit_template(inversion, head, aligner)
+    tell(_FITTED)
     textures = bake_textures(template, head, inversion, photo=photo, size=texture)
-    return Avatar(
-        _dressed(avatar_parts(template), textures),
-        morph_targets(template),
+    tell(_BAKED)
+    parts, morphs = _dressed(avatar_parts(template), textures), morph_targets(template)
+    tell(_MOVING)
+    avatar = Avatar(
+        parts,
+        morphs,
         rig_of(template),
         {"skin": textures.skin, "tongue": textures.tongue, "eyes": textures.eyes},
         hair=hair_of(template, head, inversion.inside) if has_hair else None,
         seen=textures.seen,
         facts=avatar_facts(generator, inversion.edits),
     )
+    tell(1.0)
+    return avatar
 
 
 def _dressed(parts: tuple[AvatarPart, ...], textures: AvatarTextures) -> tuple[AvatarPart, ...]:

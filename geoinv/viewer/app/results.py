@@ -139,7 +139,8 @@ def _mesh(making: Making, path: Path) -> None:
 def _avatar(making: Making, path: Path) -> None:
     from ...avatar import write_avatar
 
-    write_avatar(path, making.session.avatar(making.inversion, photo=making.photo()))
+    avatar = making.session.avatar(making.inversion, photo=making.photo(), on_progress=making.tell)
+    write_avatar(path, avatar)
 
 
 def _avatar_page(making: Making, path: Path) -> None:
@@ -148,7 +149,6 @@ def _avatar_page(making: Making, path: Path) -> None:
     avatar = path.with_name("avatar.glb")
     if not avatar.is_file():
         _avatar(making, avatar)
-        making.tell(0.9)
     write_head_page(path, avatar.read_bytes(), "Head")
 
 

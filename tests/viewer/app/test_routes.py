@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,6 +181,27 @@ class TestFiles:
             assert answer.content
         assert client.status(job)["making"] == {}
         assert not list(client.out.rglob(".*"))  # nothing half-written
+
+    def test_an_avatar_is_made_in_steps_from_the_whole_photo(
+        self, client: Client, photo: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from geoinv.avatar import make_avatar
+
+        shapes: list[tuple[int, ...]] = []
+
+        def watched(*given: Any, **options: Any) -> object:
+            shapes.append(options["photo"].shape)
+            return make_avatar(*given, **options)
+
+        monkeypatch.setattr("geoinv.avatar.make_avatar", watched)
+        job = client.head(photo)
+        told: list[float] = []
+        pause = client.service.studio.pause
+        making = client.service.jobs.get(job).making
+        monkeypatch.setattr(client.service.studio, "pause", lambda job: (told.append(making["avatar.glb"]), pause(job)))
+        assert client.http.get(f"/api/jobs/{job}/files/avatar.glb").content[:4] == b"glTF"
+        assert shapes == [(640, 640, 3)]
+        assert told == sorted(told) and len(told) >= 4 and told[-1] == 1.0
 
     def test_of_an_edited_head_are_others(self, client: Client, photo: bytes) -> None:
         job = client.head(photo)

@@ -220,9 +220,9 @@
       const [right, bottom] = [left + side, top + side];
       const [beside, below] = [0.07 * side, 0.12 * side];
       const edges = [
-        { line: [left, 0, left + beside, 0], strip: [left, top, beside, side] },
-        { line: [right, 0, right - beside, 0], strip: [right - beside, top, beside, side] },
-        { line: [0, bottom, 0, bottom - below], strip: [left, bottom - below, side, below] },
+        { line: [left + 2, 0, left + beside, 0], strip: [left - 2, top, beside + 2, side] },
+        { line: [right - 2, 0, right - beside, 0], strip: [right - beside, top, beside + 2, side] },
+        { line: [0, bottom - 2, 0, bottom - below], strip: [left - 2, bottom - below, side + 4, below + 2] },
       ];
       pen.save();
       pen.globalCompositeOperation = "destination-out";
