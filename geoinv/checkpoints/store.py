@@ -51,6 +51,7 @@ FORMAT = "geoinv-model-1"
 Kind = Literal["generator", "encoder", "details"]
 Part = Literal["generator", "encoder", "encoder-nogeometry", "directions", "details"]
 _GENERATOR = "-generator.safetensors"
+_CONVERTED_BY_HAND = "e3dge"  # nobody serves its files at a plain address
 _KINDS: dict[type, Kind] = {GeneratorConfig: "generator", EncoderConfig: "encoder", DetailConfig: "details"}
 
 
@@ -106,6 +107,12 @@ def generator_path(model: str) -> Path:
         raise CheckpointError(
             f"{model} is no file of geoinv",
             f"convert it: geoinv weights convert {model} {Path(model).stem}.safetensors",
+        )
+    if model == _CONVERTED_BY_HAND:
+        files = "ffhq1024x1024.pt ffhq_vol_renderer.pt E3DGE_Full_Runner.pt"
+        raise CheckpointError(
+            f"the weights of model {model!r} are not here",
+            f"get E3DGE's files, then: geoinv weights convert {files} {model}",
         )
     entry = load_index().get(model)
     if entry is not None and entry.url is not None:

@@ -92,6 +92,18 @@ def test_training_is_imported_by_commands_and_benchmarks_alone() -> None:
     assert importers - {"training"} == {"bench", "cli"}
 
 
+def test_families_are_known_to_models_heads_and_checkpoints_alone() -> None:
+    names = [path.stem for path in (PACKAGE / "models").iterdir() if path.is_dir() and path.name[0] != "_"]
+    assert "stylesdf" in names
+    knowing = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in PACKAGE.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(from|import) ", line) and any(re.search(rf"\b{name}\b", line) for name in names)
+    }
+    assert knowing == {"models", "heads", "checkpoints"}
+
+
 def test_imports_are_read() -> None:
     assert imports(PACKAGE / "ops" / "__init__.py") <= {"errors", "ops", "notices"}
     session = imports(PACKAGE / "session.py")
