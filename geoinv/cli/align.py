@@ -24,7 +24,8 @@ from .options import (
     face_index,
 )
 from .photo_files import PhotoFile
-from .photo_runs import Job, Result, provenance, run_photos
+from .photo_runs import run_photos
+from .photo_worker import Job, Result, provenance
 
 if TYPE_CHECKING:
     from ..align import AlignedFace, FaceAligner

@@ -27,6 +27,7 @@ _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 _is_quiet = False
 _bar: Progress | None = None
+_collected: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def talk(text: str) -> None:
     """Print one line for the person at the terminal, on stderr."""
-    if not _is_quiet:
+    if _collected is not None:
+        _collected.append(text)
+    elif not _is_quiet:
         with _without_bar():
             _say(escaped(text))
 
@@ -162,6 +165,17 @@ def print_result(summary: str, values: Mapping[str, Any], files: Sequence[Path],
         return
     with _without_bar():
         typer.echo("\n".join([escaped(summary), *(f"  {escaped(path)}" for path in files)]))
+
+
+@contextmanager
+def collected() -> Iterator[list[str]]:
+    """Keep what :func:`talk` and :func:`warn` say, in the list that is yielded, for another place or process."""
+    global _collected
+    before, _collected = _collected, []
+    try:
+        yield _collected
+    finally:
+        _collected = before
 
 
 @contextmanager

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import notices
 from ..errors import UsageError
-from ..inversion.methods import METHODS
 from . import console
+from .invert_plan import InvertPlan
 from .options import (
     DEFAULT_OUT,
     DeviceOpt,
     FaceOpt,
-    Frame,
     FrameOpt,
     JsonOpt,
     Landmarks,
@@ -33,23 +31,24 @@ from .options import (
     SeedOpt,
     StepsOpt,
     TimeBudgetOpt,
-    face_index,
-    method_name,
     refinement_of,
     refuse_together,
     refuse_without,
 )
-from .photo_files import PhotoFile
-from .photo_runs import Job, Result, provenance, run_photos
+from .photo_files import Share
+from .photo_runs import run_photos
 
 if TYPE_CHECKING:
-    from ..align import AlignedFace
-    from ..camera import CameraPose
-    from ..inversion import Inversion, Inverted, Refinement
-    from ..present.seen import SeenHead
-    from ..session import Session
+    from .crew import Crew
 
 TURNTABLE_FRAMES = 48
+
+
+class Engine(str, Enum):
+    """Who does many photos."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Turntable(str, Enum):
@@ -105,6 +104,31 @@ def invert(
     frame: FrameOpt = None,
     landmarks: LandmarksOpt = Landmarks.mediapipe,
     face: FaceOpt = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=1024,
+            help="Processes that share many photos.",
+            show_default="1, or ray's processors",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Do part I of N of the photos, as job arrays want.", show_default=False
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="local: processes of this machine; ray: actors of a Ray cluster.")
+    ] = Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", help="Ray cluster, such as HOST:6379 or auto.", show_default="a new one on this machine"
+        ),
+    ] = None,
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     overwrite: OverwriteOpt = False,
@@ -133,163 +157,71 @@ def invert(
     refinement = refinement_of(method, steps, time_budget, fixed_camera, seed)
     if refinement is not None and camera_label is not None:
         refinement = replace(refinement, refine_camera=False)
-    turntable_frames = TURNTABLE_FRAMES if frames is None else frames
-
-    def files_of(photo: PhotoFile) -> InvertFiles:
-        return InvertFiles.in_folder(out, photo.stem, suffix)
-
-    @cache
-    def model_sha256() -> str:
-        from ..checkpoints.store import generator_path, sha256_of
-
-        return sha256_of(generator_path(model))
-
-    def settings_of(photo: PhotoFile) -> dict[str, Any]:
-        return {
-            "method": method_name(method),
-            "steps": steps,
-            "time_budget": time_budget,
-            "fixed_camera": fixed_camera,
-            "camera_label": label_numbers(camera_label, photo),
-            "turntable": suffix,
-            "frames": None if suffix == "none" else turntable_frames,
-            "frame": None if suffix == "none" else (frame or Frame.head).value,
-            "landmarks": landmarks.value,
-            "face": face,
-            "seed": seed,
-            "model_sha256": model_sha256(),
-        }
-
-    def is_label_saved(photo: PhotoFile) -> bool:
-        return save_label is None or has_label(save_label, f"{photo.stem}_aligned.png")
-
-    def prepare() -> Session:
-        from ..session import Session
-
-        session = Session.load(model, device, seed, landmarks=landmarks.value)
-        session.check_crop()
-        if method is not None:  # what was asked for by name is an error where it is missing, for all photos
-            METHODS[method.value].prepare(session)
-        console.talk(f"model {session.info.name} on {session.device}")
-        return session
-
-    def work(session: Session, photo: PhotoFile) -> Result:
-        from ..camera.label_files import label_of, write_label
-        from .targets import check_same_or_new, write_json
-
-        files, settings = files_of(photo), settings_of(photo)
-        aligned, pose = aligned_and_pose(session, photo, face, camera_label)
-        for warning in aligned.warnings:
-            console.warn(f"{photo.path}: {warning}")
-        check_same_or_new(files.aligned, aligned.image, overwrite=overwrite)
-        made = inverted(session, aligned, photo, pose, None if method is None else method.value, refinement)
-        seen = session.seen(made)
-        faces = {"face": aligned.face_index + 1, "faces": aligned.face_count}
-        record = {**report(made.inversion), **seen.record, **faces, "warnings": [*aligned.warnings, *notices.given()]}
-        written = files.write(session, made, seen, turntable_frames, frame or Frame.head)
-        ran = {**settings, "method": made.inversion.method} if method is None else settings  # the default may fall back
-        write_json(files.report, {**record, **provenance(photo, ran)})
-        if save_label is not None:
-            write_label(save_label, files.aligned.name, label_of(made.inversion.pose, session.orbit))
-        made.inversion.save(files.inversion)  # last: an inversion that is there tells that the rest is
-        return result_of(made, files, {**record, "device": session.device.type}, written)
-
-    job = Job(
-        "inverting",
-        lambda photo: files_of(photo).outputs,
-        lambda photo: files_of(photo).report,
-        settings_of,
-        prepare,
-        work,
-        is_label_saved,
+    plan = InvertPlan(
+        out=out,
+        model=model,
+        method=None if method is None else method.value,
+        refinement=refinement,
+        steps=steps,
+        time_budget=time_budget,
+        fixed_camera=fixed_camera,
+        camera_label=camera_label,
+        save_label=save_label,
+        turntable=suffix,
+        frames=TURNTABLE_FRAMES if frames is None else frames,
+        frame=frame,
+        landmarks=landmarks.value,
+        face=face,
+        device=device,
+        seed=seed,
+        overwrite=overwrite,
     )
-    run_photos(job, photos, overwrite=overwrite, as_json=run.as_json, recursive=recursive, face=face)
+    run_photos(
+        plan.job(),
+        photos,
+        overwrite=overwrite,
+        as_json=run.as_json,
+        recursive=recursive,
+        face=face,
+        share=share_of(shard),
+        crew=crew_of(plan, engine, workers, address),
+    )
 
 
-@dataclass(frozen=True)
-class InvertFiles:
-    """Files that the command writes for one photo.
+def share_of(shard: str | None) -> Share | None:
+    """The part of the photos that ``--shard I/N`` names.
 
-    Args:
-        aligned: The crop, as `align` writes it.
-        sheet: Photo, reconstruction, depth and normals.
-        seen: What the photo did not show.
-        turntable: The turning head; None without.
-        report: What was measured and by which settings.
-        inversion: The head itself.
+    Raises:
+        UsageError: Not two numbers with 1 <= I <= N.
     """
-
-    aligned: Path
-    sheet: Path
-    seen: Path
-    turntable: Path | None
-    report: Path
-    inversion: Path
-
-    @classmethod
-    def in_folder(cls, folder: Path, stem: str, turntable: str) -> InvertFiles:
-        """The files of a photo; ``turntable`` is its format, or "none"."""
-        endings = ("_aligned.png", "_inversion.png", "_seen.png", f"_turntable.{turntable}", "_report.json", ".geoinv")
-        aligned, sheet, seen, video, report, inversion = (folder / f"{stem}{ending}" for ending in endings)
-        return cls(aligned, sheet, seen, None if turntable == "none" else video, report, inversion)
-
-    @property
-    def outputs(self) -> list[Path]:
-        """The files that may not be there before the run; the last stands for all. The crop may, if it is the same."""
-        videos = [] if self.turntable is None else [self.turntable]
-        return [self.sheet, self.seen, *videos, self.report, self.inversion]
-
-    def write(self, session: Session, made: Inverted, seen: SeenHead, frames: int, frame: Frame) -> list[Path]:
-        """Write all pictures and the turntable, and return their paths; who pressed Ctrl-C should not wait for it."""
-        from ..images import write_image
-        from .writing import write_turning
-
-        sheet, videos = session.inversion_sheet(made), []
-        # first, as it takes longest: a run that is cut short should leave nothing behind
-        if self.turntable is not None and not is_interrupted(made):
-            write_turning(session, made.inversion, self.turntable, frames=frames, frame=frame)
-            videos = [self.turntable]
-        write_image(self.aligned, made.inversion.photo)
-        write_image(self.sheet, sheet)
-        write_image(self.seen, seen.picture)
-        return [self.aligned, self.sheet, self.seen, *videos]
+    if shard is None:
+        return None
+    index, _, count = shard.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise UsageError(f"--shard {shard}: not a part of a whole", "give I/N, from 1/N to N/N, such as 3/8")
+    return Share(int(index), int(count))
 
 
-def is_interrupted(made: Inverted) -> bool:
-    """Whether Ctrl-C ended the optimisation."""
-    return made.run is not None and made.run.is_interrupted
+def crew_of(plan: InvertPlan, engine: Engine, workers: int | None, address: str | None) -> Callable[[int], Crew] | None:
+    """A function that makes the workers for a number of photos; None where this process does all of them.
 
+    Raises:
+        UsageError: An address without ray, or many processes that would write one file of labels.
+    """
+    if engine is Engine.local:
+        refuse_without("--engine ray", {"--address": address is not None}, "without it all is done on this machine")
+        if workers is None or workers == 1:
+            return None
+    is_joined = plan.save_label is not None
+    refuse_together("--save-label", {"--workers": is_joined}, "many processes would write one file at once")
+    job, overwrite = plan.job(), plan.overwrite
+    if engine is Engine.ray:
+        from .ray_crew import RayCrew
 
-def result_of(made: Inverted, files: InvertFiles, record: dict[str, Any], pictures: list[Path]) -> Result:
-    """The line for people, the record for ``--json``, and the files that were written."""
-    summary = (
-        f"{made.inversion.source}: {record['psnr_db']:.1f} dB over the head{gain_of(made.inversion)}, "
-        f"yaw {record['yaw_deg']:+.1f}, pitch {record['pitch_deg']:+.1f}, roll {record['roll_deg']:+.1f} degrees"
-    )
-    written = [files.inversion, *pictures, files.report]
-    values = {"inversion": files.inversion, **record}
-    if made.run is not None:
-        values["interrupted"] = is_interrupted(made)
-    return Result(summary, {**values, "files": written}, written, ends_run=is_interrupted(made))
+        return lambda photos: RayCrew(job, workers, photos, overwrite=overwrite, address=address, out=plan.out)
+    from .local_crew import LocalCrew
 
-
-def report(inversion: Inversion) -> dict[str, Any]:
-    """The record of an inversion; everything in it is the same whenever the inversion is made again."""
-    yaw_deg, pitch_deg, roll_deg = inversion.angles_deg
-    return {
-        "photo": inversion.source,
-        "method": inversion.method,
-        "steps": inversion.steps,
-        **inversion.metrics,
-        "yaw_deg": round(yaw_deg, 3),
-        "pitch_deg": round(pitch_deg, 3),
-        "roll_deg": round(roll_deg, 3),
-        "outside_fraction": round(inversion.outside_fraction, 4),
-        "model": inversion.generator,
-        "model_sha256": inversion.generator_sha256,
-        "seed": inversion.seed,
-        "geoinv_version": inversion.version,
-    }
+    return lambda photos: LocalCrew(job, min(workers or 1, photos), overwrite=overwrite)
 
 
 def check_labels(camera_label: Path | None, save_label: Path | None, photos: list[Path], *, overwrite: bool) -> None:
@@ -314,71 +246,3 @@ def check_labels(camera_label: Path | None, save_label: Path | None, photos: lis
     check_outputs([save_label], overwrite=overwrite or is_joined)
     if is_joined and save_label.exists():
         labels_in(save_label)
-
-
-def label_numbers(camera_label: Path | None, photo: PhotoFile) -> list[float] | None:
-    """Return the 25 numbers of the photo's camera, None without a file of labels.
-
-    Raises:
-        UsageError: The file has no label of the photo.
-    """
-    if camera_label is None:
-        return None
-    from ..camera.label_files import read_label
-
-    return [float(number) for number in read_label(camera_label, photo.name)]
-
-
-def has_label(path: Path, picture: str) -> bool:
-    """Whether a file of labels is there and has that of a picture."""
-    from ..camera.label_files import labels_in
-
-    return path.is_file() and (picture in (labels := labels_in(path)) or "" in labels)
-
-
-def aligned_and_pose(
-    session: Session, photo: PhotoFile, face: int | None, camera_label: Path | None
-) -> tuple[AlignedFace, CameraPose | None]:
-    """Return the aligned face, and its camera where a label gives it."""
-    read = photo.read()
-    if camera_label is None:
-        return session.align(read, face=face_index(face)), None
-    from ..align.given import given_crop
-    from ..camera.label_files import pose_from_label, read_label
-
-    pose = pose_from_label(read_label(camera_label, photo.name), str(camera_label), session.orbit)
-    return given_crop(read, session.aligner, crop=session.crop), pose
-
-
-def inverted(
-    session: Session,
-    aligned: AlignedFace,
-    photo: PhotoFile,
-    pose: CameraPose | None,
-    method: str | None,
-    refinement: Refinement | None,
-) -> Inverted:
-    """The inversion, with a bar for the steps of optimisation."""
-    if refinement is None:
-        return session.inverted(aligned, source=photo.name, pose=pose, method=method)
-    label = f"{method} {photo.name}"
-    with console.progress(label, 100) as update:
-        made = session.inverted(
-            aligned,
-            source=photo.name,
-            pose=pose,
-            method=method,
-            refinement=refinement,
-            on_step=lambda report: update(int(100 * report.progress), f"{label}, loss {report.loss:.4f}"),
-        )
-    if made.run is not None and made.run.is_interrupted:
-        console.warn(f"{photo.path}: interrupted after {made.run.steps} steps; the best so far is kept")
-    return made
-
-
-def gain_of(inversion: Inversion) -> str:
-    """Gain of optimisation on the face, as words for the summary."""
-    before = [value for name, value in inversion.metrics.items() if name.endswith("_face_psnr_db")]
-    if not before:
-        return ""
-    return f", face {before[0]:.1f} -> {inversion.metrics['face_psnr_db']:.1f} dB in {inversion.steps} steps"

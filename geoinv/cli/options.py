@@ -123,7 +123,7 @@ PhotosArg = Annotated[
     list[Path],
     typer.Argument(
         metavar="PHOTO",
-        help="Photos, folders of photos, patterns such as '*.jpg', or - for a pipe.",
+        help="Photos, folders of photos, lists (.txt), archives (.tar), patterns such as '*.jpg', or - for a pipe.",
         show_default=False,
     ),
 ]

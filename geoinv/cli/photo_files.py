@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import stat
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import GeoinvError, PhotoError
+from .photo_lists import ArchiveSlice, is_archive, is_list, listed, slices_of
 from .pipes import is_stdin, read_pipe, read_stdin
 from .result_names import result_stems
 
@@ -28,6 +30,7 @@ _OWN = re.compile(
     r"|video(_[a-z]+)?\.(gif|mp4)|yaw[-+.\de]+_pitch[-+.\de]+(_[a-z]+)?\.png|report\.json|aligned\.json)$"
 )
 _OWN_SUFFIXES = (".geoinv", ".ply", ".obj", ".mtl", ".glb", ".stl")
+_OWN_MANIFEST = re.compile(r"manifest(-\d+-of-\d+)?\.jsonl")
 _OWN_RECORDS = ("_report.json", "_aligned.json")
 
 
@@ -40,12 +43,14 @@ class PhotoFile:
         plain_stem: Name without folder and suffix.
         stem: Beginning of the names of its results.
         data: Contents where it came through a pipe, which can be read only once.
+        slice: Where its bytes lie, if it is in an archive; ``path`` is then ``ARCHIVE/NAME``.
     """
 
     path: Path
     plain_stem: str
     stem: str = ""
     data: bytes | None = None
+    slice: ArchiveSlice | None = None
 
     @property
     def name(self) -> str:
@@ -60,6 +65,8 @@ class PhotoFile:
         """
         from ..images import photo_from_bytes, read_photo
 
+        if self.slice is not None:
+            return photo_from_bytes(self.slice.read(), str(self.path))
         return read_photo(self.path) if self.data is None else photo_from_bytes(self.data, str(self.path))
 
     def sha256(self) -> str:
@@ -70,6 +77,8 @@ class PhotoFile:
         """
         if self.data is not None:
             return hashlib.sha256(self.data).hexdigest()
+        if self.slice is not None:
+            return hashlib.sha256(self.slice.read()).hexdigest()
         from ..folders import sha256_of
 
         try:
@@ -77,6 +86,23 @@ class PhotoFile:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise PhotoError(f"cannot read {self.path}: {reason}", "check the path and its permissions") from error
+
+
+@dataclass(frozen=True)
+class Share:
+    """One of several equal parts of the photos, the same on every machine that sees them under the same names.
+
+    Args:
+        index: Which part, from 1.
+        count: How many parts there are.
+    """
+
+    index: int
+    count: int
+
+    def has(self, photo: PhotoFile) -> bool:
+        """Whether a photo belongs to the part, by its name: photos that come later move no other ones."""
+        return zlib.crc32(os.fsencode(photo.stem)) % self.count == self.index - 1
 
 
 @dataclass
@@ -104,17 +130,23 @@ class Found:
 
 
 def is_single(paths: Sequence[Path]) -> bool:
-    """Whether exactly one photo is named, neither a folder nor a pattern."""
-    return len(paths) == 1 and not os.path.isdir(paths[0]) and not _is_pattern(paths[0])
+    """Whether exactly one photo is named: no folder, pattern, list or archive."""
+    path = paths[0]
+    is_collection = os.path.isdir(path) or _is_pattern(path) or is_list(path) or is_archive(path)
+    return len(paths) == 1 and not is_collection
 
 
-def find_photos(paths: Sequence[Path], *, recursive: bool = False, face: int | None = None) -> Found:
+def find_photos(
+    paths: Sequence[Path], *, recursive: bool = False, face: int | None = None, share: Share | None = None
+) -> Found:
     """Find the photos that are named, and those in the folders that are named.
 
     Args:
-        paths: Photos, folders, patterns such as ``*.jpg``, named pipes, or ``-`` for the standard input.
+        paths: Photos, folders, patterns such as ``*.jpg``, lists (``.txt``), archives (``.tar``), named pipes, or ``-``
+            for the standard input.
         recursive: Whether folders in folders are looked into.
         face: Number of the face where one was chosen, which becomes part of the results' names.
+        share: Part of the photos to keep, of which names are given as if all were kept.
 
     Raises:
         GeoinvError: The error of the one path that was named. Of several, each is kept in ``failed``.
@@ -135,7 +167,8 @@ def find_photos(paths: Sequence[Path], *, recursive: bool = False, face: int | N
                 raise
             found.failed.append((path, error))
     stems = result_stems([(photo.path, photo.plain_stem) for photo in found.photos], face)
-    found.photos = [replace(photo, stem=stem) for photo, stem in zip(found.photos, stems, strict=True)]
+    named = [replace(photo, stem=stem) for photo, stem in zip(found.photos, stems, strict=True)]
+    found.photos = [photo for photo in named if share is None or share.has(photo)]
     return found
 
 
@@ -159,6 +192,11 @@ def _photos_at(path: Path, found: Found, recursive: bool) -> Iterator[PhotoFile]
     elif stat.S_ISFIFO(mode):
         stem = "pipe" if str(path).startswith(_PIPE_FOLDERS) else path.stem
         yield PhotoFile(path, stem, data=read_pipe(path))
+    elif stat.S_ISREG(mode) and is_list(path):
+        for named in listed(path):
+            yield from _photos_at(named, found, recursive)
+    elif stat.S_ISREG(mode) and is_archive(path):
+        yield from _in_archive(path, found)
     elif stat.S_ISREG(mode):
         yield PhotoFile(path, path.stem)
     else:
@@ -205,6 +243,20 @@ def _in_folder(folder: Path, found: Found, recursive: bool) -> list[PhotoFile]:
     raise _NoPhotosError(f"no photos in {folder}", "it is empty; give a photo or a folder of photos")
 
 
+def _in_archive(path: Path, found: Found) -> list[PhotoFile]:
+    from ..images import IMAGE_SUFFIXES
+
+    photos = []
+    for name, piece in slices_of(path):
+        if name.suffix.lower() in IMAGE_SUFFIXES:
+            photos.append(PhotoFile(path / name, name.stem, slice=piece))
+        else:
+            found.left_out[name.suffix.lower()] += 1
+    if not photos:
+        raise _NoPhotosError(f"no photos in {path}", "it should hold pictures such as .jpg or .png")
+    return photos
+
+
 class _NoPhotosError(PhotoError):
     """A folder without photos, which within another folder is no error."""
 
@@ -247,6 +299,8 @@ def _sorted_out(paths: Iterable[Path], found: Found) -> Iterator[PhotoFile]:
 
 def _is_own(name: str, results: set[str]) -> bool:
     """Whether a file's name is that of a result of one of the heads that lie beside it."""
+    if _OWN_MANIFEST.fullmatch(name):
+        return True
     ending = _OWN.search(name)
     if ending is None:
         return False
@@ -258,6 +312,8 @@ def _identity(photo: PhotoFile) -> tuple[object, ...]:
     """Return what two spellings of one photo have in common; a link of another name is a photo of its own."""
     if photo.data is not None:
         return ("pipe", str(photo.path))
+    if photo.slice is not None:
+        return ("archive", os.path.realpath(photo.slice.archive), photo.slice.start)
     try:
         status = os.stat(photo.path)
     except OSError:

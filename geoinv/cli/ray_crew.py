@@ -1,0 +1,124 @@
+"""Workers as actors of a Ray cluster, which may be other machines that see the same folders."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ..errors import GeoinvError, MissingDependencyError, UsageError
+from .photo_files import PhotoFile
+from .photo_worker import Job, Outcome, PhotoWorker
+
+
+class RayCrew:
+    """One actor for each processor of the cluster, or as many as are asked for; each loads weights once.
+
+    Photos and results are read and written by the actors themselves, so the folders must be shared by all machines,
+    under the same paths; an actor that does not see the folder of the results ends the run.
+
+    Args:
+        job: What to do.
+        size: Number of actors; None takes one for each processor of the cluster.
+        photos: Number of photos, of which there are at most as many actors.
+        overwrite: Whether what was done before is done again.
+        address: Address of the cluster; None starts one on this machine.
+        out: Folder of the results.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        UsageError: No cluster at the address, or machines that do not see the folder of the results.
+    """
+
+    def __init__(
+        self, job: Job[Any], size: int | None, photos: int, *, overwrite: bool, address: str | None, out: Path
+    ) -> None:
+        self._ray = _started_ray(address)
+        self._job, self._overwrite = job, overwrite
+        wanted = size or int(self._ray.cluster_resources().get("CPU", 1))
+        self._actors = [self._made() for _ in range(min(wanted, photos))]
+        self._busy: dict[Any, int] = {}  # worker of each future
+        self._check_sight(out)
+
+    @property
+    def size(self) -> int:
+        """Number of actors."""
+        return len(self._actors)
+
+    def give(self, worker: int, photo: PhotoFile) -> None:
+        """Let an idle actor begin with a photo."""
+        self._busy[self._actors[worker].do.remote(photo)] = worker
+
+    def wait(self) -> tuple[int, Outcome | None]:
+        """Wait for any actor; see :class:`~geoinv.cli.crew.Crew`."""
+        ready = self._ray.wait(list(self._busy), num_returns=1)[0][0]
+        worker = self._busy.pop(ready)
+        try:
+            answer = self._ray.get(ready)
+        except self._ray.exceptions.RayActorError:  # it, or its machine, is gone
+            return worker, None
+        if isinstance(answer, GeoinvError):
+            raise answer
+        return worker, answer
+
+    def replace(self, worker: int) -> None:
+        """Start a new actor in the place of one that died; Ray chooses the machine."""
+        self._actors[worker] = self._made()
+
+    def close(self) -> None:
+        """End all actors and leave the cluster."""
+        for actor in self._actors:
+            self._ray.kill(actor)
+        self._ray.shutdown()
+
+    def _made(self) -> Any:
+        return self._ray.remote(num_cpus=1, max_restarts=0)(_Actor).remote(self._job, self._overwrite)
+
+    def _check_sight(self, out: Path) -> None:
+        mark = out / f".geoinv-{uuid.uuid4().hex}"
+        out.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        try:
+            blind = [self._ray.get(actor.blind_host.remote(mark.absolute())) for actor in self._actors]
+        finally:
+            mark.unlink()
+        hosts = sorted({host for host in blind if host is not None})
+        if hosts:
+            self.close()
+            raise UsageError(
+                f"{', '.join(hosts)} of the cluster cannot see {out.absolute()}",
+                "photos and --out must be in a folder that all machines share",
+            )
+
+
+class _Actor:
+    """A worker; errors of geoinv are handed back as values, so that Ray does not wrap them."""
+
+    def __init__(self, job: Job[Any], overwrite: bool) -> None:
+        self._worker = PhotoWorker(job, overwrite=overwrite)
+
+    def do(self, photo: PhotoFile) -> Outcome | GeoinvError:
+        """Do one photo."""
+        try:
+            return self._worker.do(photo)
+        except GeoinvError as error:
+            return error
+
+    def blind_host(self, mark: Path) -> str | None:
+        """Name of this machine if it does not see a file, else None."""
+        import socket
+
+        return None if mark.exists() else socket.gethostname()
+
+
+def _started_ray(address: str | None) -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingDependencyError("--engine ray needs Ray", "pip install geoinv[ray]") from error
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"no Ray cluster at {address}: {reason}", "ray start --head starts one") from error
+    return ray
