@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ..errors import GeoinvError
 from .photo_files import PhotoFile
 from .photo_worker import Outcome
 
@@ -31,8 +32,8 @@ class Crew(Protocol):
             GeoinvError: An error that ends the run, such as missing weights.
         """
 
-    def replace(self, worker: int) -> None:
-        """Start a new worker in the place of one that died."""
+    def replace(self, worker: int) -> bool:
+        """Start a new worker in the place of one that died; whether there is room for one."""
 
     def close(self) -> None:
         """End all workers, also busy ones."""
@@ -50,16 +51,20 @@ def outcomes_of(crew: Crew, photos: Sequence[PhotoFile]) -> Iterator[tuple[Photo
                 crew.give(worker, photo)
             worker, outcome = crew.wait()
             photo = busy.pop(worker)
-            if outcome is None:
-                crew.replace(worker)
-                deaths[photo.path] += 1
-                if deaths[photo.path] < MAX_DEATHS:
-                    waiting.appendleft(photo)
-                else:
-                    yield photo, _lost(photo)
-            else:
+            if outcome is not None or crew.replace(worker):
+                idle.append(worker)
+            if outcome is not None:
                 yield photo, outcome
-            idle.append(worker)
+                continue
+            deaths[photo.path] += 1
+            if deaths[photo.path] < MAX_DEATHS:
+                waiting.appendleft(photo)
+            else:
+                yield photo, _lost(photo)
+            if waiting and not (idle or busy):
+                raise GeoinvError(
+                    "all workers ended, and there is no room for new ones", "run again: done ones are kept"
+                )
     finally:
         crew.close()
 

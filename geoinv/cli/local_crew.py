@@ -58,10 +58,11 @@ class LocalCrew:
             raise RuntimeError(f"a worker failed:\n{answer}")
         return worker, answer
 
-    def replace(self, worker: int) -> None:
+    def replace(self, worker: int) -> bool:
         """Start a new process in the place of one that died."""
         self._end(worker)
         self._workers[worker] = self._started()
+        return True
 
     def close(self) -> None:
         """End all processes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import uuid
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,10 @@ from typing import Any
 from ..errors import GeoinvError, MissingDependencyError, UsageError
 from .photo_files import PhotoFile
 from .photo_worker import Job, Outcome, PhotoWorker
+
+_START = "ray start --head starts one"
+_MAX_CONNECT_S = 10.0
+_MAX_START_S = 60.0  # an actor that has not started by then waits for a processor, with a machine gone for ever
 
 
 class RayCrew:
@@ -61,9 +67,14 @@ class RayCrew:
             raise answer
         return worker, answer
 
-    def replace(self, worker: int) -> None:
-        """Start a new actor in the place of one that died; Ray chooses the machine."""
-        self._actors[worker] = self._made()
+    def replace(self, worker: int) -> bool:
+        """Start a new actor in the place of one that died; Ray chooses the machine, if one has a free processor."""
+        actor = self._made()
+        self._actors[worker] = actor
+        started, _ = self._ray.wait([actor.__ray_ready__.remote()], timeout=_MAX_START_S)
+        if not started:
+            self._ray.kill(actor)
+        return bool(started)
 
     def close(self) -> None:
         """End all actors and leave the cluster."""
@@ -106,8 +117,6 @@ class _Actor:
 
     def blind_host(self, mark: Path) -> str | None:
         """Name of this machine if it does not see a file, else None."""
-        import socket
-
         return None if mark.exists() else socket.gethostname()
 
 
@@ -116,9 +125,22 @@ def _started_ray(address: str | None) -> Any:
         import ray
     except ImportError as error:
         raise MissingDependencyError("--engine ray needs Ray", "pip install geoinv[ray]") from error
+    if address is not None:
+        _check_answers(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"no Ray cluster at {address}: {reason}", "ray start --head starts one") from error
+        raise UsageError(f"no Ray cluster at {address}: {reason}", _START) from error
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens: Ray itself would try for seven minutes, and then end the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():  # "auto": the cluster of this machine
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_MAX_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"no Ray cluster at {address}: {error}", _START) from error

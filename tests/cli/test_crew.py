@@ -10,7 +10,7 @@ import pytest
 from geoinv.cli.crew import MAX_DEATHS, outcomes_of
 from geoinv.cli.photo_files import PhotoFile
 from geoinv.cli.photo_worker import Outcome
-from geoinv.errors import CheckpointError
+from geoinv.errors import CheckpointError, GeoinvError
 
 PHOTOS = [PhotoFile(Path(f"{index}.jpg"), str(index), str(index)) for index in range(7)]
 
@@ -22,6 +22,7 @@ class ToyCrew:
         self.size, self.deaths, self.fatal = size, dict(deaths or {}), fatal
         self.given: deque[tuple[int, PhotoFile]] = deque()
         self.log: list[str] = []
+        self.has_room = True
         self.most_at_once = 0
 
     def give(self, worker: int, photo: PhotoFile) -> None:
@@ -38,8 +39,9 @@ class ToyCrew:
             return worker, None
         return worker, Outcome(sha256=photo.stem)
 
-    def replace(self, worker: int) -> None:
+    def replace(self, worker: int) -> bool:
         self.log.append(f"replaced {worker}")
+        return self.has_room
 
     def close(self) -> None:
         self.log.append("closed")
@@ -67,6 +69,20 @@ def test_a_photo_that_kills_every_worker_fails_alone() -> None:
     assert [stem for stem, outcome in outcomes.items() if outcome.failure] == ["3"]
     assert "workers ended" in str(outcomes["3"].failure)
     assert len(outcomes) == len(PHOTOS)
+
+
+def test_the_others_go_on_where_there_is_no_room_for_a_new_worker() -> None:
+    crew = ToyCrew(2, {"3": 1})
+    crew.has_room = False
+    assert sorted(photo.stem for photo, _ in outcomes_of(crew, PHOTOS)) == [photo.stem for photo in PHOTOS]
+
+
+def test_no_workers_are_left() -> None:
+    crew = ToyCrew(2, {"0": 1, "1": 1})
+    crew.has_room = False
+    with pytest.raises(GeoinvError, match="all workers ended"):
+        list(outcomes_of(crew, PHOTOS))
+    assert crew.log[-1] == "closed"
 
 
 def test_an_error_of_the_run_ends_it_and_closes_the_crew() -> None:
