@@ -17,6 +17,9 @@ SURFACE_LEVEL = math.log(2.0) / (10.0 / MM_PER_UNIT)
 EG3D_SURFACE_LEVEL = math.log1p(math.exp(10.0 - 1.0))
 """Density at which EG3D's scripts cut its generators: a raw density of 10, which counts as softplus(10 - 1)."""
 
+ANCHORED_SURFACE = 0.2
+"""The same on the head mesh, as a part of the density inside it: 1.5 mm outside of the mesh, and still hair."""
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -38,4 +41,6 @@ class Volume:
 def volume_of(config: GeneratorConfig) -> Volume:
     """The volume of a generator; those with fixed limits along the rays are EG3D's."""
     level = EG3D_SURFACE_LEVEL if config.render.limits == "fixed" else SURFACE_LEVEL
+    if config.anchor is not None:
+        level = ANCHORED_SURFACE * config.anchor.space.density
     return Volume(level, config.render.box_side, is_bust=config.crop == "face")
