@@ -13,10 +13,10 @@ from ..template import FittedTemplate
 from .eye_texture import draw_eye
 from .gaze import look_of_eyes
 from .generator_layer import generator_layer
-from .hair_colour import colours_of_person, hair_on_skin
 from .layers import Layer
 from .layout import skin_layout
 from .mouth import draw_tongue, teeth_colours
+from .person_colours import ExpectedSkin, colours_of_person
 from .photo_layer import mirrored_layer, photo_layer
 from .photo_view import PhotoView, view_of_photo
 from .regions import skin_regions
@@ -118,12 +118,12 @@ def bake_view(
     regions = skin_regions(model)
     weight = seen_weights(surface, sighting, view.shows_person)
     usual = colours_of_person(surface, sighting, view, source, regions, weight)
-    covered = hair_on_skin(sighting, source, regions, usual, weight, surface.topology.mirror)
-    shown = photo_layer(surface, sighting, source, view.shows_person, covered)
+    skin = ExpectedSkin(surface, sighting, source, regions, weight)
+    shown = photo_layer(surface, sighting, source, view.shows_person, skin)
     layers: list[Layer] = [shown]
     if is_symmetric:
-        layers.append(mirrored_layer(surface, sighting, source, shown))
-    layers.append(generator_layer(surface, head, template.pose, regions))
+        layers.append(mirrored_layer(surface, sighting, source, view.shows_person, skin, shown))
+    layers.append(generator_layer(surface, head, template.pose, regions, skin))
     look = look_of_eyes(model, surface, sighting, view.camera, source)
     return AvatarTextures(
         skin=compose_skin(surface, layers, regions, usual, size),

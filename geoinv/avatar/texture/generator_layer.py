@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...camera import Camera, CameraPose
 from .layers import Layer
+from .person_colours import ExpectedSkin
 from .picture_source import PictureSource
 from .rasterise import Coverage
 from .regions import SkinRegions
@@ -28,6 +29,7 @@ _YAWS_DEG = (-55.0, 55.0)
 _BEHIND = (-0.35, 0.1)
 """Cosines between the skin and the photo's rays, from nothing to all of the trust in the generator."""
 _EDGE = 0.08  # parts of the crop's side over which trust grows from its edge
+_FEATHER = 0.03  # world units from what is left out over which trust grows
 _SIDE = 512  # pixels of the test of what hides what
 _SOLID = 0.8  # alpha from which a view shows the head
 _ZOOM = 0.8  # cameras see the ears and the neck as well
@@ -45,6 +47,7 @@ def generator_layer(
     head: Head,
     pose: CameraPose,
     regions: SkinRegions,
+    skin: ExpectedSkin,
     yaws_deg: Sequence[float] = _YAWS_DEG,
 ) -> Layer:
     """Colours of a head from views around the camera of its photo.
@@ -54,6 +57,7 @@ def generator_layer(
         head: The head.
         pose: Camera of the photo, batch size 1.
         regions: Regions of the skin.
+        skin: What bare skin should look like; hair that generators put before it is left out.
         yaws_deg: Turns from the photo's camera.
     """
     views = [_view(surface, head, _turned(pose, yaw)) for yaw in yaws_deg]
@@ -71,6 +75,8 @@ def generator_layer(
             mixed[used] += brought[used, :1] * view.source.colours(brought[used, 1:])
             summed[used] += brought[used, 0]
         return mixed / summed[:, None], (summed > 1e-3).astype(np.float32)
+
+    trust *= smoothstep(surface.fields.distance(skin.unlike(colours), _FEATHER), 0.0, _FEATHER)
 
     return Layer(np.minimum(total, 1.0) * trust, colours, texels)
 
@@ -97,7 +103,9 @@ def _turned(pose: CameraPose, yaw_deg: float) -> CameraPose:
 def _view(surface: HeadSurface, head: Head, pose: CameraPose) -> _ViewOfSkin:
     camera: Camera = pose.camera(head.orbit).zoomed(_ZOOM)
     with torch.no_grad():
-        view = head.view(camera).cpu()
+        view = head.plain.view(
+            camera
+        ).cpu()  # details of the photo end in jags at its outline, and it comes first anyway
     alpha = view.alpha[0, 0].numpy()
     plain = (view.color[0] / view.alpha[0].clamp(min=0.1)).clamp(0.0, 1.0).permute(1, 2, 0).numpy() * 255.0
     height, width = alpha.shape

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .layers import Layer
+from .person_colours import ExpectedSkin
 from .picture_source import PictureSource
 from .rasterise import Coverage
 from .seen import is_shown, seen_weights
@@ -15,11 +18,7 @@ _MIRROR_TRUST = 0.9  # what is seen itself comes first
 
 
 def photo_layer(
-    surface: HeadSurface,
-    sighting: Sighting,
-    source: PictureSource,
-    shows_person: NDArray[np.bool_],
-    covered: NDArray[np.bool_] | None = None,
+    surface: HeadSurface, sighting: Sighting, source: PictureSource, shows_person: NDArray[np.bool_], skin: ExpectedSkin
 ) -> Layer:
     """The photo's own colours where it saw the skin.
 
@@ -28,25 +27,43 @@ def photo_layer(
         sighting: The surface through the photo's camera.
         source: The photo.
         shows_person: [S, S] where the view shows the person.
-        covered: [V] where something hides the skin; None for nowhere.
+        skin: What bare skin should look like.
     """
-    weight = seen_weights(surface, sighting, shows_person, covered)
-    shown = is_shown(surface, sighting, shows_person)
-    placed = np.column_stack([sighting.places, sighting.depth])
-
-    def texels(coverage: Coverage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        brought = coverage.bring(placed)
-        return source.colours(brought[:, :2]), shown(brought[:, :2], brought[:, 2]).astype(np.float32)
-
+    itself = np.arange(surface.topology.count)
+    weight = seen_weights(surface, sighting, shows_person, skin.covered)
+    texels = _texels(surface, sighting, source, shows_person, skin, itself)
     return Layer(weight, source.colours(sighting.places).astype(np.float64), texels)
 
 
-def mirrored_layer(surface: HeadSurface, sighting: Sighting, source: PictureSource, photo: Layer) -> Layer:
-    """The photo's colours of the other side of the head, where that side was seen better."""
+def mirrored_layer(
+    surface: HeadSurface,
+    sighting: Sighting,
+    source: PictureSource,
+    shows_person: NDArray[np.bool_],
+    skin: ExpectedSkin,
+    photo: Layer,
+) -> Layer:
+    """The photo's colours of the other side of the head; ``photo`` is the layer of its own side."""
     mirror = surface.topology.mirror
-    places = sighting.places[mirror]
+    texels = _texels(surface, sighting, source, shows_person, skin, mirror)
+    return Layer(_MIRROR_TRUST * photo.weight[mirror], photo.colours[mirror], texels)
+
+
+def _texels(
+    surface: HeadSurface,
+    sighting: Sighting,
+    source: PictureSource,
+    shows_person: NDArray[np.bool_],
+    skin: ExpectedSkin,
+    order: NDArray[np.int64],
+) -> Callable[[Coverage], tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Colours and trust at texels, from the place in the photo of ``order`` [V] for each vertex."""
+    shown = is_shown(surface, sighting, shows_person)
+    placed = np.column_stack([sighting.places, sighting.depth])[order]
 
     def texels(coverage: Coverage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return source.colours(coverage.bring(places)), np.ones(len(coverage.pixels), np.float32)
+        brought = coverage.bring(placed)
+        places = brought[:, :2]
+        return source.colours(places), shown(places, brought[:, 2]) * skin.trust(coverage, places, order)
 
-    return Layer(_MIRROR_TRUST * photo.weight[mirror], photo.colours[mirror], texels)
+    return texels

@@ -1,0 +1,123 @@
+"""Colours of the person in the photo: of skin, of hair, and of what lies before the skin and would be painted on it.
+
+The mesh is a bald head. What the photo shows of the person beside it, above the ears, is hair (or a hat).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .photo_view import PhotoView
+from .picture_source import PictureSource
+from .rasterise import Coverage
+from .regions import SkinRegions, UsualColours, usual_colours
+from .surface import HeadSurface, Sighting
+from .surface_fields import smoothstep
+
+FloatArray = NDArray[np.float64]
+
+_COARSE = 300.0  # pixels along the view in which colours are compared: single hairs and pores do not count
+_GRID = 128  # places along the view that are looked at beside the head
+_EARS_Y = 0.04  # world units: height of the ears on the mean head
+_SIDEWAYS = (
+    0.45,
+    0.65,
+)  # part of the normal to left or right from which skin is a side: a beard below the chin is none
+_SKIN_STIFFNESS = 0.5  # of the field that carries the colours of the face to its sides
+_OF_LIGHTNESS = 0.5  # of a difference in lightness that counts: sides are darker or lighter
+_UNLIKE = 22.0  # distance in CIELAB from the skin that is expected
+
+
+def colours_of_person(
+    surface: HeadSurface,
+    sighting: Sighting,
+    view: PhotoView,
+    source: PictureSource,
+    regions: SkinRegions,
+    weight: FloatArray,
+) -> UsualColours | None:
+    """Colours of skin and hair, from vertices by their ``weight`` [V]; None where the photo shows too little skin."""
+    coarse = source.shrunk_to(_COARSE)
+    beside = _beside_the_head(surface, sighting, view)
+    return usual_colours(
+        regions, coarse.colours(sighting.places).astype(np.float64), weight, coarse.colours(beside).astype(np.float64)
+    )
+
+
+def _beside_the_head(surface: HeadSurface, sighting: Sighting, view: PhotoView) -> FloatArray:
+    """Places [N, 2] in the view that show the person, but not the mesh, above the ears."""
+    ticks = (np.arange(_GRID) + 0.5) / _GRID
+    places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    ears = np.abs(surface.vertices[: surface.topology.count, 1] - _EARS_Y) < 0.02
+    is_above = places[:, 1] < np.median(sighting.places[ears, 1])
+    is_beside = sighting.read(view.shows_person, places) & (sighting.read(sighting.shown, places) < 0)
+    return np.asarray(places[is_above & is_beside])
+
+
+class ExpectedSkin:
+    """What bare skin should look like everywhere: the colours of the face carried on, with a beard where it has one."""
+
+    def __init__(
+        self,
+        surface: HeadSurface,
+        sighting: Sighting,
+        source: PictureSource,
+        regions: SkinRegions,
+        weight: FloatArray,
+    ) -> None:
+        """Skin of a photo.
+
+        Args:
+            surface: The fitted surface.
+            sighting: The surface through the photo's camera.
+            source: The photo.
+            regions: Regions of the skin.
+            weight: [V] how much the photo tells of each vertex.
+        """
+        self._coarse, self._places = source.shrunk_to(_COARSE), sighting.places
+        of_face = weight * regions.core
+        expected = surface.fields.spread(_lab(self._coarse.colours(sighting.places)), of_face, _SKIN_STIFFNESS)
+        self._bare = regions.bare & bool(of_face.any())
+        side = self._bare & ~regions.core
+        # of each vertex: what is expected, and how far something may lie before it
+        turned = smoothstep(np.abs(surface.normals[:, 0]), *_SIDEWAYS)
+        self._of_vertices = np.column_stack([expected, side * turned])
+
+    def unlike(self, colours: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """[V] where colours [V, 3] of bare skin are those of something else: hair, a collar, the wall."""
+        return np.asarray(self._bare & (_difference(colours, self._of_vertices[:, :3]) > _UNLIKE))
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """[V] where the photo shows something else before the sides of cheeks, ears and neck."""
+        found = self.unlike(self._coarse.colours(self._places))
+        return np.asarray(found & (self._of_vertices[:, 3] > 0.5))
+
+    def trust(self, coverage: Coverage, places: NDArray[np.floating], order: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[N] how far the photo is believed at texels: less where it shows something else before sides.
+
+        Args:
+            coverage: Texels.
+            places: [N, 2] in the photo's view.
+            order: [V] vertex of the photo for each vertex: itself, or the one at the other side of the head.
+        """
+        brought = coverage.bring(self._of_vertices[order])
+        trust = np.ones(len(places), np.float32)
+        some = np.flatnonzero(brought[:, 3] > 0.0)
+        difference = _difference(self._coarse.colours(places[some]), brought[some, :3])
+        trust[some] -= brought[some, 3] * smoothstep(difference, 0.7 * _UNLIKE, _UNLIKE)
+        return trust
+
+
+def _difference(colours: NDArray[np.floating], expected: NDArray[np.floating]) -> FloatArray:
+    """[N] of colours [N, 3] from CIELAB values [N, 3]."""
+    return np.asarray(np.linalg.norm((_lab(colours) - expected) * (_OF_LIGHTNESS, 1.0, 1.0), axis=1))
+
+
+def _lab(colours: NDArray[np.floating]) -> FloatArray:
+    if not len(colours):
+        return np.zeros((0, 3))
+    pixels = np.asarray(colours, np.float32)[None] / np.float32(255.0)
+    return np.asarray(cv2.cvtColor(pixels.clip(0.0, 1.0), cv2.COLOR_RGB2LAB)[0], np.float64)
