@@ -72,25 +72,26 @@ LOSS_WEIGHTS = {
 }
 
 
-def lit_ray_losses(albedo_gloss_normal: Tensor, alpha: Tensor, batch: RayBatch) -> dict[str, Tensor]:
+def lit_ray_losses(albedo_gloss_normal: Tensor, batch: RayBatch) -> dict[str, Tensor]:
     """Compare what rays composited with the truth.
 
     Args:
         albedo_gloss_normal: [B, N, 7] as rays composite it.
-        alpha: [B, N].
         batch: Truth of the same rays, with albedo and light.
 
     Returns:
-        ``color`` under the true light and ``albedo``: mean squared errors; ``normal``: squared distances of unit
-        normals where a head is seen.
+        ``color`` under the true light and ``albedo``: mean squared errors, where a picture that clips asks for no less
+        than white; ``normal``: squared distances of unit normals where a head is seen.
     """
     assert batch.albedo is not None and batch.light is not None and batch.normals is not None
     color = lit(albedo_gloss_normal, batch.directions, batch.light)
+    is_clipped = (batch.color >= 0.998 * batch.alpha[..., None]) & (batch.alpha[..., None] > 0.5)
+    color = torch.where(is_clipped, torch.minimum(color, batch.color), color)
     on_head = (batch.alpha > 0.5) & (batch.distance > 0.0)
     normal = F.normalize(albedo_gloss_normal[..., 4:], dim=-1)
     away = (normal - F.normalize(batch.normals, dim=-1)).square().sum(dim=-1)
     return {
-        "color": (torch.minimum(color, alpha[..., None].detach()) - batch.color).square().mean(),
+        "color": (color - batch.color).square().mean(),
         "albedo": (albedo_gloss_normal[..., :3] - batch.albedo).square().mean(),
         "normal": (away * on_head).mean(),
     }
@@ -187,7 +188,7 @@ class AnchoredStage:
         distances = guided_distances(*rays, batch.distance, box_side, settings.samples, random)
         output = generator.march(heads, *rays, distances)
         terms = {name: value for name, value in ray_losses(output, batch, distances).items() if name != "color"}
-        terms |= lit_ray_losses(output.features, output.alpha, batch)
+        terms |= lit_ray_losses(output.features, batch)
         return terms | known_head_losses(generator, self._known.some(random, batch.z.device), self._shape_loss)
 
     def metrics(self, sheet: Path) -> dict[str, float]:

@@ -63,10 +63,25 @@ def test_losses_hand_computed() -> None:
         normals=torch.tensor([[[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]]), albedo=truth - 0.1, light=light,
     )  # fmt: skip
     features = torch.tensor([[[0.4, 0.4, 0.4, 0.1, 0.0, 0.0, 2.0], [0.4, 0.4, 0.4, 0.0, 0.5, 0.0, 0.0]]])
-    losses = lit_ray_losses(features, torch.ones(1, 2), batch)
+    losses = lit_ray_losses(features, batch)
     assert losses["albedo"].item() == pytest.approx(0.0, abs=1e-8)
     assert losses["color"].item() == pytest.approx(0.01 / 2, rel=1e-3)
     assert losses["normal"].item() == pytest.approx(2.0 / 2)
+
+
+def test_a_picture_that_clips_asks_for_no_less_than_white() -> None:
+    light = torch.zeros(1, 9, 3)
+    light[:, 0] = 3.5449077
+    truth = torch.tensor([[[1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]])
+    batch = RayBatch(
+        torch.zeros(1, 8), torch.zeros(1, 2, 3), torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3), truth,
+        torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0]]),
+        normals=torch.tensor([0.0, 0.0, 1.0]).expand(1, 2, 3), albedo=truth, light=light,
+    )  # fmt: skip
+    features = torch.tensor([[[1.4, 0.5, 0.3, 0.0, 0.0, 0.0, 1.0], [0.6, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]])
+    losses = lit_ray_losses(features, batch)
+    # too bright where white was clipped is right; 0.3 too much blue; what is seen beside the head is wrong
+    assert losses["color"].item() == pytest.approx((0.3**2 + 0.6**2) / 6, rel=1e-3)
 
 
 def test_shape_loss_is_that_of_vertices() -> None:
