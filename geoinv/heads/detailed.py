@@ -56,8 +56,9 @@ class DetailedHead:
         plain: The heads by their codes alone, edited or not.
         branch: The local branch that was trained for their generator.
         source: Source views of the photos before any edit, as many as there are heads.
-        edit: Change of the heads, where they are edited: details move along with the face, and about what
-            changed its colour as well, the photo's tone stays and its details go.
+        edit: Change of the heads, where they are edited. Where their generator knows the places of faces, details move
+            along with them, and about what changed its colour as well, the photo's tone stays and its details go; else
+            the local branch brings them to the edited heads.
         alignment: Kind of features to use.
     """
 
@@ -77,9 +78,26 @@ class DetailedHead:
         self.alignment = alignment
 
     @cached_property
+    def shown_source(self) -> SourceView:
+        """The photos' view of the heads that are shown.
+
+        That of the photos, unless the heads are edited and their generator does not know which places of the face moved
+        where: then the residual is aligned to the edited heads.
+        """
+        if self.edit is None or self._moves_places:
+            return self.source
+        with torch.no_grad():
+            edited = self.plain.view(self.source.camera)
+        return self.branch.realigned(self.source, edited)
+
+    @property
+    def _moves_places(self) -> bool:
+        return self.plain.generator.config.knows_places
+
+    @cached_property
     def source_features(self) -> Tensor:
         """[B, C, S, S] features of the photos' own pixels, computed once."""
-        return self.branch.source_features(self.source)
+        return self.branch.source_features(self.shown_source)
 
     def with_rays(self, side: int, *, alignment: Alignment) -> DetailedHead:
         """The same head, whose views are of ``side`` x ``side`` rays; the photo's features are shared."""
@@ -123,7 +141,7 @@ class DetailedHead:
         """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
         features = self.features(plain)
         rays, weights = self.rays_of(plain)
-        source = self.source.expand(len(plain.camera))
+        source = self.shown_source.expand(len(plain.camera))
         film = self.branch.modulation(rays, source, features.in_3d, features.in_2d, weights)
         detailed = self.plain.view(plain.camera, film=film)
         # super-resolution reads features for alpha too; the outline is the code's
@@ -135,10 +153,10 @@ class DetailedHead:
         density, color = self.plain.query(points)
         points = points.to(color.device)
         rays, weights = QueryRays(points[..., :2], points, points, color, torch.ones_like(density)), None
-        if self.edit is not None:
+        if self.edit is not None and self._moves_places:
             rays = self._before_edit(rays, self.edit)
             weights = EditedWeights.ray_by_ray(rays, self.source)
-        film = self.branch.modulation(rays, self.source, self.source_features, None, weights)
+        film = self.branch.modulation(rays, self.shown_source, self.source_features, None, weights)
         return density, self.plain.query(points, film)[1]
 
     def features(self, plain: RenderOutput) -> AlignedFeatures:
@@ -152,7 +170,7 @@ class DetailedHead:
     def rays_of(self, plain: RenderOutput) -> tuple[QueryRays, EditedWeights | None]:
         """The rays of given views of :attr:`plain`, row by row, and how far an edit changed their colours."""
         rays = QueryRays.from_view(plain)
-        if self.edit is None:
+        if self.edit is None or not self._moves_places:
             return rays, None
         views = len(plain.camera)
         rays = self._before_edit(rays, self.edit.expand(views))

@@ -197,6 +197,11 @@ class GeneratorConfig:
         return self.superresolution in ("none", "residual")
 
     @property
+    def knows_places(self) -> bool:
+        """Whether it knows which places of two heads are the same place of the face, as by a warp."""
+        return self.backbone.warp_rank > 0
+
+    @property
     def enlargement(self) -> int:
         """Pixels of the final picture along each ray of the grid."""
         return self.resolution // self.neural_resolution

@@ -79,7 +79,7 @@ class TriPlaneGenerator(nn.Module):
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor) -> Tensor:
         """World points [B, N, 3] of the head of ``w_to`` at the places of the face that ``points`` are of the head of
         ``w_from``; the same points where the generator has no warp, see :class:`PlaneWarp`."""
-        if not self.config.backbone.warp_rank:
+        if not self.config.knows_places:
             return points
         warp: PlaneWarp = self.backbone["synthesis"].warp  # type: ignore[assignment]
         return warp.same_places(points, w_from, w_to, box_side=self.config.render.box_side)

@@ -119,6 +119,18 @@ class LocalBranch(nn.Module):
             features: Tensor = self.encoder(source.residual, source.depth)
         return features.float()
 
+    def realigned(self, source: SourceView, edited: RenderOutput) -> SourceView:
+        """The source view that the photo of an edited head would have: the photo's residual brought to the edited head
+        as the photo's camera sees it, with that head's surface and colours (E3DGE's editing).
+
+        Args:
+            source: Source views of the photos, before the edit.
+            edited: The edited heads without details, in the photos' views.
+        """
+        with fast_precision(source.residual.device):
+            residual = self.aligner(source.residual, edited.color).float() * edited.alpha
+        return SourceView(residual, solid_depth(edited), edited.on_grid(edited.color), source.camera)
+
     def query_features(self, source: SourceView, query: RenderOutput) -> tuple[Tensor, Tensor]:
         """[B, C, S, S] features of the residual as brought to the query view, and that residual [B, 3, H, H]."""
         with fast_precision(source.residual.device):

@@ -149,7 +149,7 @@ def _detailed_patch(
     weights = None if whole is None else EditedWeights(patch.rays(whole.nearby), patch.rays(whole.itself))
     parts = (every.pixels, every.points, every.places, every.color, every.alpha)
     rays = QueryRays(*(patch.rays(part) for part in parts))
-    film = head.branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d, weights)
+    film = head.branch.modulation(rays, head.shown_source, aligned.in_3d, aligned.in_2d, weights)
     marched = _marched(head.plain, heads.query.camera, rays, film, sampling, rng)
     features, alpha = (part.reshape(*part.shape[:2], patch.side, patch.side) for part in marched)
     return features, alpha, *head.plain.superresolved(features, alpha)
@@ -187,7 +187,7 @@ def portrait_likeness(
         seen = head.plain.trace(origins, directions)
     points = origins + directions * seen.distance[..., None]
     rays = QueryRays(pixels, points, points, seen.features[..., :3], seen.alpha)
-    film = head.branch.modulation(rays, head.source, aligned.in_3d, aligned.in_2d)
+    film = head.branch.modulation(rays, head.shown_source, aligned.in_3d, aligned.in_2d)
     features, _ = _marched(head.plain, camera, rays, film, sampling, rng)
     photo = face_square(pairs.photos)
     faces = features[:, :3].reshape(-1, 3, FACE_SIDE, FACE_SIDE)
