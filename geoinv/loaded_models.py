@@ -10,6 +10,7 @@ import torch
 
 from .conventions import Orbit
 from .errors import CheckpointError, MissingDetailsError, UsageError
+from .inversion.saved import BranchFile
 from .made_once import made_once
 from .notices import notify
 
@@ -62,6 +63,8 @@ class LoadedModels:
         landmarks: The face detector; ``face-alignment`` needs that package.
         shown_with: Another generator of the model's family, by name or file, that heads are shown with: fine-tuned
             from the model, it shows the same code as a cartoon, for instance. Photos are inverted by the model itself.
+        encoder: File of the encoder; None for the one that lies beside the generator.
+        details: File of the local branch; None for the one that lies beside the generator.
     """
 
     def __init__(
@@ -72,12 +75,16 @@ class LoadedModels:
         *,
         landmarks: Landmarks = "mediapipe",
         shown_with: str | os.PathLike[str] | None = None,
+        encoder: str | os.PathLike[str] | None = None,
+        details: str | os.PathLike[str] | None = None,
     ) -> None:
         self.model = model
         self.device = pick_device(device)
         self.seed = seed
         self.landmarks: Landmarks = landmarks
         self.shown_with = None if shown_with is None else os.fspath(shown_with)
+        self.encoder_file = None if encoder is None else Path(encoder)
+        self.details_file = None if details is None else Path(details)
 
     @made_once
     def _generator_and_info(self) -> tuple[AnyGenerator, ModelInfo]:
@@ -164,9 +171,9 @@ class LoadedModels:
         """
         from .checkpoints.store import load_any_encoder
 
-        return load_any_encoder(self.model, self.device)[0]
+        return load_any_encoder(self.model, self.device, file=self.encoder_file)[0]
 
-    @made_once
+    @property
     def local_branch(self) -> AnyLocalBranch:
         """The local branch that belongs to generator and encoder, which adds a photo's details.
 
@@ -174,9 +181,36 @@ class LoadedModels:
             MissingDetailsError: There is none, or it was trained for others.
             CheckpointError: It is damaged.
         """
+        return self._local_branch_and_info[0]
+
+    @made_once
+    def _local_branch_and_info(self) -> tuple[AnyLocalBranch, ModelInfo]:
         from .checkpoints.store import load_any_details
 
-        return load_any_details(self.model, self.device)[0]
+        return load_any_details(self.model, self.device, file=self.details_file, encoder=self.encoder_file)
+
+    @property
+    def branch_file(self) -> BranchFile | None:
+        """The local branch's file, where it is not the one that lies beside the generator."""
+        if self.details_file is None:
+            return None
+        return BranchFile(str(self.details_file.resolve()), self._local_branch_and_info[1].sha256)
+
+    def local_branch_of(self, file: BranchFile | None) -> AnyLocalBranch:
+        """The local branch that an inversion was made with.
+
+        Args:
+            file: Its file, where it is not the one that lies beside the generator.
+
+        Raises:
+            MissingDetailsError: There is none, it was trained for others, or its file has changed.
+            CheckpointError: It is damaged.
+        """
+        from .checkpoints.store import load_details_of
+
+        if file is None or (self.details_file is not None and file == self.branch_file):
+            return self.local_branch
+        return load_details_of(self.model, Path(file.path), file.sha256, self.device)
 
     @property
     def local_branch_or_notice(self) -> AnyLocalBranch | None:

@@ -23,7 +23,7 @@ from .images import Photo as ReadPhoto
 from .inversion import Inversion, Inverted, Provenance, default_method, method_named
 from .inversion.encode import source_of
 from .inversion.kept_heads import KeptHeads
-from .inversion.methods import GivenPhoto
+from .inversion.methods import GivenPhoto, SinglePass
 from .loaded_models import Landmarks, LoadedModels
 from .made_once import made_once
 from .models.render_output import RenderOutput
@@ -60,6 +60,8 @@ class Session(LoadedModels):
         *,
         landmarks: Landmarks = "mediapipe",
         shown_with: str | os.PathLike[str] | None = None,
+        encoder: str | os.PathLike[str] | None = None,
+        details: str | os.PathLike[str] | None = None,
     ) -> Session:
         """A session whose generator is loaded at once, so that missing weights are reported here.
 
@@ -67,7 +69,7 @@ class Session(LoadedModels):
             UsageError: A device that is not there.
             CheckpointError: Weights that are missing or damaged, or ``shown_with`` is of another family.
         """
-        session = cls(model, device, seed, landmarks=landmarks, shown_with=shown_with)
+        session = cls(model, device, seed, landmarks=landmarks, shown_with=shown_with, encoder=encoder, details=details)
         _ = session.generator, session.shown_info
         return session
 
@@ -148,7 +150,13 @@ class Session(LoadedModels):
                 f"a refinement goes with a method that runs in steps, not with {chosen.name}",
                 "give method='optimise' or method='pti'",
             )
-        provenance = Provenance(source or "photo", self.info.name, self.info.sha256, self.seed)
+        provenance = Provenance(
+            source or "photo",
+            self.info.name,
+            self.info.sha256,
+            self.seed,
+            self.branch_file if isinstance(chosen, SinglePass) and chosen.has_details else None,
+        )
         made = chosen.invert(self, GivenPhoto(aligned, provenance, pose), refinement, on_step)
         if self.shown_with is None:
             self._heads.keep(made.inversion, made.head)
@@ -184,7 +192,7 @@ class Session(LoadedModels):
         if inversion.details is None:
             return plain
         try:
-            branch = self.local_branch
+            branch = self.local_branch_of(inversion.branch)
         except MissingDetailsError as error:
             raise MissingDetailsError(
                 f"the inversion of {inversion.source} has details, which cannot be shown: {error.message}",

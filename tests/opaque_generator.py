@@ -24,9 +24,9 @@ def opaque_config(*, orbit: Orbit | None = None) -> GeneratorConfig:
     """32 px rays and pictures of 128 px, so that a ray makes four pixels a side."""
     config = GeneratorConfig(
         name="opaque",
-        mapping=MappingConfig(z_dim=8, w_dim=16, label_dim=25, layers=1, hidden=16, lr_multiplier=1.0),
+        mapping=MappingConfig(z_dim=4, w_dim=8, label_dim=25, layers=1, hidden=16, lr_multiplier=1.0),
         backbone=BackboneConfig(
-            w_dim=16, channels=(16, 16, 16), out_channels=24, convs_per_block=(1, 2, 2), painting="subpixel"
+            w_dim=8, channels=(16, 16, 16), out_channels=24, convs_per_block=(1, 2, 2), painting="subpixel"
         ),
         render=RenderConfig(num_samples=24, num_importance=24, limits="box"),
         decoder_hidden=16,

@@ -305,14 +305,23 @@ def load_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tup
     return _of_class(encoder, GlobalEncoder, info.path), info
 
 
-def load_any_encoder(model: str = "mini", device: torch.device | str = "cpu") -> tuple[AnyEncoder, ModelInfo]:
+def load_any_encoder(
+    model: str = "mini", device: torch.device | str = "cpu", *, file: Path | None = None
+) -> tuple[AnyEncoder, ModelInfo]:
     """The encoder of a generator of any family, as :func:`load_encoder` gives those of tri-planes.
+
+    Args:
+        model: Name or file of the generator.
+        device: Device to load it on.
+        file: Its file; None for the one that lies beside the generator.
 
     Raises:
         MissingEncoderError: There is none.
         CheckpointError: It is damaged, or was trained for other generator weights.
     """
     generator_path(model)
+    if file is not None:
+        return _encoder_of(model, file, device)
     path = model_file(model, "encoder")
     if not path.is_file():
         raise MissingEncoderError(f"no encoder for model {model!r} at {path}", _encoder_hint(model))
@@ -371,40 +380,74 @@ def _for_use(network: Network, device: torch.device | str) -> Network:
     return network.eval().requires_grad_(False)
 
 
-def load_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[LocalBranch, ModelInfo]:
-    """The local branch that belongs to a tri-plane generator ("mini") and to the encoder beside it.
+def load_details(
+    model: str = "mini",
+    device: torch.device | str = "cpu",
+    *,
+    file: Path | None = None,
+    encoder: Path | None = None,
+) -> tuple[LocalBranch, ModelInfo]:
+    """The local branch that belongs to a tri-plane generator ("mini") and to its encoder; see :func:`load_any_details`.
 
     Raises:
         MissingDetailsError: There is none, or it was trained for another generator or another encoder.
         CheckpointError: It is damaged, or is of another family.
     """
-    branch, info = load_any_details(model, device)
+    branch, info = load_any_details(model, device, file=file, encoder=encoder)
     return _of_class(branch, LocalBranch, info.path), info
 
 
-def load_any_details(model: str = "mini", device: torch.device | str = "cpu") -> tuple[AnyLocalBranch, ModelInfo]:
+def load_any_details(
+    model: str = "mini",
+    device: torch.device | str = "cpu",
+    *,
+    file: Path | None = None,
+    encoder: Path | None = None,
+) -> tuple[AnyLocalBranch, ModelInfo]:
     """The local branch of a generator of any family, as :func:`load_details` gives those of tri-planes.
 
     Older files do not say which encoder they were trained for; they are taken for the one that is there.
+
+    Args:
+        model: Name or file of the generator.
+        device: Device to load it on.
+        file: Its file; None for the one that lies beside the generator.
+        encoder: The encoder that is used; None for the one that lies beside the generator.
 
     Raises:
         MissingDetailsError: There is none, or it was trained for another generator or another encoder.
         CheckpointError: It is damaged.
     """
     generator_path(model)
-    path = model_file(model, "details")
+    path = file or model_file(model, "details")
     if not path.is_file():
         raise MissingDetailsError(
             f"no local branch for model {model!r} at {path}", _details_hint(model, "`--method encoder` does without")
         )
     branch, info = _any_details_file(path)
-    if misfit := trained_for_others(model, path, info.extra):
+    if misfit := trained_for_others(model, path, info.extra, encoder=encoder):
         hint = _details_hint(model, "use files that were trained together, or `--method encoder`")
         raise MissingDetailsError(misfit, hint)
     return _for_use(branch, device), replace(info, name=model)
 
 
-def trained_for_others(model: str, path: Path, extra: Mapping[str, Any]) -> str | None:
+def load_details_of(model: str, path: Path, sha256: str, device: torch.device | str = "cpu") -> AnyLocalBranch:
+    """The local branch of a file that is known by its hash, for a generator by name or file.
+
+    Raises:
+        MissingDetailsError: The file is missing, or is another by now.
+        CheckpointError: It is damaged.
+    """
+    hint = "put it back, or invert the photo again"
+    if not path.is_file():
+        raise MissingDetailsError(f"no local branch for model {model!r} at {path}", hint)
+    branch, info = _any_details_file(path)
+    if info.sha256 != sha256:
+        raise MissingDetailsError(f"{path} is another local branch by now", hint)
+    return _for_use(branch, device)
+
+
+def trained_for_others(model: str, path: Path, extra: Mapping[str, Any], *, encoder: Path | None = None) -> str | None:
     """Why the weights at ``path`` do not belong to a model, or None where they do or do not say.
 
     Args:
@@ -412,10 +455,11 @@ def trained_for_others(model: str, path: Path, extra: Mapping[str, Any]) -> str 
         path: The weights' file, for the message.
         extra: Their header's ``extra``, where ``generator_sha256`` and ``encoder_sha256`` name the files that were
             beside them in training.
+        encoder: The encoder that is used; None for the one that lies beside the generator.
     """
-    parts: tuple[Part, ...] = ("generator", "encoder")
-    for part in parts:
-        other, expected = model_file(model, part), extra.get(f"{part}_sha256")
+    others = {"generator": model_file(model, "generator"), "encoder": encoder or model_file(model, "encoder")}
+    for part, other in others.items():
+        expected = extra.get(f"{part}_sha256")
         if expected is not None and other.is_file() and expected != (found := sha256_of(other)):
             return f"{path} was trained for other weights than {other} ({str(expected)[:12]}, not {found[:12]})"
     return None

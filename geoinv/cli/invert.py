@@ -15,7 +15,9 @@ from . import console
 from .invert_plan import InvertPlan
 from .options import (
     DEFAULT_OUT,
+    DetailsOpt,
     DeviceOpt,
+    EncoderOpt,
     FaceOpt,
     FrameOpt,
     JsonOpt,
@@ -64,6 +66,8 @@ def invert(
     out: OutOpt = DEFAULT_OUT,
     recursive: RecursiveOpt = False,
     model: ModelOpt = "mini",
+    encoder: EncoderOpt = None,
+    details: DetailsOpt = None,
     method: Annotated[
         Method | None,
         typer.Option(
@@ -160,6 +164,8 @@ def invert(
     plan = InvertPlan(
         out=out,
         model=model,
+        encoder=encoder,
+        details=details,
         method=None if method is None else method.value,
         refinement=refinement,
         steps=steps,

@@ -45,6 +45,8 @@ class InvertPlan:
         device: Where to compute.
         seed: Seed of everything random.
         overwrite: Whether results that exist are replaced.
+        encoder: File of the encoder; None for the one that lies beside the generator.
+        details: File of the local branch; None for the one that lies beside the generator.
     """
 
     out: Path
@@ -64,6 +66,8 @@ class InvertPlan:
     device: str
     seed: int
     overwrite: bool
+    encoder: Path | None = None
+    details: Path | None = None
 
     def job(self) -> Job[Session]:
         """The work on each photo."""
@@ -105,7 +109,13 @@ class InvertPlan:
             "face": self.face,
             "seed": self.seed,
             "model_sha256": _model_sha256(self.model),
+            **self._other_weights(),
         }
+
+    def _other_weights(self) -> dict[str, str]:
+        """Hashes of the files that stand in for those beside the generator."""
+        given = {"encoder_sha256": self.encoder, "details_sha256": self.details}
+        return {name: _sha256(path) for name, path in given.items() if path is not None and path.is_file()}
 
     def is_label_saved(self, photo: PhotoFile) -> bool:
         """Whether the photo's camera is in the file of labels, where one was asked for."""
@@ -115,7 +125,14 @@ class InvertPlan:
         """A session with what the method needs; a missing method that was asked for by name ends the run."""
         from ..session import Session
 
-        session = Session.load(self.model, self.device, self.seed, landmarks=self.landmarks)
+        session = Session.load(
+            self.model,
+            self.device,
+            self.seed,
+            landmarks=self.landmarks,
+            encoder=self.encoder,
+            details=self.details,
+        )
         session.check_crop()
         if self.method is not None:
             METHODS[self.method].prepare(session)
@@ -151,6 +168,13 @@ def _model_sha256(model: str) -> str:
     from ..checkpoints.store import generator_path, sha256_of
 
     return sha256_of(generator_path(model))
+
+
+@cache
+def _sha256(path: Path) -> str:
+    from ..checkpoints.store import sha256_of
+
+    return sha256_of(path)
 
 
 def label_numbers(camera_label: Path | None, photo: PhotoFile) -> list[float] | None:

@@ -152,6 +152,18 @@ GeneratorOpt = Annotated[
         show_default=False,
     ),
 ]
+EncoderOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoder", metavar="FILE", help="The generator's encoder.", show_default="the one that lies beside it"
+    ),
+]
+DetailsOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--details", metavar="FILE", help="Its local branch, for details.", show_default="the one that lies beside it"
+    ),
+]
 FrameOpt = Annotated[
     Frame | None,
     typer.Option(

@@ -15,6 +15,7 @@ from . import console
 from .options import (
     AssetsOpt,
     DeviceOpt,
+    EncoderOpt,
     JsonOpt,
     ModelOpt,
     OverwriteOpt,
@@ -267,10 +268,7 @@ def local(
     validation: HeldOutOpt = None,
     own: SelfOpt = False,
     new_samples: NewSamplesOpt = None,
-    encoder_file: Annotated[
-        Path | None,
-        typer.Option("--encoder", help="The generator's encoder.", show_default="the one that lies beside it"),
-    ] = None,
+    encoder_file: EncoderOpt = None,
     out: RunOpt = Path("runs/local"),
     model: ModelOpt = "mini",
     minutes: MinutesOpt = 60.0,

@@ -17,7 +17,7 @@ from ..heads import AnyDetailedHead, AnyPlainHead, Head, ViewPair, plain_head
 from ..images.tensors import at_side, mask_tensor, photo_tensor
 from ..models.source_view import SourceView, cut_off
 from .reconstruct import Reconstructed, reconstruct
-from .saved import Inversion, PhotoDetails
+from .saved import BranchFile, Inversion, PhotoDetails
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,12 +37,14 @@ class Provenance:
         generator: Name of the generator.
         generator_sha256: Hash of its weights; showing the inversion by another generator is refused.
         seed: Seed of the run.
+        branch: The local branch's file, where it is not the one that lies beside the generator.
     """
 
     source: str
     generator: str
     generator_sha256: str
     seed: int = 0
+    branch: BranchFile | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +128,7 @@ def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: P
         metrics=metrics,
         method=method,
         details=details,
+        branch=None if details is None else provenance.branch,
         seed=provenance.seed,
     )
     return Inverted(inversion, made.head, made.views)

@@ -7,7 +7,7 @@ always gives the same bytes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,19 @@ class PhotoDetails:
             raise ShapeError(f"residual [3, H, H], surface [S, S] and color [3, S, S] do not fit: {shapes}")
 
 
+@dataclass(frozen=True)
+class BranchFile:
+    """A local branch that does not lie beside its generator.
+
+    Args:
+        path: Its file.
+        sha256: Hash of the file; details mean nothing to any other.
+    """
+
+    path: str
+    sha256: str
+
+
 @dataclass(frozen=True, eq=False)
 class Inversion:
     """A head in a generator's latent space, with the camera and the photo it came from.
@@ -81,6 +94,7 @@ class Inversion:
         steps: Number of optimisation steps.
         tuning: Float16 differences of the generator's tensors by name; the generator renders with these added.
         details: Details that the photo shows beyond the code, or None.
+        branch: The local branch that they are for; None for the one that lies beside the generator.
         seed: Seed of the run.
         version: Version of geoinv that made it.
     """
@@ -100,6 +114,7 @@ class Inversion:
     steps: int = 0
     tuning: dict[str, Tensor] = field(default_factory=dict)
     details: PhotoDetails | None = None
+    branch: BranchFile | None = None
     seed: int = 0
     version: str = __version__
 
@@ -172,6 +187,8 @@ class Inversion:
             "steps": self.steps,
             "seed": self.seed,
         }
+        if self.branch is not None:
+            header["branch"] = asdict(self.branch)
         tensors = {
             "w_plus": self.w_plus.detach().float().cpu().contiguous(),
             "camera": self.camera.detach().float().cpu().contiguous(),
@@ -222,11 +239,17 @@ class Inversion:
                 steps=int(header.get("steps", 0)),
                 tuning={name[len(_TUNING) :]: value for name, value in tensors.items() if name.startswith(_TUNING)},
                 details=PhotoDetails(**{n: tensors[n] for n in _DETAILS}) if "residual" in tensors else None,
+                branch=_branch_of(header),
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
             )
         except (ShapeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
+
+
+def _branch_of(header: dict[str, Any]) -> BranchFile | None:
+    branch = header.get("branch")
+    return None if branch is None else BranchFile(str(branch["path"]), str(branch["sha256"]))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -29,7 +29,7 @@ def branch() -> LocalBranch:
 def edited() -> DetailedHead:
     """A head whose code has become another's."""
     generator = opaque_generator()
-    codes = torch.randn(2, 1, 16).expand(-1, generator.config.num_ws, -1) + generator.w_avg
+    codes = torch.randn(2, 1, 8).expand(-1, generator.config.num_ws, -1) + generator.w_avg
     before, after = (PlainHead(generator, code[None]) for code in codes)
     view = before.view(CameraPose.from_angles(0.2).camera(before.orbit))
     source = SourceView.from_photo(torch.rand(1, 3, 128, 128), torch.ones(1, 1, 128, 128), view)

@@ -128,7 +128,9 @@ class EncoderStage:
         self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed)
         self._start = start
         self._data.check_enough(self.settings.counts.photos)
-        self.loss_weights: Mapping[str, float] = loss_weights(with_geometry=self.settings.with_geometry)
+        self.loss_weights: Mapping[str, float] = loss_weights(
+            with_geometry=self.settings.with_geometry, own_samples=self._data.knows_w
+        )
         encoder = network_to_train(
             self.config, GlobalEncoder, start, lambda path: load_encoder_file(path)[0], seed=run.seed
         ).to(run.device)
