@@ -49,7 +49,9 @@ def opaque_generator(*, orbit: Orbit | None = None) -> TriPlaneGenerator:
             block.torgb.weight.mul_(0.1)  # close to the picture that rays show
         network = generator.backbone["synthesis"]
         network.mean_planes.copy_(_mean_planes(network.mean_planes.shape[-1]))
-        network.b16.torgb.weight.mul_(0.5)
+        painted = network.b16.torgb.weight.view(3, 8, 4, *network.b16.torgb.weight.shape[1:])
+        painted[:, :2] = 0.0  # lump and wall stay
+        painted[:, 2:] *= 10.0
         _shape(generator)
         generator.backbone["mapping"].w_avg.copy_(random_codes(generator, 2048, seed=0).mean(dim=0))
     return generator.eval().requires_grad_(False)
@@ -60,6 +62,7 @@ def _mean_planes(side: int) -> Tensor:
     ticks = (torch.arange(side) + 0.5) / side - 0.5
     row, column = torch.meshgrid(ticks, ticks, indexing="ij")
     planes = 2.0 * functional.interpolate(torch.randn(1, 24, 8, 8), (side, side), mode="bicubic")[0]
+    planes[:8] *= 2.0  # (x, y), which alone tells up from down
     planes[0::8] = row.square() + column.square()  # on three planes, about 2 r^2
     planes[1::8] = 0.0
     planes[9] = row  # of the plane (x, z)
@@ -80,7 +83,7 @@ def _shape(generator: TriPlaneGenerator) -> None:
     output.weight[0, :2] = 30.0 / gain
     output.bias[0] = -20.0
     output.weight[1:, :2] = 0.0
-    output.weight[1:4] *= 3.0
+    output.weight[1:4] *= 2.0
 
 
 def write_opaque_generator(folder: Path, *, orbit: Orbit | None = None) -> Path:
