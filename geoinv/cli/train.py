@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..training.data.own_samples import OwnSettings
     from ..training.engine.run import Run, Stage, Usual
     from ..training.stages.all_stages import AllStages
+    from ..training.stages.own_stages import OwnStages
 
 
 class Size(str, Enum):
@@ -82,22 +83,91 @@ def all_stages(
         Path | None, typer.Option("--from", help="Folder of weights to go on from (`weights` of an earlier run).")
     ] = None,
     photos: PhotosOpt = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that render heads.")] = 2,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that render heads.", show_default="2")
+    ] = None,
     compile_backbone: CompileOpt = False,
     assets: AssetsOpt = None,
+    own: Annotated[
+        bool, typer.Option("--self", help="Encoder and local branch alone, of any --model, from its own samples.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Of --self: a generator by name or file.", show_default="mini")
+    ] = None,
+    size: Annotated[
+        Size | None, typer.Option("--size", help="Of --self: size of the encoder.", show_default="small")
+    ] = None,
+    new_samples: NewSamplesOpt = None,
+    accumulate: AccumulateOpt = 1,
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Every stage from nothing, heads included; a killed run goes on. Weights and figures go to OUT/weights."""
+    """Every stage from nothing, heads included; a killed run goes on. Weights and figures go to OUT/weights.
+
+    With --self: encoder and local branch of any generator.
+    """
     check_writable(out)
+    of_heads = {  # assets may come from the environment, where they disturb nobody
+        "--from": start_from is not None,
+        "--workers": workers is not None,
+        "--compile": compile_backbone,
+    }
+    of_own = {
+        "--model": model is not None,
+        "--size": size is not None,
+        "--new-samples": new_samples is not None,
+        "--accumulate": accumulate > 1,
+    }
+    refuse_together("--self", of_heads if own else {}, "own samples need no heads")
+    refuse_without("--self", {} if own else of_own, "without it, mini is trained on heads")
     from ..loaded_models import pick_device
     from ..training.stages.all_stages import AllStages
 
     where = pick_device(device)
-    settings = AllStages(out, hours, assets, photos, start_from, workers, compile_backbone, seed, where)
+    if own:
+        from ..training.data.own_samples import OwnSettings
+        from ..training.stages.own_stages import OwnStages
+
+        samples = OwnSettings() if new_samples is None else OwnSettings(new_samples)
+        size_name: Literal["small", "large"] = "large" if size is Size.large else "small"
+        run_own_stages(
+            OwnStages(
+                out,
+                hours,
+                model or "mini",
+                samples,
+                size_name,
+                photos,
+                accumulate,
+                seed,
+                where,
+            ),
+            json_output=json_output,
+            quiet=quiet,
+        )
+        return
+    settings = AllStages(out, hours, assets, photos, start_from, workers or 2, compile_backbone, seed, where)
     run_all_stages(settings, json_output=json_output, quiet=quiet)
+
+
+def run_own_stages(settings: OwnStages, *, json_output: bool = False, quiet: bool = False) -> None:
+    """Train encoder and local branch of a generator on its own samples and print the result.
+
+    Args:
+        settings: Settings of the run.
+        json_output: Whether to print one JSON object.
+        quiet: Whether to say nothing on stderr.
+    """
+    from ..training.stages.own_stages import train_own
+
+    run = console.command(quiet, json_output)
+    weights = train_own(settings, console.talk)
+    files = sorted(weights.iterdir())
+    record = {"weights": weights, "files": files, "model": settings.shipped("generator")}
+    summary = f"trained encoder and local branch; use them with --model {settings.shipped('generator')}"
+    run.result(summary, record, files, device=settings.device)
 
 
 def run_all_stages(settings: AllStages, *, json_output: bool = False, quiet: bool = False) -> None:

@@ -184,6 +184,8 @@ def test_views_frame_the_whole_head_or_the_crop(geoinv: Callable[..., Done], inv
         (["generator", "--data", "a", "--validation", "b", "--minutes", "inf"], ["--minutes", "inf is not a finite"]),
         (["encoder", "--data", "a", "--validation", "b", "--learning-rate", "nan"], ["--learning-rate", "nan"]),
         (["encoder"], ["no heads to train on", "--self"]),
+        (["all", "--size", "large"], ["--size goes with --self"]),
+        (["all", "--self", "--workers", "3"], ["--self does not go with --workers"]),
         (["local", "--data", "a"], ["no heads to train on", "--validation"]),
         (["encoder", "--self", "--data", "a"], ["--self does not go with --data"]),
         (["local", "--data", "a", "--validation", "b", "--new-samples", "2"], ["--new-samples goes with --self"]),

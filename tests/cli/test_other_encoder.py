@@ -44,7 +44,7 @@ def test_heads_are_made_and_shown_by_them(geoinv: Callable[..., Done], woman: Pa
     shown = geoinv("render", "other/woman.geoinv", "--yaw", "0", "--out", "shown", "--json")
     assert shown.code == 0, shown.err
     shutil.move(details, "moved.safetensors")
-    geoinv("render", "other/woman.geoinv", "--yaw", "0").assert_fails(3, "no local branch", "put it back")
+    geoinv("render", "other/woman.geoinv", "--yaw", "0").assert_fails(3, "no local branch", "back")
     shutil.copy(tiny_weights / "mini-details.safetensors", details)
     geoinv("render", "other/woman.geoinv", "--yaw", "0").assert_fails(3, "another local branch by now")
 

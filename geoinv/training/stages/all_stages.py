@@ -24,7 +24,7 @@ from ...models.config import DetailConfig, DiscriminatorConfig, EncoderConfig, G
 from ...progress import Say
 from ...synth.dataset import make_dataset
 from ..data.face_photos import described_photos
-from ..engine.loop import Report, train
+from ..engine.loop import train
 from ..engine.record import check_unchanged, versions
 from ..engine.run import Run, Steps, Usual
 from ..engine.run_folder import RunFolder
@@ -33,6 +33,7 @@ from .encoder import EncoderSettings, EncoderStage
 from .generator import GeneratorSettings, GeneratorStage
 from .local import LocalSettings, LocalStage
 from .mini_model import mini_for_heads
+from .part import earlier, prefixed, reporting, ship, start_over_for
 from .stale import details_of_another_encoder
 from .superresolution import SuperresolutionSettings, SuperresolutionStage
 
@@ -186,7 +187,7 @@ def train_all(config: AllStages, say: Say = lambda text: None) -> Path:
         remove_leftovers(config.weights)
         for part in PARTS:
             start = time.monotonic()
-            part.work(config, 60.0 * config.hours * part.fraction, _prefixed(part.name, say))
+            part.work(config, 60.0 * config.hours * part.fraction, prefixed(part.name, say))
             pace = RunFolder(config.out / part.name).pace() if part.fraction else None
             took = f"{(time.monotonic() - start) / 60.0:.1f} minutes in this run"
             say(f"{part.name}: done; " + (f"{pace}; {took}" if pace else took))
@@ -276,35 +277,35 @@ def _generator(config: AllStages, minutes: float, say: Say) -> None:
         start=_started(config, "generator"),
         settings=config.sizes.generator_settings,
         compile_backbone=config.compile,
-        report=_reporting(say),
+        report=reporting(say),
     )
-    _measure(config, "generator", train(stage, _reporting(say)), say)
+    _measure(config, "generator", train(stage, reporting(say)), say)
 
 
 def _superresolution(config: AllStages, minutes: float, say: Say) -> None:
     trained = config.out / "generator" / "best.safetensors"
     run = config.run("superresolution", SuperresolutionStage.usual, minutes)
-    _start_over_for(run, {"generator": sha256_of(trained)}, say)
+    start_over_for(run, {"generator": sha256_of(trained)}, say)
     stage = SuperresolutionStage(
         run, data=config.out / "large", model=str(trained), settings=config.sizes.superresolution_settings
     )
-    _ship(train(stage, _reporting(say)), config.generator)
+    ship(train(stage, reporting(say)), config.generator)
 
 
 def _encoder(config: AllStages, minutes: float, say: Say) -> None:
     run = config.run("encoder", EncoderStage.usual, minutes)
-    _start_over_for(run, {"generator": sha256_of(config.generator)}, say)
+    start_over_for(run, {"generator": sha256_of(config.generator)}, say)
     stage = EncoderStage(
         run,
         data=config.out / "large",
         validation=config.out / "large-check",
         model=str(config.generator),
         photos=config.photos,
-        start=_earlier(run) or _started(config, "encoder"),
+        start=earlier(run) or _started(config, "encoder"),
         settings=config.sizes.encoder_settings,
         config=config.sizes.encoder,
     )
-    _ship(train(stage, _reporting(say)), config.encoder)
+    ship(train(stage, reporting(say)), config.encoder)
     stale = details_of_another_encoder(str(config.generator), config.encoder)
     if stale is not None:
         say(f"{stale} is of another encoder, and of no use until it is trained again")
@@ -313,19 +314,19 @@ def _encoder(config: AllStages, minutes: float, say: Say) -> None:
 
 def _local(config: AllStages, minutes: float, say: Say) -> None:
     run = config.run("local", LocalStage.usual, minutes)
-    _start_over_for(run, {"generator": sha256_of(config.generator), "encoder": sha256_of(config.encoder)}, say)
+    start_over_for(run, {"generator": sha256_of(config.generator), "encoder": sha256_of(config.encoder)}, say)
     stage = LocalStage(
         run,
         data=config.out / "large",
         validation=config.out / "large-check",
         model=str(config.generator),
         photos=config.photos,
-        start=_earlier(run) or _started(config, "details"),
+        start=earlier(run) or _started(config, "details"),
         settings=config.sizes.local_settings,
         config=config.sizes.details,
         discriminator=config.sizes.discriminator,
     )
-    _ship(train(stage, _reporting(say)), config.details)
+    ship(train(stage, reporting(say)), config.details)
     _measure(config, "local", config.generator, say, config.encoder, config.details)
 
 
@@ -371,7 +372,7 @@ def _measure(config: AllStages, stage: str, generator: Path, say: Say, *others: 
         with atomic_path(known) as temporary:
             temporary.write_text(json.dumps({**metrics, "sha256": models}, indent=2) + "\n", encoding="utf-8")
         say(", ".join(f"{name} {value:.2f}" for name, value in metrics.items() if value is not None))
-    _ship(known, config.weights / "figures.json")
+    ship(known, config.weights / "figures.json")
 
 
 def _started(config: AllStages, kind: str) -> Path | None:
@@ -382,31 +383,3 @@ def _started(config: AllStages, kind: str) -> Path | None:
     if not path.exists() and kind == "generator":
         raise UsageError(f"{config.start} has no {path.name}", "name a folder of weights, such as OUT/weights")
     return path if path.exists() else None
-
-
-def _earlier(run: Run) -> Path | None:
-    """Best weights of a run that was started over, if there are any."""
-    earlier = RunFolder(run.out).earlier
-    return earlier if earlier.exists() else None
-
-
-def _start_over_for(run: Run, base: Mapping[str, str], say: Say) -> None:
-    """Begin a stage anew if what it builds on has learned more since, as it does in a larger budget."""
-    folder = RunFolder(run.out)
-    record = folder.record()
-    if record is not None and record["base"] != base:
-        say("what it builds on has changed: starting over")
-        folder.start_over()
-
-
-def _prefixed(part: str, say: Say) -> Say:
-    return lambda text: say(f"{part}: {text}")
-
-
-def _reporting(say: Say) -> Report:
-    return lambda progress, text: say(f"{100.0 * progress:5.1f} %  {text}")
-
-
-def _ship(best: Path, target: Path) -> None:
-    with atomic_path(target, durable=True) as temporary:
-        temporary.write_bytes(best.read_bytes())

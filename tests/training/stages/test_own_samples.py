@@ -14,6 +14,7 @@ from geoinv.checkpoints.store import load_details, load_encoder, save_model, sha
 from geoinv.errors import UsageError
 from geoinv.models.config import EncoderConfig, large_encoder
 from geoinv.models.encoder import GlobalEncoder
+from geoinv.session import Session
 from geoinv.training.data.own_samples import OwnSettings
 from geoinv.training.data.photo_batches import PhotoCounts
 from geoinv.training.engine.loop import TrainingLoop, train
@@ -22,6 +23,7 @@ from geoinv.training.losses.local import PatchSampling
 from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages.encoder import EncoderSettings, EncoderStage
 from geoinv.training.stages.local import LocalSettings, LocalStage, detail_config
+from geoinv.training.stages.own_stages import OwnSizes, OwnStages, train_own
 from tests.opaque_generator import OTHER_ORBIT, opaque_config, opaque_generator, write_opaque_generator
 
 SHAPE = opaque_config()
@@ -130,6 +132,28 @@ def test_a_run_ships_both_and_inverts(model: Path, tmp_path: Path) -> None:
     encoder, branch = load_encoder(str(model))[0], load_details(str(model))[0]
     assert torch.equal(encoder.w_avg.half(), opaque_generator(orbit=OTHER_ORBIT).w_avg.half())
     assert branch.config.enlargement == 4 and branch.config.radius == OTHER_ORBIT.radius
+
+
+def test_all_parts_make_a_model(model: Path, tmp_path: Path) -> None:
+    """Encoder and local branch beside a copy of their generator; made again, all is there already."""
+    torch.set_num_threads(1)
+    counts = PhotoCounts(photos=2, heads_rendered=1, faces=1, rays_per_view=8, landmark_sets=4)
+    encoder, local = encoder_stage(run_of(tmp_path / "e", 1), model), LocalSettings(2, patch=PatchSampling(16))
+    details = dataclasses.replace(
+        detail_config(opaque_generator(orbit=OTHER_ORBIT)), channels=8, widths=(8, 8), aligner_widths=(8, 8), hidden=8
+    )
+    sizes = OwnSizes(encoder.config, details, EncoderSettings(counts), local, Steps(1, 1, 1, 1))
+    lines: list[str] = []
+    settings = OwnStages(tmp_path / "all", 1.0, str(model), FEW, sizes=sizes)
+    weights = train_own(settings, lines.append)
+    names = ["details", "encoder", "generator"]
+    assert sorted(path.name for path in weights.iterdir()) == [f"opaque-{name}.safetensors" for name in names]
+    session = Session(str(settings.shipped("generator")), device="cpu")
+    assert session.local_branch.config == details and session.encoder.config == encoder.config
+    before = [sha256_of(path) for path in sorted(weights.iterdir())]
+    train_own(settings)
+    assert before == [sha256_of(path) for path in sorted(weights.iterdir())]
+    assert any("local: done" in line for line in lines)
 
 
 def test_batches_may_be_accumulated(model: Path, tmp_path: Path) -> None:
