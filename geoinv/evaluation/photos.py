@@ -22,6 +22,7 @@ from ..faces.identity import identity_descriptor
 from ..heads import each_view
 from ..images import list_images, read_image
 from ..images.tensors import at_side, photo_tensor
+from ..inversion.optimise.perceptual import load_lpips
 from ..metrics.image import psnr_db, ssim
 from ..notices import notify
 from ..progress import OnCount
@@ -42,7 +43,7 @@ NEUTRAL = 0.5
 """Gains of a smile edit are measured on photos up to this P(happy): whoever laughs already has little to gain."""
 
 _NAMES = (
-    *("input_psnr_db", "ssim_input", "identity_input", "identity_novel"),
+    *("input_psnr_db", "ssim_input", "mae_whole", "lpips_whole", "identity_input", "identity_novel"),
     *("smile_gain", "smile_gain_share", "identity_smile"),
 )
 
@@ -66,6 +67,8 @@ def evaluate_photos(
 
     Returns:
         ``photos`` and ``skipped``; ``input_psnr_db`` and ``ssim_input`` over the face (the hull of its landmarks);
+        ``mae_whole`` and ``lpips_whole`` over the whole aligned picture at 256 px, as papers state them: see
+        :func:`whole_picture_metrics`;
         ``identity_input`` and ``identity_novel``, distances of the photo to the reconstruction in its own view and in
         views turned by 25 degrees to each side; ``neutral``, the number of photos whose P(happy) is at most 0.5, and
         of these ``smile_gain`` and ``smile_gain_share``, what a smile edit adds to P(happy) and the fraction of photos
@@ -102,6 +105,8 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool,
     mask = at_side(torch.from_numpy(face_hull(face))[None, None].float(), SIDE) > 0.5
     means.add("input_psnr_db", psnr_db(image, small_photo, mask))
     means.add("ssim_input", ssim(image, small_photo, mask))
+    for name, value in whole_picture_metrics(_before_photo(made.views.shown, small_photo), small_photo).items():
+        means.add(name, value)
     descriptor, shown = identity_descriptor(small_photo), identity_descriptor(image)
     means.add("identity_input", (shown - descriptor).norm(dim=1))
     novel = torch.cat([_picture(view) for view in each_view(made.head, _side_cameras(inversion, made.head.orbit))])
@@ -114,6 +119,29 @@ def _measure(means: Means, session: Session, face: AlignedFace, has_smile: bool,
             means.add("smile_gain", gain)
             means.add("smile_gain_share", (gain >= SMILE_GAIN).float())
         means.add("identity_smile", (identity_descriptor(smiling) - shown).norm(dim=1))
+
+
+def whole_picture_metrics(image: Tensor, photo: Tensor) -> dict[str, Tensor]:
+    """What papers on the inversion of GANs state of whole pictures, so that tables can be set beside theirs.
+
+    Args:
+        image: [1, 3, 256, 256] in [0, 1], the reconstruction.
+        photo: [1, 3, 256, 256] in [0, 1].
+
+    Returns:
+        ``mae_whole``: mean absolute difference of colours in [-1, 1], twice that of colours in [0, 1]; ``lpips_whole``:
+        LPIPS with AlexNet, where that package is installed and has its weights.
+    """
+    metrics = {"mae_whole": 2.0 * (image - photo).abs().mean()[None]}
+    lpips = load_lpips("cpu")
+    return metrics if lpips is None else {**metrics, "lpips_whole": lpips(image, photo)[None]}
+
+
+def _before_photo(render: RenderOutput, photo: Tensor) -> Tensor:
+    """[1, 3, 256, 256] in [0, 1]: a head without a background of its own stands before the photo's, which so counts as
+    hit."""
+    view = render.cpu()
+    return at_side(view.over(at_side(photo, view.color.shape[-1])), SIDE)
 
 
 def _has_smile(session: Session) -> bool:

@@ -16,6 +16,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("face_gain_db", "median gain over the face (dB)", "+.2f"),
     ("head_gain_db", "median gain over face and first head (dB)", "+.2f"),
     ("ssim_input", "input view, SSIM", ".3f"),
+    ("mae_whole", "input view, whole picture, mean absolute difference in [-1, 1]", ".4f"),
+    ("lpips_whole", "input view, whole picture, LPIPS", ".4f"),
     ("novel_psnr_db", "views at -30 and +30 degrees, PSNR (dB)", ".2f"),
     ("psnr_db_15", "views at -15 and +15 degrees, PSNR (dB)", ".2f"),
     ("psnr_db_45", "views at -45 and +45 degrees, PSNR (dB)", ".2f"),

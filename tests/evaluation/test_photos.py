@@ -71,6 +71,17 @@ def folder(tmp_path):
     return tmp_path
 
 
+def test_whole_pictures_are_compared_as_papers_do(monkeypatch):
+    """Colours in [-1, 1], so that a difference counts twice; LPIPS where that package works."""
+    black, grey = torch.zeros(1, 3, 256, 256), torch.full((1, 3, 256, 256), 0.25)
+    monkeypatch.setattr(photos, "load_lpips", lambda device: None)
+    assert {name: value.item() for name, value in photos.whole_picture_metrics(black, grey).items()} == {
+        "mae_whole": 0.5
+    }
+    monkeypatch.setattr(photos, "load_lpips", lambda device: lambda image, photo: (image - photo).square().mean())
+    assert photos.whole_picture_metrics(black, grey)["lpips_whole"].item() == 0.0625
+
+
 class TestEvaluatePhotos:
     def test_hand_computed(self, folder):
         skipped = []
@@ -78,6 +89,7 @@ class TestEvaluatePhotos:
         figures = evaluate_photos(session, folder, on_skip=lambda path, error: skipped.append(path.name))
         assert figures["photos"] == 1 and figures["skipped"] == 1 and skipped == ["b.png"]
         assert figures["input_psnr_db"] > 50.0 and figures["ssim_input"] > 0.99  # 8 bits alone
+        assert figures["mae_whole"] < 0.01
         assert figures["identity_input"] < 0.02 < figures["identity_novel"]
         assert figures["smile_gain"] == 0.0 and figures["smile_gain_share"] == 0.0
         assert figures["identity_smile"] == 0.0
