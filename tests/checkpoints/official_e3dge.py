@@ -66,7 +66,7 @@ def full_size_entries(seed: int = 0) -> tuple[Entries, dict[str, nn.Module]]:
         "encoder": StyleSdfEncoder(StyleSdfEncoderConfig("full")),
         "branch": StyleSdfLocalBranch(StyleSdfDetailConfig("full")),
     }
-    for module in modules.values():
+    for name_of_module, module in modules.items():
         for name, value in module.state_dict().items():
             if name.endswith("running_var"):
                 value.uniform_(0.5, 1.5)
@@ -74,7 +74,11 @@ def full_size_entries(seed: int = 0) -> tuple[Entries, dict[str, nn.Module]]:
                 value.normal_().div_(max(value[0].numel(), 1) ** 0.5 if "decoder" not in name else 1.0)
             elif name.endswith("bias") or "noise" in name:
                 value.normal_(std=0.1)
+            if name.startswith("renderer.network."):
+                value.mul_(0.04)  # sines of frequency 30 on top of each other make noise of larger numbers
         module.eval().requires_grad_(False)
+        if name_of_module != "generator":  # as weights are loaded, so that the same kernels compute the same numbers
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator, encoder, branch = (modules[name].state_dict() for name in ("generator", "encoder", "branch"))
     g_ema = {name: value for name, value in generator.items() if not name.endswith("_mean")}
     for level in range(4):

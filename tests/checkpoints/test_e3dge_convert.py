@@ -236,7 +236,7 @@ def test_full_size_renders_the_same_in_bounded_memory(tmp_path: Path) -> None:
     for parts in ((generator, encoder, branch), (nets.generator, nets.encoder, nets.branch)):
         pictures.append(_picture(*parts, photo))  # type: ignore[arg-type]
     assert pictures[0].shape == (1, 3, 1024, 1024) and bool(torch.isfinite(pictures[0]).all())
-    assert float((pictures[0] - pictures[1]).abs().max()) < 1e-5 * float(pictures[0].abs().max())
+    assert float(pictures[0].std()) > 0.01 and torch.equal(*pictures)
 
 
 def _picture(
