@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..align.crop import warp
 from ..conventions import MM_PER_UNIT
-from ..errors import PhotoError
+from ..errors import PhotoError, UsageError
 from ..progress import OnFraction
 from .facts import avatar_facts
 from .hair import Hair, hair_of
@@ -107,8 +107,14 @@ def make_avatar(
         on_progress: Called with the fraction of the work that is done, up to 1.
 
     Raises:
+        UsageError: The head is of another scale than the head mesh.
         PhotoError: No face is found in the aligned photo, or ``photo`` is not the one that was inverted.
     """
+    if head.volume.mm_per_unit != MM_PER_UNIT:
+        raise UsageError(
+            f"heads of model {generator.name} are of another scale than the head mesh that avatars are made of",
+            "geoinv export-mesh writes their mesh",
+        )
     if photo is not None:
         _check_same(photo, inversion)
     tell = on_progress or (lambda fraction: None)

@@ -6,20 +6,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..conventions import MM_PER_UNIT
 from .camera import Camera
 
 _GRAZING, _SQUARE = 0.1, 0.4
 """Cosines between the surface and the photo's ray (84 and 66 degrees): up to the first nothing is trusted, from the
 second on all."""
 _NEAR, _FAR = 0.02, 0.05
-"""World units (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen, from the second
-on hidden."""
+"""Units of :data:`MM_PER_UNIT` (7 and 18 mm) from the surface that the photo shows: up to the first a point is seen,
+from the second on hidden."""
 
 SEEN = 0.5
 """A point counts as seen where its visibility is above this."""
 
 
-def visibility(points: Tensor, depth: Tensor, camera: Camera) -> Tensor:
+def visibility(points: Tensor, depth: Tensor, camera: Camera, *, mm_per_unit: float = MM_PER_UNIT) -> Tensor:
     """Visibility of world points in a photo: how surely the photo shows them.
 
     The depth test is averaged over neighbouring pixels (as for soft shadows: Reeves et al., SIGGRAPH 1987), so that its
@@ -29,6 +30,7 @@ def visibility(points: Tensor, depth: Tensor, camera: Camera) -> Tensor:
         points: [B, N, 3] in world units.
         depth: [B, 1, S, S] of the photo's view along the optical axis in world units, 0 where nothing is solid.
         camera: The photo's, of B views.
+        mm_per_unit: Millimetres of a life-sized head in a world unit.
 
     Returns:
         [B, N, 1] in [0, 1]; 0 outside the photo's frame.
@@ -42,7 +44,7 @@ def visibility(points: Tensor, depth: Tensor, camera: Camera) -> Tensor:
             near = grid + 2.0 / side * torch.tensor([column, row], dtype=grid.dtype, device=grid.device)
             shown = F.grid_sample(depth, near, mode="nearest", align_corners=False)[:, 0, :, 0]  # 0 beside the photo
             away = (distance - shown).abs()
-            total = total + (1.0 - ramp(away, _NEAR, _FAR)) * (shown > 0.0)
+            total = total + (1.0 - ramp(away * (mm_per_unit / MM_PER_UNIT), _NEAR, _FAR)) * (shown > 0.0)
     weight = F.grid_sample(_facing(depth, camera.focal), grid, align_corners=False)[:, 0, :, 0]
     return (total / 9.0 * weight)[..., None]
 

@@ -5,7 +5,7 @@ Pictures show what stands behind the head too: nothing in them is transparent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -30,7 +30,7 @@ from .volume import Volume
 class StyleSdfView(RenderOutput):
     """Views with what G0 saw, which details start from."""
 
-    volume: VolumeView
+    volume: VolumeView = field(kw_only=True)
 
 
 class StyleSdfHead:
@@ -200,7 +200,8 @@ class StyleSdfDetailedHead:
 
 def _view(picture: Tensor, volume: VolumeView) -> StyleSdfView:
     color = (0.5 * picture + 0.5).clamp(0.0, 1.0)
-    return StyleSdfView(color, torch.ones_like(color[:, :1]), volume.depth, volume.camera, volume)
+    alpha = torch.ones_like(color[:, :1])
+    return StyleSdfView(color, alpha, volume.depth, volume.camera, MM_PER_UNIT, volume=volume)
 
 
 def _volume_of(head: StyleSdfHead, view: RenderOutput) -> VolumeView:

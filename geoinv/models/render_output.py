@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera import Camera
+from ..conventions import MM_PER_UNIT
 from ..images.tensors import GREY
 
 
@@ -23,12 +24,14 @@ class RenderOutput:
         depth: [B, 1, h, w] along the optical axis in world units; meaningless where alpha is 0. Its side is that of
             the ray grid, which super-resolution does not change.
         camera: The cameras that saw it.
+        mm_per_unit: Millimetres of a life-sized head in a world unit.
     """
 
     color: Tensor
     alpha: Tensor
     depth: Tensor
     camera: Camera
+    mm_per_unit: float = MM_PER_UNIT
 
     def over(self, background: float | Tensor = 1.0) -> Tensor:
         """[B, 3, H, W] in [0, 1], in front of a background in [0, 1]."""
@@ -46,7 +49,7 @@ class RenderOutput:
         """The views on the CPU, in float32 and without gradients."""
         parts = (part.detach().float().cpu() for part in (self.color, self.alpha, self.depth, self.camera.cam2world))
         color, alpha, depth, cam2world = parts
-        return RenderOutput(color, alpha, depth, Camera(cam2world, self.camera.focal))
+        return RenderOutput(color, alpha, depth, Camera(cam2world, self.camera.focal), self.mm_per_unit)
 
     @classmethod
     def cat(cls, views: Sequence[RenderOutput]) -> RenderOutput:
@@ -55,4 +58,4 @@ class RenderOutput:
             torch.cat(parts)
             for parts in zip(*((v.color, v.alpha, v.depth, v.camera.cam2world) for v in views), strict=True)
         )
-        return cls(color, alpha, depth, Camera(cam2world, views[0].camera.focal))
+        return RenderOutput(color, alpha, depth, Camera(cam2world, views[0].camera.focal), views[0].mm_per_unit)

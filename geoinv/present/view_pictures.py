@@ -70,7 +70,8 @@ def seen_of_view(view: RenderOutput, source: RenderOutput) -> Tensor:
     """
     view, source = view.cpu(), source.cpu()
     points = points_from_depth(view.depth, view.camera.cam2world, focal=view.camera.focal)
-    weight = visibility(points.flatten(2).transpose(1, 2), solid_depth(source), source.camera)
+    points = points.flatten(2).transpose(1, 2)
+    weight = visibility(points, solid_depth(source), source.camera, mm_per_unit=source.mm_per_unit)
     return (weight.reshape(view.depth.shape) > SEEN) & (depth_alpha(view) > 0.5)
 
 

@@ -95,6 +95,16 @@ def test_methods_of_tri_planes_are_refused(geoinv: Callable[..., Done], model: P
     done.assert_fails(2, "is not of the tri-plane family", "--method hybrid or encoder")
 
 
+def test_avatars_are_refused(geoinv: Callable[..., Done], model: Path, inverted: Path) -> None:
+    done = geoinv("export-avatar", inverted, "--model", model, "--out", "a.glb")
+    done.assert_fails(2, "of another scale than the head mesh", "geoinv export-mesh")
+
+
+def test_missing_model_says_how_to_get_it(geoinv: Callable[..., Done], inverted: Path) -> None:
+    done = geoinv("render", inverted, "--model", "e3dge")
+    done.assert_fails(3, "the weights of model 'e3dge' are not here", "geoinv weights convert ffhq1024x1024.pt")
+
+
 def test_render_edit_and_toonify(
     geoinv: Callable[..., Done], model: Path, inverted: Path, sources: list[Path], tmp_path: Path
 ) -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from geoinv.camera import CameraPose
+from geoinv.camera.surface import points_from_depth
+from geoinv.camera.visibility import visibility
 from geoinv.errors import UsageError
 from geoinv.heads import Edit, Head, detailed_head, plain_head, source_view
 from geoinv.mesh import extract_head
@@ -52,6 +54,16 @@ def test_plain_view_is_the_official_one(nets: Networks, parts: Parts) -> None:
     assert float((view.depth[:, 0] - golden()["encoder/e0_depth"]).abs().max()) < HALVED
     assert bool((view.alpha == 1.0).all()) and view.alpha.shape[-1] == 256
     assert head.view_pair(parts.source).plain is not None and head.plain is head
+
+
+def test_views_know_their_scale(nets: Networks, parts: Parts) -> None:
+    """What counts as seen is a few millimetres, whatever a unit is."""
+    view = plain_head(nets.generator, parts.w_plus).view(parts.source)
+    assert view.mm_per_unit == view.cpu().mm_per_unit == type(view.cpu()).cat([view, view]).mm_per_unit == 1200.0
+    behind = points_from_depth(view.depth + 0.006, view.camera.cam2world, focal=view.camera.focal)
+    places = behind.flatten(2).transpose(1, 2)  # 7.2 mm behind the surface
+    seen = [visibility(places, view.depth, view.camera, mm_per_unit=unit).mean() for unit in (370.0, 1200.0, 5000.0)]
+    assert seen[0] >= seen[1] > 0.5 * seen[0] and seen[2] < 0.1 * seen[0]
 
 
 def test_several_views_of_one_head(nets: Networks, parts: Parts) -> None:
