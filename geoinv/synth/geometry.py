@@ -15,7 +15,7 @@ import numpy as np
 from ..conventions import BOX_LIMIT
 from .assets import FloatArray, IntArray, ObjMesh, ProxyBinding, read_binding, read_obj, read_target, target_path
 from .landmarks import CHIN_VERTEX, LANDMARK_VERTICES
-from .palettes import RACES
+from .palettes import AGES, RACES
 from .traits import ASYMMETRY_TRAITS, EXPRESSION_TRAITS, SHAPE_TRAITS
 
 EYE_CENTRE = np.array([0.0, 0.08, 0.20], np.float32)
@@ -95,13 +95,18 @@ class Proxy:
             base: [n, 3] vertices of the restricted base mesh.
             index: [V] row in ``base`` of each base-mesh vertex.
         """
+        corners = base[index[self.binding.references]]  # [N, 3, 3]
+        fitted: FloatArray = np.einsum("nkc,nk->nc", corners, self.binding.weights)
+        fitted += self.binding.offsets * self._size(base, index)
+        return fitted
+
+    def _size(self, base: FloatArray, index: IntArray) -> FloatArray:
+        """[3] size of the head along each axis, against that of the average one."""
         size = np.ones(3, np.float32)
         for axis, scale in enumerate(self.binding.scales):
             if scale:
                 size[axis] = abs(base[index[scale[0]], axis] - base[index[scale[1]], axis]) / scale[2]
-        corners = base[index[self.binding.references]]  # [N, 3, 3]
-        fitted: FloatArray = np.einsum("nkc,nk->nc", corners, self.binding.weights) + self.binding.offsets * size
-        return fitted
+        return size
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class HeadShape:
 
 
 def _target_names() -> tuple[list[str], list[str], list[str]]:
-    stems = [f"{sex}-{age}" for sex in ("male", "female") for age in ("young", "old")]
+    stems = [f"{sex}-{age}" for sex in ("male", "female") for age in AGES]
     macro = [f"macrodetails/{race}-{stem}" for race in RACES for stem in stems]
     macro += [f"macrodetails/universal-{s}-averagemuscle-{w}weight" for s in stems for w in ("average", "min", "max")]
     detail: list[str] = []
@@ -206,9 +211,14 @@ class HeadGeometry:
         self._eyes = [np.unique(self.surfaces[f"eye-{side}"].source) for side in "rl"]
         self._chin = int(self.index[CHIN_VERTEX])
         self._landmarks = self.index[np.asarray(LANDMARK_VERTICES)]
-        ears = [read_target(target_path(data, f"ears/{side}-ear-scale-incr"))[0] for side in "lr"]
-        rows = self.index[np.concatenate(ears)]
-        self.ear_vertices: IntArray = rows[rows >= 0]
+        self.ear_vertices: IntArray = np.concatenate([self._ear(data, side) for side in "lr"])
+
+    def _ear(self, data: Path, side: str) -> IntArray:
+        """Rows of the vertices of one ear: those that turn when it stands off; its growth moves the skin around too."""
+        vertices, moves = read_target(target_path(data, f"ears/{side}-ear-wing-incr"))
+        size = np.linalg.norm(moves, axis=1)
+        rows: IntArray = self.index[vertices[size > 0.1 * size.max()]]
+        return rows[rows >= 0]
 
     @staticmethod
     def _visible_body(mesh: ObjMesh) -> IntArray:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..conventions import BOX_LIMIT, FOCAL
 from ..light import shade
 from .assets import FloatArray, RealArray, find_assets, find_base_data
-from .geometry import SOLID_GROUPS, HeadGeometry, HeadShape, Proxy, Surface
+from .dentition import Dentition
+from .geometry import HeadGeometry, HeadShape, Proxy, Surface
 from .glasses import FRAME_STYLES, build_frame
 from .landmarks import five_points
 from .masks import beard_masks, scalp_mask
@@ -22,11 +23,14 @@ from .palettes import BROWS, HAIR_FEMALE, HAIR_MALE
 from .parameters import HeadParameters, Light
 from .rasteriser import HeadView, Part, Rasteriser, load_strands
 from .skins import SkinLibrary
+from .trunk import trunk_caps
 
 HAIR_STYLES = tuple(dict.fromkeys(name for name in HAIR_MALE + HAIR_FEMALE if name not in ("shaved", "buzz")))
 LASHES = "eyelashes01"
 _DYNAMIC = "3f 3f 1f in_position in_normal in_open"
-_TEETH_COLOR, _TONGUE_COLOR = (0.62, 0.57, 0.48), (0.42, 0.13, 0.12)
+_DYNAMIC_SKIN = "3f 3f 1f 1f in_position in_normal in_open in_scalp"
+_TONGUE_COLOR = (0.42, 0.13, 0.12)
+_TONGUE = "helper-tongue"
 
 
 def _light_uniforms(light: Light) -> dict[str, Any]:
@@ -63,7 +67,8 @@ class HeadRenderer:
         root = find_assets(assets)
         names = [("hair", name) for name in HAIR_STYLES] + [("eyebrows", name) for name in BROWS]
         self._proxies = {name: Proxy(root / kind / name) for kind, name in [*names, ("eyelashes", LASHES)]}
-        self.geometry = HeadGeometry(find_base_data(), list(self._proxies.values()))
+        self._dentition = Dentition(root)
+        self.geometry = HeadGeometry(find_base_data(), [*self._proxies.values(), self._dentition])
         self._raster = Rasteriser(resolution, supersample)
         context = self._raster.context
         self._skins = SkinLibrary(context, root, 1024 if resolution > 160 else 512)
@@ -125,6 +130,7 @@ class HeadRenderer:
         self._skin_open: dict[str | None, FloatArray] = {}
         self._eye_open: dict[str | None, FloatArray] = {}
         self._hair_open: dict[str, FloatArray] = {}
+        self._hair_cover: dict[str | None, FloatArray] = {}
         for name in (None, *HAIR_STYLES):
             occluders: list[Any] = [body]
             queries: list[tuple[FloatArray, FloatArray | None]] = [(points, normals), (eye_points, eye_normals)]
@@ -136,6 +142,9 @@ class HeadRenderer:
                 queries.append((hair, None))
             baked = baker.bake(occluders, queries)
             self._skin_open[name] = (0.12 + 0.88 * np.clip(baked[0] * 1.08, 0.0, 1.0) ** 0.8).astype(np.float32)
+            bare = self._skin_open.get(None, np.ones(len(points), np.float32))
+            hidden = np.clip((0.8 - self._skin_open[name] / bare) / 0.3, 0.0, 1.0)
+            self._hair_cover[name] = np.ones(len(points), np.float32) if name is None else hidden.astype(np.float32)
             self._eye_open[name] = (0.25 + 0.75 * np.clip(baked[1] * 1.3, 0.0, 1.0)).astype(np.float32)
             if name is not None:
                 self._hair_open[name] = np.clip(0.25 + 1.7 * baked[2], 0.0, 1.0)
@@ -144,26 +153,29 @@ class HeadRenderer:
         context, programs = self._raster.context, self._raster.programs
         skin = self.geometry.surfaces["skin"]
         rest = average.neutral[skin.source]
-        short = average.world(self._proxies["short04"].fit(average.base, self.geometry.index))
+        is_ear = np.isin(skin.source, self.geometry.ear_vertices)
         static = {
             "in_uv": skin.uvs,
             "in_rest": rest,
-            "in_beard": beard_masks(rest, average.landmarks),
-            "in_scalp": scalp_mask(rest, short, skin.triangles, skin.source, self.geometry.ear_vertices),
+            "in_beard": beard_masks(rest, average.landmarks) * ~is_ear[:, None],
         }
-        self._skin_part = Part(context, programs["skin"], skin.triangles, len(rest), _DYNAMIC, static)
+        scalp = scalp_mask(rest) * ~is_ear
+        # under hair, the scalp is painted only where that hair covers it: elsewhere it would be a smear before the hair
+        self._scalp = {name: scalp * cover for name, cover in self._hair_cover.items()}
+        closed = np.concatenate([skin.triangles, trunk_caps(skin, average.neutral)])
+        self._skin_part = Part(context, programs["skin"], closed, len(rest), _DYNAMIC_SKIN, static)
         self._eye_parts = []
         for side in "rl":
             eye = self.geometry.surfaces[f"eye-{side}"]
             layout = "3f 3f 1f 3f in_position in_normal in_open in_local"
             self._eye_parts.append(Part(context, programs["eye"], eye.triangles, len(eye.source), layout, {}))
-        self._solid_parts = {}
-        for name in SOLID_GROUPS:
-            solid = self.geometry.surfaces[name]
-            color = _TONGUE_COLOR if "tongue" in name else _TEETH_COLOR
-            colors = np.tile(np.asarray(color, np.float32), (len(solid.source), 1))
-            part = Part(context, programs["solid"], solid.triangles, len(solid.source), _DYNAMIC, {"in_color": colors})
-            self._solid_parts[name] = part
+        tongue = self.geometry.surfaces[_TONGUE]
+        colors = np.tile(np.asarray(_TONGUE_COLOR, np.float32), (len(tongue.source), 1))
+        static = {"in_color": colors}
+        self._tongue_part = Part(context, programs["solid"], tongue.triangles, len(colors), _DYNAMIC, static)
+        teeth = self._dentition.surface
+        layout = "3f 3f 1f 3f in_position in_normal in_open in_color"
+        self._teeth_part = Part(context, programs["solid"], teeth.triangles, len(teeth.source), layout, {})
         self._proxy_parts = {}
         for name, proxy in self._proxies.items():
             s = proxy.surface
@@ -179,7 +191,7 @@ class HeadRenderer:
         def write(part: Part, surface: Surface, vertices: FloatArray, *rest: FloatArray) -> None:
             part.write(vertices[surface.source], surface.normals(vertices), *rest)
 
-        write(self._skin_part, surfaces["skin"], shape.vertices, self._skin_open[p.hair])
+        write(self._skin_part, surfaces["skin"], shape.vertices, self._skin_open[p.hair], self._scalp[p.hair])
         openness = self._eye_open[p.hair]
         start = 0
         for part, side, (centre, radius) in zip(self._eye_parts, "rl", self.geometry.eye_frames(shape), strict=True):
@@ -187,10 +199,12 @@ class HeadRenderer:
             local = (shape.vertices[surface.source] - centre) / radius
             write(part, surface, shape.vertices, openness[start : start + len(local)], local)
             start += len(local)
-        mouth = float(np.clip(0.06 + 1.7 * p.mouth_open + 0.55 * max(p.smile - 0.15, 0.0), 0.0, 0.85))
-        for name, part in self._solid_parts.items():
-            shade = np.full(len(surfaces[name].source), mouth, np.float32)
-            write(part, surfaces[name], shape.vertices, shade)
+        mouth = float(np.clip(0.35 + 0.9 * p.mouth_open, 0.0, 0.8))
+        tongue = surfaces[_TONGUE]
+        write(self._tongue_part, tongue, shape.vertices, np.full(len(tongue.source), 0.8 * mouth, np.float32))
+        teeth = shape.world(self._dentition.fit_look(shape.base, self.geometry.index, p.teeth))
+        openness = mouth * self._dentition.openness
+        write(self._teeth_part, self._dentition.surface, teeth, openness, self._dentition.colors(p.teeth))
         for name in self._proxies_of(p):
             proxy = self._proxies[name]
             vertices = shape.world(proxy.fit(shape.base, self.geometry.index)).astype(np.float32)
@@ -229,11 +243,15 @@ class HeadRenderer:
             "hair_color": p.hair_color,
             "gloss": p.gloss,
             "buzz": p.buzz,
+            "tuck": 0.0 if p.hair is None else 0.014,
+            "beard_density": float(p.beard.max()),
+            "redness": p.redness,
+            "freckles": p.freckles,
         }
         for part in self._eye_parts:
             part.draw({"iris_color": p.eye_color, "gaze": p.gaze})
-        for part in self._solid_parts.values():
-            part.draw({"gloss": 0.15})
+        for part in (self._tongue_part, self._teeth_part):
+            part.draw({"gloss": 0.08})
         if p.glasses is not None:
             self._glasses_part.draw({"gloss": 0.5})
         with self._raster.culling():
@@ -250,11 +268,25 @@ class HeadRenderer:
         texture, detail = self._strands[name]
         texture.use(0)
         cut = {"cut_low": 0.5, "cut_high": 2.0} if solid else {"cut_low": 0.03, "cut_high": 0.5}
-        uniforms = {"hair_color": color, "strength": 1.0, "detail": detail, "gloss": 0.07, "pull": 0.0}
+        uniforms = {
+            "hair_color": color,
+            "strength": 1.0,
+            "detail": detail,
+            "gloss": 0.025,
+            "pull": 0.0,
+            "edge_fade": 1.0,
+        }
         self._proxy_parts[name].draw(uniforms | cut)
 
     def _draw_strands(self, name: str, color: RealArray, strength: float, *, pull: float) -> None:
         texture, _ = self._strands[name]
         texture.use(0)
-        uniforms = {"hair_color": color, "strength": strength, "detail": 1.0, "gloss": 0.0, "pull": pull}
+        uniforms = {
+            "hair_color": color,
+            "strength": strength,
+            "detail": 1.0,
+            "gloss": 0.0,
+            "pull": pull,
+            "edge_fade": 0.0,
+        }
         self._proxy_parts[name].draw(uniforms | {"cut_low": 0.02, "cut_high": 1.01})

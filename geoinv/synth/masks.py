@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .assets import FloatArray, IntArray
+from .assets import FloatArray
 
 
 def _step(low: float, high: float, value: FloatArray) -> FloatArray:
@@ -44,13 +44,14 @@ def beard_masks(points: FloatArray, landmarks: FloatArray) -> FloatArray:
     nose_y = landmarks[33, 1]
     chin_y, chin_z = landmarks[8, 1], landmarks[8, 2]
     ear_z, ear_y = landmarks[1, 2], landmarks[1, 1]
-    front = _step(ear_z - 0.012, ear_z + 0.02, z)
+    front = _step(ear_z - 0.065, ear_z - 0.015, z)  # as far as the ears
     under = _step(chin_y - 0.065, chin_y - 0.02, y + 0.35 * (z - chin_z))
     top_line = mouth_y + 0.012 + (ear_y - mouth_y) * np.clip((x - 0.075) / 0.1, 0.0, 1.3) ** 1.5
     below_line = _step(0.0, 0.03, top_line - y)
     moustache = _step(0.0, 0.012, nose_y - 0.004 - y) * _step(-0.02, 0.0, y - mouth_y + 0.008)
     moustache *= 1.0 - _step(mouth_x - 0.004, mouth_x + 0.016, x)
-    chin = (1.0 - _step(mouth_x - 0.02, mouth_x + 0.012, x)) * _step(0.0, 0.02, mouth_y - 0.004 - y)
+    round_chin = np.hypot(x / (mouth_x + 0.01), (y - mouth_y + 0.075) / 0.11)
+    chin = (1.0 - _step(0.75, 1.2, round_chin)) * _step(0.0, 0.02, mouth_y - 0.004 - y)
     low_jaw = _step(0.0, 0.05, mouth_y + 0.035 + 0.5 * np.clip(x - 0.12, 0.0, 1.0) - y)
     jaw = below_line * low_jaw * (1.0 - chin)
     cheek = below_line * (1.0 - low_jaw) * (1.0 - chin)
@@ -59,29 +60,35 @@ def beard_masks(points: FloatArray, landmarks: FloatArray) -> FloatArray:
     return weights
 
 
-def scalp_mask(
-    points: FloatArray, hair_points: FloatArray, triangles: IntArray, source: IntArray, ears: IntArray
-) -> FloatArray:
-    """Weights [N] of the scalp in [0, 1]: 1 under short hair, falling off smoothly at the hair line.
+_HAIRLINE = np.array(
+    [
+        [0, 0.272],
+        [22, 0.268],
+        [38, 0.235],
+        [52, 0.200],
+        [64, 0.130],
+        [70, 0.035],
+        [80, 0.030],
+        [88, 0.100],
+        [112, 0.080],
+        [125, -0.030],
+        [140, -0.110],
+        [180, -0.135],
+    ]
+)
+"""Heights of the hairline of the average head in world units by the angle from the front in degrees, about the axis of
+the head: high forehead, receding temples, sideburns, round the ears, nape."""
+
+_HAIRLINE_SOFTNESS = 0.05  # world units over which the scalp's weight goes from 0 to 1
+
+
+def scalp_mask(points: FloatArray) -> FloatArray:
+    """Weights [N] of the scalp in [0, 1], ears included: 1 where hair grows, 1/2 on the hairline.
 
     Args:
-        points: [N, 3] skin corners of the average head.
-        hair_points: [M, 3] vertices of a short hair style on it.
-        triangles: [F, 3] indices into ``points``.
-        source: [N] vertex of each corner, so that seams stay closed.
-        ears: Vertices that stay bare.
+        points: [N, 3] points of the skin of the average head in world units.
     """
-    mask: FloatArray = np.empty(len(points), np.float32)
-    for start in range(0, len(points), 512):
-        gap = points[start : start + 512, None] - hair_points[None]
-        mask[start : start + 512] = np.sqrt((gap * gap).sum(-1).min(1))
-    mask = 1.0 - _step(0.009, 0.018, mask)
-    mask *= _step(0.06, 0.13, points[:, 1]) + (points[:, 2] < 0.08)
-    mask = np.where(np.isin(source, ears), 0.0, np.clip(mask, 0.0, 1.0)).astype(np.float32)
-    vertices = source[triangles]
-    count = int(source.max()) + 1
-    smooth = np.bincount(source, mask, count) / np.maximum(np.bincount(source, minlength=count), 1)
-    face = smooth[vertices].mean(1)
-    total = sum(np.bincount(vertices[:, k], face, count) for k in range(3))
-    smooth = total / np.maximum(np.bincount(vertices.ravel(), minlength=count), 1)
-    return smooth[source].astype(np.float32)
+    angle = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2]))
+    above = points[:, 1] - np.interp(angle, _HAIRLINE[:, 0], _HAIRLINE[:, 1])
+    mask: FloatArray = np.clip(0.5 + above / _HAIRLINE_SOFTNESS, 0.0, 1.0).astype(np.float32)
+    return mask

@@ -24,4 +24,5 @@ BEARD_MASKS = {
 }
 GLASSES = ("round", "rectangular", "large", "half")
 GLASSES_COLORS = ((0.012, 0.012, 0.014), (0.10, 0.035, 0.014), (0.35, 0.33, 0.30), (0.02, 0.03, 0.09))
+AGES = ("child", "young", "old")
 RACES = ("caucasian", "asian", "african")

@@ -28,6 +28,25 @@ class Light:
 
 
 @dataclass(frozen=True)
+class TeethLook:
+    """What a head's teeth look like; the average set is 1 in every size.
+
+    Args:
+        arch: Width of the whole set.
+        width: Width of each tooth along the arch; less leaves gaps.
+        height: Height of each tooth.
+        shapes: [2] shares of two crooked sets of teeth, 0 or more.
+        color: [3] linear RGB of the enamel.
+    """
+
+    arch: float
+    width: float
+    height: float
+    shapes: Vector
+    color: Vector
+
+
+@dataclass(frozen=True)
 class HeadParameters:
     """All that the renderer needs to draw a head. Colours are linear RGB in [0, 1].
 
@@ -37,12 +56,16 @@ class HeadParameters:
         gaze: Offsets of the irises to image right and up, in radii of the eyeball.
         smile: Size of the smile, at most 1.1.
         mouth_open: Opening of the mouth; 0 is closed.
+        teeth: Look of the teeth.
         male: Blend from feminine (0) to masculine (1).
         age: Blend from young (0) to old (1).
+        child: Blend from grown up (0) to a child (1).
         dark: Weight of the dark skin textures in [0, 1].
         asian: Weight of MakeHuman's Asian shapes in [0, 1].
-        skin_variant: Index of the skin texture among three.
+        skin_variants: [3] shares of the three skin textures of each age, sex and tone.
         skin_tint: [3] factor on the skin's colour.
+        redness: Redness of nose and cheeks in [0, 1].
+        freckles: Density of freckles in [0, 1].
         gloss: Strength of highlights on skin.
         eye_color: [3] colour of the iris.
         hair: Name of the hair style, or None for a shaved or cropped head.
@@ -67,12 +90,16 @@ class HeadParameters:
     gaze: tuple[float, float]
     smile: float
     mouth_open: float
+    teeth: TeethLook
     male: float
     age: float
+    child: float
     dark: float
     asian: float
-    skin_variant: int
+    skin_variants: Vector
     skin_tint: Vector
+    redness: float
+    freckles: float
     gloss: float
     eye_color: Vector
     hair: str | None

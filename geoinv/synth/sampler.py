@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .attributes import Attribute, build_attributes
-from .lighting import lamp, sky_and_ground
+from .lighting import ENVIRONMENT_SIZE, lamp, surroundings
 from .palettes import (
     BEARD_MASKS,
     BEARD_STYLES,
@@ -27,17 +27,20 @@ from .palettes import (
     HAIR_MALE,
     RACES,
 )
-from .parameters import HeadParameters, Light, Vector
+from .parameters import HeadParameters, Light, TeethLook, Vector
 from .traits import (
     ASYMMETRY_TRAITS,
     BROAD_SMILE,
     EXPRESSION_TRAITS,
+    FADED_BY,
+    FADES_FROM,
+    JAW_OF_BROAD_SMILE,
     SHAPE_TRAITS,
     TEETH_OF_BROAD_SMILE,
     ShapeTrait,
 )
 
-SAMPLER_VERSION = 2
+SAMPLER_VERSION = 3
 """Raised when the meaning of z changes: data sets and generators of another version do not fit."""
 
 
@@ -127,17 +130,25 @@ class HeadSampler:
             layout.add(name)
         for name in ("light-azimuth", "light-elevation", "light-contrast", "exposure", "warmth", "ground"):
             layout.add(name)
-        self.categories: tuple[Category, ...] = (
+        before = (
             self._category("hair-male", (-0.4, 0.3, 0.5, 0.5, -0.9, 0.7, -0.7)),
             self._category("hair-female", (-0.5, 0.9, 0.8, 0.5, -0.9, -0.2)),
             self._category("hair-color", (0.7, 0.7, 0.5, 0.2, 0.1, -0.5)),
             self._category("eye-color", (0.4, 0.3, 0.0, 0.2, -0.2)),
             self._category("brow-style", (0.0,) * len(BROWS)),
-            self._category("skin-variant", (0.0,) * 3),
+        )
+        layout.add("skin-variants", 3)
+        after = (
             self._category("beard-style", (1.1, 0.6, -0.5, -0.2, 0.3)),
             self._category("glasses-style", (0.0, 0.4, 0.1, -0.2)),
             self._category("glasses-color", (0.7, 0.2, 0.2, -0.2)),
         )
+        self.categories: tuple[Category, ...] = before + after
+        layout.add("surroundings", ENVIRONMENT_SIZE)
+        for name in ("teeth-arch", "teeth-height", "teeth-gap", "teeth-color", "teeth-crooked", "teeth-prominent"):
+            layout.add(name)
+        for name in ("redness", "freckles", "smile-side"):
+            layout.add(name)
         self.switches: tuple[Switch, ...] = (
             Switch("glasses", self._index("glasses"), 1.175),
             Switch("male-hair", self._index("sex"), 0.0),
@@ -145,7 +156,7 @@ class HeadSampler:
         self.z_dim: int = layout.size
         # entries of z that say what a face does rather than what it is
         self.expression_entries: tuple[int, ...] = tuple(
-            self._index(name) for name in (*(e.name for e in EXPRESSION_TRAITS), "gaze-x", "gaze-y")
+            self._index(name) for name in (*(e.name for e in EXPRESSION_TRAITS), "gaze-x", "gaze-y", "smile-side")
         )
         # (index, threshold): no effect below, growth above; a network that is given this corner need not find it
         self.ramps: tuple[tuple[int, float], ...] = tuple(
@@ -189,10 +200,9 @@ class HeadSampler:
         race /= race.sum()
         male = _sigmoid(5.0 * value["sex"])
         old = _sigmoid(1.25 * value["age"] - 0.7)
-        sizes = {
-            e.name: _soft_limit(_softplus(e.offset + e.scale * value[e.name], 9.0), e.limit) for e in EXPRESSION_TRAITS
-        }
-        sizes["lips-parted"] += TEETH_OF_BROAD_SMILE * _softplus(sizes["smile"] - BROAD_SMILE, 9.0)
+        child = _smooth_step((-value["age"] - 0.9) / 1.1)
+        ages = {"child": child, "young": (1.0 - child) * (1.0 - old), "old": (1.0 - child) * old}
+        sizes = self._expression_sizes(value)
         dark = _sigmoid(9.0 * (race[2] - 0.45) + 0.9 * value["tone"])
         hair_color = self._hair_color(value, choice["hair-color"], old, race)
         hair, buzz = self._hair(choice, value["sex"] > self.switches[1].threshold)
@@ -201,20 +211,26 @@ class HeadSampler:
         brown_eyes = _sigmoid(9.0 * (race[1] + race[2] - 0.5))
         eye = np.asarray(EYE_COLORS[choice["eye-color"]]) * (1.0 - brown_eyes)
         eye = eye + brown_eyes * np.asarray(EYE_COLORS[choice["eye-color"] % 2])
-        beard = np.asarray(BEARD_MASKS[BEARD_STYLES[choice["beard-style"]]]) * _sigmoid(12.0 * (male - 0.6))
+        beard = np.asarray(BEARD_MASKS[BEARD_STYLES[choice["beard-style"]]])
+        beard = beard * _sigmoid(12.0 * (male - 0.6)) * _smooth_step(1.0 - 2.0 * child)
+        variants = np.exp(1.8 * z[self._layout.slices["skin-variants"]])
         return HeadParameters(
-            targets=self._shape(value, race, male, old),
-            expression=self._expression(sizes),
+            targets=self._shape(value, race, male, ages),
+            expression=self._expression(sizes, 0.12 * _soft_limit(value["smile-side"], 2.0)),
             gaze=(0.13 * _soft_limit(value["gaze-x"], 2.0), 0.09 * _soft_limit(value["gaze-y"], 2.0)),
             smile=sizes["smile"],
             mouth_open=max(sizes["mouth-open"], 0.8 * sizes["lips-parted"]),
+            teeth=self._teeth(value, old),
             male=male,
             age=old,
+            child=child,
             dark=dark,
             asian=float(race[1]),
-            skin_variant=choice["skin-variant"],
+            skin_variants=variants / variants.sum(),
             skin_tint=tone * np.array([red, 1.0 / math.sqrt(red), yellow]),
-            gloss=0.06 * math.exp(0.5 * value["gloss"]),
+            redness=_sigmoid(1.2 * value["redness"] - 0.8),
+            freckles=_smooth_step((value["freckles"] - 0.6) / 1.6) * (1.0 - dark),
+            gloss=0.035 * math.exp(0.4 * value["gloss"]),
             eye_color=eye,
             hair=hair,
             hair_color=hair_color,
@@ -230,14 +246,40 @@ class HeadSampler:
             cloth_color=self._cloth(value),
             collar_height=0.025 * _soft_limit(value["collar-height"], 2.0),
             v_neck=_sigmoid(2.0 * value["v-neck"] - 1.0),
-            light=self._light(value),
+            light=self._light(value, z[self._layout.slices["surroundings"]]),
         )
 
-    def _shape(self, value: dict[str, float], race: Vector, male: float, old: float) -> dict[str, float]:
+    @staticmethod
+    def _expression_sizes(value: dict[str, float]) -> dict[str, float]:
+        """Size by name of each expression."""
+        sizes = {
+            e.name: _soft_limit(_softplus(e.offset + e.scale * value[e.name], 14.0), e.limit) for e in EXPRESSION_TRAITS
+        }
+        for name, (other, speed) in FADED_BY.items():
+            sizes[name] *= math.exp(-speed * _softplus(sizes[other] - FADES_FROM, 14.0))
+        broad = _softplus(sizes["smile"] - BROAD_SMILE, 9.0)
+        sizes["lips-parted"] += TEETH_OF_BROAD_SMILE * broad
+        sizes["mouth-open"] += JAW_OF_BROAD_SMILE * broad
+        return sizes
+
+    @staticmethod
+    def _teeth(value: dict[str, float], old: float) -> TeethLook:
+        yellow = _sigmoid(1.1 * value["teeth-color"] + 1.5 * (old - 0.4))
+        white, ivory = np.array([0.80, 0.77, 0.70]), np.array([0.62, 0.53, 0.36])
+        gap = value["teeth-gap"]
+        return TeethLook(
+            arch=1.0 + 0.03 * _soft_limit(value["teeth-arch"], 2.0),
+            width=1.0 - 0.22 * _smooth_step((gap - 0.8) / 1.8) + 0.03 * _smooth_step(-gap),
+            height=1.0 + 0.08 * _soft_limit(value["teeth-height"], 2.0),
+            shapes=np.array([_smooth_step(value[f"teeth-{name}"] / 2.5) for name in ("prominent", "crooked")]),
+            color=white + yellow * (ivory - white),
+        )
+
+    def _shape(self, value: dict[str, float], race: Vector, male: float, ages: dict[str, float]) -> dict[str, float]:
         targets: dict[str, float] = {}
         weight = _soft_limit(0.45 * value["weight"], 1.0)
         for sex, sex_weight in (("male", male), ("female", 1.0 - male)):
-            for age, age_weight in (("young", 1.0 - old), ("old", old)):
+            for age, age_weight in ages.items():
                 blend = sex_weight * age_weight
                 for name, race_weight in zip(RACES, race, strict=True):
                     targets[f"macrodetails/{name}-{sex}-{age}"] = blend * float(race_weight)
@@ -257,13 +299,15 @@ class HeadSampler:
             targets[key] = targets.get(key, 0.0) + abs(size)
 
     @staticmethod
-    def _expression(sizes: dict[str, float]) -> dict[str, float]:
+    def _expression(sizes: dict[str, float], side: float) -> dict[str, float]:
+        """Weight by name of each unit; a smile is larger by the part ``side`` on the person's left."""
         units: dict[str, float] = {}
         for trait in EXPRESSION_TRAITS:
             for name, weight in trait.units.items():
-                for side in ("Left", "Right") if "{s}" in name else ("",):
-                    key = "expression/" + name.format(s=side)
-                    units[key] = min(units.get(key, 0.0) + weight * sizes[trait.name], 2.5)
+                for place, more in (("Left", side), ("Right", -side)) if "{s}" in name else (("", 0.0),):
+                    key = "expression/" + name.format(s=place)
+                    size = sizes[trait.name] * (1.0 + more if trait.name == "smile" else 1.0)
+                    units[key] = min(units.get(key, 0.0) + weight * size, 2.5)
         return units
 
     @staticmethod
@@ -292,22 +336,18 @@ class HeadSampler:
         wheel = 1.0 + saturation * np.cos(hue - np.array([0.0, 2.0, 4.0]) * math.pi / 3.0)
         return np.clip(brightness * wheel, 0.0, 0.9)
 
-    @staticmethod
-    def _light(value: dict[str, float]) -> Light:
-        azimuth = 0.6 * _soft_limit(value["light-azimuth"], 2.0)
+    def _light(self, value: dict[str, float], numbers: NDArray[np.floating]) -> Light:
+        azimuth = 0.7 * _soft_limit(value["light-azimuth"], 2.0)
         elevation = 0.42 + 0.25 * _soft_limit(value["light-elevation"], 1.6)
         direction = np.array(
             [math.sin(azimuth) * math.cos(elevation), math.sin(elevation), math.cos(azimuth) * math.cos(elevation)]
         )
-        exposure = math.exp(0.13 * _soft_limit(value["exposure"], 2.0))
+        exposure = 0.86 * math.exp(0.13 * _soft_limit(value["exposure"], 2.0))
         contrast = _sigmoid(0.9 * value["light-contrast"])
         white = np.exp(0.06 * _soft_limit(value["warmth"], 2.0) * np.array([1.0, 0.0, -1.0]))
-        ground_share = 0.35 + 0.4 * _sigmoid(value["ground"])
-        key = exposure * (0.4 + 0.6 * contrast) * white
-        sky = exposure * (0.8 - 0.38 * contrast) * np.sqrt(white[::-1])
-        ground = exposure * (0.8 - 0.38 * contrast) * ground_share * np.array([1.03, 1.0, 0.96])
-        fill = np.array([-direction[0], 0.2, 0.9])
-        fill /= np.linalg.norm(fill)
+        key = exposure * (0.25 + 0.55 * contrast) * white
+        below = 0.12 * _sigmoid(value["ground"]) * np.array([1.03, 1.0, 0.96])
         sharp = _smooth_step((contrast - 0.55) / 0.2)
-        soft = sky_and_ground(sky, ground) + lamp(fill, 0.08 * sky) + lamp(direction, (1.0 - sharp) * key)
+        soft = exposure * (0.95 - 0.5 * contrast) * np.sqrt(white[::-1]) * surroundings(numbers)
+        soft = soft + lamp(np.array([0.0, -1.0, 0.0]), exposure * below) + lamp(direction, (1.0 - sharp) * key)
         return Light(soft, direction, sharp * key, soft + lamp(direction, sharp * key))

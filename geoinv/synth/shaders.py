@@ -9,6 +9,9 @@ alpha``.
 
 from __future__ import annotations
 
+MOST_LAYERS = 5
+"""Textures that make one skin; each costs a look-up for every pixel."""
+
 _LIGHT = """
 uniform vec3 light[9], main_direction, lamp_color, gleam_color, eye_position;
 layout(location = 0) out vec4 out_color;
@@ -62,12 +65,13 @@ SKIN_VERTEX = (
     + _COLLAR
     + """
 in vec3 in_position, in_normal, in_rest; in vec2 in_uv; in vec4 in_beard; in float in_open, in_scalp;
-uniform mat4 mvp; uniform vec4 beard; uniform float beard_length;
+uniform mat4 mvp; uniform vec4 beard; uniform float beard_length, tuck;
 out vec3 position, normal, rest; out vec2 uv; out float open, scalp, beard_amount;
 void main() {
     beard_amount = clamp(dot(in_beard, beard), 0.0, 1.0);
     float cloth = smoothstep(-0.006, 0.02, collar(in_rest));
     float offset = 0.012 * cloth + 0.028 * beard_length * beard_amount * beard_amount * (1.0 - cloth);
+    offset -= tuck * smoothstep(0.6, 1.0, in_scalp);  // so that no scalp pokes through the hair
     position = clamp(in_position + in_normal * offset, -0.495, 0.495);
     normal = in_normal; rest = in_rest; uv = in_uv; open = in_open; scalp = in_scalp;
     gl_Position = mvp * vec4(position, 1.0);
@@ -75,15 +79,31 @@ void main() {
 )
 
 SKIN_FRAGMENT = (
-    "#version 330\n"
+    f"#version 330\n#define MOST_LAYERS {MOST_LAYERS}\n"
     + _LIGHT
     + _COLLAR
     + """
 in vec3 position, normal, rest; in vec2 uv; in float open, scalp, beard_amount;
-uniform sampler2DArray skins; uniform int layer_count; uniform float layers[8], weights[8];
-uniform vec3 skin_tint, hair_color, cloth_color; uniform float gloss, buzz, dark, beard_length;
+uniform sampler2DArray skins; uniform int layer_count; uniform float layers[MOST_LAYERS], weights[MOST_LAYERS];
+uniform vec3 skin_tint, hair_color, cloth_color;
+uniform float gloss, buzz, dark, beard_length, beard_density, redness, freckles;
+vec3 complexion(vec3 albedo) {  // nose and cheeks are redder, and have freckles
+    if (rest.z < 0.08) return albedo;
+    vec2 cheek = (vec2(abs(rest.x), rest.y) - vec2(0.105, -0.025)) / 0.05, nose = (rest.xy - vec2(0.0, -0.02)) / 0.032;
+    float flush = exp(-dot(cheek, cheek)) + 0.8 * exp(-dot(nose, nose));
+    albedo *= mix(vec3(1.0), vec3(1.10, 0.84, 0.80), min(flush, 1.0) * redness);
+    if (freckles > 0.01) {
+        vec2 wide = (vec2(abs(rest.x), rest.y) - vec2(0.075, 0.0)) / vec2(0.10, 0.07);
+        float spots = smoothstep(0.55, 0.95, noise(rest * 210.0) * (0.7 + 0.6 * noise(rest * 60.0)));
+        albedo *= 1.0 - freckles * spots * exp(-dot(wide, wide)) * vec3(0.30, 0.42, 0.50);
+    }
+    return albedo;
+}
 void main() {
     vec3 n = normalize(normal);
+    float seen = open;
+    if (position.y < -0.4945) { n = vec3(0.0, -1.0, 0.0); seen = 0.5; }  // flattened onto the box
+    else if (abs(position.x) > 0.4945) { n = vec3(sign(position.x), 0.0, 0.0); seen = 0.5; }
     float cut = collar(rest);
     float softness = fwidth(cut) * 0.75 + 1e-5;
     float cloth = smoothstep(-softness, softness, cut);
@@ -95,23 +115,26 @@ void main() {
         }
         albedo = pow(albedo, vec3(2.2)) * skin_tint;
         float grey = dot(albedo, vec3(0.25, 0.65, 0.1));
-        albedo = mix(albedo, grey * vec3(1.45, 0.92, 0.62), 0.45 * dark);
+        albedo = complexion(mix(albedo, grey * vec3(1.45, 0.92, 0.62), 0.45 * dark));
         float matte = 1.0;
         if (max(scalp * buzz, beard_amount) > 0.004) {
             float grain = noise(rest * vec3(420.0, 160.0, 420.0));
-            float hair = scalp * buzz * (0.8 + 0.4 * grain);
-            float bush = beard_amount * (0.6 + 0.8 * grain) * 1.15;
+            float fray = 0.35 * (grain - 0.5) + 0.3 * (noise(rest * vec3(240.0, 110.0, 240.0)) - 0.5);
+            float hair = smoothstep(0.25, 0.85, scalp + fray * min(scalp * 4.0, 1.0)) * buzz * (0.8 + 0.4 * grain);
+            float grown = beard_amount / max(beard_density, 0.01);
+            float bush = smoothstep(0.08, 0.7, grown + fray * min(grown * 4.0, 1.0)) * beard_density;
+            bush *= (0.6 + 0.8 * grain) * 1.15;
             albedo = mix(albedo, hair_color * (0.7 + 0.6 * grain), clamp(max(hair, bush), 0.0, 0.95));
-            matte = 1.0 - 0.8 * max(hair, bush);
+            matte = 1.0 - 0.8 * min(max(hair, bush), 1.0);
         }
-        color = occluded(albedo, open);
-        gleam = shine(n, position, open, gloss * matte, 16.0);
+        color = occluded(albedo, seen);
+        gleam = shine(n, position, seen, gloss * matte, 16.0);
     }
     if (cloth > 0.0) {
         float hem = smoothstep(0.016, 0.013, cut) * 0.22;
         float fold = 0.92 + 0.16 * noise(rest * vec3(14.0, 9.0, 14.0));
         vec3 fabric = cloth_color * fold * (1.0 - hem);
-        color = mix(color, occluded(fabric, mix(open, 1.0, 0.3)), cloth);
+        color = mix(color, occluded(fabric, mix(seen, 1.0, 0.3)), cloth);
         gleam *= 1.0 - cloth;
     }
     emit(color, gleam, n, 1.0);
@@ -180,18 +203,23 @@ HAIR_FRAGMENT = (
     + _LIGHT
     + """
 in vec3 position, normal; in vec2 uv; in float open;
-uniform sampler2D strands; uniform vec3 hair_color; uniform float strength, detail, cut_low, cut_high, gloss;
+uniform sampler2D strands; uniform vec3 hair_color; uniform float strength, detail, cut_low, cut_high, gloss, edge_fade;
 void main() {
     vec4 texel = texture(strands, uv);
-    float alpha = texel.a * strength;
+    vec3 n = normalize(normal);
+    // a strip seen edge-on is less than a pixel wide and would leave dots beside the head
+    float facing = abs(dot(n, normalize(eye_position - position)));
+    float alpha = texel.a * strength * mix(1.0, smoothstep(0.02, 0.22, facing), edge_fade);
     if (alpha < cut_low || alpha >= cut_high) discard;
     if (cut_high > 1.5) alpha = 1.0;
-    vec3 n = normalize(normal);
     if (!gl_FrontFacing) n = -n;
     vec3 soft = normalize(n + 0.8 * normalize(position - vec3(0.0, 0.1, 0.02)));
-    float bright = pow(dot(texel.rgb, vec3(0.3, 0.6, 0.1)), 2.2);
-    vec3 albedo = hair_color * mix(1.0, bright * detail, 0.8);
-    vec3 gleam = shine(soft, position, open, gloss * (0.4 + 0.6 * min(bright * detail, 2.0)), 14.0);
+    float bright = pow(dot(texel.rgb, vec3(0.3, 0.6, 0.1)), 2.2) * detail;
+    bright = 1.7 * bright / (0.7 + bright);  // highlights that are painted into the textures are none of ours
+    vec3 albedo = hair_color * mix(1.0, bright, 0.7);
+    // hair shines in its own colour as well as in that of the light
+    vec3 gleam = shine(soft, position, open, gloss * (0.2 + 0.8 * bright), 14.0);
+    gleam *= 0.25 + 0.75 * hair_color / max(max(hair_color.r, max(hair_color.g, hair_color.b)), 0.05);
     emit(occluded(albedo, open), gleam, soft, alpha);
 }"""
 )

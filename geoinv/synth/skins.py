@@ -1,4 +1,4 @@
-"""Skin textures on the GPU and their smooth blend over age, sex and tone."""
+"""Skin textures on the GPU and their smooth blend over age, sex, tone and variants."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from .assets import asset_file
 from .parameters import HeadParameters
+from .shaders import MOST_LAYERS
 
 AGES = ("young", "middleage", "old")
 _LIGHT_VARIANTS = {"young": ("", "2", "3"), "middleage": ("", "2", "2"), "old": ("", "2", "2")}
@@ -51,7 +52,7 @@ class SkinLibrary:
         self.texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
 
     def blend(self, head: HeadParameters) -> dict[str, Any]:
-        """Uniforms of the skin program for a head: up to 8 layers with weights that sum to 1, and the tint."""
+        """Uniforms of the skin program: up to ``MOST_LAYERS`` layers with weights that sum to 1, and the tint."""
         place = float(np.clip(2.0 * head.age, 0.0, 2.0))
         older = min(int(place), 1)
         ages = {AGES[older]: 1.0 - (place - older), AGES[older + 1]: place - older}
@@ -59,16 +60,19 @@ class SkinLibrary:
         for age, age_weight in ages.items():
             for tone, tone_weight in (("light", 1.0 - head.dark), ("dark", head.dark)):
                 for sex, sex_weight in (("male", head.male), ("female", 1.0 - head.male)):
-                    weight = age_weight * tone_weight * sex_weight
-                    if weight > 0.01:
-                        layer = self._layers[_file_name(age, tone, sex, head.skin_variant)]
+                    for variant, share in enumerate(head.skin_variants):
+                        layer = self._layers[_file_name(age, tone, sex, variant)]
+                        weight = age_weight * tone_weight * sex_weight * float(share)
                         weights[layer] = weights.get(layer, 0.0) + weight
-        total = sum(weights.values())
-        layers = (list(weights) + [0] * 8)[:8]
-        normalised = ([weight / total for weight in weights.values()] + [0.0] * 8)[:8]
+        largest = sorted(weights.items(), key=lambda item: -item[1])[: MOST_LAYERS + 1]
+        rest = largest[-1][1] if len(largest) > MOST_LAYERS else 0.0  # so that a layer leaves with weight 0
+        kept = [(layer, weight - rest) for layer, weight in largest[:MOST_LAYERS] if weight - rest > 1e-3]
+        total = sum(weight for _, weight in kept)
+        layers = ([layer for layer, _ in kept] + [0] * MOST_LAYERS)[:MOST_LAYERS]
+        normalised = ([weight / total for _, weight in kept] + [0.0] * MOST_LAYERS)[:MOST_LAYERS]
         tint = head.skin_tint * (1.0 + (_DARK_GAIN - 1.0) * head.dark)
         return {
-            "layer_count": len(weights),
+            "layer_count": len(kept),
             "layers": layers,
             "weights": normalised,
             "skin_tint": tint,

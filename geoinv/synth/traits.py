@@ -49,8 +49,8 @@ SHAPE_TRAITS: tuple[ShapeTrait, ...] = (
     _pair("brow-angle", "eyebrows/eyebrows-angle", 0.25, "down/up", 0.3),
     _pair("brow-height", "eyebrows/eyebrows-trans", 0.33, "down/up", 0.4),
     _pair("brow-depth", "eyebrows/eyebrows-trans", 0.25, "backward/forward"),
-    _pair("eye-size", "eyes/{s}-eye-scale", 0.28, mean=0.05),
-    _pair("eye-height", "eyes/{s}-eye-height2", 0.3, mean=0.1),
+    _pair("eye-size", "eyes/{s}-eye-scale", 0.25),
+    _pair("eye-height", "eyes/{s}-eye-height2", 0.27),
     _pair("eye-spacing", "eyes/{s}-eye-trans", 0.25, "in/out"),
     _pair("eye-slant-inner", "eyes/{s}-eye-corner1", 0.25, "down/up"),
     _pair("eye-slant-outer", "eyes/{s}-eye-corner2", 0.3, "down/up"),
@@ -94,10 +94,10 @@ SHAPE_TRAITS: tuple[ShapeTrait, ...] = (
 """Signed shape dimensions in the order of their places in z."""
 
 ASYMMETRY_TRAITS: tuple[ShapeTrait, ...] = (
-    _pair("asymmetric-brow", "asym/asym-brown-1", 0.12, "l/r"),
-    _pair("asymmetric-jaw", "asym/asym-jaw-1", 0.12, "l/r"),
-    _pair("asymmetric-mouth", "asym/asym-mouth-1", 0.12, "l/r"),
-    _pair("asymmetric-nose", "asym/asym-nose-1", 0.12, "l/r"),
+    _pair("asymmetric-brow", "asym/asym-brown-1", 0.07, "l/r"),
+    _pair("asymmetric-jaw", "asym/asym-jaw-1", 0.07, "l/r"),
+    _pair("asymmetric-mouth", "asym/asym-mouth-1", 0.07, "l/r"),
+    _pair("asymmetric-nose", "asym/asym-nose-1", 0.07, "l/r"),
 )
 """Small differences between the sides of the face, in the order of their places in z."""
 
@@ -120,21 +120,33 @@ class ExpressionTrait(NamedTuple):
     limit: float
 
 
-BROAD_SMILE = 0.45
+BROAD_SMILE = 0.4
 """Size of a smile from which lips part and teeth show."""
-TEETH_OF_BROAD_SMILE = 1.1
+TEETH_OF_BROAD_SMILE = 0.75
 """Growth of ``lips-parted`` for a larger smile."""
+JAW_OF_BROAD_SMILE = 0.2
+"""Growth of ``mouth-open`` for a larger smile."""
 
 EXPRESSION_TRAITS: tuple[ExpressionTrait, ...] = (
-    ExpressionTrait("smile", {"mouthSmile{s}": 1.15, "cheekSquint{s}": 0.5, "mouthUpperUp{s}": 0.12}, 0.32, 0.55, 1.1),
-    ExpressionTrait("mouth-open", {"jawOpen": 1.0}, -0.18, 0.3, 0.85),
-    ExpressionTrait("brows-raised", {"browInnerUp": 2.0, "browOuterUp{s}": 2.0, "eyeWide{s}": 0.5}, 0.0, 0.28, 1.0),
+    ExpressionTrait("smile", {"mouthSmile{s}": 1.1, "cheekSquint{s}": 0.5, "mouthUpperUp{s}": 0.3}, 0.32, 0.55, 1.1),
+    ExpressionTrait("mouth-open", {"jawOpen": 1.0}, -0.26, 0.3, 0.85),
+    ExpressionTrait("brows-raised", {"browInnerUp": 2.0, "browOuterUp{s}": 2.0, "eyeWide{s}": 0.3}, -0.14, 0.26, 1.0),
     ExpressionTrait("brows-lowered", {"browDown{s}": 1.8}, -0.4, 0.24, 0.8),
     ExpressionTrait("eyes-closed", {"eyeBlink{s}": 1.0}, -0.4, 0.42, 1.0),
     ExpressionTrait("squint", {"eyeSquint{s}": 2.0}, -0.05, 0.22, 0.8),
-    ExpressionTrait("pucker", {"mouthPucker": 1.7}, -0.3, 0.28, 0.8),
-    ExpressionTrait("frown", {"mouthFrown{s}": 1.9}, -0.22, 0.26, 0.7),
-    ExpressionTrait("lips-parted", {"mouthUpperUp{s}": 1.1, "mouthLowerDown{s}": 1.8}, -0.16, 0.22, 0.7),
-    ExpressionTrait("mouth-stretch", {"mouthStretch{s}": 1.4}, -0.25, 0.22, 0.6),
+    ExpressionTrait("pucker", {"mouthPucker": 1.7}, -0.34, 0.26, 0.8),
+    ExpressionTrait("frown", {"mouthFrown{s}": 1.7}, -0.28, 0.24, 0.7),
+    ExpressionTrait("lips-parted", {"mouthUpperUp{s}": 0.9, "mouthLowerDown{s}": 1.8}, -0.2, 0.24, 0.7),
+    ExpressionTrait("mouth-stretch", {"mouthStretch{s}": 1.2}, -0.3, 0.2, 0.6),
 )
 """Expressions in the order of their places in z; most heads are neutral to moderately smiling."""
+
+FADED_BY: dict[str, tuple[str, float]] = {
+    "frown": ("smile", 3.0),
+    "pucker": ("smile", 3.0),
+    "mouth-stretch": ("smile", 1.5),
+    "brows-lowered": ("brows-raised", 4.0),
+}
+"""Expressions that people do not make at once with another: which, and how fast the first fades as that grows."""
+FADES_FROM = 0.35
+"""Size of the other expression from which they fade."""

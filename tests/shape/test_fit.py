@@ -22,9 +22,11 @@ def head() -> HeadModel:
     return load_head_model()
 
 
-def _person(head: HeadModel, yaw_rad: float, noise_px: float = 0.5) -> tuple[HeadCodes, CameraPose, Tensor]:
+def _person(
+    head: HeadModel, yaw_rad: float, noise_px: float = 0.5, seed: int = 1
+) -> tuple[HeadCodes, CameraPose, Tensor]:
     """Codes, camera and noisy landmarks [468, 2], as the detector sees them, of a smiling person with an open mouth."""
-    random = torch.Generator().manual_seed(1)
+    random = torch.Generator().manual_seed(seed)
     units = {"jawOpen": 0.4, "mouthSmileLeft": 0.5, "mouthSmileRight": 0.6, "browInnerUp": 0.3}
     codes = HeadCodes(torch.randn(1, 96, generator=random), expression_code(units), torch.zeros(1, 2))
     camera = CameraPose.from_vector(torch.tensor([[yaw_rad, 0.1, -0.05, 0.01, -0.02, 0.1]]))
@@ -59,17 +61,23 @@ class TestFit:
         assert float(_face_errors_mm(head, fit.codes, codes).median()) < 0.5
 
     def test_detectors_landmarks_are_trusted_less(self, head: HeadModel) -> None:
-        codes, camera, landmarks = _person(head, 0.3)
-        fit = fit_landmarks(head, landmarks)
-        assert float(fit.codes.identity.norm()) < float(codes.identity.norm())
-        assert float(_face_errors_mm(head, fit.codes, codes).median()) < 1.5
-        torch.testing.assert_close(fit.camera.as_vector(), camera.as_vector(), atol=0.05, rtol=0.0)
+        errors = []
+        for seed in range(6):
+            codes, camera, landmarks = _person(head, 0.3, seed=seed)
+            fit = fit_landmarks(head, landmarks)
+            assert float(fit.codes.identity.norm()) < float(codes.identity.norm())
+            errors.append(float(_face_errors_mm(head, fit.codes, codes).median()))
+            torch.testing.assert_close(fit.camera.as_vector(), camera.as_vector(), atol=0.06, rtol=0.0)
+        assert sum(errors) / len(errors) < 1.3
 
     def test_profile(self, head: HeadModel) -> None:
-        codes, camera, landmarks = _person(head, 1.3)
-        fit = fit_landmarks(head, landmarks)
-        assert float(fit.camera.yaw_rad) == pytest.approx(1.3, abs=0.05)
-        assert float(_face_errors_mm(head, fit.codes, codes).median()) < 2.5
+        errors = []
+        for seed in range(6):
+            codes, _, landmarks = _person(head, 1.3, seed=seed)
+            fit = fit_landmarks(head, landmarks)
+            assert float(fit.camera.yaw_rad) == pytest.approx(1.3, abs=0.06)
+            errors.append(float(_face_errors_mm(head, fit.codes, codes).median()))
+        assert sum(errors) / len(errors) < 2.0
 
     def test_far_side_of_a_profile_hardly_counts(self, head: HeadModel) -> None:
         _, _, landmarks = _person(head, 1.2)

@@ -95,6 +95,23 @@ class TestHeadRenderer:
         assert all((view.albedo == views[0].albedo).all() for view in views)
         assert (views[0].rgba != views[1].rgba).any() and (views[1].rgba != views[2].rgba).any()
 
+    def test_a_broad_smile_shows_white_teeth(self, renderer) -> None:  # type: ignore[no-untyped-def]
+        sampler = HeadSampler()
+        white = []
+        for smile in (-1.0, 2.5):
+            z = np.zeros(sampler.z_dim)
+            z[sampler.index("smile")], z[sampler.index("mouth-open")], z[sampler.index("teeth-color")] = (
+                smile,
+                -1.0,
+                -2.0,
+            )
+            view = renderer.render(renderer.build(sampler(z)), FRONT)
+            left, top = (view.landmarks68[48:].min(0) * 96).astype(int)
+            right, bottom = (view.landmarks68[48:].max(0) * 96).astype(int) + 1
+            mouth = view.albedo[top:bottom, left:right].astype(int)
+            white.append(int(((mouth.min(-1) > 120) & (np.ptp(mouth, axis=-1) < 50)).sum()))
+        assert white[0] == 0 and white[1] >= 10
+
     def test_pupils_are_life_sized(self, renderer) -> None:  # type: ignore[no-untyped-def]
         sampler, rng = HeadSampler(), np.random.default_rng(3)
         for z in rng.standard_normal((30, sampler.z_dim)):

@@ -30,7 +30,7 @@ def _numbers(value: object) -> np.ndarray:
 
 class TestHeadSampler:
     def test_z_is_small_enough_for_the_generator(self, sampler: HeadSampler) -> None:
-        assert sampler.z_dim <= 150
+        assert sampler.z_dim <= 170
 
     def test_same_z_gives_the_same_head(self, sampler: HeadSampler) -> None:
         z = np.random.default_rng(0).standard_normal(sampler.z_dim)
@@ -69,6 +69,50 @@ class TestHeadSampler:
         rng = np.random.default_rng(2)
         worn = [sampler(z).glasses is not None for z in rng.standard_normal((800, sampler.z_dim))]
         assert 0.08 < np.mean(worn) < 0.17
+
+    def test_the_youngest_are_children_without_beards(self, sampler: HeadSampler) -> None:
+        z = np.zeros(sampler.z_dim)
+        z[sampler.index("sex")], z[sampler.index("beard-style") + 4] = 1.5, 4.0
+        heads = []
+        for age in (-2.5, 0.0, 2.5):
+            z[sampler.index("age")] = age
+            heads.append(sampler(z))
+        assert [round(head.child, 2) for head in heads] == [1.0, 0.0, 0.0]
+        assert heads[0].beard.max() == 0.0 and heads[1].beard.max() > 0.8
+        stem = "macrodetails/universal-male-child-averagemuscle-averageweight"
+        assert heads[0].targets[stem] > 0.9 and heads[1].targets[stem] == 0.0
+        assert heads[2].age > 0.9
+
+    def test_who_smiles_does_not_frown(self, sampler: HeadSampler) -> None:
+        z = np.zeros(sampler.z_dim)
+        z[sampler.index("frown")], z[sampler.index("smile")] = 2.5, -1.0
+        frowning = sampler(z).expression["expression/mouthFrownLeft"]
+        z[sampler.index("smile")] = 2.0
+        smiling = sampler(z)
+        assert frowning > 0.4 and smiling.expression["expression/mouthFrownLeft"] < 0.25 * frowning
+        assert smiling.expression["expression/mouthLowerDownLeft"] > 0.3  # and shows teeth
+
+    def test_few_smiles_are_one_sided(self, sampler: HeadSampler) -> None:
+        rng, differences = np.random.default_rng(3), []
+        for z in rng.standard_normal((400, sampler.z_dim)):
+            units = sampler(z).expression
+            left, right = (units[f"expression/mouthSmile{side}"] for side in ("Left", "Right"))
+            differences.append(abs(left - right) / max(left, right))
+        assert 0.02 < np.median(differences) < 0.2 and np.max(differences) < 0.5
+
+    def test_skins_are_mixed(self, sampler: HeadSampler) -> None:
+        rng = np.random.default_rng(4)
+        shares = np.stack([sampler(z).skin_variants for z in rng.standard_normal((300, sampler.z_dim))])
+        np.testing.assert_allclose(shares.sum(1), 1.0)
+        assert np.mean(shares.max(1) < 0.8) > 0.3  # a third and more are of two or three
+
+    def test_a_sharp_lamp_comes_with_contrast(self, sampler: HeadSampler) -> None:
+        lamps = []
+        for contrast in (-1.0, 0.0, 2.0):
+            z = np.zeros(sampler.z_dim)
+            z[sampler.index("light-contrast")] = contrast
+            lamps.append(float(sampler(z).light.lamp.max()))
+        assert lamps[:2] == [0.0, 0.0] and lamps[2] > 0.4
 
     def test_rejects_wrong_length(self, sampler: HeadSampler) -> None:
         with pytest.raises(ValueError, match="z must be"):
@@ -110,6 +154,10 @@ class TestHeadSampler:
             ("skin-tone", lambda head: head.dark),
             ("beard", lambda head: head.beard.sum()),
             ("beard-length", lambda head: head.beard_length),
+            ("gap-teeth", lambda head: -head.teeth.width),
+            ("white-teeth", lambda head: head.teeth.color.mean()),
+            ("freckles", lambda head: head.freckles),
+            ("red-cheeks", lambda head: head.redness),
             ("glasses", lambda head: float(head.glasses is not None)),
             ("light-left", lambda head: -head.light.direction[0]),
             ("blond-hair", lambda head: head.hair_color.mean()),

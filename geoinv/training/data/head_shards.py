@@ -125,6 +125,21 @@ class HeadShards:
                 "render more with `geoinv synth dataset`, or take fewer in a step",
             )
 
+    def check_fits(self, z_dim: int) -> None:
+        """Refuse a generator whose z means something else.
+
+        Args:
+            z_dim: Numbers in the generator's z.
+
+        Raises:
+            UsageError: The heads' z has another size: they are of another version of the sampler.
+        """
+        if self.z_dim != z_dim:
+            raise UsageError(
+                f"the heads in {self.folder} are described by {self.z_dim} numbers, and the generator takes {z_dim}",
+                "they are of two versions of the heads: render new heads, or train a new generator on these first",
+            )
+
     def describe(self) -> dict[str, Any]:
         """Plain values that say which heads these are, for the record of a run: ``dataset.json`` and its SHA-256."""
         known = {"resolution": self.resolution, "views_per_head": self.num_views, "z_dim": self.z_dim}

@@ -77,7 +77,8 @@ def head_sources(
         twins: Whether own samples come as twins.
 
     Raises:
-        UsageError: No heads in a data set, or one of the two is a data set and the other is not given.
+        UsageError: No heads in a data set, or one of the two is a data set and the other is not given; or the heads are
+            of another version than those that the generator learned from.
     """
     if isinstance(data, OwnSettings):
         if validation is not None:
@@ -85,7 +86,10 @@ def head_sources(
         return OwnSamples(generator, data, seed=seed, twins=twins), OwnSamples.held_out(generator, data, seed=seed)
     if validation is None:
         raise UsageError("heads to measure on are missing", "give --validation, or --self for the generator's samples")
-    return HeadShards(data), HeadShards(validation)
+    shards = HeadShards(data), HeadShards(validation)
+    for heads in shards:
+        heads.check_fits(generator.config.z_dim)
+    return shards
 
 
 def codes_of(generator: TriPlaneGenerator, z: Tensor, *, knows_w: bool) -> Tensor:

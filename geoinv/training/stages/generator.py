@@ -104,6 +104,8 @@ class GeneratorStage:
         self.run, self.config, self.settings = run, config, settings or GeneratorSettings()
         self._data, self._validation, self._start = HeadShards(data), HeadShards(validation), start
         self._data.check_enough(self.settings.heads_per_step)
+        for heads in (self._data, self._validation):
+            heads.check_fits(config.z_dim)
         generator = network_to_train(
             config, TriPlaneGenerator, start, lambda path: load_generator(str(path))[0], seed=run.seed
         )

@@ -137,6 +137,7 @@ class SuperresolutionStage:
         module, self._data = self._generator.superresolution, HeadShards(data)
         if not isinstance(module, ResidualSuperresolution):
             raise UsageError(f"model {self._info.name!r} has no super-resolution of its own to train")
+        self._data.check_fits(self._generator.config.z_dim)
         wanted = self._generator.config.resolution
         if self._data.resolution != wanted:
             raise UsageError(f"the heads are at {self._data.resolution} px", f"render them at {wanted} px")

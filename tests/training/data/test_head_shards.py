@@ -51,6 +51,13 @@ def test_older_data_has_no_albedo(discs: Path) -> None:
         heads.light(0)
 
 
+def test_heads_of_another_version_are_refused(discs: Path) -> None:
+    heads = HeadShards(discs)
+    heads.check_fits(8)
+    with pytest.raises(UsageError, match="described by 8 numbers, and the generator takes 9"):
+        heads.check_fits(9)
+
+
 def test_mixed_data_has_no_albedo(discs: Path) -> None:
     write_shard(discs, "00001", 1, with_albedo=True)
     heads = HeadShards(discs)
