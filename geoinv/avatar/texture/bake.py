@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ...notices import notify
 from ..template import FittedTemplate
+from .albedo import shade_of_skin
 from .eye_texture import draw_eye
 from .gaze import look_of_eyes
 from .generator_layer import generator_layer
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from ...inversion import Inversion
 
 _LEAST_SIZE, _MOST_SIZE = 64, 8192
+_GUESSED_LIGHT = (
+    "the light is guessed from the shading of the skin and taken out: highlights, cast shadows and its colour stay"
+)
+_NO_LIGHT = "the photo shows too little skin to tell its light, which stays in the texture"
 _SIGHT_SIDE = 1024  # pixels of the test of what the photo shows
 
 
@@ -125,8 +131,11 @@ def bake_view(
         layers.append(mirrored_layer(surface, sighting, source, view.shows_person, skin, shown))
     layers.append(generator_layer(surface, head, template.pose, regions, skin))
     look = look_of_eyes(model, surface, sighting, view.camera, source)
+    shade = shade_of_skin(surface, shown.colours, shown.weight, regions) if is_albedo else None
+    if is_albedo:
+        notify(_NO_LIGHT if shade is None else _GUESSED_LIGHT)
     return AvatarTextures(
-        skin=compose_skin(surface, layers, regions, usual, size),
+        skin=compose_skin(surface, layers, regions, usual, size, shade),
         skin_uvs=skin_layout(),
         seen=shown.weight[surface.topology.corner_vertices].astype(np.float32),
         eyes=draw_eye(look),

@@ -85,9 +85,14 @@ class ExpectedSkin:
         turned = smoothstep(np.abs(surface.normals[:, 0]), *_SIDEWAYS)
         self._of_vertices = np.column_stack([expected, side * turned])
 
-    def unlike(self, colours: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """[V] where colours [V, 3] of bare skin are those of something else: hair, a collar, the wall."""
-        return np.asarray(self._bare & (_difference(colours, self._of_vertices[:, :3]) > _UNLIKE))
+    def unlike(self, colours: NDArray[np.floating], least: float = _UNLIKE) -> NDArray[np.bool_]:
+        """[V] where colours [V, 3] of bare skin are those of something else: hair, a collar, the wall.
+
+        Args:
+            colours: Colours at the vertices.
+            least: Distance in CIELAB from which they are.
+        """
+        return np.asarray(self._bare & (_difference(colours, self._of_vertices[:, :3]) > least))
 
     @property
     def covered(self) -> NDArray[np.bool_]:

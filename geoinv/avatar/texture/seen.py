@@ -13,8 +13,8 @@ from .surface_fields import smoothstep
 
 Bool = NDArray[np.bool_]
 
-_GRAZING, _SQUARE = 0.15, 0.5
-"""Cosines between surface and ray: to the first (81 degrees) a picture tells nothing, from the second (60) on all."""
+_GRAZING, _SQUARE = 0.12, 0.42
+"""Cosines between surface and ray: to the first (83 degrees) a picture tells nothing, from the second (65) on all."""
 _BEHIND = 0.010
 """World units (4 mm) behind what a pixel shows, from which a point is hidden: fit and coarse triangles need some."""
 _FEATHER = 0.020

@@ -29,9 +29,23 @@ def skin_coverage(topology: SkinTopology, size: int) -> Coverage:
 
 
 def compose_skin(
-    surface: HeadSurface, layers: Sequence[Layer], regions: SkinRegions, usual: UsualColours | None, size: int
+    surface: HeadSurface,
+    layers: Sequence[Layer],
+    regions: SkinRegions,
+    usual: UsualColours | None,
+    size: int,
+    shade: NDArray[np.float64] | None = None,
 ) -> NDArray[np.uint8]:
-    """Texture [size, size, 3] of the skin from layers, the surest first, and usual colours for what none knows."""
+    """Texture [size, size, 3] of the skin.
+
+    Args:
+        surface: The fitted surface.
+        layers: Sources of colours, the surest first.
+        regions: Regions of the skin.
+        usual: Colours for what no layer knows, or None.
+        size: Texels along a side.
+        shade: [V] factors of light that are taken out; None leaves it in.
+    """
     corrections, base = matched(surface, layers, regions, usual)
     base = _with_dark_mouth(surface, base)
     hair = regions.scalp * (0.0 if usual is None else usual.hairiness)
@@ -40,7 +54,10 @@ def compose_skin(
     texture = np.zeros((size * size, 3), np.uint8)
     for start in range(0, len(coverage.pixels), _CHUNK):
         part = coverage[start : start + _CHUNK]
-        texture[part.pixels] = np.clip(np.rint(_composed(part, layers, corrections, rest)), 0.0, 255.0)
+        colours = _composed(part, layers, corrections, rest)
+        if shade is not None:
+            colours /= part.bring(shade[:, None])
+        texture[part.pixels] = np.clip(np.rint(colours), 0.0, 255.0)
     return padded(texture.reshape(size, size, 3), coverage.pixels)
 
 
