@@ -58,7 +58,9 @@ def _fitted(basis: FloatArray, brightness: FloatArray, weight: FloatArray) -> Fl
     light: FloatArray = np.zeros(basis.shape[1])
     for _ in range(_ROUNDS):
         weighted = basis * trust[:, None]
-        light = np.linalg.solve(basis.T @ weighted + ridge + 1e-9 * np.eye(len(light)), weighted.T @ brightness)
+        light = np.asarray(
+            np.linalg.solve(basis.T @ weighted + ridge + 1e-9 * np.eye(len(light)), weighted.T @ brightness), np.float64
+        )
         error = (basis @ light - brightness) / _OUTLIER
         trust = weight / (1.0 + error**2) ** 2
     return light
