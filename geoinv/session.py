@@ -383,6 +383,7 @@ class Session(LoadedModels):
         photo: Photo | None = None,
         texture: int = 2048,
         has_hair: bool = True,
+        is_albedo: bool = False,
         on_progress: OnFraction | None = None,
     ) -> Avatar:
         """The head as a rigged avatar; see :func:`geoinv.avatar.write_avatar` for files.
@@ -393,6 +394,7 @@ class Session(LoadedModels):
                 the inversion keeps.
             texture: Texels along a side of the skin's texture.
             has_hair: Whether hair and clothes are part of it, as a mesh of their own.
+            is_albedo: Whether light is taken out of the skin, as far as its shading in the photo tells it.
             on_progress: Function that is called with the fraction of the work that is done, up to 1.
 
         Raises:
@@ -409,6 +411,7 @@ class Session(LoadedModels):
             photo=read.pixels if isinstance(read, ReadPhoto) else read,
             texture=texture,
             has_hair=has_hair,
+            is_albedo=is_albedo,
             on_progress=on_progress,
         )
 

@@ -91,6 +91,7 @@ def make_avatar(
     photo: NDArray[np.uint8] | None = None,
     texture: int = DEFAULT_TEXTURE,
     has_hair: bool = True,
+    is_albedo: bool = False,
     on_progress: OnFraction | None = None,
 ) -> Avatar:
     """The avatar of an inversion.
@@ -104,6 +105,7 @@ def make_avatar(
             inversion keeps.
         texture: Texels along a side of the skin's texture.
         has_hair: Whether hair and clothes are part of it.
+        is_albedo: Whether light is taken out of the skin, as far as its shading in the photo tells it.
         on_progress: Called with the fraction of the work that is done, up to 1.
 
     Raises:
@@ -120,7 +122,7 @@ def make_avatar(
     tell = on_progress or (lambda fraction: None)
     template = fit_template(inversion, head, aligner)
     tell(_FITTED)
-    textures = bake_textures(template, head, inversion, photo=photo, size=texture)
+    textures = bake_textures(template, head, inversion, photo=photo, size=texture, is_albedo=is_albedo)
     tell(_BAKED)
     parts, morphs = _dressed(avatar_parts(template), textures), morph_targets(template)
     tell(_MOVING)

@@ -77,6 +77,10 @@ def export_avatar(
         ),
     ] = None,
     hair: Annotated[bool, typer.Option("--hair/--no-hair", help="Add hair and clothes as a mesh of their own.")] = True,
+    albedo: Annotated[
+        bool,
+        typer.Option("--albedo", help="Take light out of the skin, as far as its shading in the photo tells it."),
+    ] = False,
     generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
@@ -106,7 +110,7 @@ def export_avatar(
     check_outputs([path for level in targets for path in avatar_paths(level)], overwrite=overwrite)
     size = int(texture.value) if texture else preset.texture if preset else DEFAULT_TEXTURE
     session = Session.load(model, device, seed, shown_with=generator)
-    whole = session.avatar(loaded, photo=photo, texture=size, has_hair=hair)
+    whole = session.avatar(loaded, photo=photo, texture=size, has_hair=hair, is_albedo=albedo)
     avatars = preset.apply(whole, size) if preset else [whole]
     files = [file for path, avatar in zip(targets, avatars, strict=True) for file in write_avatar(path, avatar)]
     size_m, size_bytes = whole.size_m, sum(file.stat().st_size for file in files)
@@ -118,6 +122,7 @@ def export_avatar(
         "bytes": size_bytes,
         "morph_targets": len(whole.morphs.names),
         "texture": size,
+        "is_albedo": albedo,
         "has_hair": whole.hair is not None,
         **shown_facts(session, loaded),
     }

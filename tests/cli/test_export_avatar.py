@@ -49,6 +49,16 @@ def test_the_photo_itself_is_taken_and_another_is_not(
     geoinv("export-avatar", inverted, "--photo", "gone.jpg", "--out", "b.glb").assert_fails(5, "gone.jpg")
 
 
+def test_light_is_taken_out_and_said_to_be_guessed(geoinv: Callable[..., Done], inverted: Path) -> None:
+    lit = geoinv("export-avatar", inverted, "--out", "lit.obj", "--no-hair", "--json", *QUICK)
+    bare = geoinv("export-avatar", inverted, "--out", "bare.obj", "--no-hair", "--albedo", "--json", *QUICK)
+    assert bare.code == 0, bare.err
+    assert bare.json["is_albedo"] and not lit.json["is_albedo"]
+    assert any("light is guessed" in warning for warning in bare.json["warnings"])
+    assert Path("bare_skin.png").read_bytes() != Path("lit_skin.png").read_bytes()
+    assert Path("bare_eyes.png").read_bytes() == Path("lit_eyes.png").read_bytes()
+
+
 @pytest.mark.parametrize("texture", ["100", "big"])
 def test_textures_have_fixed_sizes(geoinv: Callable[..., Done], inverted: Path, texture: str) -> None:
     geoinv("export-avatar", inverted, "--texture", texture).assert_fails(2, "--texture", "2048")
