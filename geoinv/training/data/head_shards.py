@@ -137,7 +137,7 @@ class HeadShards:
         if self.z_dim != z_dim:
             raise UsageError(
                 f"the heads in {self.folder} are described by {self.z_dim} numbers, and the generator takes {z_dim}",
-                "they are of two versions of the heads: render new heads, or train a new generator on these first",
+                "they are of two versions of the heads: train a generator on these first, or take heads of its version",
             )
 
     def describe(self) -> dict[str, Any]:
