@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from geoinv.errors import MissingDependencyError
 from geoinv.inversion import Inversion
-from geoinv.inversion.saved import PhotoDetails
+from geoinv.inversion.saved import BranchFile, PhotoDetails
 from tests.docs.pages import code_names, read, tables
 
 TENSORS, FIELDS, SHARDS = tables(read("docs/formats.md"))
@@ -32,6 +32,7 @@ def _written(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         generator_sha256="ab" * 32,
         tuning={"NAME": torch.zeros(2)},
         details=PhotoDetails(torch.zeros(3, 256, 256), torch.zeros(128, 128), torch.zeros(3, 128, 128)),
+        branch=BranchFile("details.safetensors", "cd" * 32),
     )
     with safe_open(inversion.save(path), framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
