@@ -14,7 +14,7 @@ from .skin import padded
 from .surface import HeadSurface, Sighting, SkinTopology
 
 TONGUE_SIZE = 256
-_TONGUE_TIP, _TONGUE_ROOT = (186.0, 98.0, 98.0), (96.0, 38.0, 40.0)
+_TONGUE_TIP, _TONGUE_ROOT = (158.0, 82.0, 82.0), (52.0, 18.0, 20.0)
 _AT_BACK = 0.65  # of the light at the front teeth
 _USUAL_TONE = 0.88
 _TONES = (0.45, 1.1)  # limits of the factor between the model's teeth and those of a photo

@@ -15,7 +15,7 @@ from .rasterise import Coverage, draw_triangles
 from .regions import SkinRegions, UsualColours
 from .surface import HeadSurface, SkinTopology
 
-_MOUTH_COLOUR = (92.0, 32.0, 32.0)  # sRGB of the inside of a mouth, which no light reaches
+_MOUTH_COLOUR = (62.0, 20.0, 22.0)  # sRGB of the inside of a mouth, which no light reaches
 _MOUTH_REACH = 0.02  # world units behind the lips where their colour has gone
 _CHUNK = 1 << 18  # texels at once
 
