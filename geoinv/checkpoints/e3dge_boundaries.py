@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -46,18 +47,23 @@ def read_boundaries(folder: Path, config: AnyConfig) -> dict[str, Tensor]:
         raise CheckpointError(f"{folder} has no directions", _HINT)
     directions = {}
     for name in found:
-        renderer = _boundary(folder / f"{_RENDERER}{name}" / "boundary.npy", config.w_dim)
-        decoder = _boundary(folder / f"{_DECODER}{name}" / "boundary.npy", config.decoder_dim)
+        renderer = read_boundary(folder / f"{_RENDERER}{name}" / "boundary.npy", config.w_dim)
+        decoder = read_boundary(folder / f"{_DECODER}{name}" / "boundary.npy", config.decoder_dim)
         rows = renderer.expand(1, config.renderer_rows, -1), decoder.expand(1, config.decoder_rows, -1)
         directions[name.lower().replace("_", "-").replace(" ", "-")] = joined(*rows)[0].clone()
     return directions
 
 
-def _boundary(path: Path, size: int) -> Tensor:
-    """[1, 1, size] of a file."""
+def read_boundary(path: Path, size: int) -> Tensor:
+    """[1, 1, size] of a ``boundary.npy``.
+
+    Raises:
+        CheckpointError: It cannot be read, or holds something else than so many finite numbers.
+    """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:  # a header may claim any size
+    except (OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError) as error:
+        # a header may claim any size, and numpy reads it as Python's words
         raise CheckpointError(f"cannot read {path}", _HINT) from error
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape not in ((size,), (1, size)):
         raise CheckpointError(f"{path} holds no vector of {size} numbers", "it is of another generator")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,15 @@ def write_files(
     for name, content in files.items():
         torch.save(content, folder / name, _use_new_zipfile_serialization=as_zip)
     return [folder / name for name in files]
+
+
+def small_entries() -> Entries:
+    """The golden weights without G1's larger sides: what is left is a generator of 64 px."""
+    entries = {name: dict(tensors) for name, tensors in official_weights().items()}
+    for name in list(entries["g_ema"]):
+        if re.search(r"convs\.|to_rgbs|noise_[1-9]", name):
+            del entries["g_ema"][name]
+    return entries
 
 
 def full_size_entries(seed: int = 0) -> tuple[Entries, dict[str, nn.Module]]:

@@ -6,7 +6,6 @@ import io
 import os
 import pickle
 import random
-import re
 import struct
 import subprocess
 import sys
@@ -29,10 +28,9 @@ from geoinv.checkpoints.torch_pickles import Storage, StoredTensor, unknown_glob
 from geoinv.errors import CheckpointError
 from geoinv.models.eg3d_releases import release
 from geoinv.models.generator import TriPlaneGenerator
-from tests.golden.e3dge_networks import official_weights
 from tests.tiny_models import tiny_config
 
-from .official_e3dge import Entries, write_files
+from .official_e3dge import small_entries, write_files
 from .official_pickles import MARK, small_release, write_official_pickle, write_state_dict
 
 MAX_MIB = 48  # far below what the files claim, well above what reading them takes
@@ -340,15 +338,6 @@ def every_good_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[
     files += [write_state_dict(folder / f"{zipped}.pt", cars, as_zip=zipped) for zipped in (True, False)]
     of_eg3d = [file.read_bytes() for file in files]
     return {"eg3d": of_eg3d, "e3dge": of_e3dge, "any": [*of_eg3d[:1], *of_e3dge[1:]]}
-
-
-def small_entries() -> Entries:
-    """The golden weights without G1's larger sides: what is left is a generator of 64 px."""
-    entries = {name: dict(tensors) for name, tensors in official_weights().items()}
-    for name in list(entries["g_ema"]):
-        if re.search(r"convs\.|to_rgbs|noise_[1-9]", name):
-            del entries["g_ema"][name]
-    return entries
 
 
 @pytest.fixture

@@ -16,12 +16,21 @@ from typing import Any
 
 import pytest
 
+from geoinv.checkpoints.e3dge_convert import convert_e3dge
 from geoinv.checkpoints.model_facts import generator_facts
-from geoinv.checkpoints.store import load_details_file, load_encoder_file, load_generator
+from geoinv.checkpoints.store import (
+    load_any_details,
+    load_any_encoder,
+    load_any_generator,
+    load_details_file,
+    load_encoder_file,
+    load_generator,
+)
 from geoinv.editing.directions import read_directions
 from geoinv.errors import GeoinvError
 from geoinv.faces.networks import read_face_weights
 from geoinv.inversion import Inversion
+from tests.checkpoints.official_e3dge import write_files
 from tests.tiny_models import write_tiny_weights
 
 VALUES: list[Any] = [
@@ -48,7 +57,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEOINV_WEIGHTS", str(folder))
         inverted(folder)
+        convert_e3dge(write_files(folder), folder / "e3dge.safetensors")
         yield folder
+
+
+def load_beside_generator(path: Path, load: Callable[[str], object]) -> object:
+    """Load a part of a model; its generator only has to be there."""
+    path.with_name("e3dge.safetensors").touch()
+    return load(str(path.with_name("e3dge.safetensors")))
 
 
 LOADERS: dict[str, Callable[[Path], object]] = {
@@ -58,6 +74,9 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "mini-directions.safetensors": read_directions,
     "face/expression.safetensors": read_face_weights,
     "woman.geoinv": Inversion.load,
+    "e3dge.safetensors": lambda path: (load_any_generator(str(path)), generator_facts(str(path))),
+    "e3dge-encoder.safetensors": lambda path: load_beside_generator(path, load_any_encoder),
+    "e3dge-details.safetensors": lambda path: load_beside_generator(path, load_any_details),
 }
 
 

@@ -162,6 +162,33 @@ def _convert(path: Path) -> object:
     return convert_eg3d(path, path.with_name("converted.safetensors"))
 
 
+def _e3dge_files(folder: Path) -> list[bytes]:
+    import pickle
+
+    from tests.checkpoints.official_e3dge import small_entries, write_files
+
+    generator = {"g_ema": small_entries()["g_ema"]}
+    files = [write_files(folder, generator, as_zip=as_zip)[0].read_bytes() for as_zip in (True, False)]
+    return [*files, pickle.dumps(generator)]
+
+
+def _convert_any(path: Path) -> object:
+    from geoinv.checkpoints.convert import convert
+
+    return convert([path], path.with_name("converted.safetensors"))
+
+
+def _boundary_files(folder: Path) -> list[bytes]:
+    np.save(folder / "boundary.npy", np.ones((1, 512), np.float32) / 512**0.5)
+    return [(folder / "boundary.npy").read_bytes()]
+
+
+def _read_boundary(path: Path) -> object:
+    from geoinv.checkpoints.e3dge_boundaries import read_boundary
+
+    return read_boundary(path, 512)
+
+
 _LABEL = [1.0, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 2.7, 0, 0, 0, 1, 4.2647, 0, 0.5, 0, 4.2647, 0.5, 0, 0, 1]
 
 
@@ -213,6 +240,8 @@ def kinds() -> dict[str, Kind]:
         "geoinv": Kind(".geoinv", _inversion_files, _read_inversion),
         "safetensors": Kind(".safetensors", _generator_files, _read_generator),
         "pickle": Kind(".pkl", _official_files, _convert),
+        "pickle-e3dge": Kind(".pt", _e3dge_files, _convert_any),
+        "npy-boundary": Kind(".npy", _boundary_files, _read_boundary),
         "npy-label": Kind(".npy", _npy_files, _read_label),
         "json-label": Kind(".json", _json_files, _read_label),
         "tsv-label": Kind(".tsv", _tsv_files, _read_label),
@@ -221,4 +250,13 @@ def kinds() -> dict[str, Kind]:
 
 IMAGE_KINDS = tuple(_image_kinds())
 SHIPPED_KINDS = tuple(_shipped_kinds())
-OTHER_KINDS = ("geoinv", "safetensors", "pickle", "npy-label", "json-label", "tsv-label")
+OTHER_KINDS = (
+    "geoinv",
+    "safetensors",
+    "pickle",
+    "pickle-e3dge",
+    "npy-boundary",
+    "npy-label",
+    "json-label",
+    "tsv-label",
+)

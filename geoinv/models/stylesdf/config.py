@@ -48,8 +48,11 @@ class StyleSdfConfig:
     family: str = FAMILY
 
     def __post_init__(self) -> None:
-        if self.decoder_dim % self.w_dim or not 1 <= self.depth <= 64 or not 1 <= len(self.channels) <= 8:
-            raise ValueError(f"codes of {self.decoder_dim} and {self.w_dim}, {self.depth} layers, {self.channels}")
+        if self.decoder_dim % self.w_dim or not 1 <= len(self.channels) <= 8:
+            raise ValueError(f"codes of {self.decoder_dim} and {self.w_dim}, {self.channels}")
+        layers = (self.depth, self.mapping_layers, self.decoder_mapping_layers)
+        if not all(1 <= count <= 64 for count in layers):  # a damaged file's would take for ever to build
+            raise ValueError(f"networks of {layers} layers")
 
     @property
     def renderer_rows(self) -> int:
