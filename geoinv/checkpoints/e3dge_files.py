@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .e3dge_layout import without_wrapper
-from .torch_pickles import StoredTensor
+from .torch_pickles import StoredTensor, printable
 
 Tensors = dict[str, StoredTensor]
 
@@ -61,7 +61,7 @@ def stored_model(files: Mapping[Path, dict[Any, Any]]) -> StoredModel:
         if twice := set(found) & set(parts):
             raise CheckpointError(f"{path}: another file has {sorted(twice)[0]} too", "give one file of each kind")
         parts |= found
-        left_out[path.name] = sorted(str(name)[:60] for name in root if name not in found)
+        left_out[path.name] = sorted(printable(name) for name in root if name not in found)
     local = {name: parts[name] for name in _LOCAL if name in parts}
     if "g_ema" not in parts:
         raise CheckpointError("no generator is among the files", "give ffhq1024x1024.pt too, or the toon generator")
@@ -103,7 +103,7 @@ def _tensors(path: Path, entry: str, values: Any) -> Tensors:
         raise CheckpointError(f"{path}: {entry} holds no tensors")
     stray = [name for name, value in values.items() if type(name) is not str or type(value) is not StoredTensor]
     if stray:
-        raise CheckpointError(f"{path}: {entry} has {str(stray[0])[:60]}, which is no tensor")
+        raise CheckpointError(f"{path}: {entry} has {printable(stray[0])}, which is no tensor")
     plain = without_wrapper(values)
     if len(plain) != len(values):
         raise CheckpointError(f"{path}: {entry} has names with and without the prefix module.")

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from ..errors import CheckpointError
 from ..models.stylesdf.config import StyleSdfConfig, StyleSdfDetailConfig, StyleSdfEncoderConfig
+from .torch_pickles import printable
 
 _PREFIXES = {  # of our names, by the entry of the file
     "g_ema": "",
@@ -92,7 +93,7 @@ def check_fit(found: Mapping[str, Shaped], expected: Mapping[str, tuple[int, ...
         for name, shape in expected.items()
         if name in found and tuple(found[name].shape) != shape
     ]
-    wrong += [f"{name} is unknown" for name in found if name not in expected]
+    wrong += [f"{printable(name)} is unknown" for name in found if name not in expected]
     if wrong:
         more = f", and {len(wrong) - 4} more" if len(wrong) > 4 else ""
         raise CheckpointError(f"the tensors do not fit {what}: {', '.join(wrong[:4])}{more}")

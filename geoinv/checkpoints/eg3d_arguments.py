@@ -13,6 +13,7 @@ from ..conventions import FOCAL, PIVOT, RADIUS, Orbit
 from ..errors import CheckpointError
 from ..models.config import BackboneConfig, GeneratorConfig, MappingConfig, RenderConfig, Superresolution
 from ..models.superresolution import HYBRIDS
+from .torch_pickles import printable
 
 _MODULES: dict[str, Superresolution] = {
     "SuperresolutionHybrid2X": "hybrid2x",
@@ -163,7 +164,7 @@ def generator_config(
 def _superresolution(network: _Arguments, volume: _Arguments) -> Superresolution:
     module = volume.text("superresolution_module").rpartition(".")[2]
     if module not in _MODULES:
-        raise CheckpointError(f"the super-resolution {module[:60]} is not known", f"known: {', '.join(_MODULES)}")
+        raise CheckpointError(f"the super-resolution {printable(module)} is not known", f"known: {', '.join(_MODULES)}")
     volume.any_of("superresolution_noise_mode", "none")
     volume.any_of("sr_antialias", True)
     network.whole("sr_num_fp16_res")  # not 0: without half precision EG3D does not clamp

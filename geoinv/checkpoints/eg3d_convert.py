@@ -22,7 +22,7 @@ from .eg3d_arguments import generator_config
 from .eg3d_files import StoredNetwork, read_eg3d_file
 from .safetensors_file import write_safetensors
 from .store import model_metadata, sha256_of
-from .torch_pickles import StoredTensor
+from .torch_pickles import StoredTensor, printable
 
 _FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]).outer(torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64.0
 _AXES = {  # rows of the third plane; see GeneratorConfig.third_plane
@@ -112,7 +112,7 @@ def our_tensors(theirs: Mapping[str, AnyTensor], expected: Mapping[str, tuple[in
         for key, shape in expected.items()
         if key in theirs and tuple(theirs[key].shape) != shape
     ]
-    wrong += [f"{key} is unknown" for key in theirs if key not in expected and not is_filter(key)]
+    wrong += [f"{printable(key)} is unknown" for key in theirs if key not in expected and not is_filter(key)]
     wrong += [
         f"{key} is {list(tensor.shape)}, not [4, 4]"
         for key, tensor in theirs.items()

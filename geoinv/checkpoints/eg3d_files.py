@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import CheckpointError
 from .network_files import HINT, read_network_file
 from .pickle_reader import Instance
-from .torch_pickles import StoredTensor
+from .torch_pickles import StoredTensor, printable
 
 _POSITIONAL = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
 _MAX_MODULES = 4096  # EG3D's generator has about 120
@@ -70,7 +70,7 @@ def _network(root: dict[Any, Any]) -> StoredNetwork:
 
 def _persistent_network(network: Instance) -> StoredNetwork:
     if network.class_name != "TriPlaneGenerator" or type(network.state) is not dict:
-        raise CheckpointError(f"G_ema is a {network.class_name[:60]}, not EG3D's TriPlaneGenerator", HINT)
+        raise CheckpointError(f"G_ema is a {printable(network.class_name)}, not EG3D's TriPlaneGenerator", HINT)
     state = network.state
     given, arguments = state.get("_init_args", ()), state.get("_init_kwargs")
     if type(arguments) is not dict or type(given) is not tuple or len(given) > len(_POSITIONAL):
@@ -96,7 +96,7 @@ def _state_dict_network(root: dict[str, Any], tensors: dict[str, Any]) -> Stored
     side = root.get("neural_rendering_resolution")
     stray = [name for name, value in tensors.items() if type(name) is not str or type(value) is not StoredTensor]
     if stray:
-        raise CheckpointError(f"the state_dict has {str(stray[0])[:60]}, which is no tensor")
+        raise CheckpointError(f"the state_dict has {printable(stray[0])}, which is no tensor")
     rendering = _rendering(root.get("rendering_kwargs", arguments.get("rendering_kwargs")))
     return StoredNetwork(arguments, rendering, side if type(side) is int else None, None, tensors)
 

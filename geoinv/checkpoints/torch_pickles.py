@@ -267,11 +267,16 @@ def torch_globals(budget: Budget, resolve_more: Resolve | None = None) -> Resolv
     return resolve
 
 
+def printable(name: object) -> str:
+    """A name out of a file for a message of one line, which a damaged file may have put anything into."""
+    return re.sub(r"[^\x21-\x7e]", "?", str(name))[:80]
+
+
 def unknown_global(module: str, name: str) -> CheckpointError:
     """The error for a global that is not allowed; it names it."""
-    full = re.sub(r"[^\x21-\x7e]", "?", f"{module}.{name}")[:80]
     return CheckpointError(
-        f"the file wants {full}, which is not allowed", "it is no network that geoinv knows, or an attack"
+        f"the file wants {printable(f'{module}.{name}')}, which is not allowed",
+        "it is no network that geoinv knows, or an attack",
     )
 
 

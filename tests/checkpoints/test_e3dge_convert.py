@@ -145,6 +145,7 @@ TRAINING_HEAD = "local_feat_to_tex_modulations_linear.weight"
 WRONG: dict[str, tuple[Callable[[], Entries], str]] = {
     "missing": (changed("g_ema", "style.1.weight", None), "style.2.weight is unknown|style.1.weight is missing"),
     "missing width": (changed("g_ema", "decoder.style.1.weight", None), "decoder.style.1.weight is missing"),
+    "unprintable": (changed("g_ema", "decoder.\nextra", torch.zeros(1)), r"decoder.\?extra is unknown"),
     "unknown": (changed("g_ema", "decoder.extra", torch.zeros(1)), "decoder.extra is unknown"),
     "shape": (changed("g_ema", "renderer.sigmoid_beta", torch.zeros(2)), r"sigmoid_beta is \[2\], not \[1\]"),
     "scalar": (changed("g_ema", "style.0.weight", torch.zeros(())), r"style.0.weight is \[\]"),
