@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .avatar import Avatar
     from .editing import IdentityBound
     from .inversion.optimise.refine import OnStep, Refinement
+    from .mesh.printing import PrintedSolid
     from .present.pictures import Picture
     from .present.seen import SeenHead
 
@@ -413,6 +414,34 @@ class Session(LoadedModels):
             has_hair=has_hair,
             is_albedo=is_albedo,
             on_progress=on_progress,
+        )
+
+    def bust(
+        self, inversion: Inversion, *, height_mm: float = 60.0, photo: Photo | None = None, has_hair: bool = True
+    ) -> PrintedSolid:
+        """The head as one manifold solid with a flat base for a 3D printer; see :mod:`geoinv.mesh.printing` for files.
+
+        Args:
+            inversion: Result of :meth:`invert` or :meth:`edit`.
+            height_mm: Height from base to top, 20 to 400.
+            photo: The photo that was inverted, as for :meth:`avatar`.
+            has_hair: Whether hair and clothes are part of it.
+
+        Raises:
+            PhotoError: No face is found in the aligned photo, or ``photo`` is not the one that was inverted.
+            MissingDependencyError: The package manifold3d is missing.
+        """
+        from .avatar.bust import make_bust
+
+        read = None if photo is None else _as_photo(photo)
+        return make_bust(
+            inversion,
+            self.head(inversion),
+            self.aligner,
+            self.shown_info or self.info,
+            height_mm=height_mm,
+            has_hair=has_hair,
+            photo=read.pixels if isinstance(read, ReadPhoto) else read,
         )
 
     def seen(self, head: Inversion | Inverted) -> SeenHead:

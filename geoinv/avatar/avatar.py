@@ -112,13 +112,9 @@ def make_avatar(
         UsageError: The head is of another scale than the head mesh.
         PhotoError: No face is found in the aligned photo, or ``photo`` is not the one that was inverted.
     """
-    if head.volume.mm_per_unit != MM_PER_UNIT:
-        raise UsageError(
-            f"heads of model {generator.name} are of another scale than the head mesh that avatars are made of",
-            "geoinv export-mesh writes their mesh",
-        )
+    check_scale(head, generator)
     if photo is not None:
-        _check_same(photo, inversion)
+        check_same_photo(photo, inversion)
     tell = on_progress or (lambda fraction: None)
     template = fit_template(inversion, head, aligner)
     tell(_FITTED)
@@ -147,8 +143,25 @@ def _dressed(parts: tuple[AvatarPart, ...], textures: AvatarTextures) -> tuple[A
     return tuple(by_name.values())
 
 
-def _check_same(photo: NDArray[np.uint8], inversion: Inversion) -> None:
-    """Refuse another photo than the one that was inverted."""
+def check_scale(head: Head, generator: ModelInfo) -> None:
+    """Refuse a head that is not in the head mesh's world.
+
+    Raises:
+        UsageError: It is of another scale.
+    """
+    if head.volume.mm_per_unit != MM_PER_UNIT:
+        raise UsageError(
+            f"heads of model {generator.name} are of another scale than the head mesh that avatars are made of",
+            "geoinv export-mesh writes their mesh",
+        )
+
+
+def check_same_photo(photo: NDArray[np.uint8], inversion: Inversion) -> None:
+    """Refuse another photo than the one that was inverted.
+
+    Raises:
+        PhotoError: Its size or its crop is another.
+    """
     height, width = photo.shape[:2]
     if (width, height) == tuple(inversion.source_size):
         crop = warp(photo, inversion.crop, inversion.photo.shape[0])

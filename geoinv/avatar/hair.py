@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ..conventions import BOX_LIMIT, MM_PER_UNIT
 from ..mesh.extract import head_surface, surface_colors
 from ..mesh.head_mesh import compacted, vertex_normals
+from ..mesh.printing import ColouredMesh
+from ..mesh.simplify import simplified
 from ..shape import HeadModel
 from .parts import FloatArray, IntArray
 from .template import FittedTemplate
@@ -28,6 +30,8 @@ RESOLUTION = 112
 """Cells along the box of 370 mm: 3.3 mm, which is finer than the generator's hair."""
 
 DEFAULT_TRIANGLES = 12_000
+
+SOLID_TRIANGLES = 60_000
 
 _MM = 1.0 / MM_PER_UNIT
 _GAP, _GAP_ON_FACE, _GAP_ON_NECK = 2.0 * _MM, 14.0 * _MM, 10.0 * _MM  # nearer to the template is the template's
@@ -88,6 +92,29 @@ def hair_of(
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
 
 
+def hair_solid(
+    template: FittedTemplate, head: Head, inside: NDArray[np.bool_], *, triangles: int = SOLID_TRIANGLES
+) -> ColouredMesh | None:
+    """Hair and clothes as one closed mesh about the head at rest; None where there are none.
+
+    It is the whole surface of the volume, which beyond the hair lies under the skin. Arguments as of :func:`hair_of`.
+    """
+    near = _Nearness(template)
+    vertices, faces = head_surface(head, resolution=RESOLUTION)
+    vertices, faces = simplified(vertices, faces, triangles)
+    distance = near.distance(vertices)
+    outside = _without_holes(vertices, faces, distance - near.gap(vertices))
+    if not (outside > 0.0).any():
+        return None
+    normals = vertex_normals(vertices, faces)
+    seen = _seen(template, vertices, normals, inside)
+    colours = _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
+    share = _smooth(outside, 0.0, _TUCKED_OVER)  # of the hair's own place, and the rest of the place under the skin
+    wanted = share * np.maximum(distance, _CLOSE) - (1.0 - share) * _TUCKED_DEPTH
+    moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
+    return ColouredMesh(moved, faces, np.rint(255.0 * colours).astype(np.uint8))
+
+
 class _Nearness:
     """Distances from the skin of a template as in the photo, smooth between its vertices."""
 
@@ -140,7 +167,11 @@ class _Nearness:
         if len(edge):
             inner = 1.0 - (cKDTree(edge).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)
             wanted -= inner * inner * (wanted + _TUCKED_DEPTH)
-        return np.asarray(points + (wanted - distance)[:, None] * self._mixed(points, self.normals), np.float32)
+        return self.lifted(points, wanted - distance)
+
+    def lifted(self, points: FloatArray, heights: FloatArray) -> FloatArray:
+        """[N, 3] the points moved away from the skin by heights [N]."""
+        return np.asarray(points + heights[:, None] * self._mixed(points, self.normals), np.float32)
 
     def expression(self, points: FloatArray) -> FloatArray:
         """[N, 3] how far the photo's expression moved what lies here."""

@@ -32,7 +32,7 @@ class Preset:
         texture: Texels along a side of the skin's texture; each further level has half as many.
         suffix: Format of avatars where nothing else is asked for.
         mesh_suffix: The same of ``export-mesh``.
-        mesh_triangles: Triangles of ``export-mesh``, about.
+        mesh_triangles: Triangles of each level of ``export-mesh``, about.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Preset:
     texture: int
     suffix: str
     mesh_suffix: str
-    mesh_triangles: int
+    mesh_triangles: tuple[int, ...]
 
     def apply(self, avatar: Avatar, texture: int | None = None) -> list[Avatar]:
         """The avatar at each level.
@@ -61,16 +61,9 @@ _GAME_LEVELS = (Detail(1.0, 9_000), Detail(0.5, 4_000), Detail(0.25, 1_500))
 PRESETS: Mapping[str, Preset] = {
     preset.name: preset
     for preset in (
-        Preset(
-            "game",
-            (Detail(1.0, 9_000), Detail(0.5, 4_000), Detail(0.25, 1_500)),
-            DEFAULT_TEXTURE,
-            ".glb",
-            ".glb",
-            20_000,
-        ),
-        Preset("web", (Detail(0.5, 5_000),), 1024, ".glb", ".glb", 12_000),
-        Preset("ar", (Detail(1.0, 9_000),), DEFAULT_TEXTURE, ".usdz", ".glb", 40_000),
+        Preset("game", _GAME_LEVELS, DEFAULT_TEXTURE, ".glb", ".glb", (20_000, 8_000, 3_000)),
+        Preset("web", (Detail(0.5, 5_000),), 1024, ".glb", ".glb", (12_000,)),
+        Preset("ar", (Detail(1.0, 9_000),), DEFAULT_TEXTURE, ".usdz", ".glb", (40_000,)),
     )
 }
-"""Presets by the name that ``--for`` takes."""
+"""Presets by the name that ``--for`` takes; prints are solids and not meshes with fewer triangles."""

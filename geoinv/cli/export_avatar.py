@@ -14,14 +14,20 @@ from .options import (
     DEFAULT_OUT,
     DeviceOpt,
     GeneratorOpt,
+    HeightOpt,
     InversionArg,
     JsonOpt,
     ModelOpt,
     OverwriteOpt,
+    Purpose,
     QuietOpt,
     SeedOpt,
+    length_mm,
+    refuse_together,
+    refuse_without,
 )
-from .targets import check_outputs, folder_with_inversions, result_path, shown_facts, shown_stem
+from .prints import write_solid
+from .targets import check_outputs, folder_with_inversions, level_path, result_path, shown_facts, shown_stem
 
 
 class Texture(str, Enum):
@@ -32,14 +38,6 @@ class Texture(str, Enum):
     large = "4096"
 
 
-class Purpose(str, Enum):
-    """Uses of an avatar, by :data:`geoinv.avatar.presets.PRESETS`."""
-
-    game = "game"
-    web = "web"
-    ar = "ar"
-
-
 def export_avatar(
     inversion: InversionArg = None,
     out: Annotated[
@@ -47,7 +45,7 @@ def export_avatar(
         typer.Option(
             "--out",
             "-o",
-            help="A .glb (moves), .obj (millimetres) or .usdz file, or a folder for NAME_avatar.glb.",
+            help="A .glb (moves), .obj (millimetres), .usdz, and to print .stl or .3mf file, or a folder.",
             show_default="outputs/NAME_avatar.glb",
         ),
     ] = None,
@@ -55,10 +53,11 @@ def export_avatar(
         Purpose | None,
         typer.Option(
             "--for",
-            help="game: three levels of detail. web: under 3 MB. ar: .usdz, for phones.",
+            help="game: three levels of detail. web: under 3 MB. ar: .usdz, for phones. print: a solid, .stl or .3mf.",
             show_default="all detail, .glb",
         ),
     ] = None,
+    height: HeightOpt = None,
     photo: Annotated[
         Path | None,
         typer.Option(
@@ -92,31 +91,50 @@ def export_avatar(
     """Write an INVERSION as an avatar in metres: textured, rigged, with ARKit's 52 expressions and 15 visemes."""
     run = console.command(quiet, json_output)
 
+    is_print = purpose is Purpose.print
+    height_mm = length_mm(height)
+    if is_print:
+        refuse_together(
+            "--for print", {"--texture": texture is not None, "--albedo": albedo}, "prints have colours on vertices"
+        )
+    else:
+        refuse_without("--for print", {"--height": height is not None}, "other files are life-sized")
+
     from ..avatar.avatar import DEFAULT_TEXTURE
     from ..avatar.export import avatar_paths, check_avatar_suffix, write_avatar
+    from ..avatar.facts import avatar_facts
     from ..avatar.presets import PRESETS
+    from ..mesh.printing import DEFAULT_HEIGHT_MM, check_print_suffix, check_printing
     from ..session import Session
 
     is_folder = out is None or out.is_dir() or not out.suffix
     folder = (out or DEFAULT_OUT) if is_folder else folder_with_inversions(out)
+    if is_print:
+        check_printing()
     if out is not None and not is_folder:
-        check_avatar_suffix(out)
+        (check_print_suffix if is_print else check_avatar_suffix)(out)
     loaded, path = load_inversion(inversion, folder)
-    stem = f"{shown_stem(path, generator)}_avatar"
-    preset = None if purpose is None else PRESETS[purpose.value]
-    suffix = ".glb" if preset is None else preset.suffix
+    preset = None if purpose is None or is_print else PRESETS[purpose.value]
+    suffix = ".stl" if is_print else ".glb" if preset is None else preset.suffix
+    stem = f"{shown_stem(path, generator)}_{'print' if is_print else 'avatar'}"
     target = result_path(folder, stem, suffix) if is_folder or out is None else out
     targets = [target, *(level_path(target, level) for level in range(1, len(preset.levels) if preset else 1))]
-    check_outputs([path for level in targets for path in avatar_paths(level)], overwrite=overwrite)
-    size = int(texture.value) if texture else preset.texture if preset else DEFAULT_TEXTURE
+    written = targets if is_print else [file for level in targets for file in avatar_paths(level)]
+    check_outputs(written, overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
+    facts = {"inversion": path, "avatar": target, **shown_facts(session, loaded)}
+    if is_print:
+        solid = session.bust(loaded, height_mm=height_mm or DEFAULT_HEIGHT_MM, photo=photo, has_hair=hair)
+        terms = avatar_facts(session.shown_info or session.info, loaded.edits)
+        said, values = write_solid(target, solid, terms)
+        run.result(f"{path.name}: {said}", facts | values, [target], device=session.device)
+        return
+    size = int(texture.value) if texture else preset.texture if preset else DEFAULT_TEXTURE
     whole = session.avatar(loaded, photo=photo, texture=size, has_hair=hair, is_albedo=albedo)
     avatars = preset.apply(whole, size) if preset else [whole]
-    files = [file for path, avatar in zip(targets, avatars, strict=True) for file in write_avatar(path, avatar)]
+    files = [file for place, avatar in zip(targets, avatars, strict=True) for file in write_avatar(place, avatar)]
     size_m, size_bytes = whole.size_m, sum(file.stat().st_size for file in files)
-    record = {
-        "inversion": path,
-        "avatar": target,
+    record = facts | {
         "triangles": [avatar.triangle_count for avatar in avatars],
         "size_m": size_m,
         "bytes": size_bytes,
@@ -124,13 +142,7 @@ def export_avatar(
         "texture": size,
         "is_albedo": albedo,
         "has_hair": whole.hair is not None,
-        **shown_facts(session, loaded),
     }
     triangles = ", ".join(str(avatar.triangle_count) for avatar in avatars)
     summary = f"{path.name}: {triangles} triangles, {size_m[1]:.2f} m high, {size_bytes / 1e6:.1f} MB"
     run.result(summary, record, files, device=session.device)
-
-
-def level_path(target: Path, level: int) -> Path:
-    """Return the place of a level of detail beside that of the finest."""
-    return target.with_name(f"{target.stem}_lod{level}{target.suffix}")

@@ -13,14 +13,20 @@ from .options import (
     DEFAULT_OUT,
     DeviceOpt,
     GeneratorOpt,
+    HeightOpt,
     InversionArg,
     JsonOpt,
     ModelOpt,
     OverwriteOpt,
+    Purpose,
     QuietOpt,
     SeedOpt,
+    length_mm,
+    refuse_together,
+    refuse_without,
 )
-from .targets import check_outputs, folder_with_inversions, result_path, shown_facts, shown_stem
+from .prints import write_solid
+from .targets import check_outputs, folder_with_inversions, level_path, result_path, shown_facts, shown_stem
 
 
 def export_mesh(
@@ -34,6 +40,15 @@ def export_mesh(
             show_default="outputs/NAME.ply",
         ),
     ] = None,
+    purpose: Annotated[
+        Purpose | None,
+        typer.Option(
+            "--for",
+            help="game: three levels of detail. web, ar: fewer triangles. print: flat base, .stl or .3mf.",
+            show_default="all detail, .ply",
+        ),
+    ] = None,
+    height: HeightOpt = None,
     resolution: Annotated[
         int, typer.Option("--resolution", min=16, max=512, help="Cells along the box of 370 mm.")
     ] = 192,
@@ -51,32 +66,56 @@ def export_mesh(
     """Write an INVERSION as one closed, coloured mesh of a life-sized head in millimetres, y up, face to +z."""
     run = console.command(quiet, json_output)
 
+    is_print = purpose is Purpose.print
+    height_mm = length_mm(height)
+    if purpose is not None:
+        refuse_together("--for", {"--simplify": simplify is not None}, "each purpose has its number of triangles")
+    if not is_print:
+        refuse_without("--for print", {"--height": height is not None}, "other files are life-sized")
+
+    from ..avatar.facts import avatar_facts
+    from ..avatar.presets import PRESETS
     from ..mesh import FORMATS, check_mesh_suffix, write_mesh
+    from ..mesh.levels import with_fewer_faces
+    from ..mesh.printing import DEFAULT_HEIGHT_MM, check_print_suffix, check_printing, solid_of_mesh
     from ..session import Session
 
     is_folder = out is None or out.is_dir() or not out.suffix
     folder = (out or DEFAULT_OUT) if is_folder else folder_with_inversions(out)
+    if is_print:
+        check_printing()
     if out is not None and not is_folder:
-        check_mesh_suffix(out)
+        (check_print_suffix if is_print else check_mesh_suffix)(out)
     loaded, path = load_inversion(inversion, folder)
-    target = result_path(folder, shown_stem(path, generator), ".ply") if is_folder or out is None else out
-    check_outputs([target], overwrite=overwrite)
+    preset = None if purpose is None or is_print else PRESETS[purpose.value]
+    suffix = ".stl" if is_print else ".ply" if preset is None else preset.mesh_suffix
+    target = result_path(folder, shown_stem(path, generator), suffix) if is_folder or out is None else out
+    budgets = preset.mesh_triangles if preset else ()
+    targets = [target, *(level_path(target, level) for level in range(1, len(budgets)))]
+    check_outputs(targets, overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
     with console.progress(f"meshing {path.name}", 100) as update:
+        most = simplify if simplify is not None else next(iter(budgets), None)
         mesh = session.mesh(
-            loaded, resolution=resolution, simplify=simplify, on_progress=lambda done: update(int(100 * done))
+            loaded, resolution=resolution, simplify=most, on_progress=lambda done: update(int(100 * done))
         )
+    facts = {"inversion": path, "mesh": target, **shown_facts(session, loaded)}
+    if is_print:
+        solid = solid_of_mesh(mesh, height_mm or DEFAULT_HEIGHT_MM)
+        terms = avatar_facts(session.shown_info or session.info, loaded.edits)
+        said, values = write_solid(target, solid, terms)
+        run.result(f"{path.name}: {said}", facts | values, targets, device=session.device)
+        return
     write_mesh(target, mesh)
+    for place, faces in zip(targets[1:], budgets[1:], strict=True):
+        write_mesh(place, with_fewer_faces(mesh, faces))
     size = [round(float(side), 1) for side in mesh.extents]
-    record = {
-        "inversion": path,
-        "mesh": target,
+    record = facts | {
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
         "size_mm": size,
         "unit": FORMATS[target.suffix.lower()].unit,
         "is_watertight": bool(mesh.is_watertight),
-        **shown_facts(session, loaded),
     }
     summary = f"{path.name}: {len(mesh.faces)} triangles, {size[0]:g} x {size[1]:g} x {size[2]:g} mm"
-    run.result(summary, record, [target], device=session.device)
+    run.result(summary, record, targets, device=session.device)

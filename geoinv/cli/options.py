@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -105,6 +106,32 @@ def refinement_of(
     return Refinement(steps=steps, time_budget_s=time_budget, refine_camera=not fixed_camera, seed=seed)
 
 
+class Purpose(str, Enum):
+    """What avatars and meshes are made for; all but ``print`` are in :data:`geoinv.avatar.presets.PRESETS`."""
+
+    game = "game"
+    web = "web"
+    print = "print"
+    ar = "ar"
+
+
+_LENGTHS_MM = {"mm": 1.0, "cm": 10.0, "": 1.0}
+
+
+def length_mm(text: str | None) -> float | None:
+    """Millimetres of a length such as ``60mm``, ``6cm`` or ``60``.
+
+    Raises:
+        typer.BadParameter: No such length.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(mm|cm|)", text.strip().lower())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not a length such as 60mm or 6cm")
+    return float(found[1]) * _LENGTHS_MM[found[2]]
+
+
 class Frame(str, Enum):
     """What part of a head views from several sides show."""
 
@@ -171,6 +198,10 @@ FrameOpt = Annotated[
         help="Part of the head that views show: all of it, or the photo's crop, larger but cut.",
         show_default="head",
     ),
+]
+HeightOpt = Annotated[
+    str | None,
+    typer.Option("--height", help="Height of a print: 60mm, 6cm.", metavar="LENGTH", show_default="60mm"),
 ]
 SeedOpt = Annotated[
     int,

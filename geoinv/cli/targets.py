@@ -40,6 +40,11 @@ def folder_with_inversions(out: Path | None) -> Path:
     return DEFAULT_OUT
 
 
+def level_path(target: Path, level: int) -> Path:
+    """Return the place of a level of detail, 1 or more, beside that of the finest."""
+    return target.with_name(f"{target.stem}_lod{level}{target.suffix}")
+
+
 def shown_stem(inversion: Path, generator: str | None) -> str:
     """Return the beginning of results' names: NAME, or NAME_GENERATOR where another generator shows the head."""
     if generator is None:

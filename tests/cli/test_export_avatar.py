@@ -92,3 +92,26 @@ def _skin(path: Path) -> io.BytesIO:
     read = GltfReader(path.read_bytes())
     (number,) = (n for n, image in enumerate(read.document["images"]) if image["name"] == "skin")
     return io.BytesIO(read.image(number))
+
+
+def test_for_print_it_is_one_solid(geoinv: Callable[..., Done], inverted: Path) -> None:
+    pytest.importorskip("manifold3d", reason="manifold3d is not installed")
+    done = geoinv(
+        "export-avatar", inverted, "--for", "print", "--height", "5cm", "--out", "b.3mf", "--no-hair", "--json"
+    )
+    assert done.code == 0, done.err
+    assert done.json["size_mm"][2] == 50.0 and done.json["unit"] == "mm" and Path("b.3mf").stat().st_size > 1000
+    geoinv("export-avatar", inverted, "--height", "50mm").assert_fails(2, "--for print", "--height")
+    geoinv("export-avatar", inverted, "--for", "print", "--out", "b.glb").assert_fails(2, ".stl or .3mf")
+    geoinv("export-avatar", inverted, "--for", "print", "--height", "tall", "--out", "c.stl").assert_fails(2, "tall")
+
+
+def test_meshes_have_purposes_too(geoinv: Callable[..., Done], inverted: Path) -> None:
+    done = geoinv("export-mesh", inverted, "--for", "game", "--resolution", "32", "--out", "m/head.glb", "--json")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in Path("m").iterdir()) == ["head.glb", "head_lod1.glb", "head_lod2.glb"]
+    pytest.importorskip("manifold3d", reason="manifold3d is not installed")
+    done = geoinv("export-mesh", inverted, "--for", "print", "--resolution", "32", "--json")
+    assert done.code == 0, done.err
+    assert done.json["size_mm"][2] == 60.0 and Path("outputs/woman.stl").exists()
+    geoinv("export-mesh", inverted, "--for", "web", "--simplify", "500").assert_fails(2, "--for", "--simplify")
