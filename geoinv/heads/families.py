@@ -6,10 +6,10 @@ from torch import Tensor
 
 from ..images.tensors import at_side
 from ..models.families import AnyGenerator, AnyLocalBranch
-from ..models.generator import TriPlaneGenerator
 from ..models.local_branch import LocalBranch
 from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView
+from ..models.stylesdf.generator import StyleSdfGenerator
 from ..models.stylesdf.local_branch import StyleSdfLocalBranch
 from .detailed import Alignment, DetailedHead, Edit
 from .plain import PlainHead
@@ -21,7 +21,7 @@ AnyDetailedHead = DetailedHead | StyleSdfDetailedHead
 
 def plain_head(generator: AnyGenerator, w_plus: Tensor) -> AnyPlainHead:
     """Heads of codes [B, num_ws, w_dim] by themselves."""
-    return PlainHead(generator, w_plus) if isinstance(generator, TriPlaneGenerator) else StyleSdfHead(generator, w_plus)
+    return StyleSdfHead(generator, w_plus) if isinstance(generator, StyleSdfGenerator) else PlainHead(generator, w_plus)
 
 
 def detailed_head(

@@ -47,6 +47,7 @@ class TinySession:
     def __init__(self, encoder: nn.Module | None) -> None:
         self.generator, self.device, self.aligner, self.seed = tiny_generator(), torch.device("cpu"), Aligner(), 0
         self._encoder = encoder
+        self.triplane_generator = self.generator
 
     @property
     def encoder(self) -> nn.Module:
