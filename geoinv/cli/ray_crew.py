@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
+import threading
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..errors import GeoinvError, MissingDependencyError, UsageError
 from .photo_files import PhotoFile
@@ -40,6 +42,7 @@ class RayCrew:
         self, job: Job[Any], size: int | None, photos: int, *, overwrite: bool, address: str | None, out: Path
     ) -> None:
         self._ray = _started_ray(address)
+        self._stdout, sys.stdout = sys.stdout, _OfMainThread(sys.stdout)  # type: ignore[assignment]  # acts as one
         self._job, self._overwrite = job, overwrite
         wanted = size or int(self._ray.cluster_resources().get("CPU", 1))
         self._actors = [self._made() for _ in range(min(wanted, photos))]
@@ -81,6 +84,7 @@ class RayCrew:
         for actor in self._actors:
             self._ray.kill(actor)
         self._ray.shutdown()
+        sys.stdout = self._stdout
 
     def _made(self) -> Any:
         return self._ray.remote(num_cpus=1, max_restarts=0)(_Actor).remote(self._job, self._overwrite)
@@ -100,6 +104,17 @@ class RayCrew:
                 f"{', '.join(hosts)} of the cluster cannot see {out.absolute()}",
                 "photos and --out must be in a folder that all machines share",
             )
+
+
+class _OfMainThread:
+    """A stream for results: what other threads write goes to stderr, as Ray reports lost machines on stdout."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        is_main = threading.current_thread() is threading.main_thread()
+        return getattr(self._stream if is_main else sys.stderr, name)
 
 
 class _Actor:

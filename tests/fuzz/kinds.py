@@ -189,6 +189,18 @@ def _read_boundary(path: Path) -> object:
     return read_boundary(path, 512)
 
 
+def _glb_files(folder: Path) -> list[bytes]:
+    from tests.viewer.toy_head import triangle
+
+    return [triangle(["jawOpen"])]
+
+
+def _check_glb(path: Path) -> object:
+    from geoinv.viewer.glb_check import check_glb
+
+    return check_glb(path.read_bytes(), path.name)
+
+
 _LABEL = [1.0, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 2.7, 0, 0, 0, 1, 4.2647, 0, 0.5, 0, 4.2647, 0.5, 0, 0, 1]
 
 
@@ -242,6 +254,7 @@ def kinds() -> dict[str, Kind]:
         "pickle": Kind(".pkl", _official_files, _convert),
         "pickle-e3dge": Kind(".pt", _e3dge_files, _convert_any),
         "npy-boundary": Kind(".npy", _boundary_files, _read_boundary),
+        "glb": Kind(".glb", _glb_files, _check_glb),
         "npy-label": Kind(".npy", _npy_files, _read_label),
         "json-label": Kind(".json", _json_files, _read_label),
         "tsv-label": Kind(".tsv", _tsv_files, _read_label),
@@ -256,6 +269,7 @@ OTHER_KINDS = (
     "pickle",
     "pickle-e3dge",
     "npy-boundary",
+    "glb",
     "npy-label",
     "json-label",
     "tsv-label",
