@@ -140,6 +140,23 @@ class HeadShards:
                 "they are of two versions of the heads: train a generator on these first, or take heads of its version",
             )
 
+    def check_head_model(self, head_model: str) -> None:
+        """Refuse shape codes of another head mesh model.
+
+        Args:
+            head_model: First digits of the SHA-256 of the model's file.
+
+        Raises:
+            UsageError: The codes belong to another; older data sets do not say, and are taken for fitting.
+        """
+        own = str(self._dataset().get("head_model_sha256", head_model))
+        if not own.startswith(head_model):
+            raise UsageError(
+                f"the shape codes of the heads in {self.folder} are of another head mesh model "
+                f"({own[:12]}, not {head_model})",
+                "render the heads anew, or put the model back that they were made with",
+            )
+
     def describe(self) -> dict[str, Any]:
         """Plain values that say which heads these are, for the record of a run: ``dataset.json`` and its SHA-256."""
         known = {"resolution": self.resolution, "views_per_head": self.num_views, "z_dim": self.z_dim}

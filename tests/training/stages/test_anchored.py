@@ -10,12 +10,13 @@ import torch
 
 from geoinv.checkpoints.store import load_anchored_generator
 from geoinv.errors import UsageError
+from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.shape import HeadCodes, load_head_model
-from geoinv.training.data.head_shards import RayBatch
+from geoinv.training.data.head_shards import HeadShards, RayBatch
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps
 from geoinv.training.losses.rays import SampleCounts
-from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, lit_ray_losses
+from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, lit_ray_losses, validate
 from geoinv.training.stages.shape_fit import KnownHeads, ShapeLoss, fit_shapes, light_loss
 from tests.tiny_models import tiny_anchored_config
 from tests.training.conftest import write_shard
@@ -138,3 +139,19 @@ def test_known_heads_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_rejects_heads_without_albedo(tmp_path: Path, discs: Path) -> None:
     with pytest.raises(UsageError, match="no albedo"):
         stage_of(discs, tmp_path / "run", 1)
+
+
+def test_rejects_heads_of_another_head_model(tmp_path: Path, heads: Path) -> None:
+    (heads / "dataset.json").write_text('{"head_model_sha256": "0123456789abcdef"}', encoding="utf-8")
+    with pytest.raises(UsageError, match="another head mesh model"):
+        stage_of(heads, tmp_path / "run", 1)
+
+
+def test_expressions_that_do_not_show_have_no_share(tmp_path: Path, twins: Path) -> None:
+    torch.manual_seed(0)
+    generator = AnchoredGenerator(tiny_anchored_config()).requires_grad_(False)
+    for parameter in generator.backbone["mapping"].parameters():
+        parameter.zero_()  # every z gives the same head
+    found = validate(generator, HeadShards(twins), tmp_path / "sheet.png", count=2)
+    assert found["expression_share"] == 0.0
+    assert found["score"] == found["heldout_psnr_db"] == found["face_psnr_db"]
