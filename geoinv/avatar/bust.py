@@ -142,7 +142,7 @@ def _hull(points: FloatArray) -> tuple[FloatArray, IntArray]:
 
 def _sampled(texture: NDArray[np.uint8], uvs: FloatArray) -> NDArray[np.uint8]:
     """Colours [N, 3] of a texture at places [N, 2] whose origin is at the lower left: of the nearest texel."""
-    side = texture.shape[0]
-    column = (uvs[:, 0] * side).astype(int).clip(0, side - 1)
-    row = ((1.0 - uvs[:, 1]) * side).astype(int).clip(0, side - 1)
+    height, width = texture.shape[:2]
+    column = (uvs[:, 0] * width).astype(int).clip(0, width - 1)
+    row = ((1.0 - uvs[:, 1]) * height).astype(int).clip(0, height - 1)
     return np.asarray(texture[row, column])

@@ -58,9 +58,11 @@ def with_smaller_textures(avatar: Avatar, most: int) -> Avatar:
 def _shrunk(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     import cv2
 
-    if max(pixels.shape[:2]) <= most:
+    height, width = pixels.shape[:2]
+    if max(height, width) <= most:
         return pixels
-    return np.asarray(cv2.resize(pixels, (most, most), interpolation=cv2.INTER_AREA), np.uint8)
+    size = most * width // max(height, width), most * height // max(height, width)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 @lru_cache(maxsize=8)

@@ -126,7 +126,7 @@ def _teeth(model: HeadModel) -> Layout:
 
 
 def _eye(name: str) -> Callable[[HeadModel], Layout]:
-    """An eyeball, seen from the front: Lambert's equal-area map, the pupil in the middle of the texture."""
+    """An eyeball, seen from the front: Lambert's equal-area map in its half of the texture, the right eye's first."""
 
     def make(model: HeadModel) -> Layout:
         part = model.parts[name]
@@ -135,7 +135,8 @@ def _eye(name: str) -> Callable[[HeadModel], Layout]:
         outward /= np.linalg.norm(outward, axis=1, keepdims=True)
         aside = np.linalg.norm(outward[:, :2], axis=1, keepdims=True)
         radius = 0.5 * np.sqrt((1.0 - outward[:, 2:]).clip(0.0) / 2.0)  # half the sine of half the angle from the front
-        uvs = 0.5 + radius * outward[:, :2] / np.maximum(aside, 1e-6)
+        middle = (0.25 if name == RIGHT_EYE else 0.75, 0.5)
+        uvs = middle + (0.5, 1.0) * radius * outward[:, :2] / np.maximum(aside, 1e-6)
         triangles = (model.triangles[part.triangles] - part.vertices.start).numpy()
         rows = np.arange(part.vertices.start, part.vertices.stop, dtype=np.int64)
         is_cap = (ball[triangles][:, :, 2].max(axis=1) < ball[:, 2].mean()) & _is_turned_over(uvs[triangles])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...notices import notify
-from ..template import FittedTemplate
+from ..parts import LEFT_EYE, RIGHT_EYE
+from ..template import FittedTemplate, all_vertices
 from .albedo import shade_of_skin
+from .eye_photo import EyesInPhoto
 from .eye_texture import draw_eye
-from .gaze import look_of_eyes
+from .gaze import EyeLook, look_of_eyes
 from .generator_layer import generator_layer
 from .layers import Layer
 from .layout import skin_layout
@@ -21,6 +24,7 @@ from .mouth import draw_tongue, teeth_colours
 from .person_colours import ExpectedSkin, colours_of_person
 from .photo_layer import mirrored_layer, photo_layer
 from .photo_view import PhotoView, view_of_photo
+from .picture_source import PictureSource
 from .regions import skin_regions
 from .seen import seen_weights
 from .skin import compose_skin
@@ -47,10 +51,10 @@ class AvatarTextures:
         skin_uvs: [C, 2] place of each corner of the skin (in the order of ``model.parts["skin"].corners``) in it, the
             origin at its lower left. It is not MakeHuman's place: the face gets more texels.
         seen: [C] float32, how much of each corner the photo showed: 1 all, 0 nothing.
-        eyes: [512, 512, 3] of both eyes, in the map of :mod:`geoinv.avatar.parts`.
+        eyes: [512, 1024, 3] of both eyes, the right one first, in the map of :mod:`geoinv.avatar.parts`.
         tongue: [256, 256, 3] of the tongue, in its map there.
         teeth: [T, 3] float32, sRGB in [0, 1] of the fine teeth's vertices.
-        gaze: Radians that the photo's eyes turn to world +x and up; the textures are drawn straight ahead.
+        gaze: Radians that the photo's right and left eye turn to world +x and up; the textures look straight ahead.
     """
 
     skin: NDArray[np.uint8]
@@ -59,7 +63,7 @@ class AvatarTextures:
     eyes: NDArray[np.uint8]
     tongue: NDArray[np.uint8]
     teeth: NDArray[np.float32]
-    gaze: tuple[float, float]
+    gaze: tuple[tuple[float, float], tuple[float, float]]
 
 
 def bake_textures(
@@ -138,11 +142,34 @@ def bake_view(
         skin=compose_skin(surface, layers, regions, usual, size, shade),
         skin_uvs=skin_layout(),
         seen=shown.weight[surface.topology.corner_vertices].astype(np.float32),
-        eyes=draw_eye(look),
+        eyes=_eyes(template, surface, view, source, look, is_drawn=is_albedo),
         tongue=draw_tongue(model),
         teeth=teeth_colours(model, surface, sighting, source, None if usual is None else usual.skin),
-        gaze=look.gaze,
+        gaze=look.each,
     )
+
+
+def _eyes(
+    template: FittedTemplate,
+    surface: HeadSurface,
+    view: PhotoView,
+    source: PictureSource,
+    look: EyeLook,
+    *,
+    is_drawn: bool,
+) -> NDArray[np.uint8]:
+    """Texture of both eyes; they are only drawn where the photo shows none, or its light is not wanted."""
+    drawn = draw_eye(look)
+    if is_drawn or not look.is_seen:
+        return np.concatenate([drawn, drawn], axis=1)
+    vertices = surface.vertices.copy()
+    for name, gaze in zip((RIGHT_EYE, LEFT_EYE), look.each, strict=True):
+        own = template.model.parts[name].vertices
+        codes = replace(template.codes, gaze=torch.tensor([gaze]))
+        vertices[own] = all_vertices(template.model, codes)[0, own].double().numpy()
+    looking = replace(surface, vertices=vertices)
+    sighting = looking.seen_by(view.camera, _SIGHT_SIDE)
+    return EyesInPhoto(template.model, looking, sighting, view.camera, source).over(drawn)
 
 
 def _texels_of_view(sighting: Sighting, surface: HeadSurface, size: int) -> float:

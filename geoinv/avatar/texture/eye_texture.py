@@ -20,7 +20,7 @@ _VEIN_COLOUR = (196.0, 110.0, 100.0)
 
 
 def draw_eye(look: EyeLook, size: int = EYE_SIZE) -> NDArray[np.uint8]:
-    """Texture [size, size, 3] of both eyes.
+    """Texture [size, size, 3] of an eye.
 
     Args:
         look: Colours of iris and white.

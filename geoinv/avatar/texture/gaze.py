@@ -26,6 +26,7 @@ _REACH = 1.0  # eyeball radii from its centre to the edge of the picture
 _IRIS = math.sin(IRIS_ANGLE)  # radius in eyeball radii
 _MOST = 0.5  # eyeball radii (30 degrees) that an iris is looked for from straight ahead
 _ASIDE_COST, _UP_COST = 0.08, 1.6  # of the darkness of an iris, for a gaze at the limit
+_MOST_APART, _APART_COST = 0.2, 0.5  # eyeball radii that one eye's iris is looked for from that of both; its cost
 _LEAST_OPEN = 0.004  # of the picture: lids that are closed further show no iris
 _WHITE_SATURATION = 0.08  # largest difference of a channel from the mean, of the mean
 _USUAL_IRIS = (92.0, 68.0, 52.0)
@@ -38,12 +39,14 @@ class EyeLook:
 
     Args:
         gaze: Radians that both eyes turn to world +x and up, as in :class:`~geoinv.shape.HeadCodes`.
+        each: The same of the person's right and left eye alone, as fitted eyeballs lie a little off.
         iris: sRGB of the iris, 0 to 255.
         white: sRGB of the white.
         is_seen: Whether the photo shows open eyes; else all is the usual.
     """
 
     gaze: tuple[float, float]
+    each: tuple[tuple[float, float], tuple[float, float]]
     iris: tuple[float, float, float]
     white: tuple[float, float, float]
     is_seen: bool
@@ -70,12 +73,21 @@ def look_of_eyes(
     eyes = [_eye(model, name, surface, sighting, camera, source) for name in ("right-eye", "left-eye")]
     open_eyes = [eye for eye in eyes if eye.is_open.mean() > _LEAST_OPEN]
     if not open_eyes:
-        return EyeLook((0.0, 0.0), _USUAL_IRIS, _USUAL_WHITE, is_seen=False)
-    x, y = _iris_centre(open_eyes)
+        return EyeLook((0.0, 0.0), ((0.0, 0.0), (0.0, 0.0)), _USUAL_IRIS, _USUAL_WHITE, is_seen=False)
+    centre = _iris_centre(open_eyes)
+    right, left = (
+        _gaze_at(_iris_centre([eye], near=centre) if any(eye is other for other in open_eyes) else centre, camera)
+        for eye in eyes
+    )
+    iris, white = _colours(open_eyes, centre)
+    return EyeLook(_gaze_at(centre, camera), (right, left), iris, white, is_seen=True)
+
+
+def _gaze_at(centre: tuple[float, float], camera: Camera) -> tuple[float, float]:
+    """Gaze of an eye whose iris is seen so many radii right and down of the eyeball's centre."""
+    x, y = centre
     axis = camera.cam2world[0, :3, :3].double().numpy() @ (x, y, -math.sqrt(max(0.0, 1.0 - x * x - y * y)))
-    gaze = (math.atan2(axis[0], axis[2]), math.asin(float(np.clip(axis[1], -1.0, 1.0))))
-    iris, white = _colours(open_eyes, (x, y))
-    return EyeLook(gaze, iris, white, is_seen=True)
+    return math.atan2(axis[0], axis[2]), math.asin(float(np.clip(axis[1], -1.0, 1.0)))
 
 
 def _eye(
@@ -92,14 +104,14 @@ def _eye(
     ticks = (np.arange(_PATCH) + 0.5) / _PATCH * 2.0 - 1.0
     offsets = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2) * (_REACH * step)
     places = middle[0, 0].double().numpy() + offsets
-    own = _triangles_of(model, name, surface)
+    own = triangles_of_eye(model, name, surface)
     shown = sighting.read(sighting.shown, places)
     inside = ((places > 0.0) & (places < 1.0)).all(axis=1)
     is_open = ((shown >= own.start) & (shown < own.stop) & inside).reshape(_PATCH, _PATCH)
     return _Eye(source.colours(places).reshape(_PATCH, _PATCH, 3).clip(0.0, 255.0), is_open)
 
 
-def _triangles_of(model: HeadModel, name: str, surface: HeadSurface) -> range:
+def triangles_of_eye(model: HeadModel, name: str, surface: HeadSurface) -> range:
     """Rows of an eye's triangles among those of a sighting, in which the eyes come last."""
     topology = surface.topology
     end = len(topology.triangles) + len(topology.others)
@@ -108,8 +120,8 @@ def _triangles_of(model: HeadModel, name: str, surface: HeadSurface) -> range:
     return range(end - left - right, end - left) if name == "right-eye" else range(end - left, end)
 
 
-def _iris_centre(eyes: list[_Eye]) -> tuple[float, float]:
-    """Centre of the irises, eyeball radii right and down of the eyeballs' centres."""
+def _iris_centre(eyes: list[_Eye], near: tuple[float, float] | None = None) -> tuple[float, float]:
+    """Centre of the irises, eyeball radii right and down of the eyeballs' centres; one ``near`` that of both eyes."""
     pixel = 2.0 * _REACH / _PATCH
     radius = _IRIS / pixel
     disc, ring = _disc(0.9 * radius), _disc(1.45 * radius)
@@ -131,6 +143,9 @@ def _iris_centre(eyes: list[_Eye]) -> tuple[float, float]:
     across, down = np.meshgrid(ticks, ticks - middle)
     total -= len(eyes) * (_ASIDE_COST * (across / _MOST) ** 2 + _UP_COST * (down / _MOST) ** 2)
     total = np.where(far < _MOST, total, -np.inf)
+    if near is not None:
+        apart = np.hypot(*np.meshgrid(ticks - near[0], ticks - near[1]))
+        total = np.where(apart < _MOST_APART, total - len(eyes) * _APART_COST * (apart / _MOST) ** 2, -np.inf)
     row, column = np.unravel_index(int(np.argmax(total)), total.shape)
     return float(ticks[column]), float(ticks[row])
 

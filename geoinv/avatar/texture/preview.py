@@ -22,7 +22,7 @@ class TexturedPart:
         places: [M, 3] corners in world units.
         triangles: [F, 3] counter-clockwise from outside.
         uvs: [M, 2] places in the texture, the origin at its lower left.
-        texture: [S, S, 3] uint8, or None.
+        texture: [H, W, 3] uint8, or None.
         colours: [M, 3] sRGB in [0, 1] where there is no texture.
     """
 
@@ -56,5 +56,6 @@ def _colours(part: TexturedPart, coverage: Coverage) -> NDArray[np.float32]:
     if part.texture is None:
         assert part.colours is not None
         return 255.0 * coverage.bring(part.colours)
-    source = PictureSource(part.texture, part.texture.shape[0] * np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 1.0]]))
+    height, width = part.texture.shape[:2]
+    source = PictureSource(part.texture, np.array([[width, 0.0, 0.0], [0.0, -height, height]], np.float64))
     return source.colours(coverage.bring(part.uvs))

@@ -167,19 +167,20 @@ class HeadSurface:
     def through(self, camera: Camera) -> Projected:
         """The skin's vertices through a camera."""
         count = self.topology.count
-        places, depth = _projected(camera, self.vertices[:count])
+        places, depth = self.projected(camera, self.vertices[:count])
         away = camera.cam2world[0, :3, 3].double().cpu().numpy() - self.vertices[:count]
         return Projected(places, depth, (self.normals * away).sum(1) / np.linalg.norm(away, axis=1))
 
     def seen_by(self, camera: Camera, side: int) -> Sighting:
         """What a camera sees of it, in a picture of ``side`` pixels."""
         at = self.through(camera)
-        places, depth = _projected(camera, self.vertices)
+        places, depth = self.projected(camera, self.vertices)
         triangles = np.concatenate([self.topology.triangles, self.topology.others])
         shown, nearest = draw_surface(places * side, depth, triangles, (side, side))
         return Sighting(at.places, at.depth, at.cosine, shown, nearest)
 
-
-def _projected(camera: Camera, vertices: FloatArray) -> tuple[FloatArray, FloatArray]:
-    places, depth = camera.project(torch.from_numpy(vertices).to(camera.cam2world)[None])
-    return places[0].double().cpu().numpy(), depth[0].double().cpu().numpy()
+    @staticmethod
+    def projected(camera: Camera, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Places [N, 2] of points [N, 3] in a camera's view, and their depth [N]."""
+        places, depth = camera.project(torch.from_numpy(points).to(camera.cam2world)[None])
+        return places[0].double().cpu().numpy(), depth[0].double().cpu().numpy()

@@ -91,7 +91,7 @@ def test_textures_have_their_sizes(size: int) -> None:
     corners = len(skin_topology(a_person().model).corner_vertices)
     assert textures.skin.shape == (size, size, 3) and textures.skin.dtype == np.uint8
     assert textures.skin_uvs.shape == (corners, 2) and textures.seen.shape == (corners,)
-    assert textures.eyes.shape == (512, 512, 3) and textures.tongue.shape == (256, 256, 3)
+    assert textures.eyes.shape == (512, 1024, 3) and textures.tongue.shape == (256, 256, 3)
     assert textures.teeth.shape == (len(a_person().model.teeth.anchors), 3)
 
 
