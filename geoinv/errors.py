@@ -66,3 +66,13 @@ class MissingDependencyError(GeoinvError):
 
 class ShapeError(GeoinvError):
     """A tensor of the wrong shape, named in the message."""
+
+
+def reason_of(error: OSError) -> str:
+    """Return why the system refused, for the middle of a message: ``no such file or directory``."""
+    return (error.strerror or str(error)).lower()
+
+
+def unreadable(path: object, error: OSError) -> PhotoError:
+    """Return the error of a photo, or of a list of photos, that the system refuses to read."""
+    return PhotoError(f"cannot read {path}: {reason_of(error)}", "check the path and its permissions")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import UsageError
+from .errors import UsageError, reason_of
 
 MAX_NAME_BYTES = 240
 """Longest file name that results get; file systems take 255 bytes, and temporary names need a few more."""
@@ -185,6 +185,5 @@ def _closed_on_windows(descriptor: int) -> int | None:
 
 
 def _cannot_write(target: Path, error: OSError) -> UsageError:
-    reason = (error.strerror or str(error)).lower()
     hint = _DISK_ERRORS.get(error.errno or 0, "give another output folder")
-    return UsageError(f"cannot write {target}: {reason}", hint=hint)
+    return UsageError(f"cannot write {target}: {reason_of(error)}", hint=hint)

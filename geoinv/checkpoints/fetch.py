@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .._version import __version__
-from ..errors import CheckpointError, UsageError
+from ..errors import CheckpointError, UsageError, reason_of
 from ..folders import sha256_of
 from .index import Entry
 
@@ -56,8 +56,9 @@ def fetch(entry: Entry, *, accept_licence: bool = False, on_progress: Progress |
         os.replace(part, entry.path)
         _validator_file(part).unlink(missing_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot write {entry.path}: {reason}", "GEOINV_CACHE names another folder") from error
+        raise UsageError(
+            f"cannot write {entry.path}: {reason_of(error)}", "GEOINV_CACHE names another folder"
+        ) from error
     return entry.path
 
 

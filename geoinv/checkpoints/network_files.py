@@ -6,7 +6,7 @@ import mmap
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from .pickle_reader import Class, Function, Instance
 from .torch_pickles import read_torch_file, unknown_global
 
@@ -33,7 +33,7 @@ def read_network_file(path: Path) -> dict[Any, Any]:
             # private, so that tensors can be made of its bytes; never written to
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     except (OSError, ValueError) as error:
-        reason = "it is empty" if isinstance(error, ValueError) else (error.strerror or str(error)).lower()
+        reason = "it is empty" if isinstance(error, ValueError) else reason_of(error)
         raise CheckpointError(f"cannot read {path}: {reason}", HINT) from error
     try:
         root = read_torch_file(data, _resolve)

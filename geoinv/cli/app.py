@@ -13,7 +13,7 @@ import typer
 
 from .. import notices
 from .._version import __version__
-from ..errors import GeoinvError, MissingDependencyError, UsageError
+from ..errors import GeoinvError, MissingDependencyError, UsageError, reason_of
 from . import (
     align,
     app_page,
@@ -126,8 +126,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if not _is_of_stdout(error):
             raise
-        reason = (error.strerror or str(error)).lower()
-        console.print_error(f"cannot write to standard output: {reason}", "send it to a file on another disk")
+        console.print_error(f"cannot write to standard output: {reason_of(error)}", "send it to a file on another disk")
         _drop_stdout()
         return UsageError.exit_code
     except ImportError as error:

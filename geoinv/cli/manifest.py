@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from .photo_files import PhotoFile, Share
 from .photo_worker import Outcome
 
@@ -53,22 +53,18 @@ class Manifest:
         """
         line = _line(photo, outcome)
         before = self._known.get(line["path"], {})
-        if self.path is None or (
-            outcome.is_skipped and before.get("sha256") == line["sha256"] and "error" not in before
-        ):
+        is_known = outcome.is_skipped and before.get("sha256") == line["sha256"] and "error" not in before
+        if self.path is None or is_known:
             return
         try:
-            self._write(json.dumps(line, ensure_ascii=True).encode() + b"\n")
+            self._write(self.path, json.dumps(line, ensure_ascii=True).encode() + b"\n")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(f"cannot write {self.path}: {reason}", "what was done so far is kept") from error
+            raise UsageError(f"cannot write {self.path}: {reason_of(error)}", "what was done so far is kept") from error
 
-    def _write(self, line: bytes) -> None:
-        if self.path is None:
-            raise AssertionError("asked by add alone")
+    def _write(self, path: Path, line: bytes) -> None:
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
                 line = b"\n" + line  # a run was killed within a line

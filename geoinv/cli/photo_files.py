@@ -11,10 +11,11 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import GeoinvError, PhotoError
+from ..errors import GeoinvError, PhotoError, reason_of, unreadable
 from .photo_lists import ArchiveSlice, is_archive, is_list, listed, slices_of
 from .pipes import is_stdin, read_pipe, read_stdin
 from .result_names import result_stems
@@ -65,27 +66,29 @@ class PhotoFile:
         """
         from ..images import photo_from_bytes, read_photo
 
-        if self.slice is not None:
-            return photo_from_bytes(self.slice.read(), str(self.path))
-        return read_photo(self.path) if self.data is None else photo_from_bytes(self.data, str(self.path))
+        contents = self._contents()
+        return read_photo(self.path) if contents is None else photo_from_bytes(contents, str(self.path))
 
+    @cached_property
     def sha256(self) -> str:
-        """Return the SHA-256 of its bytes.
+        """SHA-256 of its bytes, which are read for it once.
 
         Raises:
             PhotoError: It cannot be read.
         """
-        if self.data is not None:
-            return hashlib.sha256(self.data).hexdigest()
-        if self.slice is not None:
-            return hashlib.sha256(self.slice.read()).hexdigest()
+        contents = self._contents()
+        if contents is not None:
+            return hashlib.sha256(contents).hexdigest()
         from ..folders import sha256_of
 
         try:
             return sha256_of(self.path)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise PhotoError(f"cannot read {self.path}: {reason}", "check the path and its permissions") from error
+            raise unreadable(self.path, error) from error
+
+    def _contents(self) -> bytes | None:
+        """Return its bytes where they are not those of a file of its own."""
+        return self.data if self.slice is None else self.slice.read()
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,10 @@ class Found:
 
 def is_single(paths: Sequence[Path]) -> bool:
     """Whether exactly one photo is named: no folder, pattern, list or archive."""
+    if len(paths) != 1:
+        return False
     path = paths[0]
-    is_collection = os.path.isdir(path) or _is_pattern(path) or is_list(path) or is_archive(path)
-    return len(paths) == 1 and not is_collection
+    return not (os.path.isdir(path) or _is_pattern(path) or is_list(path) or is_archive(path))
 
 
 def find_photos(
@@ -192,10 +196,10 @@ def _photos_at(path: Path, found: Found, recursive: bool) -> Iterator[PhotoFile]
     elif stat.S_ISFIFO(mode):
         stem = "pipe" if str(path).startswith(_PIPE_FOLDERS) else path.stem
         yield PhotoFile(path, stem, data=read_pipe(path))
-    elif stat.S_ISREG(mode) and is_list(path):
+    elif is_list(path):
         for named in listed(path):
             yield from _photos_at(named, found, recursive)
-    elif stat.S_ISREG(mode) and is_archive(path):
+    elif is_archive(path):
         yield from _in_archive(path, found)
     elif stat.S_ISREG(mode):
         yield PhotoFile(path, path.stem)
@@ -266,8 +270,7 @@ def _entries(folder: Path) -> list[Path]:
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise PhotoError(f"cannot read the folder {folder}: {reason}", "check its permissions") from error
+        raise PhotoError(f"cannot read the folder {folder}: {reason_of(error)}", "check its permissions") from error
     real = os.path.realpath(folder)
     return [
         path

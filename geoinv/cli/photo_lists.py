@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..errors import PhotoError
+from ..errors import PhotoError, unreadable
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ArchiveSlice:
                 file.seek(self.start)
                 data = file.read(self.size)
         except OSError as error:
-            raise _unreadable(self.archive, error) from error
+            raise unreadable(self.archive, error) from error
         if len(data) < self.size:
             raise PhotoError(f"{self.archive} is cut", "copy or download it again")
         return data
@@ -61,7 +61,7 @@ def listed(path: Path) -> list[Path]:
     try:
         lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     paths = [path.parent / line.strip() for line in lines if line.strip()]
     if any("\0" in str(entry) for entry in paths):
         raise PhotoError(f"{path} is no list of photos", "it should have the path of a photo on each line")
@@ -87,9 +87,4 @@ def slices_of(path: Path) -> Iterator[tuple[PurePosixPath, ArchiveSlice]]:
     except tarfile.TarError as error:
         raise PhotoError(f"{path} is no .tar archive, or damaged: {error}", "copy or download it again") from error
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> PhotoError:
-    reason = (error.strerror or str(error)).lower()
-    return PhotoError(f"cannot read {path}: {reason}", "check the path and its permissions")
+        raise unreadable(path, error) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..errors import GeoinvError, PhotoError, UsageError
+from ..made_once import made_once
 from . import console
 from .photo_files import PhotoFile
 from .targets import check_outputs
@@ -61,7 +62,7 @@ class Job(Generic[Tools]):
 
 def provenance(photo: PhotoFile, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a record keeps to know a result again: the hash of the photo's bytes, and the settings."""
-    return {"photo_sha256": photo.sha256(), "settings": dict(settings)}
+    return {"photo_sha256": photo.sha256, "settings": dict(settings)}
 
 
 def is_done(job: Job[Any], photo: PhotoFile) -> bool:
@@ -77,7 +78,7 @@ def is_done(job: Job[Any], photo: PhotoFile) -> bool:
             raise UsageError(f"{last} exists, and nothing says what it was made from", replace)
         return False
     record = _read_record(record_path)
-    if record.get("photo_sha256") != photo.sha256():
+    if record.get("photo_sha256") != photo.sha256:
         raise UsageError(f"{record_path} exists, made from another photo or from another version of this one", replace)
     settings = json.loads(json.dumps(dict(job.settings_of(photo))))
     earlier = record.get("settings")
@@ -120,7 +121,10 @@ class PhotoWorker:
 
     def __init__(self, job: Job[Any], *, overwrite: bool) -> None:
         self._job, self._overwrite = job, overwrite
-        self._tools: list[Any] = []
+
+    @made_once
+    def _tools(self) -> Any:
+        return self._job.prepare()
 
     def do(self, photo: PhotoFile) -> Outcome:
         """Do one photo.
@@ -132,16 +136,16 @@ class PhotoWorker:
         with console.collected() as said:
             sha256, result, failure = None, None, None
             try:
-                sha256 = photo.sha256()
+                sha256 = photo.sha256
                 is_wanted = self._is_wanted(photo)
             except (PhotoError, UsageError) as error:
                 is_wanted, failure = False, failure_of(photo.path, named(error, photo))
-            if is_wanted and not self._tools:
-                self._tools.append(self._job.prepare())
-            try:
-                result = self._job.work(self._tools[0], photo) if is_wanted else None
-            except (PhotoError, UsageError) as error:
-                failure = failure_of(photo.path, named(error, photo))
+            if is_wanted:
+                tools = self._tools  # its errors are not of this photo
+                try:
+                    result = self._job.work(tools, photo)
+                except (PhotoError, UsageError) as error:
+                    failure = failure_of(photo.path, named(error, photo))
         return Outcome(result, failure, sha256, round(time.perf_counter() - start, 3), said)
 
     def _is_wanted(self, photo: PhotoFile) -> bool:

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..errors import PhotoError
+from ..errors import PhotoError, unreadable
 
 MAX_BYTES = 512 * 1024 * 1024
 """Largest photo that is read from a pipe, which says nothing of its length beforehand."""
@@ -49,9 +49,7 @@ def read_pipe(path: Path, wait_s: float = _WAIT_FOR_WRITER_S) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without it, opening waits for a writer for ever
     except OSError as error:
-        raise PhotoError(
-            f"cannot read {path}: {(error.strerror or str(error)).lower()}", "check the path and its permissions"
-        ) from error
+        raise unreadable(path, error) from error
     try:
         return _within_limit(_read_all(descriptor, path, time.monotonic() + wait_s), str(path))
     finally:

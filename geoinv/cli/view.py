@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from . import console
 from .inputs import load_inversion
 from .options import (
@@ -108,5 +108,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot read {path}: {reason}", "give a .glb file, or a .geoinv file") from error
+        raise UsageError(f"cannot read {path}: {reason_of(error)}", "give a .glb file, or a .geoinv file") from error

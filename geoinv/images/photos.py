@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import PhotoError
+from ..errors import PhotoError, unreadable
 from .file_kinds import CONVERT, HEAD_BYTES, HEIC_WITHOUT_READER, RAW, FileKind, is_heic, kind_of
 from .pixels import DECODING_ERRORS, in_8_bits, in_srgb, is_deep, to_rgb, upright
 
@@ -132,8 +132,7 @@ def _require_readable_file(source: Path) -> None:
         with source.open("rb"):
             pass
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise PhotoError(f"cannot read {source}: {reason}", hint="check the path and its permissions") from error
+        raise unreadable(source, error) from error
 
 
 def _read(stream: BinaryIO, name: str) -> Photo:

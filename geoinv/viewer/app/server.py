@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ...errors import UsageError
+from ...errors import UsageError, reason_of
 from ...files import only_one_process
 from .routes import create_app
 from .settings import AppSettings
@@ -97,8 +97,7 @@ def listening(settings: AppSettings) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot listen on {where}: {reason}", "give another --port, or --host") from error
+        raise UsageError(f"cannot listen on {where}: {reason_of(error)}", "give another --port, or --host") from error
     return listener
 
 
