@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from torch import Tensor
 from ..conventions import FACE_ORBIT, Orbit
 from ..errors import UsageError
 from ..files import atomic_path
+from ..npy_files import load_npy
 from . import CameraPose, from_label, intrinsics, pose_vectors, to_label
 
 LABEL_SUFFIXES = (".npy", ".json", ".tsv")
@@ -120,9 +120,8 @@ def write_label(path: Path, picture: str, label: Label) -> None:
 
 def _read_npy(path: Path) -> dict[str, Label]:
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError) as error:
-        # a header may claim any size, and numpy reads it as Python's words
+        values = load_npy(path)
+    except (ValueError, OSError) as error:
         raise _unreadable(path, ".npy", error) from error
     return {"": _numbers(np.asarray(values).reshape(-1).tolist(), path)}
 

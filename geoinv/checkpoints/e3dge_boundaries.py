@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from ..errors import CheckpointError
 from ..models.families import AnyConfig
 from ..models.stylesdf.config import StyleSdfConfig
 from ..models.stylesdf.generator import joined
+from ..npy_files import load_npy
 
 _RENDERER, _DECODER = "renderer_", "decoder_"
 _HINT = "give the folder with renderer_Smiling/boundary.npy, decoder_Smiling/boundary.npy and so on"
@@ -61,9 +61,8 @@ def read_boundary(path: Path, size: int) -> Tensor:
         CheckpointError: It cannot be read, or holds something else than so many finite numbers.
     """
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError, OverflowError, SyntaxError, TokenError) as error:
-        # a header may claim any size, and numpy reads it as Python's words
+        values = load_npy(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read {path}", _HINT) from error
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.shape not in ((size,), (1, size)):
         raise CheckpointError(f"{path} holds no vector of {size} numbers", "it is of another generator")

@@ -69,13 +69,16 @@ class PhotoFile:
         contents = self._contents()
         return read_photo(self.path) if contents is None else photo_from_bytes(contents, str(self.path))
 
-    @cached_property
     def sha256(self) -> str:
-        """SHA-256 of its bytes, which are read for it once.
+        """Return the SHA-256 of its bytes, which are read for it once.
 
         Raises:
             PhotoError: It cannot be read.
         """
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
         contents = self._contents()
         if contents is not None:
             return hashlib.sha256(contents).hexdigest()

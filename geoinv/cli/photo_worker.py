@@ -62,7 +62,7 @@ class Job(Generic[Tools]):
 
 def provenance(photo: PhotoFile, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a record keeps to know a result again: the hash of the photo's bytes, and the settings."""
-    return {"photo_sha256": photo.sha256, "settings": dict(settings)}
+    return {"photo_sha256": photo.sha256(), "settings": dict(settings)}
 
 
 def is_done(job: Job[Any], photo: PhotoFile) -> bool:
@@ -78,7 +78,7 @@ def is_done(job: Job[Any], photo: PhotoFile) -> bool:
             raise UsageError(f"{last} exists, and nothing says what it was made from", replace)
         return False
     record = _read_record(record_path)
-    if record.get("photo_sha256") != photo.sha256:
+    if record.get("photo_sha256") != photo.sha256():
         raise UsageError(f"{record_path} exists, made from another photo or from another version of this one", replace)
     settings = json.loads(json.dumps(dict(job.settings_of(photo))))
     earlier = record.get("settings")
@@ -136,7 +136,7 @@ class PhotoWorker:
         with console.collected() as said:
             sha256, result, failure = None, None, None
             try:
-                sha256 = photo.sha256
+                sha256 = photo.sha256()
                 is_wanted = self._is_wanted(photo)
             except (PhotoError, UsageError) as error:
                 is_wanted, failure = False, failure_of(photo.path, named(error, photo))
