@@ -23,7 +23,7 @@ from ...images.tensors import GREY
 from ...models.anchored_generator import AnchoredGenerator, lit
 from ...models.config import GeneratorConfig
 from ...shape import HeadCodes
-from ..data.head_shards import REFRESH_EVERY, HeadShards, RayBatch
+from ..data.head_shards import HeadShards, RayBatch
 from ..data.held_out_views import psnr_over, save_comparison, true_view
 from ..engine.loop import Report
 from ..engine.moving_average import MovingAverage
@@ -168,8 +168,7 @@ class AnchoredStage:
         }
 
     def batch(self, step: int) -> RayBatch:
-        if step % REFRESH_EVERY == 0:
-            self._data.refresh()
+        self._data.at_step(step)
         return self._data.rays(
             np.random.default_rng([self.run.seed, step, rank()]),
             heads=self.settings.heads_per_step,

@@ -19,7 +19,7 @@ from ...checkpoints.store import load_generator, save_model
 from ...models.anchored_generator import AnchoredGenerator
 from ...models.config import GeneratorConfig, MappingConfig
 from ...models.generator import TriPlaneGenerator
-from ..data.head_shards import REFRESH_EVERY, HeadShards, RayBatch
+from ..data.head_shards import HeadShards, RayBatch
 from ..data.held_out_views import psnr_over, rendered_view, save_comparison, true_view
 from ..engine.loop import Report
 from ..engine.moving_average import MovingAverage
@@ -137,8 +137,7 @@ class GeneratorStage:
         }
 
     def batch(self, step: int) -> RayBatch:
-        if step % REFRESH_EVERY == 0:
-            self._data.refresh()
+        self._data.at_step(step)
         return self._data.rays(
             np.random.default_rng([self.run.seed, step, rank()]),
             heads=self.settings.heads_per_step,
