@@ -180,19 +180,3 @@ def decode_anchored(
         output = F.linear((1.0 + scale) * hidden + shift, decoder.output_weight, decoder.output_bias)
     colors = torch.sigmoid(output[..., 1:5]) * 1.002 - 0.001
     return raw, torch.cat([colors, normal + output[..., 5:]], dim=-1)
-
-
-def decode_points_reference(
-    heads: AnchoredHeads,
-    points: Tensor,
-    decoder: DecoderWeights,
-    space: CanonicalSpace,
-    film: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Raw density [B, N] and features [B, N, 7] at world points [B, N, 3]."""
-    anchor = read_anchor_reference(heads.volumes, points)
-    canonical = points + anchor[..., :3]
-    features = sample_canonical_reference(
-        heads.planes, foveated(canonical, space), front_share(canonical[..., 2], space)
-    )
-    return decode_anchored(features, anchor, heads.hidden_bias, decoder, space, film)
