@@ -142,8 +142,7 @@ class HeadRenderer:
                 queries.append((hair, None))
             baked = baker.bake(occluders, queries)
             self._skin_open[name] = (0.12 + 0.88 * np.clip(baked[0] * 1.08, 0.0, 1.0) ** 0.8).astype(np.float32)
-            bare = self._skin_open.get(None, np.ones(len(points), np.float32))
-            hidden = np.clip((0.8 - self._skin_open[name] / bare) / 0.3, 0.0, 1.0)
+            hidden = np.clip((0.8 - self._skin_open[name] / self._skin_open[None]) / 0.3, 0.0, 1.0)
             self._hair_cover[name] = np.ones(len(points), np.float32) if name is None else hidden.astype(np.float32)
             self._eye_open[name] = (0.25 + 0.75 * np.clip(baked[1] * 1.3, 0.0, 1.0)).astype(np.float32)
             if name is not None:
