@@ -104,15 +104,15 @@ void spread(std::vector<float>& level, int64_t side, float push) {
   }
 }
 
-// Which two coarse cells a fine one lies between, and how much the second counts.
+// Which two coarse cells a fine one lies between, the one around it first, and how much each counts.
 struct Parents {
   int64_t first, second;
-  float share;
 };
+constexpr float kNear = 0.75f, kFar = 0.25f;
 
 inline Parents parents_of(int64_t fine, int64_t half) {
-  const int64_t near = fine / 2, other = std::clamp(fine % 2 ? near + 1 : near - 1, int64_t{0}, half - 1);
-  return {near, other, 0.25f};
+  const int64_t near = fine / 2;
+  return {near, std::clamp(fine % 2 ? near + 1 : near - 1, int64_t{0}, half - 1)};
 }
 
 // Add `push` times the trilinear enlargement of `coarse` to one row (z, y) of `fine`; `between` holds half a row.
@@ -126,16 +126,16 @@ void push_row(float* __restrict row, const float* coarse, float* __restrict betw
       coarse + (in_z.second * half + in_y.first) * length,
       coarse + (in_z.second * half + in_y.second) * length,
   };
-  const float near = 1.0f - in_z.share, far = in_z.share, by = 1.0f - in_y.share, beside = in_y.share;
   for (int64_t i = 0; i < length; ++i) {
-    between[i] = push * (near * (by * rows[0][i] + beside * rows[1][i]) + far * (by * rows[2][i] + beside * rows[3][i]));
+    between[i] =
+        push * (kNear * (kNear * rows[0][i] + kFar * rows[1][i]) + kFar * (kNear * rows[2][i] + kFar * rows[3][i]));
   }
   for (int64_t x = 0; x < side; ++x) {
     const Parents in_x = parents_of(x, half);
     const float* first = between + in_x.first * kSums;
     const float* second = between + in_x.second * kSums;
     float* at = row + x * kSums;
-    for (int c = 0; c < kSums; ++c) at[c] += (1.0f - in_x.share) * first[c] + in_x.share * second[c];
+    for (int c = 0; c < kSums; ++c) at[c] += kNear * first[c] + kFar * second[c];
   }
 }
 
