@@ -9,27 +9,24 @@ color = albedo * shade(normal) ^ (1 / 2.2) + gloss * shade(reflected) ^ (1 / 2.2
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..camera import Camera, CameraPose, pixel_centres
+from ..camera import Camera, pixel_centres
 from ..errors import ShapeError
 from ..light import shaded_color
 from ..ops.anchored_rays import FEATURES, PLANES, AnchoredHeads, decode_points, march_anchored, render_anchored
-from ..ops.render_rays import RayOutput, RaySampling
+from ..ops.render_rays import RayOutput
 from ..ops.render_rays.volume import density_of
 from ..shape import HeadCodes
 from .anchor import Anchor, shared_anchor
-from .backbone import SynthesisNetwork
 from .config import AnchorConfig, GeneratorConfig
 from .decoder import PointDecoder
 from .layers import Linear
-from .mapping import MappingNetwork
-from .precision import fast_precision
+from .plane_generator import PlaneGenerator
 from .render_output import RenderOutput
 
 _RAYS_AT_ONCE = 8192  # of a view; what their samples need stays below half a gigabyte
@@ -50,21 +47,19 @@ class LitHeads(NamedTuple):
     codes: HeadCodes
 
 
-class AnchoredGenerator(nn.Module):
+class AnchoredGenerator(PlaneGenerator):
     """Mapping, shape and light, backbone and point decoder, built from a configuration alone; its heads stand on the
-    shipped head mesh model."""
+    shipped head mesh model. Its planes are of the average head."""
+
+    plane_count = PLANES
 
     def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
         if config.anchor is None:
             raise ValueError("a generator without an anchor")
-        self.config = config
+        super().__init__(config)
         self.anchor_config: AnchorConfig = config.anchor
         anchor, w_dim = config.anchor, config.w_dim
-        self.backbone = nn.ModuleDict(
-            {"mapping": MappingNetwork(config.mapping), "synthesis": SynthesisNetwork(config.backbone)}
-        )
-        told = config.backbone.out_channels // PLANES + len(anchor.space.distance_scales) + 1
+        told = config.backbone.out_channels // self.plane_count + len(anchor.space.distance_scales) + 1
         self.decoder = PointDecoder(told, config.decoder_hidden, FEATURES)
         self.tone = Linear(w_dim, config.decoder_hidden)
         self.shape_head = nn.Sequential(
@@ -94,30 +89,9 @@ class AnchoredGenerator(nn.Module):
         light.bias.zero_()[:3] = _WHITE
 
     @property
-    def w_avg(self) -> Tensor:
-        """[w_dim] mean of w."""
-        return self.backbone["mapping"].w_avg  # type: ignore[return-value]
-
-    @property
     def anchor(self) -> Anchor:
         """The anchor that all generators of this configuration share."""
         return shared_anchor(self.anchor_config, self.w_avg.device)
-
-    def mapping(
-        self,
-        z: Tensor,
-        label: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """z [B, z_dim] -> w_plus [B, num_ws, w_dim]; see :meth:`.TriPlaneGenerator.mapping`."""
-        w = self.backbone["mapping"](z, label)
-        w_plus: Tensor = w[:, None].expand(-1, self.config.num_ws, -1)
-        if truncation_psi == 1.0:
-            return w_plus
-        pulled = self.w_avg + truncation_psi * (w_plus[:, :truncation_cutoff] - self.w_avg)
-        return torch.cat([pulled, w_plus[:, pulled.shape[1] :]], dim=1)
 
     def shape_codes(self, w_plus: Tensor) -> HeadCodes:
         """Shape codes of heads; the mean of w_plus [B, num_ws, w_dim] decides, as it says which head it is."""
@@ -127,14 +101,6 @@ class AnchoredGenerator(nn.Module):
         """[B, 9, 3] light on heads of w_plus [B, num_ws, w_dim], linear RGB (:mod:`geoinv.light`)."""
         light: Tensor = self.light_head(w_plus.mean(dim=1)).unflatten(1, (9, 3))
         return light
-
-    def planes(self, w_plus: Tensor) -> Tensor:
-        """w_plus [B, num_ws, w_dim] -> float32 planes [B, 4, C, R, R] of the average head."""
-        with fast_precision(w_plus.device):
-            painted = self.backbone["synthesis"](w_plus)
-        side = painted.shape[-1]
-        planes: Tensor = painted.float().reshape(painted.shape[0], PLANES, -1, side, side)
-        return planes
 
     def anchored(self, w_plus: Tensor, vertices: Tensor) -> AnchoredHeads:
         """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]."""
@@ -173,17 +139,6 @@ class AnchoredGenerator(nn.Module):
         if is_lit:
             color = shaded_color(color, heads.light, F.normalize(features[..., 4:], dim=-1))
         return density_of(raw) * inside, color.clamp(0.0, 1.0)
-
-    def camera(self, pose: CameraPose) -> Camera:
-        """The cameras that stand at poses on this generator's orbit, with its lens."""
-        return pose.camera(self.config.orbit)
-
-    @property
-    def sampling(self) -> RaySampling:
-        """Sampling of rays."""
-        render = self.config.render
-        fields = asdict(render) | {"far": render.sampled_to, "third_plane": self.config.third_plane}
-        return RaySampling(**fields)
 
     def march(
         self,

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import torch
 from torch import Tensor, nn
 
-from ..camera import Camera, CameraPose, pixel_centres
+from ..camera import Camera, pixel_centres
 from ..errors import ShapeError
-from ..ops.render_rays import RayOutput, RaySampling, march_rays, render_rays
+from ..ops.render_rays import RayOutput, march_rays, render_rays
 from ..ops.render_rays.volume import density_of
 from ..ops.sample_planes import sample_planes
-from .backbone import SynthesisNetwork
 from .config import GeneratorConfig
 from .decoder import PointDecoder
-from .mapping import MappingNetwork
+from .plane_generator import PlaneGenerator
 from .plane_warp import PlaneWarp
-from .precision import fast_precision
 from .render_output import RenderOutput
 from .superresolution import HYBRIDS, HybridSuperresolution, ResidualSuperresolution, final_picture
 
 _TILE_SIDE = 4  # pixels; a tile is as many rays as the native renderer takes together
 
 
-class TriPlaneGenerator(nn.Module):
+class TriPlaneGenerator(PlaneGenerator):
     """Mapping, backbone, point decoder, volume renderer and super-resolution, built from a configuration alone."""
 
+    plane_count = 3
+
     def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
-        plane_channels = config.backbone.out_channels // 3
-        self.backbone = nn.ModuleDict(
-            {"mapping": MappingNetwork(config.mapping), "synthesis": SynthesisNetwork(config.backbone)}
-        )
+        super().__init__(config)
+        plane_channels = config.backbone.out_channels // self.plane_count
         self.decoder = PointDecoder(plane_channels, config.decoder_hidden, config.feature_channels)
         if config.superresolution == "residual":
             self.superresolution: nn.Module | None = ResidualSuperresolution(config.feature_channels)
@@ -42,39 +36,6 @@ class TriPlaneGenerator(nn.Module):
         else:
             hybrid = HYBRIDS[config.superresolution]
             self.superresolution = HybridSuperresolution(hybrid, config.feature_channels, config.w_dim)
-
-    @property
-    def w_avg(self) -> Tensor:
-        """[w_dim] mean of w."""
-        return self.backbone["mapping"].w_avg  # type: ignore[return-value]
-
-    def mapping(
-        self,
-        z: Tensor,
-        label: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """z [B, z_dim] (and label [B, 25] where conditioned) -> w_plus [B, num_ws, w_dim].
-
-        ``truncation_psi`` pulls the first ``truncation_cutoff`` codes (all if None) toward the mean:
-        w_avg + psi * (w - w_avg).
-        """
-        w = self.backbone["mapping"](z, label)
-        w_plus: Tensor = w[:, None].expand(-1, self.config.num_ws, -1)
-        if truncation_psi == 1.0:
-            return w_plus
-        pulled = self.w_avg + truncation_psi * (w_plus[:, :truncation_cutoff] - self.w_avg)
-        return torch.cat([pulled, w_plus[:, pulled.shape[1] :]], dim=1)
-
-    def planes(self, w_plus: Tensor) -> Tensor:
-        """w_plus [B, num_ws, w_dim] -> float32 planes [B, 3, C, R, R]."""
-        with fast_precision(w_plus.device):
-            painted = self.backbone["synthesis"](w_plus)
-        side = painted.shape[-1]
-        planes: Tensor = painted.float().reshape(painted.shape[0], 3, -1, side, side)
-        return planes
 
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor) -> Tensor:
         """World points [B, N, 3] of the head of ``w_to`` at the places of the face that ``points`` are of the head of
@@ -100,17 +61,6 @@ class TriPlaneGenerator(nn.Module):
         raw, features = self._decode(planes, points, film)
         inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
         return density_of(raw) * inside, features[..., :3].clamp(0.0, 1.0)
-
-    def camera(self, pose: CameraPose) -> Camera:
-        """The cameras that stand at poses on this generator's orbit, with its lens."""
-        return pose.camera(self.config.orbit)
-
-    @property
-    def sampling(self) -> RaySampling:
-        """Sampling of rays."""
-        render = self.config.render
-        fields = asdict(render) | {"far": render.sampled_to, "third_plane": self.config.third_plane}
-        return RaySampling(**fields)
 
     def march(
         self, planes: Tensor, origins: Tensor, directions: Tensor, distances: Tensor, film: Tensor | None = None

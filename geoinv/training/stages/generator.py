@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ...checkpoints.store import load_generator, save_model
-from ...models.anchored_generator import AnchoredGenerator
 from ...models.config import GeneratorConfig, MappingConfig
 from ...models.generator import TriPlaneGenerator
+from ...models.plane_generator import PlaneGenerator
 from ..data.head_shards import HeadShards, RayBatch
 from ..data.held_out_views import psnr_over, rendered_view, save_comparison, true_view
 from ..engine.loop import Report
@@ -184,7 +184,7 @@ def continuous_entries(mapping: MappingConfig) -> Tensor:
 
 
 @torch.no_grad()
-def set_mean_w(generator: TriPlaneGenerator | AnchoredGenerator, seed: int, samples: int = 4096) -> None:
+def set_mean_w(generator: PlaneGenerator, seed: int, samples: int = 4096) -> None:
     """Set ``w_avg`` to the mean of w over random z."""
     z = torch.randn(samples, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     generator.w_avg.copy_(generator.mapping(z.to(generator.w_avg.device))[:, 0].mean(dim=0))
