@@ -5,8 +5,8 @@ A head's shape code and light are functions of z that the sampler knows, so ther
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +28,7 @@ _HELD_OUT = 500
 _CODE_WEIGHT = 1e-7  # of squared codes beside squared world units: small components are not left to chance
 
 
-@dataclass(frozen=True)
-class KnownHeads:
+class KnownHeads(NamedTuple):
     """Random heads of the sampler, without pictures.
 
     Args:
@@ -67,17 +66,17 @@ class KnownHeads:
         """Those of a file, or drawn and written there: a resumed run learns from the same ones, and at once."""
         if path.exists():
             with np.load(path) as file:
-                return cls(*(torch.from_numpy(file[name]) for name in ("z", "codes", "light")))
+                return cls(*(torch.from_numpy(file[name]) for name in cls._fields))
         drawn = cls.draw(model, count, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, z=drawn.z.numpy(), codes=drawn.codes.numpy(), light=drawn.light.numpy())
+            np.savez(file, **{name: part.numpy() for name, part in drawn._asdict().items()})
         return drawn
 
     def some(self, random: torch.Generator, device: torch.device) -> KnownHeads:
         """A random batch on a device."""
         index = torch.randint(len(self.z), (_BATCH,), generator=random)
-        return KnownHeads(*(part[index].to(device) for part in (self.z, self.codes, self.light)))
+        return KnownHeads(*(part[index].to(device) for part in self))
 
 
 class ShapeLoss:
@@ -92,7 +91,7 @@ class ShapeLoss:
         products = basis @ basis.T / len(model.mean)
         self._products = torch.zeros(len(products) + 2, len(products) + 2)
         self._products[:-2, :-2] = products.float()
-        eye = torch.cat([model.mean[model.parts[name].vertices] for name in ("left-eye",)])
+        eye = model.mean[model.parts["left-eye"].vertices]
         radius = (eye - eye.mean(dim=0)).norm(dim=-1).mean()
         share = 2.0 * len(eye) / len(model.mean)
         self._products[[-2, -1], [-2, -1]] = float(share * radius.square()) * 10.0  # few vertices, but they are seen
@@ -131,7 +130,7 @@ def fit_shapes(generator: AnchoredGenerator, heads: KnownHeads, *, steps: int, s
     parts = (generator.backbone["mapping"], generator.shape_head, generator.light_head)
     optimizer = torch.optim.Adam([p for part in parts for p in part.parameters()], lr=2e-3, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=steps)
-    learned = KnownHeads(*(part[:-_HELD_OUT] for part in (heads.z, heads.codes, heads.light)))
+    learned = KnownHeads(*(part[:-_HELD_OUT] for part in heads))
     for _ in range(steps):
         some = learned.some(random, device)
         loss = sum(known_head_losses(generator, some, shape_loss).values())
@@ -140,7 +139,7 @@ def fit_shapes(generator: AnchoredGenerator, heads: KnownHeads, *, steps: int, s
         optimizer.step()
         schedule.step()
     with torch.no_grad():
-        unseen = KnownHeads(*(part[-_HELD_OUT:].to(device) for part in (heads.z, heads.codes, heads.light)))
+        unseen = KnownHeads(*(part[-_HELD_OUT:].to(device) for part in heads))
         left = known_head_losses(generator, unseen, shape_loss)
     return (left["shape"] / SHAPE_WEIGHT).sqrt().item(), left["light"].sqrt().item()
 
