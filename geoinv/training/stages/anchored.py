@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...camera import Camera, pixel_centres, rays_through
+from ...camera import Camera, pixel_centres
 from ...checkpoints.store import load_anchored_generator, save_model
 from ...errors import UsageError
 from ...images.tensors import GREY
@@ -31,7 +31,7 @@ from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
 from ..engine.run_folder import RunFolder
 from ..losses.rays import SampleCounts, guided_distances, ray_losses
-from .generator import continuous_entries, set_mean_w
+from .generator import continuous_entries, scored, set_mean_w
 from .shape_fit import KnownHeads, ShapeLoss, fit_shapes, known_head_losses
 from .starts import described_start, network_to_train, seeded
 
@@ -214,24 +214,22 @@ def validate(generator: AnchoredGenerator, heads: HeadShards, sheet: Path, count
     Returns:
         ``face_psnr_db`` and ``around_psnr_db``: means over views over the true head, every second pixel;
         ``heldout_psnr_db``: the mean of both. ``expression_share``, where the heads are twins: the fraction of the true
-        difference between two faces of a person that is shown. ``score``: a third of the share weighs like one dB.
+        difference between two faces of a person that is shown. ``score``: see :func:`.scored`.
     """
-    device = generator.w_avg.device
+    device, side = generator.w_avg.device, heads.resolution
+    grid = pixel_centres(side, device).reshape(side, side, 2)[::2, ::2]
+    views = {"face": 0, "around": heads.num_views - 1} if heads.num_views > heads.face_views else {"face": 0}
     psnr: dict[str, list[float]] = {"face": [], "around": []}
     truths, results, shown, wanted = [], [], 0.0, 0.0
     for index in range(min(count, len(heads))):
-        views = {"face": 0, "around": heads.num_views - 1} if heads.num_views > heads.face_views else {"face": 0}
-        made = None
+        z = torch.from_numpy(np.array(heads.view(index, 0)[3]))
+        made = generator.heads(generator.mapping(z[None].to(device)))
         for kind, view in views.items():
-            rgba, _, cam2world, z = heads.view(index, view)
-            if made is None:
-                made = generator.heads(generator.mapping(torch.from_numpy(np.array(z))[None].to(device)))
+            rgba, _, cam2world, _ = heads.view(index, view)
             camera = Camera(torch.from_numpy(np.array(cam2world))[None].to(device), generator.config.orbit.focal)
-            side = heads.resolution
-            grid = pixel_centres(side, device).reshape(side, side, 2)[::2, ::2]
-            rays = rays_through(camera.cam2world, grid.reshape(-1, 2), focal=camera.focal)
-            output = generator.render_rays(made.rays, *rays)
-            color = torch.minimum(lit(output.features, rays[1], made.light), output.alpha[..., None])
+            origins, directions = camera.rays(grid.reshape(-1, 2))
+            output = generator.render_rays(made.rays, origins, directions)
+            color = torch.minimum(lit(output.features, directions, made.light), output.alpha[..., None])
             result = (color + GREY * (1.0 - output.alpha[..., None])).clamp(0.0, 1.0).reshape(*grid.shape[:2], 3).cpu()
             truth, on_head = true_view(rgba)
             psnr[kind].append(psnr_over(result, truth, on_head))
@@ -243,7 +241,4 @@ def validate(generator: AnchoredGenerator, heads: HeadShards, sheet: Path, count
                 wanted += true_change.square().sum().item()
     save_comparison(sheet, truths, results)
     found = {f"{kind}_psnr_db": float(np.mean(values)) for kind, values in psnr.items() if values}
-    found["heldout_psnr_db"] = float(np.mean(list(found.values())))
-    if not wanted:
-        return found | {"score": found["heldout_psnr_db"]}
-    return found | {"expression_share": shown / wanted, "score": found["heldout_psnr_db"] + 3.0 * shown / wanted}
+    return found | scored(float(np.mean(list(found.values()))), shown, wanted)

@@ -203,8 +203,7 @@ def validate(generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count
     Returns:
         ``heldout_psnr_db``: mean over views over the true head. ``expression_share``, where the heads are twins: the
         fraction of the true difference between two faces of a person that is shown; 1 is all of it, 0 nothing (the
-        slope of the regression through 0). ``score``: weighs a third of the expressions like one dB, since they are too
-        few pixels to count in the mean, and a head that cannot smile is of little use.
+        slope of the regression through 0). ``score``: see :func:`scored`.
     """
     device = generator.w_avg.device
     psnr, truths, results, shown, wanted = [], [], [], 0.0, 0.0
@@ -222,7 +221,22 @@ def validate(generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count
                 shown += (true_change * change).sum().item()
                 wanted += true_change.square().sum().item()
     save_comparison(sheet, truths[:24], results[:24])
-    psnr_db = float(np.mean(psnr))
+    return scored(float(np.mean(psnr)), shown, wanted)
+
+
+def scored(psnr_db: float, shown: float, wanted: float) -> dict[str, float]:
+    """Metrics of a generator by which its best weights are chosen.
+
+    Args:
+        psnr_db: Mean over held-out views.
+        shown: The sum of products of true and shown differences between faces of a person.
+        wanted: The sum of squares of the true ones; 0 without twins.
+
+    Returns:
+        ``heldout_psnr_db``; ``expression_share``, where there are twins: the fraction of expressions that is shown; and
+        ``score``, in which a third of the expressions weighs like one dB, since they are too few pixels to count in the
+        mean, and a head that cannot smile is of little use.
+    """
     if not wanted:
         return {"heldout_psnr_db": psnr_db, "score": psnr_db}
     fraction = shown / wanted
