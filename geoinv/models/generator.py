@@ -132,7 +132,7 @@ class TriPlaneGenerator(PlaneGenerator):
         features = _from_tiles(output.features.reshape(views, side * side, -1), side)
         alpha = _from_tiles(output.alpha.reshape(views, side * side, 1), side)
         depth = _from_tiles((output.distance.reshape(views, -1) * cosine)[..., None], side)
-        if not superresolution or self.superresolution is None:
+        if not superresolution:
             return RenderOutput(features[:, :3], alpha, depth, camera)
         return RenderOutput(*self.superresolved(features, alpha, w_plus), depth, camera)
 

@@ -2,8 +2,8 @@
 
 The pieces, from the vector to the files:
 
-* :mod:`.sampler` turns a vector z into the parameters of a head (with :mod:`.traits`, :mod:`.palettes`, and
-  :mod:`.attributes`, the table of edits); it needs numpy alone.
+* :mod:`.sampler` turns a vector z into the parameters of a head (with :mod:`.traits`, :mod:`.palettes`,
+  :mod:`.lighting`, and :mod:`.attributes`, the table of edits); it needs no extra and no assets.
 * :mod:`.geometry` makes the shape, :mod:`.heads` draws it (with :mod:`.rasteriser`, :mod:`.shaders`, :mod:`.skins`,
   :mod:`.masks`, :mod:`.occlusion`, :mod:`.glasses`, :mod:`.dentition`, :mod:`.trunk`) under a light of
   :mod:`.lighting`; they need the extra ``synth`` and the assets (:mod:`.assets`).

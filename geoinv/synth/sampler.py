@@ -2,7 +2,7 @@
 
 ``HeadSampler`` is a deterministic function of ``z ~ N(0, I)``. Continuous parameters are smooth functions of z; each
 discrete choice is either a *category*, ``argmax(z[start:stop] + bias)``, or a *switch*, ``z[index] > threshold``, so
-that a network which regresses the heads can be given the choices as one-hot vectors. Needs numpy alone.
+that a network which regresses the heads can be given the choices as one-hot vectors. Needs no extra and no assets.
 """
 
 from __future__ import annotations
