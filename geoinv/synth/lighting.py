@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..light import directional_light, sh_basis
 from .parameters import Vector
+from .sphere import sphere_directions
 
 ENVIRONMENT_SIZE = 10
 """Numbers that describe surroundings; they hold 99 % of the variance of the turned HDRIs."""
@@ -65,8 +66,4 @@ def _environments() -> tuple[Coefficients, NDArray[np.float64], NDArray[np.float
     """Mean [9, 3] and axes [K, 9, 3] of the surroundings, and harmonics [N, 9] on all sides."""
     table = json.loads(Path(__file__).with_name("environments.json").read_text(encoding="utf-8"))
     mean, axes = np.array(table["mean"]).reshape(9, 3), np.array(table["axes"]).reshape(ENVIRONMENT_SIZE, 9, 3)
-    count = np.arange(60) + 0.5
-    height, angle = 1.0 - count / 30.0, np.pi * (1.0 + 5.0**0.5) * count
-    radius = np.sqrt(1.0 - height**2)
-    sides = np.stack([radius * np.cos(angle), height, radius * np.sin(angle)], -1)
-    return mean, axes, sh_basis(torch.from_numpy(sides)).numpy()
+    return mean, axes, sh_basis(torch.from_numpy(sphere_directions(60))).numpy()

@@ -8,18 +8,10 @@ import numpy as np
 
 from . import shaders
 from .assets import FloatArray, IntArray
+from .sphere import sphere_directions
 
 SIDE = 192
 HALF_EXTENT = 0.75
-
-
-def sphere_directions(count: int) -> FloatArray:
-    """Unit vectors [count, 3] spread evenly over the sphere (Fibonacci spiral)."""
-    k = np.arange(count) + 0.5
-    height = 1.0 - 2.0 * k / count
-    angle = np.pi * (1.0 + 5.0**0.5) * k
-    radius = np.sqrt(1.0 - height * height)
-    return np.stack([radius * np.cos(angle), height, radius * np.sin(angle)], -1).astype(np.float32)
 
 
 class OcclusionBaker:
@@ -35,7 +27,7 @@ class OcclusionBaker:
         self._program = context.program(vertex_shader=shaders.BAKE_VERTEX, fragment_shader=shaders.BAKE_FRAGMENT)
         self._depth = context.depth_texture((SIDE, SIDE))
         self._target = context.framebuffer([context.texture((SIDE, SIDE), 4)], self._depth)
-        self._directions = sphere_directions(directions)
+        self._directions: FloatArray = sphere_directions(directions).astype(np.float32)
 
     def bake(
         self,
