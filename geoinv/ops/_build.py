@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
 import torch
+from torch import Tensor
 
 from ..errors import NativeBuildError, UsageError
 from ..notices import notify
@@ -76,6 +77,12 @@ def load_native(operation: Operation) -> bool:
     concerned = f"{operation.name} runs" if isinstance(failure, _OperationError) else "all kernels run"
     notify(f"{concerned} as plain torch (slower, same results): {failure.message}; {failure.hint}")
     return False
+
+
+def takes_floats(operation: Operation, *tensors: Tensor) -> bool:
+    """Whether kernels that take float32 tensors on the CPU can be used for these; see :func:`load_native`."""
+    usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
+    return usable and load_native(operation)
 
 
 def forget_outcomes() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...conventions import BOX_SIDE
 from ...errors import ShapeError
-from .._build import load_native
+from .._build import takes_floats
 from .._compile import Operation
 from ..render_rays import DecoderWeights
 from .reference import (
@@ -31,8 +31,7 @@ OPERATION = Operation("anchored_rays", tuple(sorted(Path(__file__).parent.glob("
 
 def is_native(*tensors: Tensor) -> bool:
     """Whether the kernels are built (once, here) and take these tensors."""
-    usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
-    return usable and load_native(OPERATION)
+    return takes_floats(OPERATION, *tensors)
 
 
 def read_anchor(volumes: AnchorVolumes, points: Tensor) -> Tensor:

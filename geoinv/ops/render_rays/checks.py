@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ...errors import ShapeError
-from .._build import load_native
+from .._build import takes_floats
 from .._compile import Operation
 
 OPERATION = Operation("render_rays", tuple(sorted(Path(__file__).parent.glob("*.cpp"))), portable=True)
@@ -18,8 +17,7 @@ BEST_INSTRUCTIONS = -1  # 0, 1 and 2 are at most generic, AVX2 and AVX-512
 
 def is_native(*tensors: Tensor) -> bool:
     """Whether the kernels are built (once, here) and take these tensors."""
-    usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
-    return usable and load_native(OPERATION)
+    return takes_floats(OPERATION, *tensors)
 
 
 def check_film(film: Tensor | None, origins: Tensor, hidden_units: int) -> None:

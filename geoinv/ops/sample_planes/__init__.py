@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ShapeError
-from .._build import load_native
+from .._build import takes_floats
 from .._compile import Operation
 from .reference import ThirdPlane, sample_planes_reference
 
@@ -45,8 +45,7 @@ def sample_planes(
         raise ShapeError(f"planes must be [B, 3, C, R, R], got {list(planes.shape)}")
     if points.ndim != 3 or points.shape[2] != 3 or points.shape[0] != planes.shape[0]:
         raise ShapeError(f"points must be [{planes.shape[0]}, N, 3], got {list(points.shape)}")
-    usable = planes.device.type == "cpu" and planes.dtype == torch.float32 and points.dtype == torch.float32
-    if not usable or points.requires_grad or not load_native(OPERATION):
+    if points.requires_grad or not takes_floats(OPERATION, planes, points):
         return sample_planes_reference(planes, points, box_side=box_side, third_plane=third_plane)
     features: Tensor = _SamplePlanes.apply(planes, points, box_side, third_plane)  # type: ignore[no-untyped-call]
     return features
