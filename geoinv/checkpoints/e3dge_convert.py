@@ -23,7 +23,8 @@ from ..models.stylesdf.encoder import StyleSdfEncoder
 from ..models.stylesdf.generator import StyleSdfGenerator
 from ..models.stylesdf.local_branch import StyleSdfLocalBranch
 from .e3dge_files import StoredModel, Tensors, stored_model
-from .e3dge_layout import check_fit, detail_config, encoder_config, generator_config, is_filter, ours
+from .e3dge_layout import detail_config, encoder_config, generator_config, is_filter, ours
+from .foreign_tensors import check_fit, read_numbers
 from .network_files import read_network_file
 from .safetensors_file import write_safetensors
 from .store import Kind, Part, model_file, model_metadata, model_name, sha256_of
@@ -70,7 +71,7 @@ class _Network:
 
     def read(self, name: str) -> Tensor:
         tensor = self.tensors[name]
-        return tensor if isinstance(tensor, Tensor) else _read(tensor, name)
+        return tensor if isinstance(tensor, Tensor) else read_numbers(tensor, name)
 
 
 def convert_e3dge(sources: list[Path], target: Path) -> ConvertedModel:
@@ -150,7 +151,9 @@ def mean_codes(config: StyleSdfConfig, tensors: Mapping[str, StoredTensor | Tens
         {n: tuple(s) for n, s in wanted.items()},
         "StyleSDF's generator",
     )
-    mapping = {name: value if isinstance(value := tensors[name], Tensor) else _read(value, name) for name in wanted}
+    mapping = {
+        name: value if isinstance(value := tensors[name], Tensor) else read_numbers(value, name) for name in wanted
+    }
     generator.load_state_dict(mapping, strict=False, assign=True)
     z = torch.randn(MEAN_CODES, config.z_dim, generator=torch.Generator().manual_seed(_MEAN_SEED))
     renderer, decoder = generator.means(z)
@@ -183,16 +186,3 @@ def _check_size(networks: list[_Network], model: StoredModel) -> None:
     )
     if stored > sum(path.stat().st_size for path in model.sources):
         raise CheckpointError("the tensors are larger than the files")
-
-
-def _read(tensor: StoredTensor, name: str) -> Tensor:
-    try:
-        value = tensor.read()
-    except CheckpointError as error:
-        raise CheckpointError(f"{name}: {error.message}") from error
-    if not value.is_floating_point():
-        raise CheckpointError(f"{name} is of {value.dtype}, not of real numbers")
-    value = value.float()
-    if not bool(torch.isfinite(value).all()):
-        raise CheckpointError(f"{name} is not finite")
-    return value

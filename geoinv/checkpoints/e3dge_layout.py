@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
 
 from ..errors import CheckpointError
 from ..models.stylesdf.config import StyleSdfConfig, StyleSdfDetailConfig, StyleSdfEncoderConfig
-from .torch_pickles import printable
+from .foreign_tensors import AnyTensor, Shaped
 
 _PREFIXES = {  # of our names, by the entry of the file
     "g_ema": "",
@@ -31,16 +30,6 @@ _UNUSED = {  # released, but nothing reads it when a photo is inverted
 _FILTER = re.compile(r"\.(blur|upsample)\.kernel$")
 _BLOCK_NORM = re.compile(r"(image_filter\..*)\.bn4\.(weight|bias)$")
 _GROUPS = 32
-
-
-class Shaped(Protocol):
-    """The part of a tensor that names and widths are found by."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
-AnyTensor = TypeVar("AnyTensor", bound=Shaped)
 
 
 def without_wrapper(tensors: Mapping[str, AnyTensor]) -> dict[str, AnyTensor]:
@@ -74,29 +63,6 @@ def ours(entry: str, tensors: Mapping[str, AnyTensor]) -> dict[str, AnyTensor]:
 def _is_spare_norm(entry: str, name: str) -> bool:
     """Whether it is the fourth norm of a block of E1: unused, or the shortcut's first layer under another name."""
     return entry == "netLocal" and _BLOCK_NORM.match(name) is not None
-
-
-def check_fit(found: Mapping[str, Shaped], expected: Mapping[str, tuple[int, ...]], what: str) -> None:
-    """Account for every key.
-
-    Args:
-        found: Tensors by our names.
-        expected: Shapes of our network's ``state_dict``.
-        what: The network, for the message.
-
-    Raises:
-        CheckpointError: Listing keys that are missing, of another shape, or unknown.
-    """
-    wrong = [f"{name} is missing" for name in expected if name not in found]
-    wrong += [
-        f"{name} is {list(found[name].shape)}, not {list(shape)}"
-        for name, shape in expected.items()
-        if name in found and tuple(found[name].shape) != shape
-    ]
-    wrong += [f"{printable(name)} is unknown" for name in found if name not in expected]
-    if wrong:
-        more = f", and {len(wrong) - 4} more" if len(wrong) > 4 else ""
-        raise CheckpointError(f"the tensors do not fit {what}: {', '.join(wrong[:4])}{more}")
 
 
 def generator_config(tensors: Mapping[str, Shaped], name: str) -> StyleSdfConfig:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal
 
 import torch
-from torch import Tensor
 
 from ..errors import CheckpointError
 from ..files import atomic_path
@@ -20,9 +19,10 @@ from ..models.config import GeneratorConfig
 from ..models.generator import TriPlaneGenerator
 from .eg3d_arguments import generator_config
 from .eg3d_files import StoredNetwork, read_eg3d_file
+from .foreign_tensors import AnyTensor, check_fit, read_numbers
 from .safetensors_file import write_safetensors
 from .store import model_metadata, sha256_of
-from .torch_pickles import StoredTensor, printable
+from .torch_pickles import StoredTensor
 
 _FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]).outer(torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64.0
 _AXES = {  # rows of the third plane; see GeneratorConfig.third_plane
@@ -30,16 +30,6 @@ _AXES = {  # rows of the third plane; see GeneratorConfig.third_plane
     "zy": ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),
 }
 _FIRST_AXES = (((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0, 0.0)))
-
-
-class Shaped(Protocol):
-    """The part of a tensor that the mapping of names reads."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
-AnyTensor = TypeVar("AnyTensor", bound=Shaped)
 
 
 @dataclass(frozen=True)
@@ -87,7 +77,7 @@ def convert_eg3d(source: Path, target: Path, *, name: str | None = None, licence
     metadata = model_metadata("generator", asdict(config), origin)
     with atomic_path(target) as temporary:
         shapes = {key: tensor.shape for key, tensor in tensors.items()}
-        write_safetensors(temporary, shapes, lambda key: _read(tensors[key], key, source), metadata)
+        write_safetensors(temporary, shapes, lambda key: read_numbers(tensors[key], f"{source}: {key}"), metadata)
     return Converted(target, config, sum(tensor.numel for tensor in tensors.values()), sha256)
 
 
@@ -106,21 +96,13 @@ def our_tensors(theirs: Mapping[str, AnyTensor], expected: Mapping[str, tuple[in
     Raises:
         CheckpointError: Listing keys that are missing, of another shape, or not ours.
     """
-    wrong = [f"{key} is missing" for key in expected if key not in theirs]
-    wrong += [
-        f"{key} is {list(theirs[key].shape)}, not {list(shape)}"
-        for key, shape in expected.items()
-        if key in theirs and tuple(theirs[key].shape) != shape
-    ]
-    wrong += [f"{printable(key)} is unknown" for key in theirs if key not in expected and not is_filter(key)]
-    wrong += [
+    odd_filters = [
         f"{key} is {list(tensor.shape)}, not [4, 4]"
         for key, tensor in theirs.items()
         if is_filter(key) and tuple(tensor.shape) != (4, 4)
     ]
-    if wrong:
-        more = f", and {len(wrong) - 4} more" if len(wrong) > 4 else ""
-        raise CheckpointError(f"the tensors do not fit EG3D's generator: {', '.join(wrong[:4])}{more}")
+    found = {key: tensor for key, tensor in theirs.items() if key in expected or not is_filter(key)}
+    check_fit(found, expected, "EG3D's generator", also_wrong=odd_filters)
     return {key: theirs[key] for key in sorted(expected)}
 
 
@@ -148,16 +130,3 @@ def _third_plane(axes: StoredTensor | None) -> Literal["zx", "zy"]:
             if torch.equal(values, torch.tensor([*_FIRST_AXES, third])):
                 return "zx" if name == "zx" else "zy"
     raise CheckpointError("the renderer's plane_axes are neither EG3D's nor the corrected ones")
-
-
-def _read(tensor: StoredTensor, key: str, source: Path) -> Tensor:
-    try:
-        value = tensor.read()
-    except CheckpointError as error:
-        raise CheckpointError(f"{source}: {key}: {error.message}") from error
-    if not value.is_floating_point():
-        raise CheckpointError(f"{source}: {key} is of {value.dtype}, not of real numbers")
-    value = value.float()
-    if not bool(torch.isfinite(value).all()):
-        raise CheckpointError(f"{source}: {key} is not finite")
-    return value

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from geoinv.camera import Camera, CameraPose
-from geoinv.checkpoints.e3dge_layout import check_fit, detail_config, encoder_config, generator_config, ours
+from geoinv.checkpoints.e3dge_layout import detail_config, encoder_config, generator_config, ours
+from geoinv.checkpoints.foreign_tensors import check_fit
 from geoinv.models.stylesdf import local_branch
 from geoinv.models.stylesdf.config import FFHQ_ORBIT
 from geoinv.models.stylesdf.encoder import StyleSdfEncoder
