@@ -6,7 +6,7 @@ Both parts are resumable, each in a folder of its own below ``out``; ``out/weigh
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -82,18 +82,7 @@ class OwnStages:
         """The run of a part."""
         minutes = 60.0 * self.hours * fraction
         run = usual.run(self.out / name, minutes, seed=self.seed, device=self.device, accumulate=self.accumulate)
-        return (
-            run
-            if self.sizes.steps is None
-            else Run(
-                run.out,
-                self.sizes.steps,
-                run.learning_rate,
-                seed=run.seed,
-                device=run.device,
-                accumulate=run.accumulate,
-            )
-        )
+        return run if self.sizes.steps is None else replace(run, budget=self.sizes.steps)
 
 
 def train_own(config: OwnStages, say: Say = lambda text: None) -> Path:
