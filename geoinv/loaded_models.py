@@ -90,8 +90,7 @@ class LoadedModels:
     def _generator_and_info(self) -> tuple[AnyGenerator, ModelInfo]:
         from .checkpoints.store import load_any_generator
 
-        generator, info = load_any_generator(self.model, self.device)
-        return generator.eval().requires_grad_(False), info
+        return load_any_generator(self.model, self.device)
 
     @property
     def generator(self) -> AnyGenerator:
@@ -141,8 +140,7 @@ class LoadedModels:
             return None
         from .checkpoints.store import load_sibling
 
-        generator, info = load_sibling(self.shown_with, self.generator.config, self.info.name, self.device)
-        return generator.eval().requires_grad_(False), info
+        return load_sibling(self.shown_with, self.generator.config, self.info.name, self.device)
 
     @property
     def shown_generator(self) -> AnyGenerator | None:

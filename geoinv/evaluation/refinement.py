@@ -30,6 +30,7 @@ from .held_out import HeldOutHeads, load_held_out
 from .means import Means, Metrics
 
 if TYPE_CHECKING:
+    from ..models.generator import TriPlaneGenerator
     from ..session import Session
 
 
@@ -60,7 +61,7 @@ def evaluate_refined_heads(
     for index in range(count):
         head = held_out.head(index)
         picture = head.photo(index)  # [1, 3, 256, 256]
-        start, name = _start(session, picture.to(session.device))
+        start, name = _start(session, generator, picture.to(session.device))
         target = PhotoTarget.from_picture(
             picture, _face(session, picture), generator.config.neural_resolution, session.device
         )
@@ -75,17 +76,15 @@ def evaluate_refined_heads(
 
 
 @torch.no_grad()
-def _start(session: Session, photo: Tensor) -> tuple[HeadEstimate, str]:
+def _start(session: Session, generator: TriPlaneGenerator, photo: Tensor) -> tuple[HeadEstimate, str]:
     """Start of the method, and the start's name; without an encoder it is the mean head, seen from the front."""
     try:
         encoder = session.encoder
     except MissingEncoderError:
         notify("the model has no encoder: optimisation starts from its mean head")
-        codes = session.triplane_generator.w_avg.detach()[None, None].repeat(
-            1, session.triplane_generator.config.num_ws, 1
-        )
+        codes = generator.w_avg.detach()[None, None].repeat(1, generator.config.num_ws, 1)
         return HeadEstimate(codes, torch.zeros(6, device=session.device)), "mean"
-    made = reconstruct(photo, encoder, session.triplane_generator)
+    made = reconstruct(photo, encoder, generator)
     return HeadEstimate(made.head.plain.w_plus, made.pose.as_vector()[0]), "encoder"
 
 

@@ -183,10 +183,10 @@ class StyleSdfDetailedHead:
         generator, views = self.plain.generator, len(plain.camera)
         w_plus = self.plain.w_plus.expand(views, -1, -1)
         seen = _volume_of(self.plain, plain)
-        source = self.source.expand(views)
+        source = self.source.camera.expand(views)
         features = None if self._features is None else self._features.expand(views, -1, -1, -1)
         residual = self._residual.expand(views, -1, -1, -1)
-        modulate = self.branch.modulation(residual, features, source.camera, seen)
+        modulate = self.branch.modulation(residual, features, source, seen)
         fused = generator.renderer(generator.codes(w_plus)[0], seen.camera, modulate=modulate)
         return _view(generator.picture(fused, w_plus), replace(seen, thumb=fused.thumb, features=fused.features))
 

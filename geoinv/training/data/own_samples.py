@@ -87,7 +87,6 @@ class OwnSamples:
         self._grid = generator.config.neural_resolution
         self._at_once = 1 if generator.w_avg.device.type == "cpu" else _AT_ONCE_ON_GPU
         self._kept: dict[int, Sample] = {}
-        self._first, self._end = 0, settings.known
         self.at_step(0)
 
     @classmethod
