@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from .checkpoints.store import Part
+    from .checkpoints.model_files import Part
 
 State = Literal["ok", "missing", "broken"]
 
@@ -289,7 +289,8 @@ def _belonging(file: _Weights, model: str) -> tuple[str | None, str]:
     """Why a part does not belong to the model's generator and encoder, if so; and a note."""
     if file.part in (None, "generator"):
         return None, ""
-    from .checkpoints.store import read_header, trained_for_others
+    from .checkpoints.model_files import trained_for_others
+    from .checkpoints.model_format import read_header
 
     header = read_header(file.path)
     made_for = header if file.part == "directions" else header.get("extra", {})

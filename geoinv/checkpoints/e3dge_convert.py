@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..files import atomic_path
+from ..folders import sha256_of
 from ..models.stylesdf.config import StyleSdfConfig
 from ..models.stylesdf.encoder import StyleSdfEncoder
 from ..models.stylesdf.generator import StyleSdfGenerator
@@ -25,9 +26,10 @@ from ..models.stylesdf.local_branch import StyleSdfLocalBranch
 from .e3dge_files import StoredModel, Tensors, stored_model
 from .e3dge_layout import detail_config, encoder_config, generator_config, is_filter, ours
 from .foreign_tensors import check_fit, read_numbers
+from .model_files import Part, model_file, model_name
+from .model_format import Kind, model_metadata
 from .network_files import read_network_file
 from .safetensors_file import write_safetensors
-from .store import Kind, Part, model_file, model_metadata, model_name, sha256_of
 from .torch_pickles import StoredTensor
 
 MEAN_CODES = 10_000

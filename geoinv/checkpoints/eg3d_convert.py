@@ -15,13 +15,14 @@ import torch
 
 from ..errors import CheckpointError
 from ..files import atomic_path
+from ..folders import sha256_of
 from ..models.config import GeneratorConfig
 from ..models.generator import TriPlaneGenerator
 from .eg3d_arguments import generator_config
 from .eg3d_files import StoredNetwork, read_eg3d_file
 from .foreign_tensors import AnyTensor, check_fit, read_numbers
+from .model_format import model_metadata
 from .safetensors_file import write_safetensors
-from .store import model_metadata, sha256_of
 from .torch_pickles import StoredTensor
 
 _FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]).outer(torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64.0

@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 from ..errors import CheckpointError
 from ..folders import sha256_of
 from .index import Entry, entry_named, load_index
-from .store import model_file, read_header
+from .model_files import model_file
+from .model_format import read_header
 
 
 def entry_facts(entry: Entry) -> dict[str, Any]:

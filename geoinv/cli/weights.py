@@ -136,7 +136,7 @@ def convert(
     """Turn the networks of EG3D, or of StyleSDF and E3DGE, into files of geoinv. No code of the files is run."""
     run = console.command(quiet, json_output)
 
-    from ..checkpoints.store import Part, model_file
+    from ..checkpoints.model_files import Part, model_file
     from ..errors import UsageError
     from ..folders import cache_dir
 

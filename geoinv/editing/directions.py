@@ -57,8 +57,8 @@ class Directions:
 
 
 def directions_path(model: str | os.PathLike[str]) -> Path:
-    """Path of a generator's directions: beside it, see :func:`geoinv.checkpoints.store.model_file`."""
-    from ..checkpoints.store import model_file
+    """Path of a generator's directions: beside it, see :func:`geoinv.checkpoints.model_files.model_file`."""
+    from ..checkpoints.model_files import model_file
 
     return model_file(os.fspath(model), "directions")
 
@@ -96,7 +96,7 @@ def read_directions(path: Path) -> Directions:
     """
     from safetensors import SafetensorError, safe_open
 
-    from ..checkpoints.store import read_header
+    from ..checkpoints.model_format import read_header
 
     header = read_header(path)
     if header.get("format") != FORMAT:

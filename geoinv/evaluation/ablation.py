@@ -64,14 +64,14 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     Raises:
         CheckpointError: The model has no encoder, or ``no_geometry`` is missing or of another generator.
     """
-    from ..checkpoints.store import load_encoder_of, model_file
+    from ..checkpoints.store import load_encoder, model_file
 
     found = Candidates([Variant(E0, encoded_by(session.encoder, session.triplane_generator))])
     path = no_geometry if no_geometry is not None else model_file(session.model, "encoder-nogeometry")
     if no_geometry is None and not path.is_file():
         found.left_out[E0_WITHOUT_GEOMETRY] = f"no such encoder is given, and there is none at {path}"
     else:
-        encoder = load_encoder_of(session.model, path, session.device)[0]
+        encoder = load_encoder(session.model, session.device, file=path)[0]
         found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, session.triplane_generator)))
     try:
         branch = session.triplane_branch

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from geoinv.checkpoints.e3dge_convert import MEAN_CODES, convert_e3dge
 from geoinv.checkpoints.e3dge_layout import without_wrapper
-from geoinv.checkpoints.store import load_any_details, load_any_encoder, load_any_generator, load_generator, read_header
+from geoinv.checkpoints.model_format import read_header
+from geoinv.checkpoints.store import load_any_details, load_any_encoder, load_any_generator, load_generator
 from geoinv.errors import CheckpointError
 from geoinv.models.stylesdf.encoder import StyleSdfEncoder
 from geoinv.models.stylesdf.generator import StyleSdfGenerator

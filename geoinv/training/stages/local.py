@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...camera import pose_vectors
-from ...checkpoints.store import load_details_file, load_encoder, load_encoder_of, save_model
+from ...checkpoints.store import load_details_file, load_encoder, save_model
 from ...errors import UsageError
 from ...heads import Alignment
 from ...heads.detailed import AlignedFeatures
@@ -152,9 +152,7 @@ class LocalStage:
     ) -> None:
         self.run, self.settings = run, settings or LocalSettings()
         self._generator, self._info = frozen_generator(model, run.device, with_heads=isinstance(data, Path))
-        self._encoder, self._encoder_info = (
-            load_encoder(model, run.device) if encoder is None else load_encoder_of(model, encoder, run.device)
-        )
+        self._encoder, self._encoder_info = load_encoder(model, run.device, file=encoder)
         self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed, twins=True)
         self._start = start
         self._data.check_enough(self.settings.heads_per_step)

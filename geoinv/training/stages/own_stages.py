@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
-from ...checkpoints.store import generator_path, model_name, sha256_of
+from ...checkpoints.model_files import generator_path, model_name
 from ...files import only_one_process, remove_leftovers
+from ...folders import sha256_of
 from ...models.config import DetailConfig, EncoderConfig
 from ...progress import Say
 from ..data.own_samples import OwnSettings

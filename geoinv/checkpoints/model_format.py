@@ -1,0 +1,122 @@
+"""The file of a network: safetensors with the configuration in the header.
+
+Weights of our own training are stored in float16, converted ones in float32; all are used in float32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..errors import CheckpointError
+from ..files import atomic_path
+from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
+
+FORMAT = "geoinv-model-1"
+
+Kind = Literal["generator", "encoder", "details"]
+_KINDS: dict[type, Kind] = {GeneratorConfig: "generator", EncoderConfig: "encoder", DetailConfig: "details"}
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def save_model(
+    path: Path,
+    module: nn.Module,
+    config: GeneratorConfig | EncoderConfig | DetailConfig,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
+    tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
+    metadata = model_metadata(_KINDS[type(config)], asdict(config), extra or {})
+    with atomic_path(path, durable=True) as temporary:
+        temporary.write_bytes(save(tensors, metadata=metadata))
+
+
+def model_metadata(kind: Kind, config: dict[str, Any], extra: dict[str, Any]) -> dict[str, str]:
+    """The header of a model's file."""
+    header = {"format": FORMAT, "kind": kind, "config": config, "extra": extra}
+    # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
+    return {"geoinv": json.dumps(header, sort_keys=True)}
+
+
+def read_model(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
+    """Configuration, extra values and float32 tensors of a model's file.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or holds something else.
+    """
+    config, extra = read_model_header(path, kind)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return config, extra, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
+
+
+def read_model_header(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and extra values of a model's file.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or holds something else.
+    """
+    header = read_header(path)
+    if header.get("format") != FORMAT or header.get("kind") != kind:
+        raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
+    config, extra = header.get("config"), header.get("extra")
+    if not isinstance(config, dict) or not isinstance(extra, dict):
+        raise CheckpointError(f"{path} is damaged: its header lacks config or extra", "fetch or train it again")
+    return config, extra
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Entries that geoinv wrote into the header of a safetensors file; none in another tool's file.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("geoinv", "{}"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no such file: {path}", "`geoinv weights list` names what geoinv knows") from error
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "fetch or make it again") from error
+    return header if isinstance(header, dict) else {}
+
+
+def filled(build: Callable[[], Network], tensors: dict[str, Tensor], path: Path) -> Network:
+    """A module with the file's tensors, built without memory for its own: a header may claim any size.
+
+    Args:
+        build: Builds the module of the file's configuration.
+        tensors: Tensors of the file.
+        path: The file, for messages.
+
+    Raises:
+        CheckpointError: The configuration cannot be built, or the tensors do not fit it.
+    """
+    try:
+        with torch.device("meta"):
+            module = build()
+    except (TypeError, ValueError, RuntimeError, KeyError, IndexError, ArithmeticError, AssertionError) as error:
+        raise CheckpointError(f"{path} has a configuration that cannot be built", "it is damaged") from error
+    expected = module.state_dict()
+    wrong = [
+        f"{name} {list(tensors[name].shape) if name in tensors else 'missing'}"
+        for name in expected
+        if name not in tensors or tensors[name].shape != expected[name].shape
+    ]
+    wrong += [f"{name} unused" for name in tensors if name not in expected]
+    if wrong:
+        raise CheckpointError(f"{path} does not fit its configuration: {', '.join(wrong[:4])}")
+    module.load_state_dict(tensors, assign=True)
+    return module
