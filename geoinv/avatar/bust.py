@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..mesh.head_mesh import edges_of
 from ..mesh.printing import BASE_Y, DEFAULT_HEIGHT_MM, ColouredMesh, PrintedSolid, check_printing, printed_solid
 from .avatar import check_same_photo, check_scale
 from .hair import hair_solid
@@ -82,7 +83,7 @@ def _skin(template: FittedTemplate, textures: AvatarTextures) -> ColouredMesh:
 
 def _split(values: FloatArray, triangles: IntArray) -> tuple[FloatArray, IntArray]:
     """Values [V, C] with those between added, and each triangle as four."""
-    edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
+    edges = np.sort(edges_of(triangles), axis=1)
     unique, number = np.unique(edges, axis=0, return_inverse=True)
     ab, bc, ca = (len(values) + number.reshape(3, -1)).astype(np.int64)
     a, b, c = triangles.T
@@ -95,7 +96,7 @@ def _capped(
     places: FloatArray, triangles: IntArray, colours: NDArray[np.uint8]
 ) -> tuple[FloatArray, IntArray, NDArray[np.uint8]]:
     """The mesh closed by a fan over its one open edge, which lies below the base."""
-    directed = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    directed = edges_of(triangles)
     key = directed[:, 0] * len(places) + directed[:, 1]
     is_open = ~np.isin(directed[:, 1] * len(places) + directed[:, 0], key)
     start, end = directed[is_open].T

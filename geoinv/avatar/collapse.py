@@ -12,6 +12,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
+from ..mesh.head_mesh import edges_of
 from .parts import FloatArray, IntArray
 
 _LEAST_TURN = 0.2  # cosine between a triangle's normals before and after a move
@@ -138,7 +139,7 @@ def _errors(quadric: NDArray[np.float64], places: NDArray[np.float64]) -> NDArra
 
 def _on_open_edges(triangles: IntArray, count: int) -> NDArray[np.bool_]:
     """[count] vertices of edges that belong to one triangle alone."""
-    edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
+    edges = np.sort(edges_of(triangles), axis=1)
     unique, times = np.unique(edges, axis=0, return_counts=True)
     is_open = np.zeros(count, bool)
     is_open[np.unique(unique[times != 2])] = True

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..conventions import BOX_LIMIT, MM_PER_UNIT
 from ..mesh.extract import head_surface, surface_colors
-from ..mesh.head_mesh import compacted, vertex_normals
+from ..mesh.head_mesh import compacted, edges_of, pieces_of, vertex_normals
 from ..mesh.printing import ColouredMesh
 from ..mesh.simplify import simplified
 from ..shape import HeadModel
@@ -241,7 +241,7 @@ def _kept(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> tuple[F
 def _without_holes(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> FloatArray:
     """``outside`` [V], above 0 too where less than a hole's area lies below it on its own."""
     below = faces[(outside[faces] <= 0.0).all(axis=1)]
-    pieces = _pieces(len(vertices), below)
+    pieces = pieces_of(below, len(vertices))
     area = np.bincount(pieces[below[:, 0]], _areas(vertices, below), pieces.max() + 1)
     is_hole = (outside <= 0.0) & (area[pieces] < _LEAST_HOLE)
     return np.asarray(np.where(is_hole, np.float32(_CLOSE), outside))
@@ -251,19 +251,9 @@ def _large_pieces(vertices: FloatArray, faces: IntArray) -> tuple[FloatArray, In
     """Without the connected pieces that are too small to be hair."""
     if len(faces) == 0:
         return vertices, faces
-    pieces = _pieces(len(vertices), faces)[faces[:, 0]]
+    pieces = pieces_of(faces, len(vertices))[faces[:, 0]]
     area = np.bincount(pieces, _areas(vertices, faces))
     return compacted(vertices, faces[area[pieces] > _LEAST_AREA])
-
-
-def _pieces(count: int, faces: IntArray) -> IntArray:
-    """[count] number of the connected piece of each vertex."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
 def _areas(vertices: FloatArray, faces: IntArray) -> NDArray[np.float64]:
@@ -275,7 +265,7 @@ def _areas(vertices: FloatArray, faces: IntArray) -> NDArray[np.float64]:
 
 def _edge_vertices(faces: IntArray) -> IntArray:
     """Vertices on edges that belong to one triangle alone."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    edges = np.sort(edges_of(faces), axis=1)
     unique, count = np.unique(edges, axis=0, return_counts=True)
     return np.asarray(np.unique(unique[count == 1]), np.int64)
 
@@ -307,7 +297,7 @@ def _spread(colours: NDArray[np.floating[Any]], seen: FloatArray, faces: IntArra
     from scipy.sparse.linalg import splu
 
     count = len(colours)
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = edges_of(faces)
     edges = np.concatenate([edges, edges[:, ::-1]])
     graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
     hold = _SEEN_HOLD * seen.astype(np.float64) + _UNSEEN_HOLD

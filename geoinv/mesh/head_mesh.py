@@ -52,11 +52,16 @@ def vertex_normals(vertices: NDArray[np.float32], faces: NDArray[np.int64]) -> N
     return normals
 
 
+def edges_of(faces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[3 F, 2] start and end of each edge as its face runs along it: all first edges, all second, all third."""
+    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+
+
 def is_watertight(faces: NDArray[np.int64]) -> bool:
     """Whether every edge belongs to exactly two faces, which run along it in opposite directions."""
     if len(faces) == 0:
         return False
-    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    directed = edges_of(faces)
     count = int(faces.max()) + 1
     forward = np.sort(directed[:, 0] * count + directed[:, 1])
     backward = np.sort(directed[:, 1] * count + directed[:, 0])
@@ -68,14 +73,18 @@ def largest_component(
     vertices: NDArray[np.float32], faces: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The connected piece with the most faces, its vertices renumbered."""
+    of_faces = pieces_of(faces, len(vertices))[faces[:, 0]]
+    return compacted(vertices, faces[of_faces == np.bincount(of_faces).argmax()])
+
+
+def pieces_of(faces: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """[count] number of the connected piece of each of so many vertices."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(len(vertices),) * 2)
-    _, labels = connected_components(graph, directed=False)
-    keep = labels[faces[:, 0]] == np.bincount(labels[faces[:, 0]]).argmax()
-    return compacted(vertices, faces[keep])
+    graph = coo_matrix((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
 def compacted(vertices: NDArray[np.float32], faces: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -9,11 +9,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ...camera import Camera
+from ...mesh.head_mesh import pieces_of
 from ...shape import HeadModel
 from .rasterise import draw_surface
 from .surface_fields import SurfaceFields
@@ -97,9 +96,7 @@ def skin_topology(model: HeadModel) -> SkinTopology:
 
 def islands_of(corner_triangles: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
     """Corners of each island of the texture's map, the largest island first."""
-    edges = np.concatenate([corner_triangles[:, [0, 1]], corner_triangles[:, [1, 2]]])
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
+    labels = pieces_of(corner_triangles, count)
     return [np.flatnonzero(labels == label) for label in np.argsort(-np.bincount(labels), kind="stable")]
 
 

@@ -11,6 +11,8 @@ from scipy.sparse import coo_array, csc_array, csr_array, diags_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
+from ...mesh.head_mesh import edges_of
+
 FloatArray = NDArray[np.floating]
 _SHORT = 1e-6  # world units: no edge counts as shorter
 _FAINT = 1e-6  # data of less weight are no data
@@ -24,13 +26,13 @@ class SurfaceFields:
         triangles: [F, 3].
     """
 
-    def __init__(self, vertices: FloatArray, triangles: NDArray[np.integer]) -> None:
+    def __init__(self, vertices: FloatArray, triangles: NDArray[np.int64]) -> None:
         count = len(vertices)
-        edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+        edges = edges_of(triangles)
         lengths = np.maximum(np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1), _SHORT)
         edges = np.concatenate([edges, edges[:, ::-1]])
         # one entry an edge: most edges are of two triangles, and duplicates would add up
-        _, first = np.unique(edges[:, 0].astype(np.int64) * count + edges[:, 1], return_index=True)
+        _, first = np.unique(edges[:, 0] * count + edges[:, 1], return_index=True)
         edges, lengths = edges[first], np.tile(lengths, 2)[first]
         self._lengths = coo_array((lengths, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
         near = coo_array((1.0 / lengths, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
