@@ -25,6 +25,7 @@ from .person_colours import ExpectedSkin, colours_of_person
 from .photo_layer import mirrored_layer, photo_layer
 from .photo_view import PhotoView, view_of_photo
 from .picture_source import PictureSource
+from .rasterise import signed_areas
 from .regions import skin_regions
 from .seen import seen_weights
 from .skin import compose_skin
@@ -177,10 +178,6 @@ def _texels_of_view(sighting: Sighting, surface: HeadSurface, size: int) -> floa
     triangles = surface.topology.triangles
     faces_camera = (sighting.cosine[triangles] > 0.8).all(axis=1)
     uvs = skin_layout().astype(np.float64)[surface.topology.corner_triangles] * size
-    ratio = _areas(uvs[faces_camera]) / np.maximum(_areas(sighting.places[triangles[faces_camera]]), 1e-12)
+    wanted, seen = (np.abs(signed_areas(at[faces_camera])) for at in (uvs, sighting.places[triangles]))
+    ratio = wanted / np.maximum(seen, 1e-12)
     return float(np.sqrt(np.percentile(ratio, 75))) if faces_camera.any() else float(size)
-
-
-def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return np.asarray(0.5 * np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))

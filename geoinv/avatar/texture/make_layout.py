@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, diags_array, hstack, vstack
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse import csr_array, diags_array, hstack, vstack
 from scipy.sparse.linalg import spsolve
 
 from ...shape import HeadModel, load_head_model
 from .layout import save_layout, skin_layout
+from .rasterise import signed_areas
+from .surface import islands_of
+from .surface_fields import SurfaceFields, smoothstep
 
 _FACE_DENSITY, _REST_DENSITY = 3.0, 1.0  # texels along a millimetre of the face and of the back of the head, in ratio
 _FEATURE_DENSITY = 1.35  # further factor at eyes and lips
@@ -61,15 +63,11 @@ def make_layout(model: HeadModel) -> NDArray[np.float32]:
 
 
 def _islands(triangles: NDArray[np.int64], count: int) -> list[_Island]:
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]])
-    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
     islands = []
-    for label in np.argsort(-np.bincount(labels), kind="stable"):
-        corners = np.flatnonzero(labels == label)
+    for corners in islands_of(triangles, count):
         rows = np.full(count, -1)
         rows[corners] = np.arange(len(corners))
-        islands.append(_Island(corners, rows[triangles[labels[triangles[:, 0]] == label]]))
+        islands.append(_Island(corners, rows[triangles[rows[triangles[:, 0]] >= 0]]))
     return islands
 
 
@@ -84,13 +82,10 @@ def _densities(model: HeadModel) -> NDArray[np.float64]:
 
 def _falling(model: HeadModel, sources: NDArray[np.int64], reach: float) -> NDArray[np.float64]:
     """[V] 1 at some vertices, smoothly falling to 0 at ``reach`` along the surface."""
-    triangles, places = model.triangles.numpy(), model.mean.numpy()
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    lengths = np.linalg.norm(places[edges[:, 0]] - places[edges[:, 1]], axis=1) + 1e-9
-    graph = coo_array((lengths, (edges[:, 0], edges[:, 1])), shape=(len(places),) * 2).tocsr()
-    distance = dijkstra(graph, directed=False, indices=np.unique(sources), min_only=True, limit=reach)
-    t = np.clip(1.0 - distance / reach, 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t))
+    is_source = np.zeros(len(model.mean), np.bool_)
+    is_source[sources] = True
+    distance = SurfaceFields(model.mean.numpy(), model.triangles.numpy()).distance(is_source, reach)
+    return 1.0 - smoothstep(distance, 0.0, reach)
 
 
 def _flattened(
@@ -105,7 +100,7 @@ def _flattened(
     Each step minimises a quadratic energy with the true one's gradient (SLIM: Rabinovich et al. 2017), then goes that
     way as far as the true energy falls and no triangle turns over.
     """
-    if _signed_areas(start[triangles]).sum() < 0.0:
+    if signed_areas(start[triangles]).sum() < 0.0:
         start = start * (-1.0, 1.0)
     # mouth and eyes are holes, whose rims would cross: they are filled while the island is flattened
     fillings = [_filled(start, loop) for loop in _hole_loops(triangles, start)]
@@ -113,12 +108,12 @@ def _flattened(
     triangles = np.concatenate([triangles, *fillings])
     inverse, area = _target_shapes(places[triangles], density[triangles].mean(1))
     area[skin:] *= _HOLE_WEIGHT
-    flat = (start - start.mean(0)) * np.sqrt(area[:skin].sum() / _signed_areas(start[triangles[:skin]]).sum())
+    flat = (start - start.mean(0)) * np.sqrt(area[:skin].sum() / signed_areas(start[triangles[:skin]]).sum())
     half = 0.5 * np.sqrt(area.sum() / _FILL * np.array([aspect, 1.0 / aspect]))
     operator = _derivatives(triangles, inverse, len(places))
 
     def energy(at: NDArray[np.float64]) -> float:
-        if (_signed_areas(at[triangles]) <= 0.0).any():
+        if (signed_areas(at[triangles]) <= 0.0).any():
             return math.inf
         squares = (np.linalg.svd(_jacobians(at, triangles, inverse))[1]) ** 2
         beyond = np.maximum(np.abs(at) - half, 0.0)
@@ -166,7 +161,7 @@ def _filled(flat: NDArray[np.float64], loop: list[int]) -> NDArray[np.int64]:
 def _is_ear(flat: NDArray[np.float64], ear: tuple[int, int, int], loop: list[int]) -> bool:
     others = [vertex for vertex in loop if vertex not in ear]
     corners = np.stack([np.roll(flat[list(ear)], -turn, axis=0) for turn in range(3)])  # each corner first
-    if _signed_areas(corners[:1])[0] <= 0.0:
+    if signed_areas(corners[:1])[0] <= 0.0:
         return False
     sides = np.stack([corners[:, 0], corners[:, 1]], axis=1)  # [3, 2, 2]
     along, to = sides[:, 1] - sides[:, 0], flat[others][:, None] - sides[:, 0]  # [3, 2], [N, 3, 2]
@@ -174,7 +169,7 @@ def _is_ear(flat: NDArray[np.float64], ear: tuple[int, int, int], loop: list[int
 
 
 def _roundness(corners: NDArray[np.float64]) -> float:
-    return float(_signed_areas(corners[None])[0] / (np.diff(corners, axis=0, append=corners[:1]) ** 2).sum())
+    return float(signed_areas(corners[None])[0] / (np.diff(corners, axis=0, append=corners[:1]) ** 2).sum())
 
 
 def _target_shapes(
@@ -189,11 +184,6 @@ def _target_shapes(
     shape[:, 0, 0], shape[:, 0, 1], shape[:, 1, 1] = length, along, across
     shape *= density[:, None, None]
     return np.asarray(np.linalg.inv(shape), np.float64), 0.5 * shape[:, 0, 0] * shape[:, 1, 1]
-
-
-def _signed_areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return np.asarray(0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
 
 
 def _jacobians(

@@ -147,6 +147,12 @@ class Coverage:
         return np.asarray(self.weights @ np.ascontiguousarray(values, dtype=np.float32), dtype=np.float32)
 
 
+def signed_areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[F] areas of triangles [F, 3, 2]; negative where their corners run clockwise, the second axis up."""
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
+
+
 def _barycentric_maps(places: FloatArray, triangles: IntArray) -> NDArray[np.float64]:
     """[F, 3, 3] that take (x, y, 1) to barycentric weights; those of triangles without area give a corner."""
     corners = np.ones((len(triangles), 3, 3))
