@@ -53,19 +53,20 @@ class GltfReader:
         assert count is None or len(values) == count
         return values
 
-    def attribute(self, mesh: str, name: str) -> np.ndarray:
+    def primitive(self, mesh: str) -> dict[str, Any]:
         (primitive,) = self.meshes[mesh]["primitives"]
-        return self.array(primitive["attributes"][name])
+        return primitive
+
+    def attribute(self, mesh: str, name: str) -> np.ndarray:
+        return self.array(self.primitive(mesh)["attributes"][name])
 
     def triangles(self, mesh: str) -> np.ndarray:
-        (primitive,) = self.meshes[mesh]["primitives"]
-        return self.array(primitive["indices"]).reshape(-1, 3)
+        return self.array(self.primitive(mesh)["indices"]).reshape(-1, 3)
 
     def morph(self, mesh: str, target: str, name: str = "POSITION") -> np.ndarray:
         """[M, 3] offsets of a morph target."""
-        (primitive,) = self.meshes[mesh]["primitives"]
         number = self.meshes[mesh]["extras"]["targetNames"].index(target)
-        return self.array(primitive["targets"][number][name])
+        return self.array(self.primitive(mesh)["targets"][number][name])
 
     def image(self, number: int) -> bytes:
         view = self.document["bufferViews"][self.document["images"][number]["bufferView"]]
