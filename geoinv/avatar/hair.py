@@ -18,7 +18,7 @@ from ..conventions import BOX_LIMIT, MM_PER_UNIT
 from ..mesh.extract import head_surface, surface_colors
 from ..mesh.head_mesh import compacted, edges_of, pieces_of, vertex_normals
 from ..mesh.printing import ColouredMesh
-from ..mesh.simplify import simplified
+from ..mesh.simplify import fewer_faces, simplified
 from ..shape import HeadModel
 from .parts import FloatArray, IntArray
 from .template import FittedTemplate
@@ -85,9 +85,7 @@ def hair_of(
         return None
     if len(faces) > triangles:
         vertices, faces = reduced_surface(vertices, faces, triangles)
-    normals = vertex_normals(vertices, faces)
-    seen = _seen(template, vertices, normals, inside)
-    colours = _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
+    colours = _colours(template, head, inside, vertices, faces)
     resting = near.fitted(vertices, faces) - near.expression(vertices)
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
 
@@ -106,9 +104,7 @@ def hair_solid(
     outside = _without_holes(vertices, faces, distance - near.gap(vertices))
     if not (outside > 0.0).any():
         return None
-    normals = vertex_normals(vertices, faces)
-    seen = _seen(template, vertices, normals, inside)
-    colours = _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
+    colours = _colours(template, head, inside, vertices, faces)
     share = _smooth(outside, 0.0, _TUCKED_OVER)  # of the hair's own place, and the rest of the place under the skin
     wanted = share * np.maximum(distance, _CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
@@ -123,8 +119,9 @@ class _Nearness:
 
         model = template.model
         count = model.parts["skin"].vertices.stop
-        self.places = template.in_photo()[:count].numpy()
-        self.normals = model.normals(template.in_photo()[None, : len(model.mean)])[0, :count].numpy()
+        in_photo = template.in_photo()
+        self.places = in_photo[:count].numpy()
+        self.normals = model.normals(in_photo[None, : len(model.mean)])[0, :count].numpy()
         self.moved = self.places - template.at_rest()[:count].numpy()
         self.gaps = _gaps(model)
         self.is_outer = _outer(model)
@@ -272,12 +269,16 @@ def _edge_vertices(faces: IntArray) -> IntArray:
 
 def reduced_surface(vertices: FloatArray, faces: IntArray, triangles: int) -> tuple[FloatArray, IntArray]:
     """About as many triangles as asked for."""
-    from fast_simplification import simplify
+    return fewer_faces(vertices, faces, triangles, aggressiveness=5.0)
 
-    out_vertices, out_faces = simplify(vertices, faces.astype(np.int32), target_count=triangles, agg=5.0)
-    proper = np.asarray(out_faces, np.int64)
-    proper = proper[(proper != np.roll(proper, 1, axis=1)).all(axis=1)]
-    return compacted(np.asarray(out_vertices, np.float32), proper)
+
+def _colours(
+    template: FittedTemplate, head: Head, inside: NDArray[np.bool_], vertices: FloatArray, faces: IntArray
+) -> FloatArray:
+    """[V, 3] the head's own colours where the photo saw them, carried on elsewhere; arguments as of :func:`hair_of`."""
+    normals = vertex_normals(vertices, faces)
+    seen = _seen(template, vertices, normals, inside)
+    return _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
 
 
 def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
