@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..shape import ARKIT_UNITS, HeadModel
 from .parts import FloatArray
 from .template import FittedTemplate
+from .texture.surface_fields import smoothstep
 
 CHEST, NECK, HEAD, JAW, LEFT_EYE, RIGHT_EYE = range(6)
 JOINT_NAMES = ("Chest", "Neck", "Head", "Jaw", "LeftEye", "RightEye")
@@ -97,8 +98,8 @@ def _weights(model: HeadModel) -> FloatArray:
     """[V + T, J] weights, the same for all people."""
     mean = model.mean.numpy()
     x, y, z = mean.T
-    above_chest = _smooth(y - 0.8 * (abs(x) - 0.13).clip(0.0), -0.43, -0.33)
-    above_neck = _smooth(y + 0.3 * z, -0.32, -0.22)
+    above_chest = smoothstep((y - 0.8 * (abs(x) - 0.13).clip(0.0)).astype(np.float64), -0.43, -0.33)
+    above_neck = smoothstep((y + 0.3 * z).astype(np.float64), -0.32, -0.22)
     jaw = _jaw_weights(model)
     weights = np.zeros((len(mean), len(JOINT_NAMES)), np.float64)
     weights[:, CHEST] = 1.0 - above_chest
@@ -124,9 +125,3 @@ def _jaw_weights(model: HeadModel) -> NDArray[np.float64]:
     moved = model.expression_basis[ARKIT_UNITS.index("jawOpen")].double().numpy()[:, 1:]
     square = (rigid * rigid).sum(axis=1)
     return np.asarray(((moved * rigid).sum(axis=1) / np.maximum(square, 1e-9)).clip(0.0, 1.0))
-
-
-def _smooth(values: FloatArray, low: float, high: float) -> NDArray[np.float64]:
-    """0 below ``low``, 1 above ``high``, smooth between."""
-    place = ((values.astype(np.float64) - low) / (high - low)).clip(0.0, 1.0)
-    return np.asarray(place * place * (3.0 - 2.0 * place))
