@@ -11,7 +11,6 @@ import typer
 from . import console
 from .inputs import load_inversion
 from .options import (
-    DEFAULT_OUT,
     DeviceOpt,
     GeneratorOpt,
     HeightOpt,
@@ -27,7 +26,7 @@ from .options import (
     refuse_without,
 )
 from .prints import write_solid
-from .targets import check_outputs, folder_with_inversions, level_path, result_path, shown_facts, shown_stem
+from .targets import check_outputs, folder_and_file, level_path, result_path, shown_facts, shown_stem
 
 
 class Texture(str, Enum):
@@ -107,19 +106,18 @@ def export_avatar(
     from ..mesh.printing import DEFAULT_HEIGHT_MM, check_print_suffix, check_printing
     from ..session import Session
 
-    is_folder = out is None or out.is_dir() or not out.suffix
-    folder = (out or DEFAULT_OUT) if is_folder else folder_with_inversions(out)
+    folder, file = folder_and_file(out)
     if is_print:
         check_printing()
-    if out is not None and not is_folder:
-        (check_print_suffix if is_print else check_avatar_suffix)(out)
+    if file is not None:
+        (check_print_suffix if is_print else check_avatar_suffix)(file)
     loaded, path = load_inversion(inversion, folder)
     preset = None if purpose is None or is_print else PRESETS[purpose.value]
     suffix = ".stl" if is_print else ".glb" if preset is None else preset.suffix
     stem = f"{shown_stem(path, generator)}_{'print' if is_print else 'avatar'}"
-    target = result_path(folder, stem, suffix) if is_folder or out is None else out
+    target = file or result_path(folder, stem, suffix)
     targets = [target, *(level_path(target, level) for level in range(1, len(preset.levels) if preset else 1))]
-    written = targets if is_print else [file for level in targets for file in avatar_paths(level)]
+    written = targets if is_print else [path for level in targets for path in avatar_paths(level)]
     check_outputs(written, overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
     facts = {"inversion": path, "avatar": target, **shown_facts(session, loaded)}

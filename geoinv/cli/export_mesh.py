@@ -10,7 +10,6 @@ import typer
 from . import console
 from .inputs import load_inversion
 from .options import (
-    DEFAULT_OUT,
     DeviceOpt,
     GeneratorOpt,
     HeightOpt,
@@ -26,7 +25,7 @@ from .options import (
     refuse_without,
 )
 from .prints import write_solid
-from .targets import check_outputs, folder_with_inversions, level_path, result_path, shown_facts, shown_stem
+from .targets import check_outputs, folder_and_file, level_path, result_path, shown_facts, shown_stem
 
 
 def export_mesh(
@@ -80,16 +79,15 @@ def export_mesh(
     from ..mesh.printing import DEFAULT_HEIGHT_MM, check_print_suffix, check_printing, solid_of_mesh
     from ..session import Session
 
-    is_folder = out is None or out.is_dir() or not out.suffix
-    folder = (out or DEFAULT_OUT) if is_folder else folder_with_inversions(out)
+    folder, file = folder_and_file(out)
     if is_print:
         check_printing()
-    if out is not None and not is_folder:
-        (check_print_suffix if is_print else check_mesh_suffix)(out)
+    if file is not None:
+        (check_print_suffix if is_print else check_mesh_suffix)(file)
     loaded, path = load_inversion(inversion, folder)
     preset = None if purpose is None or is_print else PRESETS[purpose.value]
     suffix = ".stl" if is_print else ".ply" if preset is None else preset.mesh_suffix
-    target = result_path(folder, shown_stem(path, generator), suffix) if is_folder or out is None else out
+    target = file or result_path(folder, shown_stem(path, generator), suffix)
     budgets = preset.mesh_triangles if preset else ()
     targets = [target, *(level_path(target, level) for level in range(1, len(budgets)))]
     check_outputs(targets, overwrite=overwrite)

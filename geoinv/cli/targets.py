@@ -40,6 +40,13 @@ def folder_with_inversions(out: Path | None) -> Path:
     return DEFAULT_OUT
 
 
+def folder_and_file(out: Path | None) -> tuple[Path, Path | None]:
+    """Return the folder of results and inversions that --out stands for, and the file itself if it names one."""
+    if out is None or out.is_dir() or not out.suffix:
+        return out or DEFAULT_OUT, None
+    return folder_with_inversions(out), out
+
+
 def level_path(target: Path, level: int) -> Path:
     """Return the place of a level of detail, 1 or more, beside that of the finest."""
     return target.with_name(f"{target.stem}_lod{level}{target.suffix}")

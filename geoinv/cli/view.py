@@ -11,7 +11,6 @@ from ..errors import UsageError, reason_of
 from . import console
 from .inputs import load_inversion
 from .options import (
-    DEFAULT_OUT,
     DeviceOpt,
     GeneratorOpt,
     JsonOpt,
@@ -20,7 +19,7 @@ from .options import (
     QuietOpt,
     refuse_together,
 )
-from .targets import check_outputs, folder_with_inversions, result_path, shown_facts, shown_stem
+from .targets import check_outputs, folder_and_file, result_path, shown_facts, shown_stem
 
 if TYPE_CHECKING:
     from ..inversion import Inversion
@@ -55,13 +54,12 @@ def view(
 
     from ..viewer import write_head_page
 
-    is_folder = out is None or out.is_dir() or not out.suffix
-    folder = (out or DEFAULT_OUT) if is_folder else folder_with_inversions(out)
-    if out is not None and not is_folder and out.suffix.lower() != _PAGE:
-        raise UsageError(f"cannot write a page to {out}", f"give a path ending in {_PAGE}")
+    folder, file = folder_and_file(out)
+    if file is not None and file.suffix.lower() != _PAGE:
+        raise UsageError(f"cannot write a page to {file}", f"give a path ending in {_PAGE}")
 
     def target_of(title: str) -> Path:
-        target = result_path(folder, title, _PAGE) if is_folder or out is None else out
+        target = file or result_path(folder, title, _PAGE)
         check_outputs([target], overwrite=overwrite)
         return target
 
