@@ -101,7 +101,6 @@ def export_avatar(
 
     from ..avatar.avatar import DEFAULT_TEXTURE
     from ..avatar.export import avatar_paths, check_avatar_suffix, write_avatar
-    from ..avatar.facts import avatar_facts
     from ..avatar.presets import PRESETS
     from ..mesh.printing import DEFAULT_HEIGHT_MM, check_print_suffix, check_printing
     from ..session import Session
@@ -123,8 +122,7 @@ def export_avatar(
     facts = {"inversion": path, "avatar": target, **shown_facts(session, loaded)}
     if is_print:
         solid = session.bust(loaded, height_mm=height_mm or DEFAULT_HEIGHT_MM, photo=photo, has_hair=hair)
-        terms = avatar_facts(session.shown_info or session.info, loaded.edits)
-        said, values = write_solid(target, solid, terms)
+        said, values = write_solid(target, solid, session, loaded)
         run.result(f"{path.name}: {said}", facts | values, [target], device=session.device)
         return
     size = int(texture.value) if texture else preset.texture if preset else DEFAULT_TEXTURE

@@ -72,7 +72,6 @@ def export_mesh(
     if not is_print:
         refuse_without("--for print", {"--height": height is not None}, "other files are life-sized")
 
-    from ..avatar.facts import avatar_facts
     from ..avatar.presets import PRESETS
     from ..mesh import FORMATS, check_mesh_suffix, write_mesh
     from ..mesh.levels import with_fewer_faces
@@ -100,8 +99,7 @@ def export_mesh(
     facts = {"inversion": path, "mesh": target, **shown_facts(session, loaded)}
     if is_print:
         solid = solid_of_mesh(mesh, height_mm or DEFAULT_HEIGHT_MM)
-        terms = avatar_facts(session.shown_info or session.info, loaded.edits)
-        said, values = write_solid(target, solid, terms)
+        said, values = write_solid(target, solid, session, loaded)
         run.result(f"{path.name}: {said}", facts | values, targets, device=session.device)
         return
     write_mesh(target, mesh)

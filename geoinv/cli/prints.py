@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..notices import notify
 
 if TYPE_CHECKING:
+    from ..inversion import Inversion
     from ..mesh.printing import PrintedSolid
+    from ..session import Session
 
 _NOTED_FRACTION = 0.002
 """Part of a print's volume that may be thin without a word: rims of ears, tips of hair."""
 
 
-def write_solid(path: Path, solid: PrintedSolid, facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def write_solid(path: Path, solid: PrintedSolid, session: Session, inversion: Inversion) -> tuple[str, dict[str, Any]]:
     """Write a print and return what is said of it, for people and as values for JSON.
 
     Args:
         path: .stl or .3mf file.
         solid: The solid.
-        facts: What a file says of itself (:func:`geoinv.avatar.facts.avatar_facts`); .3mf keeps it.
+        session: Session that made it; a .3mf keeps the terms of its generator.
+        inversion: The head that it is of.
     """
+    from ..avatar.facts import avatar_facts
     from ..mesh.printing import MIN_WALL_MM, write_print
 
+    facts = avatar_facts(session.shown_info or session.info, inversion.edits)
     licence = f"{facts.get('licence', '')}. {facts.get('licence_note', '')}".strip(". ")
     write_print(path, solid, {"Title": path.stem, "Application": f"geoinv {facts['geoinv']}", "LicenseTerms": licence})
     if solid.thin_fraction > _NOTED_FRACTION:
