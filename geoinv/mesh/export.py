@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import MissingDependencyError, UsageError
 from ..files import atomic_path
@@ -70,6 +71,12 @@ def to_trimesh(mesh: HeadMesh) -> trimesh.Trimesh:
     )
 
 
+def colours_of(mesh: trimesh.Trimesh) -> NDArray[np.uint8]:
+    """Colours [V, 3] of a mesh's vertices."""
+    visual: Any = mesh.visual
+    return np.asarray(visual.vertex_colors)[:, :3]
+
+
 def _ply(mesh: trimesh.Trimesh) -> bytes:
     return _bytes(mesh.export(file_type="ply"))
 
@@ -83,9 +90,7 @@ def _stl(mesh: trimesh.Trimesh) -> bytes:
 
 
 def _glb(mesh: trimesh.Trimesh) -> bytes:
-    visual: Any = mesh.visual
-    colors = np.asarray(visual.vertex_colors)[:, :3]
-    return glb_bytes(mesh.vertices / 1000.0, mesh.faces, mesh.vertex_normals, colors)
+    return glb_bytes(mesh.vertices / 1000.0, mesh.faces, mesh.vertex_normals, colours_of(mesh))
 
 
 def _bytes(data: Any) -> bytes:  # str or bytes by format; trimesh types all of them alike

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..conventions import MM_PER_UNIT
-from .export import to_trimesh
+from .export import colours_of, to_trimesh
 from .head_mesh import HeadMesh, vertex_normals
 from .simplify import simplified
 
@@ -24,6 +24,5 @@ def with_fewer_faces(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
 
     old = np.asarray(mesh.vertices, np.float32) / np.float32(MM_PER_UNIT)
     vertices, triangles = simplified(old, np.asarray(mesh.faces, np.int64), faces)
-    visual: Any = mesh.visual
-    colours = np.asarray(visual.vertex_colors)[cKDTree(old).query(vertices)[1], :3]
+    colours = colours_of(mesh)[cKDTree(old).query(vertices)[1]]
     return to_trimesh(HeadMesh(vertices, triangles, vertex_normals(vertices, triangles), colours))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..conventions import MM_PER_UNIT
 from ..errors import GeoinvError, MissingDependencyError, UsageError
 from ..files import atomic_path
+from .export import colours_of
 
 if TYPE_CHECKING:
     import manifold3d
@@ -128,9 +129,7 @@ def solid_of_mesh(mesh: trimesh.Trimesh, height_mm: float) -> PrintedSolid:
         GeoinvError: Nothing lies above the base.
     """
     vertices = np.asarray(mesh.vertices, np.float32) / np.float32(MM_PER_UNIT)
-    visual: Any = mesh.visual
-    colours = np.asarray(visual.vertex_colors)[:, :3]
-    closed = ColouredMesh(vertices, np.asarray(mesh.faces, np.int64), colours)
+    closed = ColouredMesh(vertices, np.asarray(mesh.faces, np.int64), colours_of(mesh))
     lowest, highest = vertices[:, 1].min(), vertices[:, 1].max()
     base = max(BASE_Y, float(lowest + 0.02 * (highest - lowest)))  # a little above what is lowest, to be flat
     return printed_solid([closed], base_y=base, height_mm=height_mm)
