@@ -117,10 +117,10 @@ def _mouth(template: FittedTemplate) -> ColouredMesh:
 def _eye(part: AvatarPart, texture: NDArray[np.uint8]) -> ColouredMesh:
     """An eyeball: the hull of its vertices, twice as fine, on their sphere."""
     centre = part.positions.mean(axis=0)
-    places, uvs, triangles = part.positions, part.uvs, part.triangles
+    values, triangles = np.concatenate([part.positions, part.uvs], axis=1), part.triangles
     for _ in range(_SPLITS):
-        uvs, _ = _split(uvs, triangles)
-        places, triangles = _split(places, triangles)
+        values, triangles = _split(values, triangles)
+    places, uvs = values[:, :3], values[:, 3:]
     radius = np.linalg.norm(part.positions - centre, axis=1).mean()
     outward = places - centre
     places = centre + radius * outward / np.linalg.norm(outward, axis=1, keepdims=True)

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..conventions import MM_PER_UNIT
 from .avatar import Avatar
+from .parts import MATERIALS as PART_MATERIALS
 from .pictures import picture_bytes
-from .still import StillMesh, still_meshes
+from .still import HAIR, StillMesh, still_meshes
 
-MATERIALS = ("skin", "teeth", "tongue", "eyes", "hair")
+MATERIALS = (*dict.fromkeys(PART_MATERIALS.values()), HAIR)
 """Materials that the files of an avatar may name."""
 
 

@@ -104,14 +104,10 @@ def _turned(pose: CameraPose, yaw_deg: float) -> CameraPose:
 def _view(surface: HeadSurface, head: Head, pose: CameraPose) -> _ViewOfSkin:
     camera: Camera = pose.camera(head.orbit).zoomed(_ZOOM)
     with torch.no_grad():
-        view = head.plain.view(
-            camera
-        ).cpu()  # details of the photo end in jags at its outline, and it comes first anyway
+        # details of the photo end in jags at its outline, and it comes first anyway
+        view = head.plain.view(camera).cpu()
     alpha = view.alpha[0, 0].numpy()
     plain = (view.color[0] / view.alpha[0].clamp(min=0.1)).clamp(0.0, 1.0).permute(1, 2, 0).numpy() * 255.0
-    height, width = alpha.shape
-    source = PictureSource(
-        np.ascontiguousarray(plain, dtype=np.float32), np.array([[width, 0.0, 0.0], [0.0, height, 0.0]])
-    )
+    source = PictureSource.of_square(np.ascontiguousarray(plain, dtype=np.float32))
     sighting = surface.seen_by(camera, _SIDE)
     return _ViewOfSkin(source, sighting.places, seen_weights(surface, sighting, alpha > _SOLID))

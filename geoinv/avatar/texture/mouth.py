@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...shape import HeadModel
+from ..parts import LAYOUTS, TONGUE
 from .picture_source import PictureSource
 from .rasterise import Coverage, draw_triangles
 from .skin import padded
@@ -28,15 +29,12 @@ def draw_tongue(model: HeadModel, size: int = TONGUE_SIZE) -> NDArray[np.uint8]:
 
     Its island fills the texture, as in :mod:`geoinv.avatar.parts`.
     """
-    part = model.parts["tongue"]
-    uvs = model.uvs[part.corners].double().numpy()
-    low, high = uvs.min(axis=0), uvs.max(axis=0)
-    places = (uvs - low) / (high - low) * (size, -size) + (0.0, size)
-    triangles = (model.corner_triangles[part.triangles] - part.corners.start).numpy()
-    depth = model.mean[model.corner_vertices[part.corners], 2].double().numpy()
+    layout = LAYOUTS[TONGUE](model)
+    places = layout.uvs.astype(np.float64) * (size, -size) + (0.0, size)
+    depth = model.mean[layout.rows, 2].double().numpy()
     front = ((depth - depth.min()) / np.ptp(depth))[:, None]
     colours = np.asarray(_TONGUE_ROOT) * (1.0 - front) + np.asarray(_TONGUE_TIP) * front
-    coverage = Coverage.of(draw_triangles(places, triangles, (size, size)), places, triangles)
+    coverage = Coverage.of(draw_triangles(places, layout.triangles, (size, size)), places, layout.triangles)
     buds = np.random.default_rng(_SEED).normal(1.0, 0.035, len(coverage.pixels))[:, None]
     texture = np.zeros((size * size, 3), np.uint8)
     texture[coverage.pixels] = np.rint((coverage.bring(colours) * buds).clip(0.0, 255.0))
