@@ -16,10 +16,10 @@ from geoinv.avatar.texture.eye_photo import EyesInPhoto
 from geoinv.avatar.texture.eye_texture import EYE_SIZE, draw_eye
 from geoinv.avatar.texture.gaze import IRIS_ANGLE, EyeLook, look_of_eyes
 from geoinv.avatar.texture.picture_source import PictureSource
-from geoinv.avatar.texture.preview import TexturedPart, draw_textured
 from geoinv.avatar.texture.surface import HeadSurface
 from geoinv.shape import ARKIT_UNITS
 from tests.avatar.people import a_person
+from tests.avatar.texture.preview import TexturedPart, draw_textured
 
 BLUE = (70.0, 90.0, 150.0)
 WHITE = (205.0, 196.0, 190.0)

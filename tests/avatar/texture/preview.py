@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...camera import Camera
-from .picture_source import PictureSource
-from .rasterise import Coverage, draw_surface
+from geoinv.avatar.texture.picture_source import PictureSource
+from geoinv.avatar.texture.rasterise import Coverage, draw_surface
+from geoinv.camera import Camera
 
 
 @dataclass(frozen=True, eq=False)
