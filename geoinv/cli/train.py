@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +15,6 @@ from .options import (
     EncoderOpt,
     JsonOpt,
     ModelOpt,
-    OverwriteOpt,
     QuietOpt,
     SeedOpt,
     finite,
@@ -26,12 +22,10 @@ from .options import (
     refuse_without,
 )
 from .targets import check_writable
+from .train_directions import directions
+from .train_stage import given_heads, own_samples, stage_at_work
 
 if TYPE_CHECKING:
-    import torch
-
-    from ..training.data.own_samples import OwnSettings
-    from ..training.engine.run import Run, Stage, Usual
     from ..training.stages.all_stages import AllStages
     from ..training.stages.own_stages import OwnStages
 
@@ -123,31 +117,17 @@ def all_stages(
     refuse_together("--self", of_heads if own else {}, "own samples need no heads")
     refuse_without("--self", {} if own else of_own, "without it, mini is trained on heads")
     from ..loaded_models import pick_device
-    from ..training.stages.all_stages import AllStages
 
     where = pick_device(device)
     if own:
-        from ..training.data.own_samples import OwnSettings
         from ..training.stages.own_stages import OwnStages
 
-        samples = OwnSettings() if new_samples is None else OwnSettings(new_samples)
-        size_name: Literal["small", "large"] = "large" if size is Size.large else "small"
-        run_own_stages(
-            OwnStages(
-                out,
-                hours,
-                model or "mini",
-                samples,
-                size_name,
-                photos,
-                accumulate,
-                seed,
-                where,
-            ),
-            json_output=json_output,
-            quiet=quiet,
-        )
+        samples, own_size = own_samples(new_samples), size or Size.small
+        own_run = OwnStages(out, hours, model or "mini", samples, own_size.value, photos, accumulate, seed, where)
+        run_own_stages(own_run, json_output=json_output, quiet=quiet)
         return
+    from ..training.stages.all_stages import AllStages
+
     settings = AllStages(out, hours, assets, photos, start_from, workers or 2, compile_backbone, seed, where)
     run_all_stages(settings, json_output=json_output, quiet=quiet)
 
@@ -216,7 +196,7 @@ def generator(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the generator the heads of a data set: log, plot, samples and the best weights go to --out."""
-    with _stage("generator", out, device, json_output=json_output, quiet=quiet) as training:
+    with stage_at_work("generator", out, device, json_output=json_output, quiet=quiet) as training:
         if anchored:
             if keep_codes or compile_backbone:
                 from ..errors import UsageError
@@ -286,8 +266,8 @@ def encoder(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the encoder of a generator to find codes and cameras of heads; heads of 256 px tell cameras best."""
-    heads = _heads(data, validation, new_samples, own=own)
-    with _stage("encoder", out, device, json_output=json_output, quiet=quiet) as training:
+    heads = given_heads(data, validation, new_samples, own=own)
+    with stage_at_work("encoder", out, device, json_output=json_output, quiet=quiet) as training:
         from ..training.data.photo_batches import PhotoCounts
         from ..training.stages.encoder import EncoderSettings, EncoderStage
         from ..training.stages.stale import details_of_another_encoder
@@ -325,7 +305,7 @@ def superresolution(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the generator's last step, from its ray grid to the final picture; --data at the final resolution."""
-    with _stage("superresolution", out, device, json_output=json_output, quiet=quiet) as training:
+    with stage_at_work("superresolution", out, device, json_output=json_output, quiet=quiet) as training:
         from ..training.stages.superresolution import SuperresolutionStage
 
         run = training.run(SuperresolutionStage.usual, minutes, None, seed)
@@ -353,8 +333,8 @@ def local(
     quiet: QuietOpt = False,
 ) -> None:
     """Teach the local branch of a generator and its encoder to add what their heads lack; heads of full resolution."""
-    heads = _heads(data, validation, new_samples, own=own)
-    with _stage("local", out, device, json_output=json_output, quiet=quiet) as training:
+    heads = given_heads(data, validation, new_samples, own=own)
+    with stage_at_work("local", out, device, json_output=json_output, quiet=quiet) as training:
         from ..training.stages.local import LocalSettings, LocalStage
 
         stage = LocalStage(
@@ -370,182 +350,4 @@ def local(
         training.train(stage, "trained a local branch")
 
 
-@dataclass(frozen=True)
-class _Training:
-    """A stage's command at work.
-
-    Args:
-        out: Folder of the run.
-        device: Device of this process.
-        command: The command, which prints the result.
-        is_first: Whether this is the first of several processes, which alone prints.
-    """
-
-    out: Path
-    device: torch.device
-    command: console.Command
-    is_first: bool
-
-    def run(self, usual: Usual, minutes: float, learning_rate: float | None, seed: int, accumulate: int = 1) -> Run:
-        """The run that the options ask for."""
-        return usual.run(
-            self.out, minutes, learning_rate=learning_rate, seed=seed, device=self.device, accumulate=accumulate
-        )
-
-    def report(self, progress: float, text: str) -> None:
-        """Say how far the run is."""
-        console.talk(f"{100.0 * progress:5.1f} %  {text}")
-
-    def train(self, stage: Stage[Any], summary: str) -> Path:
-        """Train the stage and print the result; returns the best weights."""
-        from ..training.engine.loop import train
-
-        best = train(stage, self.report)
-        if self.is_first:
-            self.command.result(summary, {"weights": best, "run": self.out}, [best], device=self.device)
-        return best
-
-
-def _heads(data: Path | None, validation: Path | None, new_samples: int | None, *, own: bool) -> Path | OwnSettings:
-    """The heads that the options ask for.
-
-    Raises:
-        UsageError: Neither or both kinds of heads, or a data set without others to measure on.
-    """
-    from ..errors import UsageError
-    from ..training.data.own_samples import OwnSettings
-
-    if own:
-        given = {"--data": data is not None, "--validation": validation is not None}
-        refuse_together("--self", given, "own samples need no data set")
-        return OwnSettings() if new_samples is None else OwnSettings(new_samples)
-    refuse_without("--self", {"--new-samples": new_samples is not None}, "a data set has the heads that it has")
-    if data is None or validation is None:
-        raise UsageError("no heads to train on", "give --data and --validation, or --self for the generator's samples")
-    return data
-
-
-@contextmanager
-def _stage(name: str, out: Path, device: str, *, json_output: bool, quiet: bool) -> Iterator[_Training]:
-    """Prepare a stage's command: folder, device, processes."""
-    command = console.command(quiet, json_output)
-    check_writable(out)
-    from ..loaded_models import pick_device
-    from ..training.engine.processes import device_of_process, joined_processes, rank
-
-    where = device_of_process(pick_device(device))
-    with joined_processes(where):
-        console.set_quiet(quiet or rank() > 0)
-        if where.type != "cpu":
-            console.talk(f"{name}: on {where}")
-        yield _Training(out, where, command, rank() == 0)
-
-
-@app.command("directions")
-def directions(
-    model: ModelOpt = "mini",
-    attribute: Annotated[
-        str | None,
-        typer.Option(
-            "--attr",
-            help="Learn this one from the generator's samples: smile, age, gender, mouth-open, ...; or from --labels.",
-            show_default="all that z means",
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            "--labels",
-            help="Pictures with (or a number of) --attr: CSV lines `picture,number`, or folders `with` and `without`.",
-            show_default=False,
-        ),
-    ] = None,
-    samples: Annotated[int, typer.Option("--samples", min=40, help="Heads to score for --attr.")] = 400,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; by default beside the generator.")] = None,
-    device: DeviceOpt = "auto",
-    seed: SeedOpt = 0,
-    overwrite: OverwriteOpt = False,
-    json_output: JsonOpt = False,
-    quiet: QuietOpt = False,
-) -> None:
-    """Find edit directions: all of a generator of synthetic heads, or with --attr one of any generator of faces."""
-    run = console.command(quiet, json_output)
-    from ..editing.directions import directions_path
-    from ..errors import UsageError
-
-    target = out or directions_path(model)
-    check_writable(target.parent)
-    if attribute is not None:
-        record = _learned_direction(model, attribute, labels, samples, target, device, seed, overwrite=overwrite)
-        gain = "" if record["score_gain"] is None else f", score {record['score_gain']:+.2f}"
-        summary = (
-            f"{attribute}: {100 * record['accuracy']:.0f} % of unseen heads on the right side; strength 1 moves "
-            f"identity by {record['identity_drift']:.2f}{gain}"
-        )
-    elif labels is not None:
-        raise UsageError("--labels needs a name for what they say", "for instance --attr smile")
-    else:
-        record = _known_directions(model, target, device, seed)
-        summary = f"found {len(record['attributes'])} directions that show, {len(record['left_out'])} that do not"
-    run.result(summary, record, [target])
-
-
-def _known_directions(model: str, target: Path, device: str, seed: int) -> dict[str, Any]:
-    """Find the directions of a generator of synthetic heads, from what its z means; returns the record."""
-    from ..checkpoints.store import load_generator
-    from ..loaded_models import pick_device
-    from ..synth.sampler import HeadSampler
-    from ..training.stages.directions import known_directions
-
-    generator, info = load_generator(model, pick_device(device))
-    with console.progress("looking at directions", len(HeadSampler().attributes)) as update:
-        found = known_directions(generator, info, target, seed=seed, on_direction=update)
-    return {"directions": target, "attributes": list(found.shown), "left_out": list(found.left_out)}
-
-
-def _learned_direction(
-    model: str,
-    attribute: str,
-    labels: Path | None,
-    samples: int,
-    target: Path,
-    device: str,
-    seed: int,
-    *,
-    overwrite: bool,
-) -> dict[str, Any]:
-    """Learn one direction, put it among those that the file has; returns the record."""
-    from ..editing.labels import read_labels
-    from ..editing.scores import score_named
-    from ..errors import PhotoError
-    from ..session import Session
-    from ..training.stages.directions import learned_direction
-
-    labelled = [] if labels is None else read_labels(labels)
-    score = score_named(attribute) if labels is None else None
-    session = Session.load(model, device, seed)
-
-    def skip(path: Path, error: PhotoError) -> None:
-        console.warn(f"{path}: {error.message}")
-
-    label, total = ("inverting", len(labelled)) if score is None else (f"scoring {attribute}", samples)
-    with console.progress(label, total) as update:
-        name, learned = learned_direction(
-            session,
-            attribute,
-            target,
-            score=score,
-            labelled=labelled,
-            samples=samples,
-            overwrite=overwrite,
-            on_head=update,
-            on_skip=skip,
-        )
-    return {
-        "directions": target,
-        "attribute": name,
-        "heads": learned.heads,
-        "accuracy": round(learned.accuracy, 4),
-        "identity_drift": round(learned.identity_drift, 4),
-        "score_gain": None if learned.score_gain is None else round(learned.score_gain, 4),
-    }
+app.command("directions")(directions)
