@@ -214,13 +214,13 @@ class Session(LoadedModels):
         """
         from .align.crops import CROPS
 
-        known = {str(name): name for name in CROPS}
-        if self.generator.config.crop not in known:
+        crop = next((name for name in CROPS if name == self.generator.config.crop), None)
+        if crop is None:
             raise UsageError(
                 f"model {self.info.name} does not show people's faces, and geoinv crops nothing else",
                 "use a model of faces, such as --model mini",
             )
-        return known[self.generator.config.crop]
+        return crop
 
     def check_crop(self) -> None:
         """Refuse to invert photos into a generator whose pictures are not crops of people's faces.
@@ -403,13 +403,12 @@ class Session(LoadedModels):
         """
         from .avatar import make_avatar
 
-        read = None if photo is None else _as_photo(photo)
         return make_avatar(
             inversion,
             self.head(inversion),
             self.aligner,
             self.shown_info or self.info,
-            photo=read.pixels if isinstance(read, ReadPhoto) else read,
+            photo=_pixels(photo),
             texture=texture,
             has_hair=has_hair,
             is_albedo=is_albedo,
@@ -433,7 +432,6 @@ class Session(LoadedModels):
         """
         from .avatar.bust import make_bust
 
-        read = None if photo is None else _as_photo(photo)
         return make_bust(
             inversion,
             self.head(inversion),
@@ -441,7 +439,7 @@ class Session(LoadedModels):
             self.shown_info or self.info,
             height_mm=height_mm,
             has_hair=has_hair,
-            photo=read.pixels if isinstance(read, ReadPhoto) else read,
+            photo=_pixels(photo),
         )
 
     def seen(self, head: Inversion | Inverted) -> SeenHead:
@@ -534,6 +532,11 @@ def _as_photo(photo: Photo) -> NDArray[Any] | ReadPhoto:
     if isinstance(photo, np.ndarray) and (photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8):
         raise ShapeError(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
     return photo
+
+
+def _pixels(photo: Photo | None) -> NDArray[Any] | None:
+    read = None if photo is None else _as_photo(photo)
+    return read.pixels if isinstance(read, ReadPhoto) else read
 
 
 def _as_list(angles: Angles | None) -> list[float]:
