@@ -50,11 +50,9 @@
 
   function show(photo) {
     shown = photo;
+    head.hide();
     if (photo.state === "done") showHead(photo);
-    else {
-      head.hide();
-      showWait(photo);
-    }
+    else showWait(photo);
     listPhotos();
   }
 
@@ -76,8 +74,7 @@
 
   function showHead(photo) {
     showOnly("canvas");
-    for (const one of sliders.values()) one.set(0);
-    editsChanged(false);
+    resetEdits();
     head.show(photo.id);
     head.introduce();
     showWarnings(photo);

@@ -24,16 +24,16 @@
       this.onProblem = onProblem;
       this.onNotes = onNotes;
       this.job = null;
+      this.look = { yaw: 0, pitch: 0, zoom: 1 };
       this.edits = {};
       this.isComparing = false;
       this.split = 0.5; // of the picture's width, left of which it is shown as it was before
       this.pictures = { after: null, before: null };
       this.frames = { draft: 0, full: 0 }; // drawn so far; for tests
-      this.front();
       this.listen();
     }
 
-    /** Show the head of a job, from the front. */
+    /** Show the head of a job from the front: in small first, as it is about to be introduced. */
     show(job) {
       this.job = job;
       this.edits = {};
@@ -42,7 +42,7 @@
       this.stopGlide();
       this.look = { yaw: 0, pitch: 0, zoom: 1 };
       this.paint();
-      this.change(false);
+      this.change(true);
     }
 
     hide() {
@@ -67,10 +67,8 @@
     }
 
     /** Glide to a view. */
-    turnTo(yaw, pitch, milliseconds = 450) {
-      const from = { ...(this.look || { yaw, pitch, zoom: 1 }) };
-      this.look = this.look || from;
-      this.glideThrough([[yaw, pitch]], milliseconds);
+    turnTo(yaw, pitch) {
+      this.glideThrough([[yaw, pitch]], 450);
     }
 
     /** Show that it is a head and not a picture: once to both sides. */
