@@ -157,7 +157,7 @@
       } finally {
         this.isWorking = false;
       }
-      if (this.wantsFull) this.timer = setTimeout(() => this.work(), Math.max(this.fullAt - performance.now(), 1));
+      if (this.job && this.wantsFull) this.timer = setTimeout(() => this.work(), Math.max(this.fullAt - performance.now(), 1));
     }
 
     async draw(isDraft) {
