@@ -1,4 +1,4 @@
-/* Sliders, switches, groups, the panel and short messages of geoinv's pages. Shared by `view` and `app`.
+/* Sliders, switches, groups, the panel, keys and short messages of geoinv's pages. Shared by `view` and `app`.
  *
  * Plain scripts, not modules: browsers load no modules from file://. All is under `window.geoinv`.
  * Text always goes in as text, never as HTML.
@@ -7,6 +7,14 @@
   "use strict";
 
   let lastId = 0;
+
+  const at = (id) => document.getElementById(id);
+
+  /** Whether the system asks for pages that do not move by themselves. */
+  const isCalm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  /** Whether the panel is a sheet beneath the head, as layout.css has it on narrow windows. */
+  const isSmall = () => window.matchMedia("(max-width: 760px)").matches;
 
   /** An element with attributes and children; strings become text. */
   function element(tag, attributes, ...children) {
@@ -57,7 +65,7 @@
 
     input.addEventListener("input", () => {
       paint();
-      if (options.onInput) options.onInput(Number(input.value));
+      options.onInput(Number(input.value));
     });
     set(value);
     return { element: whole, input, set };
@@ -66,7 +74,7 @@
   /**
    * A labelled switch.
    *
-   * @param options label, checked, onChange(checked); `why`: the reason why it cannot be used, which disables it.
+   * @param options label, onChange(checked); `why`: the reason why it cannot be used, which disables it.
    */
   function toggle(options) {
     const id = freshId("switch");
@@ -78,7 +86,6 @@
       disabled: Boolean(options.why),
       "aria-describedby": options.why ? noteId : null,
     });
-    input.checked = Boolean(options.checked);
     const whole = element("label", { class: "switch", for: id }, element("span", {}, options.label), input);
     if (options.why) whole.append(element("span", { class: "note", id: noteId }, options.why));
 
@@ -104,21 +111,22 @@
     );
   }
 
-  /** Let a button open and close the panel of a `.page`; on small screens it begins closed if `closedWhenSmall`. */
-  function collapsiblePanel(page, button, { closedWhenSmall = false, onChange = () => {} } = {}) {
+  /** Let a button open and close the panel of a `.page`; on small screens it begins closed. */
+  function collapsiblePanel(page, button) {
     const panel = page.querySelector(".panel");
 
     function set(isOpen) {
       page.dataset.panel = isOpen ? "open" : "closed";
       button.setAttribute("aria-expanded", String(isOpen));
       if (!isOpen && panel.contains(document.activeElement)) button.focus();
-      onChange(isOpen);
     }
 
+    const flip = () => set(page.dataset.panel !== "open");
+
     button.setAttribute("aria-controls", panel.id);
-    button.addEventListener("click", () => set(page.dataset.panel !== "open"));
-    set(!(closedWhenSmall && window.matchMedia("(max-width: 760px)").matches));
-    return { set, toggle: () => set(page.dataset.panel !== "open") };
+    button.addEventListener("click", flip);
+    set(!isSmall());
+    return { set, toggle: flip };
   }
 
   /** A function that shows a short message in an element with `role="status"`, which screen readers read out. */
@@ -132,6 +140,8 @@
     };
   }
 
+  const isForBrowser = (event) => event.ctrlKey || event.altKey || event.metaKey;
+
   /**
    * Call functions by keys: `{w: toggleWires, "?": showHelp}`, by `KeyboardEvent.key` in lower case.
    *
@@ -139,12 +149,22 @@
    */
   function shortcuts(table) {
     document.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
+      if (isForBrowser(event) || event.defaultPrevented) return;
       if (event.target.closest("textarea, select, [contenteditable], input:not([type=range]):not([type=checkbox])")) return;
       const action = table[event.key.toLowerCase()];
       if (!action || document.querySelector("dialog[open]")) return;
       event.preventDefault();
       action();
+    });
+  }
+
+  /** Call `turn(aside, up)` by arrow keys while a place has the focus: (1, 0) for the right one, (0, 1) for the upper. */
+  function arrowKeys(place, turn) {
+    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    place.addEventListener("keydown", (event) => {
+      if (!ways[event.key] || isForBrowser(event)) return;
+      event.preventDefault();
+      turn(...ways[event.key]);
     });
   }
 
@@ -158,5 +178,18 @@
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   }
 
-  geoinv.controls = { element, slider, toggle, group, collapsiblePanel, messages, shortcuts, download };
+  geoinv.controls = {
+    at,
+    isCalm,
+    isSmall,
+    element,
+    slider,
+    toggle,
+    group,
+    collapsiblePanel,
+    messages,
+    shortcuts,
+    arrowKeys,
+    download,
+  };
 })((window.geoinv = window.geoinv || {}));

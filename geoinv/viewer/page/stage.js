@@ -51,7 +51,7 @@
 
       this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW_DEG, 1, 0.01, 100);
       this.controls = new THREE.OrbitControls(this.camera, canvas);
-      this.controls.enableDamping = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.controls.enableDamping = !geoinv.controls.isCalm();
       this.controls.dampingFactor = 0.12;
       this.controls.addEventListener("change", () => this.invalidate());
       new ResizeObserver(() => this.resize()).observe(canvas.parentElement);

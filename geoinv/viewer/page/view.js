@@ -2,14 +2,12 @@
 (function (geoinv) {
   "use strict";
 
-  const { element, slider, toggle, group, collapsiblePanel, messages, shortcuts, download } = geoinv.controls;
+  const { at, isCalm, element, slider, toggle, group, collapsiblePanel, messages, shortcuts, arrowKeys, download } = geoinv.controls;
   const { Face, groupsOf, labelOf } = geoinv.face;
-  const at = (id) => document.getElementById(id);
 
   const LIGHT = { azimuth: 35, height: 30, strength: 0.25, soft: 0.85 }; // textures of photos have light in them already
   const NOT_SEEN = "This file does not say what the photo showed: its meshes have no _SEEN attribute.";
   const NO_MORPHS = "This file has no expressions: its meshes have no morph targets.";
-  const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   /** The head's bytes: in the page they stand packed (gzip) and in base64. */
   function headBytes() {
@@ -95,7 +93,7 @@
       else if (preset === "blink") face.blink();
       else {
         if (preset === "neutral") face.talk(false);
-        face.goTo(face.pose === preset ? "neutral" : preset, isCalm ? 0 : 0.35);
+        face.goTo(face.pose === preset ? "neutral" : preset, isCalm() ? 0 : 0.35);
       }
       show();
       stage.invalidate();
@@ -172,16 +170,11 @@
       say(`Saved ${name}`);
     }
 
-    const panel = collapsiblePanel(document.querySelector(".page"), at("panel-button"), { closedWhenSmall: true });
+    const panel = collapsiblePanel(document.querySelector(".page"), at("panel-button"));
     at("help-button").addEventListener("click", showHelp);
     at("front-button").addEventListener("click", () => stage.resetView());
     at("screenshot-button").addEventListener("click", screenshot);
-    at("canvas").addEventListener("keydown", (event) => {
-      const turns = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-      if (!turns[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      stage.turn(...turns[event.key]);
-    });
+    arrowKeys(at("canvas"), (aside, up) => stage.turn(aside, up));
     shortcuts({
       1: () => presets.act("neutral"),
       2: () => presets.act("smile"),

@@ -2,9 +2,8 @@
 (function (geoinv) {
   "use strict";
 
-  const { element, slider, group, collapsiblePanel, messages, shortcuts, download } = geoinv.controls;
+  const { at, isSmall, element, slider, group, collapsiblePanel, messages, shortcuts, download } = geoinv.controls;
   const { Photos, wordsOf } = geoinv.photos;
-  const at = (id) => document.getElementById(id);
 
   const REACH = 2; // strengths to both sides
   const SIDE_DEG = 35;
@@ -79,7 +78,7 @@
     head.introduce();
     showWarnings(photo);
     at("summary").textContent = "Drag to turn";
-    panel.set(!window.matchMedia("(max-width: 760px)").matches);
+    panel.set(!isSmall());
   }
 
   function photoChanged(photo) {

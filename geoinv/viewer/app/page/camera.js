@@ -2,7 +2,7 @@
 (function (geoinv) {
   "use strict";
 
-  const at = (id) => document.getElementById(id);
+  const { at } = geoinv.controls;
 
   function canUseCamera() {
     return Boolean(window.isSecureContext && navigator.mediaDevices && navigator.mediaDevices.getUserMedia);

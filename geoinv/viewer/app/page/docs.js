@@ -2,7 +2,7 @@
 (function (geoinv) {
   "use strict";
 
-  const { element } = geoinv.controls;
+  const { at, element } = geoinv.controls;
 
   /** Text in which names stand between backticks. */
   function marked(text) {
@@ -53,11 +53,11 @@
 
   async function start() {
     const api = await (await fetch("/openapi.json")).json();
-    document.getElementById("about").append(...marked(api.info.description));
-    document.getElementById("example").textContent = example(location.origin);
+    at("about").append(...marked(api.info.description));
+    at("example").textContent = example(location.origin);
     for (const [address, methods] of Object.entries(api.paths)) {
       for (const [method, described] of Object.entries(methods)) {
-        document.getElementById("operations").append(operation(address, method, described));
+        at("operations").append(operation(address, method, described));
       }
     }
   }

@@ -5,7 +5,10 @@
 (function (geoinv) {
   "use strict";
 
+  const { isCalm, arrowKeys } = geoinv.controls;
   const DEGREES_PER_PIXEL = 0.35;
+  const YAW_STEP = 6; // degrees by a key
+  const PITCH_STEP = 4;
   const MAX_YAW = 75;
   const MAX_PITCH = 35;
   const ZOOMS = [0.7, 3];
@@ -79,8 +82,7 @@
     glideThrough(views, milliseconds) {
       this.stopGlide();
       if (!this.job) return;
-      const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-      if (isCalm) {
+      if (isCalm()) {
         const [yaw, pitch] = views[views.length - 1];
         Object.assign(this.look, { yaw, pitch });
         this.change(false);
@@ -309,12 +311,7 @@
         },
         { passive: false },
       );
-      canvas.addEventListener("keydown", (event) => {
-        const turns = { ArrowLeft: [6, 0], ArrowRight: [-6, 0], ArrowUp: [0, -4], ArrowDown: [0, 4] };
-        if (!turns[event.key] || event.ctrlKey || event.altKey || event.metaKey) return;
-        event.preventDefault();
-        this.turn(...turns[event.key]);
-      });
+      arrowKeys(canvas, (aside, up) => this.turn(-YAW_STEP * aside, -PITCH_STEP * up));
       new ResizeObserver(() => this.paint()).observe(canvas);
     }
   }
