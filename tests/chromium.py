@@ -20,7 +20,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -200,9 +199,11 @@ class Page:
 
     def wait_for(self, expression: str, seconds: float = 30.0) -> None:
         """Wait until an expression is true."""
-        self._until(
-            lambda: bool(self.evaluate(f"Boolean({expression})")), f"not in {seconds:g} s: {expression}", seconds
-        )
+        end = time.monotonic() + seconds
+        while not self.evaluate(f"Boolean({expression})"):
+            if time.monotonic() > end:
+                raise TimeoutError("; ".join([f"not in {seconds:g} s: {expression}", *self.troubles]))
+            time.sleep(0.05)
 
     def press(self, key: str, text: str = "") -> None:
         """Press and release a key: ``ArrowLeft``, or a character with its text."""
@@ -257,10 +258,3 @@ class Page:
 
     def _own_events(self) -> list[dict[str, Any]]:
         return [event for event in self._browser.events if event.get("sessionId") == self._session]
-
-    def _until(self, holds: Callable[[], bool], trouble: str, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > end:
-                raise TimeoutError("; ".join([trouble, *self.troubles]))
-            time.sleep(0.05)

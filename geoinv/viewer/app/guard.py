@@ -44,8 +44,9 @@ def is_own(host: str, names: frozenset[str]) -> bool:
     An address is nobody's name: a browser that sends it was pointed at this machine by its user.
     """
     try:
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        _ = urlsplit(f"//{host}").port  # ValueError where it is no number
+        address = urlsplit(f"//{host}")
+        name = (address.hostname or "").rstrip(".")
+        _ = address.port  # ValueError where it is no number
     except ValueError:
         return False
     if name in names:

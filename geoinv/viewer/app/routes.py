@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -278,9 +278,8 @@ def _add_errors(app: FastAPI) -> None:
         return Response(status_code=499)  # which nobody reads; nginx's number for it
 
 
-def _problem(status: int, message: str, hint: str, headers: object = None) -> JSONResponse:
-    given = dict(headers) if isinstance(headers, dict) else None
-    return JSONResponse(Problem(message=message, hint=hint).model_dump(), status_code=status, headers=given)
+def _problem(status: int, message: str, hint: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(Problem(message=message, hint=hint).model_dump(), status_code=status, headers=headers)
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -414,8 +413,7 @@ def _add_pictures(app: FastAPI, service: Service) -> None:
         job, edits = service.finished(job_id), service.edits_of(edit)
         path = result_path(job, name, edits)
         if not path.is_file():
-            make = lambda: make_result(service.studio, job, name, edits)  # noqa: E731
-            path = await service.run(request, Urgency.long, make)
+            path = await service.run(request, Urgency.long, lambda: make_result(service.studio, job, name, edits))
         return FileResponse(path, filename=name, content_disposition_type="attachment")
 
 

@@ -62,7 +62,7 @@ def serve(session: Session, settings: AppSettings, *, on_ready: Callable[[str], 
     try:
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write to {settings.out}: {error.strerror}", "give another --out") from error
+        raise UsageError(f"cannot write to {settings.out}: {reason_of(error)}", "give another --out") from error
     with only_one_process(settings.out), contextlib.closing(listening(settings)) as listener:
         app = create_app(session, settings)
         config = uvicorn.Config(
