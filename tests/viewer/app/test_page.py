@@ -123,6 +123,25 @@ class TestThePage:
         page.wait_for("!document.getElementById('start').hidden")
         wait_until(lambda: list(running.out.iterdir()) == [])
 
+    def test_another_head_is_asked_for_alone_and_in_small_first(self, page: Page) -> None:
+        first = page.evaluate("geoinv.app.head.job")
+        choose(page, EXAMPLES / "woman.jpg")
+        page.wait_for(f"geoinv.app.head.job && geoinv.app.head.job !== '{first}' && {AT_REST}")
+        before = len(page.requested)
+        page.evaluate("document.querySelector('.photo-show').click()")
+        page.wait_for(AT_REST)
+        views = [address for address in page.requested[before:] if "/view." in address]
+        assert all(first in address for address in views)
+        assert "draft=true" in views[0] and "draft=false" in views[-1]
+
+    def test_a_hidden_head_asks_for_nothing(self, page: Page) -> None:
+        turns = page.evaluate(
+            "(async head => { let count = 0; const work = head.work.bind(head); head.work = () => { count += 1; "
+            "return work(); }; head.turn(1, 0); head.hide(); await new Promise(done => setTimeout(done, 500)); "
+            "return count; })(geoinv.app.head)"
+        )
+        assert turns <= 2
+
     def test_fits_phones(self, browser: Chromium, running: Running) -> None:
         page = opened(browser, running.address, 390, 844, is_phone=True, is_dark=True)
         choose(page, EXAMPLES / "woman.jpg")
