@@ -65,6 +65,21 @@ def tiny_anchored_config() -> GeneratorConfig:
     )
 
 
+def tiny_anchored_encoder_config() -> EncoderConfig:
+    """The shape of an encoder of ``tiny-anchored``."""
+    config = tiny_anchored_config()
+    return EncoderConfig(
+        config.name,
+        config.num_ws,
+        config.w_dim,
+        channels=(8, 8, 8, 8, 8),
+        blocks=(1, 1, 1, 1, 1),
+        hidden=16,
+        landmark_widths=(16, 16),
+        shape_size=150,
+    )
+
+
 def tiny_details(*, seed: int = 0) -> LocalBranch:
     """A local branch for the tiny generator that changes colours at random; a new one would change nothing."""
     torch.manual_seed(seed)

@@ -15,9 +15,8 @@ from torch import nn
 from ..errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from ..folders import cache_dir, sha256_of, weights_dir
 from ..models.anchored_generator import AnchoredGenerator
-from ..models.config import GeneratorConfig
 from ..models.encoder import GlobalEncoder
-from ..models.families import AnyConfig, AnyEncoder, AnyGenerator, AnyLocalBranch, family_of
+from ..models.families import AnyConfig, AnyEncoder, AnyGenerator, AnyLocalBranch, OfPlanes, family_of
 from ..models.generator import TriPlaneGenerator
 from ..models.local_branch import LocalBranch
 from .model_files import generator_path, model_file, model_name, trained_for_others
@@ -68,19 +67,31 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
         CheckpointError: No such model, a damaged or foreign file, or a generator of another family.
     """
     generator, info = load_any_generator(model, device)
+    if isinstance(generator, AnchoredGenerator):
+        raise CheckpointError(f"{info.path} is a generator on the head mesh, which this cannot work with yet")
     return _of_class(generator, TriPlaneGenerator, info.path), info
+
+
+def load_generator_of_planes(model: str, device: torch.device | str = "cpu") -> tuple[OfPlanes, ModelInfo]:
+    """A tri-plane generator, or one on the head mesh, as :func:`load_generator` gives tri-planes.
+
+    Raises:
+        CheckpointError: No such model, a damaged or foreign file, or a generator of another family.
+    """
+    generator, info = load_any_generator(model, device)
+    if not isinstance(generator, AnchoredGenerator):
+        return _of_class(generator, TriPlaneGenerator, info.path), info
+    return generator, info
 
 
 def load_any_generator(model: str = "mini", device: torch.device | str = "cpu") -> tuple[AnyGenerator, ModelInfo]:
     """A generator of any family that photos are inverted into, as :func:`load_generator` gives tri-planes.
 
     Raises:
-        CheckpointError: No such model, a damaged or foreign file, or a generator on the head mesh.
+        CheckpointError: No such model, or a damaged or foreign file.
     """
     path = generator_path(model)
     config, extra, tensors = read_model(path, "generator")
-    if config.get("anchor") is not None:
-        raise CheckpointError(f"{path} is a generator on the head mesh", "no encoder finds its codes in photos yet")
     generator = filled(family_of(config).generator(config), tensors, path)
     return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
 
@@ -91,15 +102,12 @@ def load_anchored_generator(model: str, device: torch.device | str = "cpu") -> t
     Raises:
         CheckpointError: No such model, a damaged or foreign file, or a generator without an anchor.
     """
-    path = generator_path(model)
-    values, extra, tensors = read_model(path, "generator")
-    config = GeneratorConfig.from_dict(values)
-    if config.anchor is None:
+    generator, info = load_any_generator(model, device)
+    if not isinstance(generator, AnchoredGenerator):
         raise CheckpointError(
-            f"{path} is no generator on the head mesh", "train one: geoinv train generator --anchored"
+            f"{info.path} is no generator on the head mesh", "train one: geoinv train generator --anchored"
         )
-    generator = filled(lambda: AnchoredGenerator(config), tensors, path)
-    return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
+    return generator, info
 
 
 def _of_class(network: nn.Module, wanted: type[Network], path: Path) -> Network:

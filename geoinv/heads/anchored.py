@@ -8,12 +8,15 @@ from torch import Tensor
 
 from ..camera import Camera
 from ..conventions import Orbit
+from ..models.anchored_generator import lit_rays
+from ..models.on_mesh import OnMesh
 from ..models.render_output import RenderOutput
 from .head import ViewPair
 from .volume import Volume, volume_of
 
 if TYPE_CHECKING:
     from ..models.anchored_generator import AnchoredGenerator
+    from ..ops.render_rays import RayOutput
     from ..shape import HeadCodes
 
 
@@ -56,6 +59,11 @@ class AnchoredHead:
         return self._heads.light
 
     @property
+    def on_mesh(self) -> OnMesh:
+        """Shape and light."""
+        return OnMesh(self.codes, self.light)
+
+    @property
     def orbit(self) -> Orbit:
         """The orbit of its cameras."""
         return self.generator.config.orbit
@@ -79,6 +87,11 @@ class AnchoredHead:
         """A pair of one and the same view, as the head has no details."""
         view = self.view(camera)
         return ViewPair(view, view)
+
+    def trace(self, origins: Tensor, directions: Tensor) -> RayOutput:
+        """Colour under the heads' light and opacity of rays [B, N, 3]."""
+        output = self.generator.render_rays(self._heads.rays, origins, directions)
+        return lit_rays(output, directions, self.light)
 
     def query(self, points: Tensor, film: Tensor | None = None, *, is_lit: bool = True) -> tuple[Tensor, Tensor]:
         """Density [B, N] and RGB [B, N, 3] at world points, the albedo unless ``is_lit``."""

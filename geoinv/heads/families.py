@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 from torch import Tensor
 
 from ..images.tensors import at_side
-from ..models.families import AnyGenerator, AnyLocalBranch
+from ..models.anchored_generator import AnchoredGenerator
+from ..models.families import AnyGenerator, AnyLocalBranch, OfPlanes
 from ..models.local_branch import LocalBranch
+from ..models.on_mesh import OnMesh
 from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView
 from ..models.stylesdf.generator import StyleSdfGenerator
 from ..models.stylesdf.local_branch import StyleSdfLocalBranch
+from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, Edit
 from .plain import PlainHead
 from .stylesdf import StyleSdfDetailedHead, StyleSdfHead
 
-AnyPlainHead = PlainHead | StyleSdfHead
+OfPlanesHead = PlainHead | AnchoredHead
+AnyPlainHead = OfPlanesHead | StyleSdfHead
 AnyDetailedHead = DetailedHead | StyleSdfDetailedHead
 
 
-def plain_head(generator: AnyGenerator, w_plus: Tensor) -> AnyPlainHead:
-    """Heads of codes [B, num_ws, w_dim] by themselves."""
+@overload
+def plain_head(generator: OfPlanes, w_plus: Tensor, on_mesh: OnMesh | None = None) -> OfPlanesHead: ...
+@overload
+def plain_head(generator: AnyGenerator, w_plus: Tensor, on_mesh: OnMesh | None = None) -> AnyPlainHead: ...
+def plain_head(generator: AnyGenerator, w_plus: Tensor, on_mesh: OnMesh | None = None) -> AnyPlainHead:
+    """Heads of codes [B, num_ws, w_dim] by themselves; ``on_mesh`` is for generators on the head mesh alone, and None
+    takes the shape and light that the codes mean."""
+    if isinstance(generator, AnchoredGenerator):
+        given = on_mesh or generator.on_mesh(w_plus)
+        return AnchoredHead(generator, w_plus, codes=given.codes, light=given.light)
     return StyleSdfHead(generator, w_plus) if isinstance(generator, StyleSdfGenerator) else PlainHead(generator, w_plus)
 
 

@@ -9,6 +9,7 @@ color = albedo * shade(normal) ^ (1 / 2.2) + gloss * shade(reflected) ^ (1 / 2.2
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ from .anchor import Anchor, shared_anchor
 from .config import AnchorConfig, GeneratorConfig
 from .decoder import PointDecoder
 from .layers import Linear
+from .on_mesh import OnMesh
 from .plane_generator import PlaneGenerator
 from .render_output import RenderOutput
 
@@ -101,6 +103,10 @@ class AnchoredGenerator(PlaneGenerator):
         """[B, 9, 3] light on heads of w_plus [B, num_ws, w_dim], linear RGB (:mod:`geoinv.light`)."""
         light: Tensor = self.light_head(w_plus.mean(dim=1)).unflatten(1, (9, 3))
         return light
+
+    def on_mesh(self, w_plus: Tensor) -> OnMesh:
+        """Shape and light that w_plus [B, num_ws, w_dim] means."""
+        return OnMesh(self.shape_codes(w_plus), self.light(w_plus))
 
     def anchored(self, w_plus: Tensor, vertices: Tensor) -> AnchoredHeads:
         """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]."""
@@ -199,13 +205,19 @@ class AnchoredGenerator(PlaneGenerator):
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
             film = None if film is None else film.flatten(0, 1)[None]
         output = self.render_rays(heads.rays, origins, directions, film)
-        color = lit(output.features, directions, heads.light)
+        color = lit_rays(output, directions, heads.light).features
         depth = output.distance.reshape(views, -1) * cosine
         pictures = torch.cat(
             [color.reshape(views, -1, 3), output.alpha.reshape(views, -1, 1), depth[..., None]], dim=-1
         )
         color, alpha, depth = pictures.transpose(1, 2).unflatten(2, (side, side)).split([3, 1, 1], dim=1)
-        return RenderOutput(torch.minimum(color, alpha), alpha, depth, camera)
+        return RenderOutput(color, alpha, depth, camera)
+
+
+def lit_rays(output: RayOutput, directions: Tensor, light: Tensor) -> RayOutput:
+    """Rays with display colours [B, N, 3], as pictures clip them, in place of albedo, gloss and normal."""
+    color = torch.minimum(lit(output.features, directions, light), output.alpha[..., None])
+    return replace(output, features=color)
 
 
 def lit(features: Tensor, directions: Tensor, light: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ _SQUEEZE = 16
 
 
 class CodePyramid(nn.Module):
-    """Picture [B, 3, 256, 256] in [-1, 1] -> offsets of codes [B, num_ws, w_dim]."""
+    """Picture [B, 3, 256, 256] in [-1, 1] -> offsets of codes [B, num_ws, w_dim], and what they are read from at the
+    coarsest scale [B, hidden]."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -49,21 +50,23 @@ class CodePyramid(nn.Module):
             nn.init.zeros_(layer.bias)
             layer.weight.data.mul_(0.1)  # begins at the mean head
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         features, scales = self.stem(picture), []
         for stage in self.stages:
             features = stage(features)
             scales.append(features)
         above: Tensor | None = None
         parts: list[Tensor] = []
+        seen: list[Tensor] = []
         for index in (2, 1, 0):  # from coarse to fine
             joined = self.lateral[index](scales[index - 3])
             if above is not None:
                 joined = joined + F.interpolate(above, scale_factor=2, mode="bilinear", align_corners=False)
             above = joined
-            parts.append(self.codes[index](self.towers[index](joined).flatten(1)))
+            seen.append(self.towers[index](joined).flatten(1))
+            parts.append(self.codes[index](seen[-1]))
         offsets = [part.float().reshape(len(picture), -1, self.config.w_dim) for part in parts]
-        return torch.cat(offsets, dim=1)
+        return torch.cat(offsets, dim=1), seen[0].float()
 
 
 class _Block(nn.Module):

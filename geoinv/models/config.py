@@ -198,8 +198,8 @@ class GeneratorConfig:
 
     @property
     def knows_places(self) -> bool:
-        """Whether it knows which places of two heads are the same place of the face, as by a warp."""
-        return self.backbone.warp_rank > 0
+        """Whether it knows which places of two heads are the same place of the face, by a warp or by the head mesh."""
+        return self.backbone.warp_rank > 0 or self.anchor is not None
 
     @property
     def enlargement(self) -> int:
@@ -304,7 +304,7 @@ def ffhq512_128() -> GeneratorConfig:
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """E0: photo -> w_plus offsets and camera."""
+    """E0: photo -> w_plus offsets and camera; for generators on the head mesh shape code and light, too."""
 
     generator: str
     num_ws: int
@@ -320,6 +320,7 @@ class EncoderConfig:
     hidden: int = 512
     landmark_widths: tuple[int, ...] = (32, 64, 96, 128)  # at 64, 32, 16, 8 px
     codes: Literal["trunk", "pyramid"] = "trunk"  # one trunk for all codes, or a pyramid of scales: .code_pyramid
+    shape_size: int = 0  # numbers of the shape code; 0 for generators without a mesh, which have no light apart either
 
     def __post_init__(self) -> None:
         if self.codes not in ("trunk", "pyramid"):
@@ -335,12 +336,13 @@ class EncoderConfig:
             CheckpointError: A field is missing, unknown, or of a value that no encoder has.
         """
         try:
-            return cls(**_same_fields(cls, {"codes": "trunk", **values}, "encoder"))  # older files do not say
+            older = {"codes": "trunk", "shape_size": 0}  # what their files do not say
+            return cls(**_same_fields(cls, {**older, **values}, "encoder"))
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"the encoder's configuration cannot be used: {error}") from error
 
 
-def large_encoder(generator: str, num_ws: int, w_dim: int) -> EncoderConfig:
+def large_encoder(generator: str, num_ws: int, w_dim: int, *, shape_size: int = 0) -> EncoderConfig:
     """75 M parameters and 30 billion multiplications a photo: for training and use on a GPU."""
     return EncoderConfig(
         generator,
@@ -350,6 +352,7 @@ def large_encoder(generator: str, num_ws: int, w_dim: int) -> EncoderConfig:
         blocks=(3, 4, 14, 3),
         landmark_widths=(64, 128, 192, 256),
         codes="pyramid",
+        shape_size=shape_size,
     )
 
 

@@ -3,12 +3,14 @@
 A small residual network in place of the paper's IR-SE-50 of 259 M parameters: one trunk, and one linear head for all
 codes; or a large one, :mod:`.code_pyramid`. Unlike the paper's, it also predicts the camera, from where landmarks lie
 at the full 256 px: a head that stands 1 % further off has its pupils 0.7 pixels closer together. The small one's codes
-need only half of that side.
+need only half of that side. For generators on the head mesh it gives shape code and light as well, the shape from the
+picture and from where landmarks lie.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -17,24 +19,33 @@ from torch import Tensor, nn
 from ..camera import CameraPose
 from ..camera.pose import TYPICAL_POSE
 from ..errors import ShapeError
+from ..shape import ARKIT_UNITS, HeadCodes
 from .code_pyramid import CodePyramid
 from .config import EncoderConfig
 from .face_landmarks import LANDMARKS, LandmarkNetwork, centres
+from .on_mesh import OnMesh
+
+if TYPE_CHECKING:
+    from .anchored_generator import AnchoredGenerator
+    from .plane_generator import PlaneGenerator
 
 INPUT_SIZE = 256
 _LANDMARK_SCALE = 10.0  # to about one
 _POSE_HIDDEN = 256
+_SHAPE_HIDDEN = 384
+_EXPRESSION_SCALE, _GAZE_SCALE, _LIGHT_SCALE = 0.25, 0.1, 0.3  # about their spread over heads; identity's is 1
 
 
 @dataclass(frozen=True)
 class EncoderOutput:
     """w_plus [B, num_ws, w_dim], the camera, and landmarks [B, 73, 2], normalised (x, y) in [0, 1], of heat maps
-    [B, 73, 64, 64]."""
+    [B, 73, 64, 64]; shape and light for generators on the head mesh, else None."""
 
     w_plus: Tensor
     camera: CameraPose
     landmarks: Tensor
     heat: Tensor
+    on_mesh: OnMesh | None = None
 
 
 class _Residual(nn.Module):
@@ -61,6 +72,9 @@ class GlobalEncoder(nn.Module):
 
     w_avg: Tensor  # [w_dim], the generator's, so that the encoder is whole by itself
     pose_scale: Tensor  # [6]
+    shape_avg: Tensor  # [shape_size] and [9, 3], of the head of w_avg; for generators on the head mesh alone
+    light_avg: Tensor
+    shape_scale: Tensor  # [shape_size]
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -79,6 +93,31 @@ class GlobalEncoder(nn.Module):
         )
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
         self.register_buffer("pose_scale", torch.tensor(TYPICAL_POSE))
+        if config.shape_size:
+            self._build_on_mesh(config)
+
+    def _build_on_mesh(self, config: EncoderConfig) -> None:
+        size = config.shape_size
+        self.shape = nn.Sequential(
+            nn.Linear(config.hidden + 2 * LANDMARKS, _SHAPE_HIDDEN), nn.SiLU(), nn.Linear(_SHAPE_HIDDEN, size)
+        )
+        self.light = nn.Linear(config.hidden, 27)
+        self.register_buffer("shape_avg", torch.zeros(size))
+        self.register_buffer("light_avg", torch.zeros(9, 3))
+        identity = size - len(ARKIT_UNITS) - 2
+        scales = [1.0] * identity + [_EXPRESSION_SCALE] * len(ARKIT_UNITS) + [_GAZE_SCALE] * 2
+        self.register_buffer("shape_scale", torch.tensor(scales))
+
+    @torch.no_grad()
+    def start_at(self, generator: PlaneGenerator | AnchoredGenerator) -> None:
+        """Begin at the mean head of a generator, which is kept: so an encoder is whole by itself."""
+        from .anchored_generator import AnchoredGenerator
+
+        self.w_avg.copy_(generator.w_avg)
+        if isinstance(generator, AnchoredGenerator):
+            mean = generator.on_mesh(generator.w_avg[None, None])
+            self.shape_avg.copy_(mean.codes.as_vector()[0])
+            self.light_avg.copy_(mean.light[0])
 
     def _build_trunk(self, config: EncoderConfig) -> None:
         self.stem = nn.Sequential(
@@ -96,22 +135,32 @@ class GlobalEncoder(nn.Module):
         self.neck = nn.Sequential(nn.Linear(width * 16, config.hidden), nn.SiLU())
         self.codes = nn.Linear(config.hidden, config.num_ws * config.w_dim)
 
-    def _offsets(self, image: Tensor) -> Tensor:
-        """[B, num_ws, w_dim] codes minus the mean one."""
+    def _offsets(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, num_ws, w_dim] codes minus the mean one, and what they are read from [B, hidden]."""
         if self.config.codes == "pyramid":
-            offsets: Tensor = self.pyramid(image.contiguous(memory_format=torch.channels_last))
-            return offsets
+            offsets, seen = self.pyramid(image.contiguous(memory_format=torch.channels_last))
+            return offsets, seen
         half = F.avg_pool2d(image, 2).contiguous(memory_format=torch.channels_last)
         hidden = self.neck(self.trunk(self.stem(half)).flatten(1)).float()
         codes: Tensor = self.codes(hidden).float().reshape(-1, self.config.num_ws, self.config.w_dim)
-        return codes
+        return codes, hidden
 
     def forward(self, image: Tensor) -> EncoderOutput:
         if image.ndim != 4 or image.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
             raise ShapeError(f"image must be [B, 3, {INPUT_SIZE}, {INPUT_SIZE}], got {list(image.shape)}")
         heat = self.landmarks(image)
         landmarks = centres(heat)
-        return EncoderOutput(self.w_avg + self._offsets(image), self.camera_of(landmarks), landmarks, heat)
+        offsets, seen = self._offsets(image)
+        on_mesh = self._on_mesh(seen, landmarks) if self.config.shape_size else None
+        return EncoderOutput(self.w_avg + offsets, self.camera_of(landmarks), landmarks, heat, on_mesh)
+
+    def _on_mesh(self, seen: Tensor, landmarks: Tensor) -> OnMesh:
+        """Shape and light of what the codes are read from [B, hidden] and of landmarks, which have their own truth."""
+        with torch.autocast(seen.device.type, enabled=False):
+            told = torch.cat([seen, _LANDMARK_SCALE * (landmarks.detach().flatten(1) - 0.5)], dim=1)
+            codes = self.shape_avg + self.shape(told) * self.shape_scale
+            light = self.light_avg + _LIGHT_SCALE * self.light(seen).unflatten(1, (9, 3))
+        return OnMesh(HeadCodes.from_vector(codes), light)
 
     def camera_of(self, landmarks: Tensor) -> CameraPose:
         """The camera that sees landmarks [B, 73, 2], normalised."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import CheckpointError
+from .anchored_generator import AnchoredGenerator
 from .config import DetailConfig, EncoderConfig, GeneratorConfig
 from .encoder import GlobalEncoder
 from .generator import TriPlaneGenerator
@@ -22,7 +23,8 @@ from .stylesdf.encoder import StyleSdfEncoder
 from .stylesdf.generator import StyleSdfGenerator
 from .stylesdf.local_branch import StyleSdfLocalBranch
 
-AnyGenerator = TriPlaneGenerator | StyleSdfGenerator
+OfPlanes = TriPlaneGenerator | AnchoredGenerator
+AnyGenerator = OfPlanes | StyleSdfGenerator
 AnyConfig = GeneratorConfig | StyleSdfConfig
 AnyEncoder = GlobalEncoder | StyleSdfEncoder
 AnyLocalBranch = LocalBranch | StyleSdfLocalBranch
@@ -56,6 +58,11 @@ def family_of(config: dict[str, Any]) -> Family:
     return _FAMILIES[name]
 
 
+def _of_planes(values: dict[str, Any]) -> Callable[[], OfPlanes]:
+    config = GeneratorConfig.from_dict(values)
+    return _then(TriPlaneGenerator if config.anchor is None else AnchoredGenerator, config)
+
+
 def _then(build: Callable[[Any], Any], config: object) -> Callable[[], Any]:
     return lambda: build(config)
 
@@ -63,7 +70,7 @@ def _then(build: Callable[[Any], Any], config: object) -> Callable[[], Any]:
 _FAMILIES = {
     _TRIPLANE: Family(
         GeneratorConfig.from_dict,
-        lambda config: _then(TriPlaneGenerator, GeneratorConfig.from_dict(config)),
+        _of_planes,
         lambda config: _then(GlobalEncoder, EncoderConfig.from_dict(config)),
         lambda config: _then(LocalBranch, DetailConfig.from_dict(config)),
     ),

@@ -18,7 +18,7 @@ from ..camera import CameraPose, intrinsics, to_label
 
 if TYPE_CHECKING:
     from .families import AnyGenerator
-    from .generator import TriPlaneGenerator
+    from .plane_generator import PlaneGenerator
 
 _SAMPLES = 4096
 _FLOOR = 1e-2  # of the mean variance: directions that random codes leave empty stay reachable, but dear
@@ -52,7 +52,7 @@ class LatentSpace:
 
 
 @torch.no_grad()
-def measure_latent_space(generator: TriPlaneGenerator, *, seed: int = 0) -> LatentSpace:
+def measure_latent_space(generator: PlaneGenerator, *, seed: int = 0) -> LatentSpace:
     """Mean and axes of the codes of random z, seen from the front where the mapping wants a camera."""
     w = random_codes(generator, _SAMPLES, seed=seed).double()
     centred = w - w.mean(dim=0)
@@ -63,13 +63,13 @@ def measure_latent_space(generator: TriPlaneGenerator, *, seed: int = 0) -> Late
 
 
 @torch.no_grad()
-def random_codes(generator: TriPlaneGenerator, count: int, *, seed: int) -> Tensor:
+def random_codes(generator: PlaneGenerator, count: int, *, seed: int) -> Tensor:
     """w [count, w_dim] of random z; the same for a seed on any device."""
     return random_w_plus(generator, count, seed=seed)[:, 0]
 
 
 @torch.no_grad()
-def random_w_plus(generator: AnyGenerator, count: int, *, seed: int) -> Tensor:
+def random_w_plus(generator: AnyGenerator | PlaneGenerator, count: int, *, seed: int) -> Tensor:
     """w_plus [count, num_ws, w_dim] of random z; the same for a seed on any device."""
     random = torch.Generator().manual_seed(seed)
     device = generator.w_avg.device
@@ -77,7 +77,7 @@ def random_w_plus(generator: AnyGenerator, count: int, *, seed: int) -> Tensor:
     return generator.mapping(z, frontal_label(generator, count))
 
 
-def frontal_label(generator: AnyGenerator, count: int) -> Tensor | None:
+def frontal_label(generator: AnyGenerator | PlaneGenerator, count: int) -> Tensor | None:
     """[count, 25] the frontal camera for mappings that are conditioned on one, else None."""
     if not generator.config.label_dim:
         return None

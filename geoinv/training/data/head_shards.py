@@ -140,15 +140,19 @@ class HeadShards:
                 "they are of two versions of the heads: train a generator on these first, or take heads of its version",
             )
 
-    def check_head_model(self, head_model: str) -> None:
-        """Refuse shape codes of another head mesh model.
+    def check_on_mesh(self, head_model: str) -> None:
+        """Refuse heads that a generator on the head mesh cannot learn from.
 
         Args:
             head_model: First digits of the SHA-256 of the model's file.
 
         Raises:
-            UsageError: The codes belong to another; older data sets do not say, and are taken for fitting.
+            UsageError: They have no albedo, light and shape codes, or the codes belong to another head mesh model; data
+                sets that do not say are taken for fitting.
         """
+        if not self.has_albedo:
+            hint = "make them anew with `geoinv synth dataset --around`"
+            raise UsageError(f"the heads in {self.folder} have no albedo, light and codes", hint)
         own = str(self._dataset().get("head_model_sha256", head_model))
         if not own.startswith(head_model):
             raise UsageError(
@@ -245,8 +249,8 @@ class HeadShards:
         return np.asarray(shard.landmarks[i, view])
 
     def landmarks_and_cameras(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-        """Landmarks [count, 73, 2] and cam2world [count, 4, 4] of random views."""
-        heads, views = rng.integers(0, len(self), count), rng.integers(0, self.num_views, count)
+        """Landmarks [count, 73, 2] and cam2world [count, 4, 4] of random views of faces."""
+        heads, views = rng.integers(0, len(self), count), rng.integers(0, self.face_views, count)
         found = [(*self._locate(int(head)), int(view)) for head, view in zip(heads, views, strict=True)]
         landmarks = np.stack([shard.landmarks[i, view] for shard, i, view in found])
         cameras = np.stack([shard.cam2world[i, view] for shard, i, view in found])

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ...conventions import Orbit
 from ...errors import UsageError
-from ...models.generator import TriPlaneGenerator
+from ...models.anchored_generator import AnchoredGenerator
+from ...models.families import OfPlanes
 from ...models.latent_space import frontal_label
 from .head_shards import HeadShards, RayBatch
 from .own_samples import OwnSamples, OwnSettings
@@ -28,6 +29,8 @@ class HeadSource(Protocol):
     resolution: int
     """Side of the pictures in pixels."""
     num_views: int
+    face_views: int
+    """Number of views that see the face; they come first."""
     has_twins: bool
     """Whether heads ``2 i`` and ``2 i + 1`` differ by an edit alone and are seen by the same cameras."""
     orbit: Orbit
@@ -65,7 +68,7 @@ class HeadSource(Protocol):
 
 
 def head_sources(
-    data: Path | OwnSettings, validation: Path | None, generator: TriPlaneGenerator, *, seed: int, twins: bool = False
+    data: Path | OwnSettings, validation: Path | None, generator: OfPlanes, *, seed: int, twins: bool = False
 ) -> tuple[HeadSource, HeadSource]:
     """Heads to train on and others to measure on.
 
@@ -78,9 +81,12 @@ def head_sources(
 
     Raises:
         UsageError: No heads in a data set, or one of the two is a data set and the other is not given; or the heads are
-            of another version than those that the generator learned from.
+            of another version than those that the generator learned from, or lack what one on the head mesh needs.
     """
     if isinstance(data, OwnSettings):
+        if isinstance(generator, AnchoredGenerator):
+            hint = "give --data and --validation"
+            raise UsageError("a generator on the head mesh knows more of synthetic heads than of its own samples", hint)
         if validation is not None:
             raise UsageError("own samples are measured on own samples", "leave out --validation")
         return OwnSamples(generator, data, seed=seed, twins=twins), OwnSamples.held_out(generator, data, seed=seed)
@@ -89,10 +95,12 @@ def head_sources(
     shards = HeadShards(data), HeadShards(validation)
     for heads in shards:
         heads.check_fits(generator.config.z_dim)
+        if isinstance(generator, AnchoredGenerator):
+            heads.check_on_mesh(generator.anchor_config.head_model)
     return shards
 
 
-def codes_of(generator: TriPlaneGenerator, z: Tensor, *, knows_w: bool) -> Tensor:
+def codes_of(generator: OfPlanes, z: Tensor, *, knows_w: bool) -> Tensor:
     """[B, w_dim] w of heads, of what their source knows of them: w itself, or z [B, z_dim]."""
     if knows_w:
         return z

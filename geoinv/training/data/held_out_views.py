@@ -13,8 +13,8 @@ from ...camera import pixel_centres, rays_through
 from ...images import write_image
 from ...images.tensors import GREY
 from ...metrics.image import psnr_db
-from ...models.generator import TriPlaneGenerator
 from ...present.sheets import row, stack
+from .ray_source import Heads, Rays
 
 
 def true_view(rgba: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
@@ -31,29 +31,26 @@ def true_view(rgba: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
     return straight[..., :3] * alpha + GREY * (1.0 - alpha), alpha[..., 0] > 0.5
 
 
-def rendered_view(generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor, resolution: int) -> Tensor:
+def rendered_view(generator: Rays[Heads], planes: Heads, cam2world: Tensor, resolution: int) -> Tensor:
     """The view [r, r, 3] in [0, 1] over grey, on the CPU; see :func:`view_and_depth`."""
     return view_and_depth(generator, planes, cam2world, resolution)[0]
 
 
 @torch.no_grad()
-def view_and_depth(
-    generator: TriPlaneGenerator, planes: Tensor, cam2world: Tensor, resolution: int
-) -> tuple[Tensor, Tensor]:
+def view_and_depth(generator: Rays[Heads], planes: Heads, cam2world: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
     """A head at every second pixel of a picture.
 
     Args:
-        generator: Generator of the planes.
-        planes: [1, 3, C, R, R].
-        cam2world: [4, 4], on any device.
+        generator: Generator of the head.
+        planes: One head.
+        cam2world: [4, 4], on its device.
         resolution: Side of the whole picture in pixels.
 
     Returns:
         The view [r, r, 3] in [0, 1] over grey, and depth [r, r] along the optical axis in world units, nan where alpha
         is below one half; both on the CPU.
     """
-    cam2world = cam2world.to(planes.device)
-    grid = pixel_centres(resolution, planes.device).reshape(resolution, resolution, 2)[::2, ::2]
+    grid = pixel_centres(resolution, cam2world.device).reshape(resolution, resolution, 2)[::2, ::2]
     origins, directions = rays_through(cam2world[None], grid.reshape(-1, 2), focal=generator.config.orbit.focal)
     output = generator.render_rays(planes, origins, directions)
     color = output.features[0, :, :3] + GREY * (1.0 - output.alpha[0, :, None])

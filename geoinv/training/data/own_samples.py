@@ -75,7 +75,7 @@ class OwnSamples:
         stream: Heads of another stream are others for the same seed.
     """
 
-    num_views = 2
+    num_views = face_views = 2
     knows_w = True
 
     def __init__(

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...camera import Camera, pose_vectors
+from ...heads import plain_head
 from ...images.tensors import GREY
 from ...models.encoder import INPUT_SIZE
-from ...models.generator import TriPlaneGenerator
+from ...models.families import OfPlanes
 from ...models.latent_space import frontal_label
 from ...synth.dataset import sample_cameras
-from .head_shards import RayBatch
+from .head_shards import HeadShards, RayBatch
 from .head_source import HeadSource
 from .photo_augment import Picture, photo_like, random_background
 
@@ -58,6 +59,8 @@ class PhotoBatch:
         faces: [F, 3, H, H] in [0, 1], the input views of the first heads over grey, as rays show them.
         pictures: [F, 3, R, R] in [0, 1], the same views as final pictures, over grey.
         knows_w: Whether ``z`` is w already, see :class:`.HeadSource`.
+        codes: [H, I + 54] shape codes of the first H photos, where they are known.
+        light: [H, 9, 3] light in them.
     """
 
     images: Tensor
@@ -70,9 +73,11 @@ class PhotoBatch:
     faces: Tensor
     pictures: Tensor
     knows_w: bool = False
+    codes: Tensor | None = None
+    light: Tensor | None = None
 
     def with_photos(self, images: Tensor, z: Tensor, camera: Tensor) -> PhotoBatch:
-        """The batch with more photos at the end, which have no landmarks and no rays."""
+        """The batch with more photos at the end, of which no landmarks, rays, shapes and lights are known."""
         return replace(
             self,
             images=torch.cat([self.images, images]),
@@ -90,10 +95,11 @@ def photo_batch(
         data: The heads.
         rng: Source of everything random.
         counts: Numbers of photos, rays and the like.
-        with_other_view: Whether half of the rays are of another view than the photo's; else all are of the photo's own.
+        with_other_view: Whether half of the rays are of another view than the photo's, which need not see the face;
+            else all are of the photo's own.
     """
     heads = rng.choice(len(data), size=counts.photos, replace=False)
-    views = [rng.choice(data.num_views, size=2, replace=False) for _ in heads]
+    views = [_two_views(data, rng) for _ in heads]
     faces: list[Picture] = []
     pictures: list[Picture] = []
     images, zs, cameras, landmarks = [], [], [], []
@@ -110,6 +116,7 @@ def photo_batch(
     shown = [pair if with_other_view else pair[[0, 0]] for pair in views]
     compared = [(int(head), [int(v) for v in pair]) for head, pair in zip(heads, shown, strict=True)]
     rays = data.rays_of(rng, compared[: counts.heads_rendered], rays_per_view=counts.rays_per_view)
+    known = data if isinstance(data, HeadShards) and data.has_albedo else None
     marks, seen_by = data.landmarks_and_cameras(rng, counts.landmark_sets)
     noise = torch.from_numpy(rng.normal(0.0, LANDMARK_NOISE, marks.shape).astype(np.float32))
     return PhotoBatch(
@@ -123,12 +130,21 @@ def photo_batch(
         faces=_stacked(faces),
         pictures=_stacked(pictures),
         knows_w=data.knows_w,
+        codes=None if known is None else torch.from_numpy(np.stack([known.codes(int(head)) for head in heads])),
+        light=None if known is None else torch.from_numpy(np.stack([known.light(int(head)) for head in heads])),
     )
+
+
+def _two_views(data: HeadSource, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Numbers of a view of the face and of another view."""
+    photo = rng.integers(data.face_views)
+    other = (photo + 1 + rng.integers(data.num_views - 1)) % data.num_views
+    return np.array([photo, other])
 
 
 @torch.no_grad()
 def generator_photos(
-    generator: TriPlaneGenerator, rng: np.random.Generator, count: int, size: int
+    generator: OfPlanes, rng: np.random.Generator, count: int, size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The generator's own samples as photos: images [count, 3, size, size], z, pose vectors; on its device."""
     device = generator.w_avg.device
@@ -136,7 +152,7 @@ def generator_photos(
     cam2world = torch.from_numpy(np.concatenate([sample_cameras(rng, 1) for _ in range(count)])).to(device)
     w_plus = generator.mapping(z, frontal_label(generator, count))
     camera = Camera(cam2world, generator.config.orbit.focal)
-    output = generator.render(generator.planes(w_plus), camera, w_plus=w_plus, resolution=size // 2)
+    output = plain_head(generator, w_plus).view(camera, resolution=size // 2)
     rgba = F.interpolate(torch.cat([output.color, output.alpha], dim=1), size=(size, size), mode="bilinear")
     photos = []
     for picture in rgba.permute(0, 2, 3, 1).cpu().numpy():

@@ -13,15 +13,19 @@ from torch import Tensor
 from ...camera import CameraPose, rays_through
 from ...faces.square import face_square
 from ...images.tensors import GREY, at_side
-from ...models.encoder import INPUT_SIZE, GlobalEncoder
+from ...models.anchored_generator import AnchoredGenerator
+from ...models.encoder import INPUT_SIZE, EncoderOutput, GlobalEncoder
 from ...models.face_landmarks import heat_loss
+from ...models.families import OfPlanes
 from ...models.generator import TriPlaneGenerator
 from ...models.latent_space import LatentSpace
 from ...models.precision import fast_precision
+from ...shape import HeadCodes
 from ..data.face_photos import FacePhotoBatch
 from ..data.head_source import codes_of
 from ..data.photo_batches import PhotoBatch
 from .likeness import likeness_loss, perceptual_loss, rendered_faces
+from .lit_rays import LitGenerator
 from .picture import picture_loss
 from .rays import SampleCounts, guided_distances, own_surface, ray_losses
 from .shape import shape_losses
@@ -45,6 +49,12 @@ LOSS_WEIGHTS = {
     "density": 0.2,
     "normals": 0.04,
     "planes": 0.02,
+    # of generators on the head mesh
+    "shape": 0.1,
+    "expression": 0.1,  # lids and gaze move few vertices
+    "light": 0.5,
+    "albedo": 1.0,
+    "normal": 0.02,
     "portrait": 0.3,
     "portrait_camera": 0.1,
     "portrait_landmarks": 2.0,
@@ -99,19 +109,7 @@ def encoder_losses(
     Returns:
         Latent and camera terms in units of their spread, and those of pictures and shapes.
     """
-    with fast_precision(batch.images.device):
-        predicted = encoder(at_side(batch.images, INPUT_SIZE))
-    target = codes_of(generator, batch.z, knows_w=batch.knows_w)
-    known = batch.landmarks.shape[0]
-    terms = {
-        # the mean over codes carries the head; single codes may leave it where the picture asks for it
-        "latent": ((predicted.w_plus.mean(dim=1) - target) / space.deviations).square().mean(),
-        "spread": _spread(predicted.w_plus, space),
-        "camera": camera_loss(encoder, predicted.camera, batch.camera),
-        "landmark_camera": camera_loss(encoder, encoder.camera_of(batch.seen), batch.seen_by),
-        "landmarks": landmark_loss(predicted.landmarks[:known], batch.landmarks),
-        "heat": heat_loss(predicted.heat[:known], batch.landmarks),
-    }
+    predicted, target, terms = code_losses(encoder, generator, batch, space)
     if not renders:
         return terms
     rays = batch.rays
@@ -141,6 +139,29 @@ def encoder_losses(
     return terms
 
 
+def code_losses(
+    encoder: GlobalEncoder, generator: OfPlanes, batch: PhotoBatch, space: LatentSpace
+) -> tuple[EncoderOutput, Tensor, dict[str, Tensor]]:
+    """What the encoder finds in photos, their true w [P, w_dim], and losses of codes, cameras and landmarks."""
+    with fast_precision(batch.images.device):
+        predicted: EncoderOutput = encoder(at_side(batch.images, INPUT_SIZE))
+    target = codes_of(generator, batch.z, knows_w=batch.knows_w)
+    known = batch.landmarks.shape[0]
+    return (
+        predicted,
+        target,
+        {
+            # the mean over codes carries the head; single codes may leave it where the picture asks for it
+            "latent": ((predicted.w_plus.mean(dim=1) - target) / space.deviations).square().mean(),
+            "spread": _spread(predicted.w_plus, space),
+            "camera": camera_loss(encoder, predicted.camera, batch.camera),
+            "landmark_camera": camera_loss(encoder, encoder.camera_of(batch.seen), batch.seen_by),
+            "landmarks": landmark_loss(predicted.landmarks[:known], batch.landmarks),
+            "heat": heat_loss(predicted.heat[:known], batch.landmarks),
+        },
+    )
+
+
 def camera_loss(encoder: GlobalEncoder, predicted: CameraPose, true: Tensor) -> Tensor:
     """Error of cameras in units of their spread.
 
@@ -161,7 +182,7 @@ def landmark_loss(predicted: Tensor, true: Tensor) -> Tensor:
 
 def portrait_losses(
     encoder: GlobalEncoder,
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     batch: FacePhotoBatch,
     space: LatentSpace,
     random: torch.Generator,
@@ -170,8 +191,8 @@ def portrait_losses(
 ) -> dict[str, Tensor]:
     """Losses of the encoder on unlabelled photos.
 
-    The picture teaches the code only, so the predicted camera is a constant in it: a camera could hide a wrong face by
-    looking past it.
+    The picture teaches the code only, and the light, so the predicted camera is a constant in it: a camera could hide a
+    wrong face by looking past it. So is the predicted shape, where there is one.
 
     Args:
         encoder: The network that learns.
@@ -188,10 +209,19 @@ def portrait_losses(
     with fast_precision(batch.images.device):
         predicted = encoder(at_side(batch.images, INPUT_SIZE))
     cam2world = predicted.camera.cam2world(generator.config.orbit).detach()
-    planes = generator.planes(predicted.w_plus)
-    output = generator.render_rays(planes, *rays_through(cam2world, batch.pixels, focal=generator.config.orbit.focal))
+    rays = rays_through(cam2world, batch.pixels, focal=generator.config.orbit.focal)
     wanted = face_square(batch.photos)
-    seen = rendered_faces(generator, planes, cam2world, wanted, samples, random)
+    if isinstance(generator, AnchoredGenerator):
+        assert predicted.on_mesh is not None
+        codes = HeadCodes.from_vector(predicted.on_mesh.codes.as_vector().detach())
+        heads = generator.heads(predicted.w_plus, codes=codes, light=predicted.on_mesh.light)
+        lit = LitGenerator(generator)
+        output = lit.render_rays(heads, *rays)
+        seen = rendered_faces(lit, heads, cam2world, wanted, samples, random)
+    else:
+        planes = generator.planes(predicted.w_plus)
+        output = generator.render_rays(planes, *rays)
+        seen = rendered_faces(generator, planes, cam2world, wanted, samples, random)
     return {
         "portrait": (output.features[..., :3] - batch.color).square().mean(),
         "portrait_camera": camera_loss(encoder, predicted.camera, batch.camera),

@@ -23,7 +23,7 @@ from ...faces.networks import (
     xception_features,
 )
 from ...faces.square import FACE_SIDE, crop_about, face_positions
-from ...models.generator import TriPlaneGenerator
+from ..data.ray_source import Heads, Rays
 from .rays import SampleCounts, guided_distances, own_surface
 
 
@@ -73,8 +73,8 @@ def _weights_on(device: torch.device, name: str) -> Weights:
 
 
 def rendered_faces(
-    generator: TriPlaneGenerator,
-    planes: Tensor,  # [B, 3, C, R, R]
+    generator: Rays[Heads],
+    planes: Heads,  # of B heads
     cam2world: Tensor,  # [B, 4, 4]
     background: Tensor,  # [B, 3, F, F] in [0, 1]
     samples: SampleCounts,
@@ -95,7 +95,7 @@ def rendered_faces(
     Returns:
         Face squares [B, 3, F, F] in [0, 1].
     """
-    origins, directions = rays_through(cam2world, face_positions(planes.device), focal=generator.config.orbit.focal)
+    origins, directions = rays_through(cam2world, face_positions(cam2world.device), focal=generator.config.orbit.focal)
     surface = own_surface(generator, planes, origins, directions)
     distances = guided_distances(origins, directions, surface, generator.config.render.box_side, samples, random)
     output = generator.march(planes, origins, directions, distances)

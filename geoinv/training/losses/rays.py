@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...models.generator import TriPlaneGenerator
 from ...ops.render_rays import RayOutput, volume
 from ..data.head_shards import RayBatch
+from ..data.ray_source import Heads, Rays
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def guided_distances(
 
 
 @torch.no_grad()
-def own_surface(generator: TriPlaneGenerator, planes: Tensor, origins: Tensor, directions: Tensor) -> Tensor:
+def own_surface(generator: Rays[Heads], planes: Heads, origins: Tensor, directions: Tensor) -> Tensor:
     """Distances [B, N] at which rays [B, N, 3] hit the generator's own heads, 0 where they miss them."""
     found = generator.render_rays(planes, origins, directions)
     return torch.where(found.alpha > 0.5, found.distance, 0.0)

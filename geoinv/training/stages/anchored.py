@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ...camera import Camera, pixel_centres
 from ...checkpoints.store import load_anchored_generator, save_model
-from ...errors import UsageError
 from ...images.tensors import GREY
 from ...models.anchored_generator import AnchoredGenerator, lit
 from ...models.config import GeneratorConfig
@@ -30,9 +28,11 @@ from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
 from ..engine.run_folder import RunFolder
+from ..losses.lit_rays import lit_ray_losses
+from ..losses.on_mesh import ShapeLoss
 from ..losses.rays import SampleCounts, guided_distances, ray_losses
 from .generator import continuous_entries, scored, set_mean_w
-from .shape_fit import KnownHeads, ShapeLoss, fit_shapes, known_head_losses
+from .shape_fit import KnownHeads, fit_shapes, known_head_losses
 from .starts import described_start, network_to_train, seeded
 
 
@@ -70,31 +70,6 @@ LOSS_WEIGHTS = {
     "shape": 0.01,
     "light": 0.05,
 }
-
-
-def lit_ray_losses(albedo_gloss_normal: Tensor, batch: RayBatch) -> dict[str, Tensor]:
-    """Compare what rays composited with the truth.
-
-    Args:
-        albedo_gloss_normal: [B, N, 7] as rays composite it.
-        batch: Truth of the same rays, with albedo and light.
-
-    Returns:
-        ``color`` under the true light and ``albedo``: mean squared errors, where a picture that clips asks for no less
-        than white; ``normal``: squared distances of unit normals where a head is seen.
-    """
-    assert batch.albedo is not None and batch.light is not None and batch.normals is not None
-    color = lit(albedo_gloss_normal, batch.directions, batch.light)
-    is_clipped = (batch.color >= 0.998 * batch.alpha[..., None]) & (batch.alpha[..., None] > 0.5)
-    color = torch.where(is_clipped, torch.minimum(color, batch.color), color)
-    on_head = (batch.alpha > 0.5) & (batch.distance > 0.0)
-    normal = F.normalize(albedo_gloss_normal[..., 4:], dim=-1)
-    away = (normal - F.normalize(batch.normals, dim=-1)).square().sum(dim=-1)
-    return {
-        "color": (color - batch.color).square().mean(),
-        "albedo": (albedo_gloss_normal[..., :3] - batch.albedo).square().mean(),
-        "normal": (away * on_head).mean(),
-    }
 
 
 class AnchoredStage:
@@ -137,12 +112,9 @@ class AnchoredStage:
         self._data, self._validation, self._start = HeadShards(data), HeadShards(validation), start
         self._data.check_enough(self.settings.heads_per_step)
         for shards in (self._data, self._validation):
-            if not shards.has_albedo:
-                hint = "make them anew with `geoinv synth dataset --around`"
-                raise UsageError(f"the heads in {shards.folder} have no albedo, light and codes", hint)
             shards.check_fits(config.z_dim)
             if config.anchor is not None:
-                shards.check_head_model(config.anchor.head_model)
+                shards.check_on_mesh(config.anchor.head_model)
         generator = network_to_train(
             config, AnchoredGenerator, start, lambda path: load_anchored_generator(str(path))[0], seed=run.seed
         )

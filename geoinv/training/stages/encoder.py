@@ -4,8 +4,8 @@ As in E3DGE (Lan et al., CVPR 2023, section 3.2), but on a tri-plane generator: 
 terms, the last as opacity, depth, surface, density, normals and planes. Inputs are renders of the true heads and of the
 generator's own samples, over random backgrounds and made photo-like; comparisons are with the clean heads. Known
 cameras are used for rendering and teach the camera head, and so do known landmarks. Any generator's encoder can be
-trained on its own samples alone. Unlabelled portraits are
-reconstructed as they are, and are to look like the same person.
+trained on its own samples alone; that of one on the head mesh learns from synthetic heads, whose shape codes and light
+are known as well. Unlabelled portraits are reconstructed as they are, and are to look like the same person.
 """
 
 from __future__ import annotations
@@ -20,15 +20,20 @@ import torch
 from torch import Tensor
 
 from ...checkpoints.store import load_encoder_file, save_model
+from ...conventions import MM_PER_UNIT
 from ...errors import UsageError
 from ...images.tensors import at_side
 from ...metrics.camera import rotation_angle_deg
 from ...metrics.geometry import units_to_mm
+from ...models.anchored_generator import AnchoredGenerator
 from ...models.config import EncoderConfig, large_encoder
 from ...models.encoder import INPUT_SIZE, GlobalEncoder
-from ...models.generator import TriPlaneGenerator
+from ...models.families import OfPlanes
 from ...models.latent_space import measure_latent_space
+from ...models.on_mesh import OnMesh
+from ...shape import HeadCodes
 from ..data.face_photos import FacePhotoBatch, FacePhotos
+from ..data.head_shards import HeadShards
 from ..data.head_source import HeadSource, head_sources
 from ..data.held_out_views import psnr_over, save_comparison, true_view, view_and_depth
 from ..data.own_samples import OwnSamples, OwnSettings
@@ -38,9 +43,12 @@ from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
 from ..losses.encoder import encoder_losses, loss_weights, portrait_losses
+from ..losses.encoder_on_mesh import encoder_losses_on_mesh
+from ..losses.lit_rays import LitGenerator
+from ..losses.on_mesh import ShapeLoss, light_loss
 from ..losses.rays import SampleCounts
 from .own_metrics import validate_on_samples
-from .starts import described_start, frozen_generator, network_to_train
+from .starts import described_start, frozen_generator_of_planes, network_to_train
 
 
 @dataclass(frozen=True)
@@ -71,10 +79,12 @@ class EncoderSettings:
 Size = Literal["small", "large"]
 
 
-def encoder_config(generator: TriPlaneGenerator, size: Size = "small") -> EncoderConfig:
+def encoder_config(generator: OfPlanes, size: Size = "small") -> EncoderConfig:
     """The encoder that is trained for a generator by default."""
     build = EncoderConfig if size == "small" else large_encoder
-    return build(generator.config.name, generator.config.num_ws, generator.config.w_dim)
+    config = generator.config
+    shape_size = 0 if config.anchor is None else config.anchor.code_size
+    return build(config.name, config.num_ws, config.w_dim, shape_size=shape_size)
 
 
 class EncoderStage:
@@ -93,8 +103,8 @@ class EncoderStage:
 
     Raises:
         CheckpointError: No such model.
-        UsageError: No heads in a data set, no photo with a face, ``start`` is another encoder, or ``config`` does not
-            fit the generator's codes.
+        UsageError: No heads in a data set, no photo with a face, ``start`` is another encoder, ``config`` does not
+            fit the generator's codes, or one on the head mesh is to be taught without geometry.
     """
 
     name = "encoder"
@@ -117,7 +127,7 @@ class EncoderStage:
         config: EncoderConfig | None = None,
     ) -> None:
         self.run, self.settings = run, settings or EncoderSettings()
-        self._generator, self._info = frozen_generator(model, run.device, with_heads=isinstance(data, Path))
+        self._generator, self._info = frozen_generator_of_planes(model, run.device, with_heads=isinstance(data, Path))
         self.config = config or encoder_config(self._generator, size)
         expected = self._generator.config
         if (self.config.num_ws, self.config.w_dim) != (expected.num_ws, expected.w_dim):
@@ -125,6 +135,11 @@ class EncoderStage:
                 f"the encoder makes {self.config.num_ws} codes of {self.config.w_dim} numbers, the "
                 f"generator takes {expected.num_ws} of {expected.w_dim}"
             )
+        self._shape_loss: ShapeLoss | None = None
+        if isinstance(self._generator, AnchoredGenerator):
+            if not self.settings.with_geometry:
+                raise UsageError("heads on the head mesh have a shape in any case", "leave out --no-geometry")
+            self._shape_loss = ShapeLoss(self._generator.anchor.model)
         self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed)
         self._start = start
         self._data.check_enough(self.settings.counts.photos)
@@ -134,7 +149,7 @@ class EncoderStage:
         encoder = network_to_train(
             self.config, GlobalEncoder, start, lambda path: load_encoder_file(path)[0], seed=run.seed
         ).to(run.device)
-        encoder.w_avg.copy_(self._generator.w_avg)
+        encoder.start_at(self._generator)
         self.model: GlobalEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[GlobalEncoder] = MovingAverage(self.model, run.average_decay)
         self.optimizer = torch.optim.AdamW(
@@ -175,17 +190,22 @@ class EncoderStage:
                 *generator_photos(self._generator, rng, settings.samples_per_step, self._data.resolution)
             )
         renders = self._start is not None or place >= settings.codes_only
-        terms = encoder_losses(
-            self.model,
-            self._generator,
-            photos,
-            self._space,
-            random,
-            samples=settings.samples,
-            shape_points=settings.shape_points,
-            with_geometry=settings.with_geometry,
-            renders=renders,
-        )
+        if isinstance(self._generator, AnchoredGenerator):
+            assert self._shape_loss is not None
+            known = self.model, self._generator, photos, self._space, self._shape_loss, random
+            terms = encoder_losses_on_mesh(*known, samples=settings.samples, renders=renders)
+        else:
+            terms = encoder_losses(
+                self.model,
+                self._generator,
+                photos,
+                self._space,
+                random,
+                samples=settings.samples,
+                shape_points=settings.shape_points,
+                with_geometry=settings.with_geometry,
+                renders=renders,
+            )
         if renders and portraits is not None:
             terms |= portrait_losses(
                 self.model, self._generator, portraits, self._space, random, samples=settings.samples
@@ -194,6 +214,7 @@ class EncoderStage:
 
     def metrics(self, sheet: Path) -> dict[str, float]:
         if isinstance(self._validation, OwnSamples):
+            assert not isinstance(self._generator, AnchoredGenerator)
             return validate_on_samples(self.average.module, self._generator, self._validation, sheet)
         return validate(self.average.module, self._generator, self._validation, sheet)
 
@@ -204,7 +225,7 @@ class EncoderStage:
 
 @torch.no_grad()
 def validate(
-    encoder: GlobalEncoder, generator: TriPlaneGenerator, heads: HeadSource, sheet: Path, count: int = 40
+    encoder: GlobalEncoder, generator: OfPlanes, heads: HeadSource, sheet: Path, count: int = 40
 ) -> dict[str, float]:
     """Metrics on held-out heads, and a sheet of photos above results.
 
@@ -217,11 +238,14 @@ def validate(
 
     Returns:
         ``heldout_psnr_db`` over true head pixels, by the predicted camera; ``camera_deg``; ``depth_mm`` as that camera
-        sees it. In ``score`` a centimetre of depth weighs like one dB: colours fit long before cameras do.
+        sees it. In ``score`` a centimetre of depth weighs like one dB: colours fit long before cameras do. Of heads on
+        the head mesh also ``shape_mm``, the root mean square of vertices' distances at the same pose, and
+        ``light_off``, that of linear RGB.
     """
     rng = np.random.default_rng(0)
     side, device = heads.resolution, generator.w_avg.device
     psnr, degrees, depth_mm, truths, results = [], [], [], [], []
+    on_mesh: list[tuple[float, float]] = []
     for head in range(min(count, len(heads))):
         rgba, true_depth, cam2world, _ = heads.view(head, 0)
         straight = np.asarray(rgba, np.float32) / 255.0
@@ -230,7 +254,13 @@ def validate(
         predicted = encoder(at_side(picture * 2.0 - 1.0, INPUT_SIZE))
         pose = predicted.camera.cam2world(generator.config.orbit)
         degrees.append(rotation_angle_deg(pose.cpu(), torch.from_numpy(np.array(cam2world))[None]).item())
-        result, depth = view_and_depth(generator, generator.planes(predicted.w_plus), pose[0], side)
+        if isinstance(generator, AnchoredGenerator):
+            assert isinstance(heads, HeadShards) and predicted.on_mesh is not None
+            on_mesh.append(_errors_on_mesh(predicted.on_mesh, generator, heads, head))
+            made = generator.heads(predicted.w_plus, codes=predicted.on_mesh.codes, light=predicted.on_mesh.light)
+            result, depth = view_and_depth(LitGenerator(generator), made, pose[0], side)
+        else:
+            result, depth = view_and_depth(generator, generator.planes(predicted.w_plus), pose[0], side)
         truth, on_head = true_view(rgba)
         psnr.append(psnr_over(result, truth, on_head))
         error = (depth - torch.from_numpy(np.asarray(true_depth[::2, ::2], np.float32)))[on_head]
@@ -241,4 +271,15 @@ def validate(
     save_comparison(sheet, truths, results)
     metrics = {"heldout_psnr_db": psnr, "camera_deg": degrees, "depth_mm": depth_mm}
     means = {name: float(np.mean(values)) for name, values in metrics.items()}
+    if on_mesh:
+        means |= dict(zip(("shape_mm", "light_off"), np.sqrt(np.mean(on_mesh, axis=0)).tolist(), strict=True))
     return means | {"score": means["heldout_psnr_db"] - 0.1 * means["depth_mm"]}
+
+
+def _errors_on_mesh(found: OnMesh, generator: AnchoredGenerator, heads: HeadShards, head: int) -> tuple[float, float]:
+    """Mean squared distance of vertices in mm, and of what lights do to surfaces in linear RGB."""
+    model, device = generator.anchor.model, generator.w_avg.device
+    true = HeadCodes.from_vector(torch.from_numpy(np.array(heads.codes(head)))[None].to(device))
+    away_mm = (model.vertices(found.codes) - model.vertices(true)).norm(dim=-1) * MM_PER_UNIT
+    light = torch.from_numpy(np.array(heads.light(head)))[None].to(device)
+    return away_mm.square().mean().item(), light_loss(found.light, light).item()

@@ -211,7 +211,8 @@ def validate(generator: TriPlaneGenerator, heads: HeadShards, sheet: Path, count
         for view in (0, 1):
             rgba, _, cam2world, z = heads.view(head, view)
             planes = generator.planes(generator.mapping(torch.from_numpy(np.array(z))[None].to(device)))
-            result = rendered_view(generator, planes, torch.from_numpy(np.array(cam2world)), heads.resolution)
+            pose = torch.from_numpy(np.array(cam2world)).to(planes.device)
+            result = rendered_view(generator, planes, pose, heads.resolution)
             truth, on_head = true_view(rgba)
             psnr.append(psnr_over(result, truth, on_head))
             truths.append(truth)

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from ...checkpoints.store import ModelInfo, load_generator, sha256_of
+from ...checkpoints.store import ModelInfo, load_generator, load_generator_of_planes, sha256_of
 from ...conventions import FACE_ORBIT
 from ...errors import UsageError
+from ...models.families import OfPlanes
 from ...models.generator import TriPlaneGenerator
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -66,12 +67,25 @@ def frozen_generator(
         UsageError: Its cameras are not those that synthetic heads are rendered with.
     """
     generator, info = load_generator(model, device)
+    _check_cameras(model, generator, with_heads=with_heads)
+    return generator, info
+
+
+def frozen_generator_of_planes(
+    model: str, device: torch.device, *, with_heads: bool = True
+) -> tuple[OfPlanes, ModelInfo]:
+    """As :func:`frozen_generator`, or a generator on the head mesh."""
+    generator, info = load_generator_of_planes(model, device)
+    _check_cameras(model, generator, with_heads=with_heads)
+    return generator, info
+
+
+def _check_cameras(model: str, generator: OfPlanes, *, with_heads: bool) -> None:
     if with_heads and generator.config.orbit != FACE_ORBIT:
         raise UsageError(
             f"model {model!r} is seen by other cameras than synthetic heads",
             "train with a generator of faces, or on its own samples: --self",
         )
-    return generator, info
 
 
 def described_start(start: Path | None) -> str | None:

@@ -15,9 +15,11 @@ from geoinv.shape import HeadCodes, load_head_model
 from geoinv.training.data.head_shards import HeadShards, RayBatch
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps
+from geoinv.training.losses.lit_rays import lit_ray_losses
+from geoinv.training.losses.on_mesh import ShapeLoss, light_loss
 from geoinv.training.losses.rays import SampleCounts
-from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, lit_ray_losses, validate
-from geoinv.training.stages.shape_fit import KnownHeads, ShapeLoss, fit_shapes, light_loss
+from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, validate
+from geoinv.training.stages.shape_fit import KnownHeads, fit_shapes
 from tests.tiny_models import tiny_anchored_config
 from tests.training.conftest import write_shard
 

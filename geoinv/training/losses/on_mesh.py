@@ -1,0 +1,48 @@
+"""Shape and light of heads against known ones: errors of vertices, and of what lights do to surfaces."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...light import sh_basis
+from ...shape import HeadCodes, HeadModel
+
+_DIRECTIONS = 200  # in which lights are compared
+_CODE_WEIGHT = 1e-7  # of squared codes beside squared world units: small components are not left to chance
+
+SHAPE_WEIGHT = 1e4
+"""A shape loss of 1 is an error of a hundredth of the box side, 3.7 mm."""
+
+
+class ShapeLoss:
+    """Squared errors of vertices, without making any: all but the turn of the eyes is linear in the codes.
+
+    Args:
+        model: Head mesh model.
+    """
+
+    def __init__(self, model: HeadModel) -> None:
+        basis = torch.cat([model.identity_basis, model.expression_basis]).flatten(1).double()  # [I + 52, 3 V]
+        products = basis @ basis.T / len(model.mean)
+        self._products = torch.zeros(len(products) + 2, len(products) + 2)
+        self._products[:-2, :-2] = products.float()
+        eye = model.mean[model.parts["left-eye"].vertices]
+        radius = (eye - eye.mean(dim=0)).norm(dim=-1).mean()
+        share = 2.0 * len(eye) / len(model.mean)
+        self._products[[-2, -1], [-2, -1]] = float(share * radius.square()) * 10.0  # few vertices, but they are seen
+        self._products += _CODE_WEIGHT * torch.eye(len(self._products))
+
+    def __call__(self, found: HeadCodes, wanted: Tensor) -> Tensor:
+        """Mean squared distance of vertices in squared world units; ``wanted`` is [B, I + 54]."""
+        error = found.as_vector() - wanted
+        return ((error @ self._products.to(error)) * error).sum(dim=-1).mean()
+
+
+def light_loss(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared difference of what two lights [B, 9, 3] do to white surfaces of all directions."""
+    index = torch.arange(_DIRECTIONS, device=found.device) + 0.5
+    height, turn = 1.0 - 2.0 * index / _DIRECTIONS, index * 2.399963
+    around = (1.0 - height.square()).sqrt()
+    basis = sh_basis(torch.stack([around * turn.cos(), around * turn.sin(), height], dim=-1))  # [D, 9]
+    return (basis @ (found - wanted)).square().mean()

@@ -1,0 +1,132 @@
+"""Training of the encoder of a generator on the head mesh, in small."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoinv.checkpoints.store import load_any_encoder, load_encoder_file, save_model
+from geoinv.errors import UsageError
+from geoinv.models.anchored_generator import AnchoredGenerator
+from geoinv.models.config import EncoderConfig
+from geoinv.models.encoder import INPUT_SIZE, GlobalEncoder
+from geoinv.models.on_mesh import OnMesh
+from geoinv.shape import HeadCodes, load_head_model
+from geoinv.training.data.head_shards import HeadShards
+from geoinv.training.data.photo_batches import PhotoCounts, photo_batch
+from geoinv.training.engine.loop import train
+from geoinv.training.engine.run import Run, Steps
+from geoinv.training.losses.encoder_on_mesh import on_mesh_losses
+from geoinv.training.losses.on_mesh import ShapeLoss
+from geoinv.training.losses.rays import SampleCounts
+from geoinv.training.stages.encoder import EncoderSettings, EncoderStage, encoder_config
+from tests.tiny_models import tiny_anchored_config, tiny_anchored_encoder_config
+from tests.training.conftest import write_shard
+
+COUNTS = PhotoCounts(photos=3, heads_rendered=2, faces=1, rays_per_view=16, landmark_sets=8)
+SMALL = tiny_anchored_encoder_config()
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> Path:
+    folder = tmp_path / "heads"
+    folder.mkdir()
+    write_shard(folder, "00000", 0, with_albedo=True)
+    (folder / "dataset.json").write_text('{"face_views": 2}', encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def generator_file(tmp_path: Path) -> Path:
+    path = tmp_path / "disc-generator.safetensors"
+    torch.manual_seed(0)
+    save_model(path, AnchoredGenerator(tiny_anchored_config()), tiny_anchored_config())
+    return path
+
+
+def stage_of(heads: Path, out: Path, generator: Path, steps: int, **settings: bool) -> EncoderStage:
+    return EncoderStage(
+        Run(out, Steps(steps, look_every=4, checkpoint_every=4, log_every=1), EncoderStage.usual.learning_rate),
+        data=heads,
+        validation=heads,
+        model=str(generator),
+        settings=EncoderSettings(counts=COUNTS, codes_only=0.5, samples=SampleCounts(4, 4), **settings),
+        config=SMALL,
+    )
+
+
+def test_photos_show_faces_and_their_shapes_are_known(heads: Path) -> None:
+    data = HeadShards(heads)
+    batch = photo_batch(data, np.random.default_rng(0), replace(COUNTS, photos=12))
+    assert batch.codes is not None and batch.codes.shape == (12, 150)
+    assert batch.light is not None and batch.light.shape == (12, 9, 3)
+    landmark_views = np.load(heads / "00000_cam2world.npy")[:, :2].reshape(-1, 16)
+    again = batch.rays.origins.reshape(2, 2, 16, 3)[:, 0, 0]  # the first view is the photo's
+    eyes = landmark_views.reshape(-1, 4, 4)[:, :3, 3]
+    assert torch.cdist(again, torch.from_numpy(eyes)).amin(dim=1).max() < 1e-5
+
+
+def test_shape_and_light_errors_by_hand() -> None:
+    encoder = GlobalEncoder(SMALL)
+    true, found = torch.zeros(1, 150), torch.zeros(2, 150)
+    found[0, 148] = 0.2  # gaze: two of its deviations, of 54 numbers
+    light = torch.zeros(2, 9, 3)
+    light[0, 0] = 1.0
+    losses = on_mesh_losses(
+        encoder,
+        OnMesh(HeadCodes.from_vector(found), light),
+        true,
+        torch.zeros(1, 9, 3),
+        ShapeLoss(load_head_model()),
+    )
+    assert losses["expression"].item() == pytest.approx(4.0 / 54.0)
+    assert losses["light"].item() == pytest.approx(0.28209479**2)
+    assert 0.0 < losses["shape"].item() < 0.5  # the eyes alone
+
+
+def test_short_run_ships(heads: Path, generator_file: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    best = train(stage_of(heads, tmp_path / "run", generator_file, 4))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert {"heldout_psnr_db", "camera_deg", "depth_mm", "shape_mm", "light_off", "score"} <= set(lines[-1])
+    first, last = lines[0], next(line for line in reversed(lines) if "shape" in line)
+    assert "albedo" not in first and "albedo" in last  # pictures join half way
+    (tmp_path / "disc-encoder.safetensors").write_bytes(best.read_bytes())
+    encoder, _ = load_any_encoder(str(generator_file))
+    found = encoder(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE))
+    assert found.on_mesh is not None and found.on_mesh.is_finite
+    assert float(found.on_mesh.light[0, 0, 0]) > 1.0  # about the generator's white light
+
+
+def test_begins_at_the_mean_head_of_the_generator() -> None:
+    torch.manual_seed(0)
+    generator = AnchoredGenerator(tiny_anchored_config()).requires_grad_(False)
+    config = encoder_config(generator)
+    assert (config.shape_size, encoder_config(generator, "large").shape_size) == (150, 150)
+    encoder = GlobalEncoder(SMALL)
+    encoder.start_at(generator)
+    mean = generator.on_mesh(generator.w_avg[None, None])
+    assert torch.equal(encoder.shape_avg, mean.codes.as_vector()[0])
+    assert torch.equal(encoder.light_avg, mean.light[0])
+
+
+def test_older_files_have_no_shape(tmp_path: Path) -> None:
+    values = asdict(replace(SMALL, shape_size=0))
+    del values["shape_size"]
+    assert EncoderConfig.from_dict(values).shape_size == 0
+    plain = GlobalEncoder(EncoderConfig.from_dict(values))
+    save_model(tmp_path / "old.safetensors", plain, plain.config)
+    loaded, _ = load_encoder_file(tmp_path / "old.safetensors")
+    assert loaded(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE)).on_mesh is None
+
+
+def test_rejects_what_makes_no_sense(heads: Path, discs: Path, generator_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="have a shape in any case"):
+        stage_of(heads, tmp_path / "run", generator_file, 1, with_geometry=False)
+    with pytest.raises(UsageError, match="no albedo"):
+        stage_of(discs, tmp_path / "run", generator_file, 1)
