@@ -211,6 +211,7 @@ def _weights(model: str) -> list[Check]:
     """Every file that ships, by ``index.toml``, and the model's own where it is another."""
     try:
         from .checkpoints.index import load_index
+        from .checkpoints.registry import files_elsewhere
         from .checkpoints.store import model_file, weights_dir
         from .errors import GeoinvError
     except (ImportError, OSError) as error:
@@ -222,15 +223,23 @@ def _weights(model: str) -> list[Check]:
     cost = "files that ship are not looked for, damage is not found, and nothing can be fetched"
     checks = []
     try:
-        shipped = [entry for entry in load_index().values() if entry.url is None]
+        shipped = [entry for entry in load_index().values() if entry.is_shipped]
         if not shipped:
             checks.append(Check("weights index", "missing", str(index), cost, _REINSTALL))
     except GeoinvError as error:
         shipped = []
         checks.append(Check("weights index", "broken", error.message, cost, _REINSTALL))
-    files = {}
+    files: dict[Path, _Weights] = {}
+    found: dict[str, Path] = {}
+    try:
+        if model_file(model, "generator").is_file():
+            found = dict(files_elsewhere(model).items())
+    except GeoinvError as error:
+        if not checks:  # else the index is damaged, which is said already
+            misled = "an encoder that is registered for the model is not found"
+            checks.append(Check("registered weights", "broken", error.message, misled, error.hint or ""))
     for part, (cost, fix, is_required) in _PARTS.items():
-        path = model_file(model, part)
+        path = found.get(part, model_file(model, part))
         files[path] = _Weights(path.stem, path, cost, fix, is_required, part=part)
     is_other = all(entry.path not in files for entry in shipped)
     for entry in shipped:
@@ -291,12 +300,13 @@ def _belonging(file: _Weights, model: str) -> tuple[str | None, str]:
         return None, ""
     from .checkpoints.model_files import trained_for_others
     from .checkpoints.model_format import read_header
+    from .checkpoints.registry import encoder_file
 
     header = read_header(file.path)
     made_for = header if file.part == "directions" else header.get("extra", {})
     is_silent = file.part == "details" and "encoder_sha256" not in made_for
     note = "; it does not say which encoder it was trained for" if is_silent else ""
-    return trained_for_others(model, file.path, made_for), note
+    return trained_for_others(model, file.path, made_for, encoder=encoder_file(model)), note
 
 
 def _compiler() -> Check:

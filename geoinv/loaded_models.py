@@ -63,8 +63,9 @@ class LoadedModels:
         landmarks: The face detector; ``face-alignment`` needs that package.
         shown_with: Another generator of the model's family, by name or file, that heads are shown with: fine-tuned
             from the model, it shows the same code as a cartoon, for instance. Photos are inverted by the model itself.
-        encoder: File of the encoder; None for the one that lies beside the generator.
-        details: File of the local branch; None for the one that lies beside the generator.
+        encoder: File or registered name of the encoder; None for the one that lies beside the generator, or else is
+            registered for it.
+        details: File or registered name of the local branch; None for the one that belongs to generator and encoder.
     """
 
     def __init__(
@@ -83,8 +84,27 @@ class LoadedModels:
         self.seed = seed
         self.landmarks: Landmarks = landmarks
         self.shown_with = None if shown_with is None else os.fspath(shown_with)
-        self.encoder_file = None if encoder is None else Path(encoder)
-        self.details_file = None if details is None else Path(details)
+        self._encoder_named = None if encoder is None else os.fspath(encoder)
+        self._details_named = None if details is None else os.fspath(details)
+
+    @made_once
+    def encoder_file(self) -> Path:
+        """The encoder's file, which may be missing.
+
+        Raises:
+            UsageError: No encoder of the name that was given is registered.
+            CheckpointError: There is no such model, or the registered file is another by now.
+        """
+        from .checkpoints.registry import encoder_file
+
+        return encoder_file(self.model, self._encoder_named)
+
+    @made_once
+    def details_file(self) -> Path:
+        """The local branch's file, which may be missing; errors are those of :attr:`encoder_file`."""
+        from .checkpoints.registry import details_file
+
+        return details_file(self.model, self.encoder_file, self._details_named)
 
     @made_once
     def _generator_and_info(self) -> tuple[AnyGenerator, ModelInfo]:
@@ -169,7 +189,8 @@ class LoadedModels:
         """
         from .checkpoints.store import load_any_encoder
 
-        return load_any_encoder(self.model, self.device, file=self.encoder_file)[0]
+        named = None if self._encoder_named is None else self.encoder_file
+        return load_any_encoder(self.model, self.device, file=named)[0]
 
     @property
     def local_branch(self) -> AnyLocalBranch:
@@ -190,9 +211,21 @@ class LoadedModels:
     @property
     def branch_file(self) -> BranchFile | None:
         """The local branch's file, where it is not the one that lies beside the generator."""
-        if self.details_file is None:
+        from .checkpoints.model_files import model_file
+
+        if self.details_file == model_file(self.model, "details"):
             return None
         return BranchFile(str(self.details_file.resolve()), self._local_branch_and_info[1].sha256)
+
+    @made_once
+    def _branch_beside(self) -> AnyLocalBranch:
+        from .checkpoints.model_files import model_file
+        from .checkpoints.store import load_any_details
+
+        beside = model_file(self.model, "details")
+        if self.details_file == beside:
+            return self.local_branch
+        return load_any_details(self.model, self.device, file=beside, encoder=model_file(self.model, "encoder"))[0]
 
     def local_branch_of(self, file: BranchFile | None) -> AnyLocalBranch:
         """The local branch that an inversion was made with.
@@ -206,7 +239,9 @@ class LoadedModels:
         """
         from .checkpoints.store import load_details_of
 
-        if file is None or (self.details_file is not None and file == self.branch_file):
+        if file is None:
+            return self._branch_beside
+        if Path(file.path) == self.details_file.resolve() and file == self.branch_file:
             return self.local_branch
         return load_details_of(self.model, Path(file.path), file.sha256, self.device)
 

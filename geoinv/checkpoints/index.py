@@ -1,4 +1,5 @@
-"""The index of weights: what ships and what can be fetched, from ``index.toml`` beside the shipped files."""
+"""The index of weights: what ships and what can be fetched, from ``index.toml`` beside the shipped files, and what this
+user has registered, from the one in the cache (:mod:`.registry`)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import importlib
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import CheckpointError, UsageError
 from ..folders import cache_dir, weights_dir
@@ -31,6 +32,10 @@ class Entry:
         attributes: Edits that come with it.
         needed_for: What does not work without the file, as a phrase for people.
         required: Whether `geoinv invert` cannot work without it.
+        part: Part of a model that the file is, where it goes with a generator.
+        generator_sha256: Hash of the generator's file that it was trained for.
+        encoder_sha256: Hash of the encoder's file that it was trained for; local branches have one.
+        is_registered: Whether it is in the user's own index.
     """
 
     name: str
@@ -46,6 +51,15 @@ class Entry:
     attributes: tuple[str, ...] = ()
     needed_for: str | None = None
     required: bool = False
+    part: Literal["encoder", "details"] | None = None
+    generator_sha256: str | None = None
+    encoder_sha256: str | None = None
+    is_registered: bool = False
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the file comes with geoinv."""
+        return self.url is None and not self.is_registered
 
     @property
     def path(self) -> Path:
@@ -60,20 +74,41 @@ class Entry:
 
 
 def load_index() -> dict[str, Entry]:
-    """All entries by name; none where the folder of weights has no index, as one of a user's own may.
+    """All entries by name, what ships first; of what ships none where the folder of weights has no index, as one of a
+    user's own may.
 
     Raises:
-        CheckpointError: The index cannot be read.
+        CheckpointError: An index cannot be read.
     """
-    path = weights_dir() / "index.toml"
+    shipped = _read(weights_dir() / "index.toml", "reinstall geoinv")
+    own = own_index_path()
+    registered = _read(own, f"mend or remove {own}", is_registered=True)
+    return {**shipped, **{name: entry for name, entry in registered.items() if name not in shipped}}
+
+
+def own_index_path() -> Path:
+    """The user's own index, which may be missing."""
+    return cache_dir() / "index.toml"
+
+
+def own_index() -> dict[str, Entry]:
+    """The entries of the user's own index by name, the newest last.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    return {name: entry for name, entry in load_index().items() if entry.is_registered}
+
+
+def _read(path: Path, hint: str, *, is_registered: bool = False) -> dict[str, Entry]:
     if not path.is_file():
         return {}
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         tables = toml.loads(path.read_text(encoding="utf-8"))
-        return {name: _entry(name, table) for name, table in tables.items()}
+        return {name: _entry(name, table, is_registered=is_registered) for name, table in tables.items()}
     except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"the index {path} cannot be read: {error}", "reinstall geoinv") from error
+        raise CheckpointError(f"the index {path} cannot be read: {error}", hint) from error
 
 
 def existing_index() -> dict[str, Entry]:
@@ -83,18 +118,19 @@ def existing_index() -> dict[str, Entry]:
         CheckpointError: There is no index, or it cannot be read.
     """
     entries = load_index()
-    if not entries:
+    if not any(not entry.is_registered for entry in entries.values()):
         raise CheckpointError(
             f"no index of weights at {weights_dir() / 'index.toml'}", "reinstall geoinv, or mend GEOINV_WEIGHTS"
         )
     return entries
 
 
-def _entry(name: str, table: dict[str, Any]) -> Entry:
-    known = {field.name for field in fields(Entry)} - {"name"}
+def _entry(name: str, table: dict[str, Any], *, is_registered: bool) -> Entry:
+    known = {field.name for field in fields(Entry)} - {"name", "is_registered"}
     if unknown := set(table) - known:
         raise ValueError(f"{name} has {sorted(unknown)[0]}, which no entry has")
-    return Entry(name=name, **{**table, "attributes": tuple(table.get("attributes", ()))})
+    attributes = tuple(table.get("attributes", ()))
+    return Entry(name=name, **{**table, "attributes": attributes}, is_registered=is_registered)
 
 
 def entry_named(name: str) -> Entry:

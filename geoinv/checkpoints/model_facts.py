@@ -12,12 +12,14 @@ from ..folders import sha256_of
 from .index import Entry, entry_named, load_index
 from .model_files import model_file
 from .model_format import read_header
+from .registry import NetworkPart, encoder_file, registered
 
 
 def entry_facts(entry: Entry) -> dict[str, Any]:
     """Facts in the index, and whether the file is here."""
     is_here = entry.path.is_file()
     state = "here" if is_here else "missing" if entry.url is None else "not fetched"
+    state = "registered" if is_here and entry.is_registered else state
     return {
         "name": entry.name,
         "state": state,
@@ -31,6 +33,9 @@ def entry_facts(entry: Entry) -> dict[str, Any]:
         "attributes": list(entry.attributes),
         "url": entry.url,
         "sha256": entry.sha256,
+        "part": entry.part,
+        "generator_sha256": entry.generator_sha256,
+        "encoder_sha256": entry.encoder_sha256,
         "path": entry.path,
     }
 
@@ -51,6 +56,7 @@ def weights_facts(name: str) -> dict[str, Any]:
     return listed or entry_facts(entry_named(name))
 
 
+_PARTS: tuple[NetworkPart, ...] = ("encoder", "details")
 _CROPS = {"face": "eg3d-face", "ffhq": "ffhq"}
 
 
@@ -72,7 +78,8 @@ def generator_facts(model: str) -> dict[str, Any]:
         "resolution": config.get("resolution"),
         "ray_grid": config.get("neural_resolution"),
         "crop": _CROPS.get(str(config.get("crop", "face")), "none of geoinv's"),
-        "encoder": model_file(model, "encoder").is_file(),
+        "encoder": encoder_file(model).is_file(),
+        "registered": [entry.name for part in _PARTS for entry in registered(part, sha256_of(path))],
         "attributes": _tensor_names(directions) if directions.is_file() else [],
     }
     if orbit is not None:

@@ -21,6 +21,7 @@ from ..models.generator import TriPlaneGenerator
 from ..models.local_branch import LocalBranch
 from .model_files import generator_path, model_file, model_name, trained_for_others
 from .model_format import Network, filled, model_metadata, read_model, read_model_header, save_model
+from .registry import details_file, encoder_file
 
 __all__ = [
     "ModelInfo",
@@ -166,14 +167,14 @@ def load_any_encoder(
     Args:
         model: Name or file of the generator.
         device: Device to load it on.
-        file: Its file; None for the one that lies beside the generator.
+        file: Its file; None for the one that lies beside the generator or is registered for it.
 
     Raises:
-        MissingEncoderError: There is none beside the generator.
+        MissingEncoderError: There is none beside the generator, nor a registered one.
         CheckpointError: It is damaged, was trained for other generator weights, or ``file`` is missing.
     """
     generator_path(model)
-    path = file or model_file(model, "encoder")
+    path = file or encoder_file(model)
     if file is None and not path.is_file():
         raise MissingEncoderError(f"no encoder for model {model!r} at {path}", _encoder_hint(model))
     encoder, info = _any_encoder_file(path)
@@ -247,15 +248,16 @@ def load_any_details(
     Args:
         model: Name or file of the generator.
         device: Device to load it on.
-        file: Its file; None for the one that lies beside the generator.
-        encoder: The encoder that is used; None for the one that lies beside the generator.
+        file: Its file; None for the one that lies beside generator or encoder or is registered for both.
+        encoder: The encoder that is used; None for the generator's usual one.
 
     Raises:
         MissingDetailsError: There is none, or it was trained for another generator or another encoder.
         CheckpointError: It is damaged.
     """
     generator_path(model)
-    path = file or model_file(model, "details")
+    encoder = encoder or encoder_file(model)
+    path = file or details_file(model, encoder)
     if not path.is_file():
         raise MissingDetailsError(
             f"no local branch for model {model!r} at {path}", _details_hint(model, "`--method encoder` does without")

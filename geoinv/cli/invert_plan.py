@@ -45,8 +45,8 @@ class InvertPlan:
         device: Where to compute.
         seed: Seed of everything random.
         overwrite: Whether results that exist are replaced.
-        encoder: File of the encoder; None for the one that lies beside the generator.
-        details: File of the local branch; None for the one that lies beside the generator.
+        encoder: File or registered name of the encoder; None for the generator's usual one.
+        details: File or registered name of the local branch; None for the usual one.
     """
 
     out: Path
@@ -66,8 +66,8 @@ class InvertPlan:
     device: str
     seed: int
     overwrite: bool
-    encoder: Path | None = None
-    details: Path | None = None
+    encoder: str | None = None
+    details: str | None = None
 
     def job(self) -> Job[Session]:
         """The work on each photo."""
@@ -114,8 +114,10 @@ class InvertPlan:
 
     def _other_weights(self) -> dict[str, str]:
         """Hashes of the files that stand in for those beside the generator."""
-        given = {"encoder_sha256": self.encoder, "details_sha256": self.details}
-        return {name: _sha256(path) for name, path in given.items() if path is not None and path.is_file()}
+        from ..checkpoints.registry import files_elsewhere
+
+        used = files_elsewhere(self.model, self.encoder, self.details)
+        return {f"{part}_sha256": _sha256(path) for part, path in used.items()}
 
     def is_label_saved(self, photo: PhotoFile) -> bool:
         """Whether the photo's camera is in the file of labels, where one was asked for."""

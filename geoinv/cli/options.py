@@ -179,16 +179,20 @@ GeneratorOpt = Annotated[
         show_default=False,
     ),
 ]
+_USUAL = "the one beside it, or registered"
 EncoderOpt = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--encoder", metavar="FILE", help="The generator's encoder.", show_default="the one that lies beside it"
+        "--encoder",
+        metavar="NAME|FILE",
+        help="The generator's encoder; NAME of `geoinv weights list`.",
+        show_default=_USUAL,
     ),
 ]
 DetailsOpt = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--details", metavar="FILE", help="Its local branch, for details.", show_default="the one that lies beside it"
+        "--details", metavar="NAME|FILE", help="Its local branch, for details, likewise.", show_default=_USUAL
     ),
 ]
 FrameOpt = Annotated[

@@ -23,7 +23,7 @@ from .options import (
 )
 from .targets import check_writable
 from .train_directions import directions
-from .train_stage import given_heads, own_samples, stage_at_work
+from .train_stage import given_heads, own_samples, register_own, stage_at_work
 
 if TYPE_CHECKING:
     from ..training.stages.all_stages import AllStages
@@ -100,7 +100,7 @@ def all_stages(
 ) -> None:
     """Every stage from nothing, heads included; a killed run goes on. Weights and figures go to OUT/weights.
 
-    With --self: encoder and local branch of any generator.
+    With --self: encoder and local branch of any generator, which --model finds them by from then on.
     """
     check_writable(out)
     of_heads = {  # assets may come from the environment, where they disturb nobody
@@ -144,6 +144,8 @@ def run_own_stages(settings: OwnStages, *, json_output: bool = False, quiet: boo
 
     run = console.command(quiet, json_output)
     weights = train_own(settings, console.talk)
+    register_own(settings.model, settings.shipped("encoder"), "encoder")
+    register_own(settings.model, settings.shipped("details"), "details")
     files = sorted(weights.iterdir())
     record = {"weights": weights, "files": files, "model": settings.shipped("generator")}
     summary = f"trained encoder and local branch; use them with --model {settings.shipped('generator')}"
@@ -286,6 +288,8 @@ def encoder(
             size=size.value,
         )
         best = training.train(stage, "trained an encoder")
+        if own and training.is_first:
+            register_own(model, best, "encoder")
         stale = details_of_another_encoder(model, best)
         if stale is not None and training.is_first:
             console.warn(
@@ -335,6 +339,7 @@ def local(
     """Teach the local branch of a generator and its encoder to add what their heads lack; heads of full resolution."""
     heads = given_heads(data, validation, new_samples, own=own)
     with stage_at_work("local", out, device, json_output=json_output, quiet=quiet) as training:
+        from ..checkpoints.registry import encoder_file as named_encoder
         from ..training.stages.local import LocalSettings, LocalStage
 
         stage = LocalStage(
@@ -342,12 +347,14 @@ def local(
             data=heads,
             validation=validation,
             model=model,
-            encoder=encoder_file,
+            encoder=None if encoder_file is None else named_encoder(model, encoder_file),
             photos=photos,
             start=start_from,
             settings=LocalSettings(heads_per_step=heads_per_step),
         )
-        training.train(stage, "trained a local branch")
+        best = training.train(stage, "trained a local branch")
+        if own and training.is_first:
+            register_own(model, best, "details")
 
 
 app.command("directions")(directions)

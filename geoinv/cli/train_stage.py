@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from . import console
 from .options import refuse_together, refuse_without
 from .targets import check_writable
@@ -15,6 +16,7 @@ from .targets import check_writable
 if TYPE_CHECKING:
     import torch
 
+    from ..checkpoints.registry import NetworkPart
     from ..training.data.own_samples import OwnSettings
     from ..training.engine.run import Run, Stage, Usual
 
@@ -71,6 +73,25 @@ def stage_at_work(name: str, out: Path, device: str, *, json_output: bool, quiet
         yield Training(out, where, command, rank() == 0)
 
 
+def register_own(model: str, weights: Path, part: NetworkPart) -> None:
+    """Register what was trained on a generator's own samples, so that ``--model`` finds it where it lies."""
+    from ..checkpoints.model_files import model_name
+    from ..checkpoints.registry import register
+
+    try:
+        name = register(
+            weights,
+            part,
+            f"{model_name(model)}-self-{part}",
+            source=f"trained by geoinv on samples of {model_name(model)}",
+            licence="that of the generator's weights",
+        )
+    except UsageError as error:  # the weights are there, whether or not the cache can be written to
+        console.warn(f"{weights} is not registered, so --{part} has to name it: {error.message}")
+        return
+    console.talk(f"{weights} is registered as {name}")
+
+
 def own_samples(new_samples: int | None) -> OwnSettings:
     """How a generator's own samples are drawn, with so many new ones in a step; None for as many as usual."""
     from ..training.data.own_samples import OwnSettings
@@ -86,8 +107,6 @@ def given_heads(
     Raises:
         UsageError: Neither or both kinds of heads, or a data set without others to measure on.
     """
-    from ..errors import UsageError
-
     if own:
         given = {"--data": data is not None, "--validation": validation is not None}
         refuse_together("--self", given, "own samples need no data set")

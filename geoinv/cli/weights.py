@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_weights(json_output: JsonOpt = False) -> None:
-    """Name all weights that geoinv knows, with licence and whether they are here."""
+    """Name all weights that geoinv knows, with licence and whether they are here; registered encoders come last."""
     from ..checkpoints.index import existing_index
     from ..checkpoints.model_facts import entry_facts
 
@@ -84,7 +84,7 @@ def verify(
     entries = [entry_named(name) for name in names] if names else list(existing_index().values())
     states = {entry.name: verify_entry(entry) for entry in entries}
     if not names:
-        states = {entry.name: states[entry.name] for entry in entries if entry.url is None or entry.path.is_file()}
+        states = {entry.name: states[entry.name] for entry in entries if entry.is_shipped or entry.path.is_file()}
     bad = [name for name, state in states.items() if state not in ("ok", "unknown hash")]
     if json_output:
         console.print_json({"weights": states, "bad": bad})

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from geoinv.checkpoints.store import load_details_file, load_encoder_file, save_model, sha256_of
+from geoinv.cli.train_stage import register_own
 from geoinv.inversion import Inversion
 
 from .conftest import Done
@@ -68,3 +70,30 @@ def test_a_file_keeps_which_branch(tmp_path: Path, geoinv: Callable[..., Done], 
     changed.save(tmp_path / "x.geoinv")
     assert Inversion.load(tmp_path / "x.geoinv").branch == changed.branch
     assert np.array_equal(Inversion.load(tmp_path / "x.geoinv").photo, inversion.photo)
+
+
+def test_a_registered_encoder_is_found_by_the_model(
+    geoinv: Callable[..., Done], woman: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `geoinv train all --self`, whose weights lie in the run's folder."""
+    monkeypatch.setenv("GEOINV_CACHE", str(tmp_path / "cache"))
+    encoder, details = elsewhere(tiny_weights)
+    shutil.copy(tiny_weights / "mini-generator.safetensors", "mine.safetensors")
+    register_own("mine.safetensors", encoder, "encoder")
+    register_own("mine.safetensors", details, "details")
+    invert = ("invert", woman, "--model", "mine.safetensors", "--no-turntable", "--json")
+    done = geoinv(*invert)
+    assert done.code == 0 and done.json["method"] == "hybrid", done.err
+    made = Inversion.load(done.json["inversion"])
+    assert made.branch is not None and made.branch.sha256 == sha256_of(details)
+    shown = geoinv("render", done.json["inversion"], "--model", "mine.safetensors", "--yaw", "0", "--json")
+    assert shown.code == 0, shown.err
+    named = geoinv("invert", woman, "--encoder", "mine-self", "--no-turntable", "--json", "--out", "named")
+    assert torch.equal(Inversion.load(named.json["inversion"]).w_plus, made.w_plus)
+    geoinv(*invert, "--encoder", "yours", "--out", "x").assert_fails(2, "no encoder is registered as 'yours'")
+    listed = geoinv("weights", "info", "mine.safetensors", "--json").json
+    assert listed["registered"] == ["mine-self-encoder", "mine-self-details"] and listed["encoder"]
+    checks = geoinv("doctor", "--model", "mine.safetensors", "--json").json["checks"]
+    assert [check["state"] for check in checks if check["name"] in ("e", "d")] == ["ok", "ok"]
+    encoder.write_bytes(encoder.read_bytes()[:-4] + b"\0\0\0\0")
+    geoinv(*invert, "--out", "y").assert_fails(3, "registered as mine-self-encoder, is another file by now")
