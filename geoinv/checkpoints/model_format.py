@@ -6,8 +6,9 @@ Weights of our own training are stored in float16, converted ones in float32; al
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -41,9 +42,44 @@ def save_model(
         temporary.write_bytes(save(tensors, metadata=metadata))
 
 
-def model_metadata(kind: Kind, config: dict[str, Any], extra: dict[str, Any]) -> dict[str, str]:
+def save_changes(
+    path: Path, changed: Mapping[str, Tensor], config: GeneratorConfig, *, base: BaseModel, extra: dict[str, Any]
+) -> None:
+    """Write a generator that differs from another in a few tensors: those alone, as float16, whole or not at all.
+
+    Args:
+        path: The file.
+        changed: Tensors that differ, by name.
+        config: Configuration of the generator.
+        base: The other generator.
+        extra: JSON values for the header.
+    """
+    tensors = {name: value.detach().to(torch.float16).contiguous().cpu() for name, value in changed.items()}
+    metadata = model_metadata("generator", asdict(config), extra, base=base)
+    with atomic_path(path, durable=True) as temporary:
+        temporary.write_bytes(save(tensors, metadata=metadata))
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """The generator that a file's tensors are changes of.
+
+    Args:
+        name: Its name; its file lies beside the other, or where models of that name lie.
+        sha256: Hash of its file.
+    """
+
+    name: str
+    sha256: str
+
+
+def model_metadata(
+    kind: Kind, config: dict[str, Any], extra: dict[str, Any], *, base: BaseModel | None = None
+) -> dict[str, str]:
     """The header of a model's file."""
     header = {"format": FORMAT, "kind": kind, "config": config, "extra": extra}
+    if base is not None:
+        header["base"] = asdict(base)
     # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
     return {"geoinv": json.dumps(header, sort_keys=True)}
 
@@ -75,6 +111,21 @@ def read_model_header(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str,
     if not isinstance(config, dict) or not isinstance(extra, dict):
         raise CheckpointError(f"{path} is damaged: its header lacks config or extra", "fetch or train it again")
     return config, extra
+
+
+def read_base(path: Path) -> BaseModel | None:
+    """The generator that a file's tensors are changes of; None for a whole one.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    base = read_header(path).get("base")
+    if base is None:
+        return None
+    named = isinstance(base, dict) and all(isinstance(base.get(key), str) for key in ("name", "sha256"))
+    if not named or not re.fullmatch(r"[\w-]+", base["name"]):  # a name, not a path: it comes from a file
+        raise CheckpointError(f"{path} is damaged: its header does not say what it changes", "fetch or train it again")
+    return BaseModel(base["name"], base["sha256"])
 
 
 def read_header(path: Path) -> dict[str, Any]:

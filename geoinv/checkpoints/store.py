@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from ..folders import cache_dir, sha256_of, weights_dir
@@ -20,7 +20,16 @@ from ..models.families import AnyConfig, AnyEncoder, AnyGenerator, AnyLocalBranc
 from ..models.generator import TriPlaneGenerator
 from ..models.local_branch import LocalBranch
 from .model_files import generator_path, model_file, model_name, trained_for_others
-from .model_format import Network, filled, model_metadata, read_model, read_model_header, save_model
+from .model_format import (
+    BaseModel,
+    Network,
+    filled,
+    model_metadata,
+    read_base,
+    read_model,
+    read_model_header,
+    save_model,
+)
 from .registry import details_file, encoder_file
 
 __all__ = [
@@ -93,8 +102,26 @@ def load_any_generator(model: str = "mini", device: torch.device | str = "cpu") 
     """
     path = generator_path(model)
     config, extra, tensors = read_model(path, "generator")
+    if (base := read_base(path)) is not None:
+        tensors = _unchanged(path, base) | tensors
     generator = filled(family_of(config).generator(config), tensors, path)
     return _for_use(generator, device), ModelInfo(model_name(model), path, sha256_of(path), extra)
+
+
+def _unchanged(path: Path, base: BaseModel) -> dict[str, Tensor]:
+    """Tensors of the generator that the file at ``path`` changes.
+
+    Raises:
+        CheckpointError: It is not here, damaged, or another one by now.
+    """
+    beside = path.with_name(model_file(base.name, "generator").name)
+    source = beside if beside.is_file() else generator_path(base.name)
+    if (found := sha256_of(source)) != base.sha256:
+        raise CheckpointError(
+            f"{path} changes other weights than {source} ({base.sha256[:12]}, not {found[:12]})",
+            "use files that belong together; `geoinv train toon` makes a toon of the weights that are there",
+        )
+    return read_model(source, "generator")[2]
 
 
 def load_anchored_generator(model: str, device: torch.device | str = "cpu") -> tuple[AnchoredGenerator, ModelInfo]:

@@ -24,6 +24,7 @@ from .options import (
 from .targets import check_writable
 from .train_directions import directions
 from .train_stage import given_heads, own_samples, register_own, stage_at_work
+from .train_toon import toon
 
 if TYPE_CHECKING:
     from ..training.stages.all_stages import AllStages
@@ -357,4 +358,5 @@ def local(
             register_own(model, best, "details")
 
 
+app.command("toon")(toon)
 app.command("directions")(directions)

@@ -53,12 +53,15 @@ class PlaneWarp(nn.Module):
             self.mean.copy_(mean.reshape(self.mean.shape) / _UNIT)
             self.fields.copy_(fields.reshape(self.fields.shape) / _UNIT)
 
+    def add_to_mean(self, flow: Tensor) -> None:
+        """Move the planes of all heads by another flow [3, 2, S, S] too, in halves of the box side."""
+        with torch.no_grad():
+            self.mean.add_(flow.reshape(self.mean.shape) / _UNIT)
+
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor, *, box_side: float) -> Tensor:
         """Points of another head at the same places of the face as given points of a head.
 
-        Both heads show there what was painted at one place: p' + flow'(p') = p + flow(p), solved by iteration, which
-        converges as flows are smooth. Width and height follow the plane that faces the viewer, depth that of the
-        profile.
+        Both heads show there what was painted at one place: p' + flow'(p') = p + flow(p).
 
         Args:
             points: [B, N, 3] points of the head of ``w_from`` in world units.
@@ -68,11 +71,23 @@ class PlaneWarp(nn.Module):
         Returns:
             [B, N, 3] points of the head of ``w_to``.
         """
+        return self.places_on_head(self.places_painted(points, w_from, box_side=box_side), w_to, box_side=box_side)
+
+    def places_painted(self, points: Tensor, w_plus: Tensor, *, box_side: float) -> Tensor:
+        """Where the average head has what a head shows at points [B, N, 3], all in world units."""
         scaled = points * (2.0 / box_side)
-        painted = scaled + _along_axes(self.flow(w_from), scaled)
-        flow, found = self.flow(w_to), scaled
+        return (scaled + _along_axes(self.flow(w_plus), scaled)) * (0.5 * box_side)
+
+    def places_on_head(self, painted: Tensor, w_plus: Tensor, *, box_side: float) -> Tensor:
+        """Where a head has what the average head has at points [B, N, 3], all in world units.
+
+        Solved by iteration, which converges as flows are smooth. Width and height follow the plane that faces the
+        viewer, depth that of the profile.
+        """
+        wanted = painted * (2.0 / box_side)
+        flow, found = self.flow(w_plus), wanted
         for _ in range(_ITERATIONS):
-            found = painted - _along_axes(flow, found)
+            found = wanted - _along_axes(flow, found)
         return found * (0.5 * box_side)
 
     def forward(self, planes: Tensor, w_plus: Tensor) -> Tensor:

@@ -13,7 +13,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from geoinv.checkpoints.store import load_details, load_encoder, load_generator, save_model, sha256_of
+from geoinv.checkpoints.model_format import BaseModel, save_changes
+from geoinv.checkpoints.store import (
+    generator_path,
+    load_details,
+    load_encoder,
+    load_generator,
+    model_metadata,
+    save_model,
+    sha256_of,
+)
 from geoinv.errors import CheckpointError, MissingDetailsError, MissingEncoderError
 from geoinv.models import families
 from geoinv.models.config import GeneratorConfig
@@ -180,3 +189,53 @@ def test_networks_are_built_without_memory(weights: Path, monkeypatch: pytest.Mo
     generator, _ = load_generator("mini")
     assert devices == ["meta"]
     assert {value.device.type for value in generator.state_dict().values()} == {"cpu"}
+
+
+class TestChangesOfAnother:
+    """A file that holds what a generator changes of another, which lies beside it or has a name."""
+
+    @staticmethod
+    def toon(folder: Path, base: BaseModel | None = None) -> Path:
+        """Other colours of the tiny ``mini``."""
+        bias = torch.full_like(load_generator("mini")[0].decoder.net[-1].bias, 0.5)
+        known = base or BaseModel("mini", sha256_of(generator_path("mini")))
+        path = folder / "toon-generator.safetensors"
+        save_changes(
+            path, {"decoder.net.2.bias": bias}, replace(tiny_config(), name="toon"), base=known, extra={"steps": 3}
+        )
+        return path
+
+    @pytest.mark.parametrize("place", ["beside", "elsewhere"])
+    def test_the_rest_is_the_others(self, weights: Path, tmp_path: Path, place: str) -> None:
+        path = self.toon(weights if place == "beside" else tmp_path)
+        toon, info = load_generator("toon" if place == "beside" else str(path))
+        assert (toon.config.name, info.sha256, info.extra) == ("toon", sha256_of(path), {"steps": 3})
+        for name, value in load_generator("mini")[0].state_dict().items():
+            other = toon.state_dict()[name]
+            assert bool((other == 0.5).all()) if name == "decoder.net.2.bias" else torch.equal(other, value)
+        assert path.stat().st_size < generator_path("mini").stat().st_size / 4
+
+    def test_changes_of_other_weights_are_refused(self, weights: Path) -> None:
+        self.toon(weights, BaseModel("mini", "0" * 64))
+        with pytest.raises(CheckpointError, match="toon-generator.safetensors changes other weights than"):
+            load_generator("toon")
+
+    def test_without_the_other(self, weights: Path) -> None:
+        self.toon(weights)
+        (weights / "mini-generator.safetensors").unlink()
+        with pytest.raises(CheckpointError, match="no weights of model 'mini'"):
+            load_generator("toon")
+
+    @pytest.mark.parametrize("base", ["mini", {"name": "mini"}, {"name": 1, "sha256": "0"}])
+    def test_a_damaged_header(self, weights: Path, base: Any) -> None:
+        path = self.toon(weights)
+        header = json.loads(model_metadata("generator", tiny_config().to_dict(), {})["geoinv"]) | {"base": base}
+        save_file({"x": torch.zeros(1)}, path, metadata={"geoinv": json.dumps(header)})
+        with pytest.raises(CheckpointError, match="does not say what it changes"):
+            load_generator("toon")
+
+    def test_a_name_leads_nowhere_else(self, weights: Path, tmp_path: Path) -> None:
+        """A base that is a path: a file from elsewhere must not make geoinv open files of its choosing."""
+        path = self.toon(weights, BaseModel(str(tmp_path / "secret.safetensors"), "0" * 64))
+        with pytest.raises(CheckpointError, match="does not say what it changes"):
+            load_generator(str(path))

@@ -94,7 +94,7 @@ def test_a_run_is_recorded_and_not_resumed_with_others(geoinv: Callable[..., Don
     geoinv(*command, "--seed", 3).assert_fails(2, "the run in run began with seed 0, not 3", "--out")
 
 
-@pytest.mark.parametrize("stage", ["all", "generator", "encoder", "superresolution", "local", "directions"])
+@pytest.mark.parametrize("stage", ["all", "generator", "encoder", "superresolution", "local", "toon", "directions"])
 def test_every_stage_takes_a_device(geoinv: Callable[..., Done], stage: str) -> None:
     needs = {"generator", "encoder", "local"}
     data = ("--data", "d") if stage in needs | {"superresolution"} else ()

@@ -1,9 +1,10 @@
 """A generator's own samples as heads to train on, for any tri-plane generator: the paper's claim is that a GAN alone
 teaches its encoder (E3DGE, Lan et al., CVPR 2023, section 3.2).
 
-Heads are numbered, and a head is the same for a seed, whenever it is made. A step draws from a window of numbers, which
-moves on: new heads come in, the oldest leave. They are rendered when they are first drawn, on the generator's device,
-and kept as long as they are in the window.
+Heads are numbered, and a head is the same for a seed, whenever it is made. A step draws from a window of numbers. New
+heads come in with every step; once the window is as wide as it may be, the oldest leave. Heads are rendered when they
+are first drawn, on the generator's device, and kept as long as they are in the window. (It begins small: full at once,
+it cost 250 renderings in the first steps, a large part of a short run.)
 """
 
 from __future__ import annotations
@@ -47,15 +48,17 @@ class OwnSettings:
         known: Most heads to draw from, which are in memory: 0.6 MB each for a picture of 256 px, 2.4 MB for 512 px.
         truncation: Range of how far codes lie from the mean code, 1 for all the way.
         held_out: Heads to measure on, of numbers of their own.
+        known_at_first: Heads to draw from in the first step; more where a step takes more.
     """
 
     new_per_step: int = 4
     known: int = 256
     truncation: tuple[float, float] = (0.5, 1.0)
     held_out: int = 24
+    known_at_first: int = 32
 
     def __post_init__(self) -> None:
-        if self.new_per_step < 0 or self.known < 2 or self.held_out < 1:
+        if self.new_per_step < 0 or min(self.known, self.known_at_first) < 2 or self.held_out < 1:
             raise ValueError("own samples of no heads")
 
 
@@ -87,12 +90,14 @@ class OwnSamples:
         self._grid = generator.config.neural_resolution
         self._at_once = 1 if generator.w_avg.device.type == "cpu" else _AT_ONCE_ON_GPU
         self._kept: dict[int, Sample] = {}
+        self._at_first = min(settings.known, settings.known_at_first)
         self.at_step(0)
 
     @classmethod
     def held_out(cls, generator: TriPlaneGenerator, settings: OwnSettings, *, seed: int) -> OwnSamples:
         """Heads that no training draws: as many as the settings say, always the same."""
-        fixed = OwnSettings(0, max(settings.held_out, 2), settings.truncation, settings.held_out)
+        count = max(settings.held_out, 2)
+        fixed = OwnSettings(0, count, settings.truncation, settings.held_out, known_at_first=count)
         return cls(generator, fixed, seed=seed, stream=_HELD_OUT_STREAM)
 
     def __len__(self) -> int:
@@ -101,19 +106,22 @@ class OwnSamples:
     def at_step(self, step: int) -> None:
         """Move the window to where it is in a step, and forget the heads that left it."""
         every = 2 * -(-self._settings.new_per_step // 2) if self.has_twins else self._settings.new_per_step
-        self._first = step * every
-        self._end = self._first + self._settings.known // 2 * 2
+        self._end = self._at_first // 2 * 2 + step * every
+        self._first = max(0, self._end - self._settings.known // 2 * 2)
         for number in [number for number in self._kept if number < self._first]:
             del self._kept[number]
 
     def check_enough(self, heads: int) -> None:
-        """Refuse to draw more different heads in a step than there are.
+        """Refuse to draw more different heads in a step than are kept; have as many from the first step on.
 
         Raises:
             UsageError: There are too few.
         """
-        if len(self) < heads:
-            raise UsageError(f"a step takes {heads} own samples, and {len(self)} are kept", "take fewer in a step")
+        known = self._settings.known // 2 * 2
+        if known < heads:
+            raise UsageError(f"a step takes {heads} own samples, and {known} are kept", "take fewer in a step")
+        self._at_first = max(self._at_first, min(heads + heads % 2, known))
+        self.at_step(0)
 
     def describe(self) -> dict[str, Any]:
         """Plain values that say which heads these are, for the record of a run."""

@@ -74,6 +74,19 @@ def test_a_head_is_the_same_whenever_it_is_made(generator: TriPlaneGenerator, sa
     assert codes.isdisjoint(held_out.view(head, 0)[3].tobytes() for head in range(len(held_out)))
 
 
+def test_few_heads_at_first_and_new_ones_with_every_step(generator: TriPlaneGenerator) -> None:
+    """Never more to render in a step than are new in it, but for the first."""
+    samples = OwnSamples(generator, OwnSettings(new_per_step=2, known=8, known_at_first=4), seed=0)
+    windows = []
+    for step in range(5):
+        samples.at_step(step)
+        windows.append((samples._first, samples._end))
+    assert windows == [(0, 4), (0, 6), (0, 8), (2, 10), (4, 12)]
+    samples.check_enough(6)  # a step that takes more has them from the first
+    assert len(samples) == 6
+    assert len(OwnSamples.held_out(generator, OwnSettings(held_out=40), seed=0)) == 40
+
+
 def test_heads_that_left_are_forgotten(generator: TriPlaneGenerator) -> None:
     samples = OwnSamples(generator, FEW, seed=0)
     for head in range(len(samples)):
