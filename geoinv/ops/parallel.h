@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 
 #include <cstdint>
+#include <memory>
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -38,6 +39,16 @@ class FlushDenormals {
 #elif defined(__aarch64__)
   uint64_t before_;
 #endif
+};
+
+// Memory of one thread, aligned for vectors, for what it keeps between its steps.
+struct Scratch {
+  explicit Scratch(int64_t floats) : memory(new float[floats + 16]) {
+    const auto address = reinterpret_cast<uintptr_t>(memory.get());
+    aligned = reinterpret_cast<float*>((address + 63) / 64 * 64);
+  }
+  std::unique_ptr<float[]> memory;
+  float* aligned;
 };
 
 // at::parallel_for with `body(begin, end)` run under FlushDenormals in whichever thread it lands.

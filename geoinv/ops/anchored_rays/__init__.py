@@ -1,14 +1,22 @@
 """Rays through canonical planes that an anchor volume ties to a head mesh.
 
-``reference.py`` is the specification of a point; ``points.py`` looks points up, native where it can; ``rays.py``
-composites them; ``anchored_rays_cpu.cpp`` holds the kernels.
+The files, in the order in which one reads them:
+
+- ``reference.py``: the specification of a point; ``points.py``: points, native where they can be; ``rays.py``: rays,
+  point by point.
+- ``march.py``: rays with given samples, fused.
+- ``anchored_rays.h``: arithmetic of a sample, for CPU and CUDA; ``tasks.h``: what kernels are given; ``samples.h``: a
+  block of samples; ``march.h``: the kernels over blocks; ``kernels.cpp``: all of them, compiled for this processor.
+- ``tensors.h``, ``tensors.cpp``: layouts; ``march_cpu.cpp``: tensors in and out, and threads;
+  ``anchored_rays_cpu.cpp``, ``fill_grid_cpu.cpp``: points, and the making of volumes.
 """
 
 from __future__ import annotations
 
+from .march import march_anchored
 from .points import OPERATION as OPERATION
 from .points import decode_points, is_native, read_anchor, sample_canonical
-from .rays import march_anchored, render_anchored
+from .rays import render_anchored
 from .reference import (
     FEATURES,
     PLANES,

@@ -1,4 +1,4 @@
-"""Rays through anchored heads: given samples, and two passes that place them."""
+"""Rays through anchored heads point by point: given samples, and two passes that place them; any order of gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .points import decode_points
 from .reference import AnchoredHeads, CanonicalSpace
 
 
-def march_anchored(
+def march_by_points(
     heads: AnchoredHeads,
     origins: Tensor,  # [B, N, 3]
     directions: Tensor,  # [B, N, 3]
@@ -21,17 +21,7 @@ def march_anchored(
     *,
     film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
-    """Albedo, gloss, normal, alpha and distance of rays at given ascending samples, by EG3D's midpoint rule.
-
-    Args:
-        heads: Planes, volumes and biases.
-        origins: World positions where rays start.
-        directions: Unit vectors.
-        distances: Ascending, in world units.
-        decoder: Weights with gains applied; its own hidden bias is not read.
-        space: Layout of the planes, and the mesh's density.
-        film: Scale and shift of the hidden units that all but density read, for each ray.
-    """
+    """Rays at given samples; arguments as in :func:`.march_anchored`."""
     return composite_samples(*_decode_along(heads, origins, directions, distances, decoder, space, film), distances)
 
 
@@ -45,7 +35,7 @@ def render_anchored(
     *,
     film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
-    """Two-pass volume rendering of rays; arguments as in :func:`march_anchored`, samples as ``sampling`` says."""
+    """Two-pass volume rendering of rays; arguments as in :func:`.march_anchored`, samples as ``sampling`` says."""
     coarse = even_distances(origins, directions, sampling)
     raw, features = _decode_along(heads, origins, directions, coarse, decoder, space, film)
     with torch.no_grad():

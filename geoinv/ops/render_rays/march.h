@@ -98,30 +98,6 @@ static void decode_block(const MarchTask& task, const MarchBlock& block, int64_t
   }
 }
 
-// Sums of one ray: alpha, and the mean distance (that of the last sample where nothing is hit).
-struct RaySums {
-  float alpha, distance;
-};
-
-GEOINV_INLINE RaySums ray_sums(const float* t, const float* alpha, const float* transmittance, int64_t samples) {
-  float total = 0.0f, distance = 0.0f;
-  for (int64_t s = 0; s + 1 < samples; ++s) {
-    const float weight = alpha[s] * transmittance[s];
-    total += weight, distance += weight * 0.5f * (t[s] + t[s + 1]);
-  }
-  if (!(total > kHitAlpha)) return {total, t[samples - 1]};
-  distance /= total;
-  distance = distance < t[0] ? t[0] : distance > t[samples - 1] ? t[samples - 1] : distance;
-  return {total, distance};
-}
-
-// How much a sample's colour counts: half of the weights of the intervals on both sides.
-GEOINV_INLINE float share_of(const float* alpha, const float* transmittance, int64_t s, int64_t samples) {
-  const float before = s > 0 ? alpha[s - 1] * transmittance[s - 1] : 0.0f;
-  const float after = s + 1 < samples ? alpha[s] * transmittance[s] : 0.0f;
-  return 0.5f * (before + after);
-}
-
 static void march_forward(const MarchTask& task, int64_t head, int64_t ray_begin, int64_t ray_end, float* scratch) {
   const MarchBlock block = march_block(task, scratch);
   const int64_t per_ray = task.samples, columns = task.decoder.feature_columns, features = task.decoder.features;

@@ -1,15 +1,15 @@
 // A block of samples on its way through the decoder: points -> pixels of the planes -> hidden units -> outputs.
 #pragma once
 
-#include "products.h"
+#include "../products.h"
+#include "../scratch.h"
+#include "render_rays.h"
 #include "tasks.h"
 
 namespace geoinv {
 namespace {
 
 constexpr int kCorners = 12;  // four pixels of each of three planes
-
-constexpr int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
 // Where up to `capacity` samples read the planes.
 struct Samples {
@@ -18,12 +18,6 @@ struct Samples {
   int32_t* offsets;  // [12, capacity], floats from the head's first
   float* weights;    // [12, capacity], thirds: the planes are averaged
 };
-
-GEOINV_INLINE float* take(float*& scratch, int64_t count) {
-  float* taken = scratch;
-  scratch += rounded_up(count, 16);
-  return taken;
-}
 
 constexpr int64_t samples_scratch(int64_t capacity) {
   return capacity * (3 + 2 * kCorners);

@@ -3,8 +3,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
-
 #include "tasks.h"
 
 namespace geoinv {
@@ -15,16 +13,6 @@ inline int64_t padded(int64_t count) { return (count + kPadding - 1) / kPadding 
 
 // The best instruction set of this processor, or one of those below it: 0 generic, 1 AVX2, 2 AVX-512.
 const Kernels& kernels_of(int64_t instructions);
-
-// Memory of one thread, aligned for vectors.
-struct Scratch {
-  explicit Scratch(int64_t floats) : memory(new float[floats + 16]) {
-    const auto address = reinterpret_cast<uintptr_t>(memory.get());
-    aligned = reinterpret_cast<float*>((address + 63) / 64 * 64);
-  }
-  std::unique_ptr<float[]> memory;
-  float* aligned;
-};
 
 // Planes [B, 3, C, R, R] whose channels lie side by side, their number a multiple of 16: the tensor itself where it is
 // so already, as after a channels-last convolution.

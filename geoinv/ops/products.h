@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "../lanes.h"
-#include "render_rays.h"
+#include "lanes.h"
+#include "ray_samples.h"
 
 namespace geoinv {
 

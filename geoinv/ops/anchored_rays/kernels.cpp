@@ -1,0 +1,11 @@
+// The kernels, for this processor.
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+
+#if defined(__AVX512F__)
+#define GEOINV_LANES 16
+#else
+#define GEOINV_LANES 8  // AVX2; a compiler splits the vectors for narrower machines
+#endif
+#include "march.h"

@@ -1,0 +1,160 @@
+"""Rays with given samples: native with its gradient to what is trained, else point by point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...conventions import BOX_SIDE
+from ...errors import ShapeError
+from ..render_rays import DecoderWeights, RayOutput
+from .points import is_native
+from .rays import march_by_points
+from .reference import FACE_MARGIN, PLANES, AnchoredHeads, AnchorVolumes, Box, CanonicalSpace
+
+
+def march_anchored(
+    heads: AnchoredHeads,
+    origins: Tensor,  # [B, N, 3]
+    directions: Tensor,  # [B, N, 3]
+    distances: Tensor,  # [B, N, S]
+    decoder: DecoderWeights,
+    space: CanonicalSpace,
+    *,
+    film: Tensor | None = None,  # [B, N, 2 H]
+) -> RayOutput:
+    """Albedo, gloss, normal, alpha and distance of rays at given ascending samples, by EG3D's midpoint rule.
+
+    Args:
+        heads: Planes, volumes and biases.
+        origins: World positions where rays start.
+        directions: Unit vectors.
+        distances: Ascending, in world units.
+        decoder: Weights with gains applied; its own hidden bias is not read.
+        space: Layout of the planes, and the mesh's density.
+        film: Scale and shift of the hidden units that all but density read, for each ray.
+
+    Raises:
+        ShapeError: A tensor is not of the stated shape.
+
+    Differentiability: planes, biases and decoder first order native; where volumes, rays or film need a gradient, and
+    of second order, point by point.
+    """
+    check_heads(heads, origins, directions)
+    if distances.ndim != 3 or distances.shape[:2] != origins.shape[:2] or distances.shape[2] < 1:
+        raise ShapeError(f"distances must be [{origins.shape[0]}, {origins.shape[1]}, S], got {list(distances.shape)}")
+    check_film(film, origins, heads)
+    constants = (heads.volumes.whole, heads.volumes.face, origins, directions, distances, film)
+    if not takes_native(heads, decoder, *constants) or needs_gradient(*constants):
+        return march_by_points(heads, origins, directions, distances, decoder, space, film=film)
+    trained = (heads.planes, decoder.hidden_weight, heads.hidden_bias, decoder.output_weight, decoder.output_bias)
+    outputs = _MarchAnchored.apply(*trained, *constants, heads.volumes.face_box, space)  # type: ignore[no-untyped-call]
+    return RayOutput(*outputs)
+
+
+def check_heads(heads: AnchoredHeads, origins: Tensor, directions: Tensor) -> None:
+    """Raise ShapeError unless planes are [B, 4, C, R, R], and there are rays [B, N, 3] for them."""
+    planes = heads.planes
+    if planes.ndim != 5 or planes.shape[1] != PLANES or planes.shape[3] != planes.shape[4]:
+        raise ShapeError(f"planes must be [B, {PLANES}, C, R, R], got {list(planes.shape)}")
+    for name, rays in (("origins", origins), ("directions", directions)):
+        if rays.ndim != 3 or rays.shape[2] != 3 or len(rays) != len(planes):
+            raise ShapeError(f"{name} must be [{len(planes)}, N, 3], got {list(rays.shape)}")
+    if origins.shape != directions.shape:
+        raise ShapeError(f"{origins.shape[1]} origins but {directions.shape[1]} directions")
+
+
+def check_film(film: Tensor | None, origins: Tensor, heads: AnchoredHeads) -> None:
+    """Raise ShapeError unless there is no film, or one [B, N, 2 H] for rays [B, N, 3]."""
+    expected = (*origins.shape[:2], 2 * heads.hidden_bias.shape[1])
+    if film is not None and film.shape != expected:
+        raise ShapeError(f"film must be {list(expected)}, got {list(film.shape)}")
+
+
+def takes_native(heads: AnchoredHeads, decoder: DecoderWeights, *others: Tensor | None) -> bool:
+    """Whether the kernels are built (once, here) and take these tensors."""
+    given = (heads.planes, heads.hidden_bias, *decoder, *others)
+    return is_native(*(tensor for tensor in given if tensor is not None))
+
+
+def needs_gradient(*tensors: Tensor | None) -> bool:
+    """Whether a gradient to one of these is asked for."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def kernel_settings(face_box: Box, space: CanonicalSpace) -> list[float]:
+    """Settings as ``tensors.h`` lists them."""
+    low, high = zip(*face_box, strict=True)
+    return [
+        *(BOX_SIDE, FACE_MARGIN, *low, *high),
+        *(number for axis in space.fovea for number in axis),
+        *(space.slab_border, space.slab_width),
+        *(space.density, space.floor, space.softness, space.gain),
+        *space.distance_scales,
+    ]
+
+
+class _MarchAnchored(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        planes: Tensor,
+        hidden_weight: Tensor,
+        hidden_bias: Tensor,  # [B, H]
+        output_weight: Tensor,
+        output_bias: Tensor,
+        whole: Tensor,
+        face: Tensor,
+        origins: Tensor,
+        directions: Tensor,
+        distances: Tensor,
+        film: Tensor | None,
+        face_box: Box,
+        space: CanonicalSpace,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        head = (planes, whole, face, hidden_weight, hidden_bias, output_weight, output_bias)
+        rays = tuple(tensor.contiguous() for tensor in (origins, directions, distances))
+        ctx.face_box, ctx.space = face_box, space
+        ctx.set_materialize_grads(False)
+        settings = kernel_settings(face_box, space)
+        *outputs, seen = torch.ops.geoinv.march_anchored_forward(*head, settings, *rays, film)
+        ctx.save_for_backward(*head, *rays, film, seen)
+        features, alpha, distance, weights = outputs
+        return features, alpha, distance, weights
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        *head, origins, directions, distances, film, seen = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: the kernels have no second-order rule
+            rays = (origins, directions, distances)
+            return (*_second_order(ctx, tuple(head), rays, film, cotangents), *(None,) * 8)
+        v_outputs = tuple(None if v is None else v.contiguous() for v in cotangents)
+        settings, wants_planes = kernel_settings(ctx.face_box, ctx.space), ctx.needs_input_grad[0]
+        gradients = torch.ops.geoinv.march_anchored_backward(
+            *v_outputs, seen, *head, settings, origins, directions, distances, film, wants_planes
+        )
+        wanted = zip(gradients, ctx.needs_input_grad[:5], strict=True)
+        return (*(gradient if is_wanted else None for gradient, is_wanted in wanted), *(None,) * 8)
+
+
+def _second_order(
+    ctx: Any,
+    head: tuple[Tensor, ...],
+    rays: tuple[Tensor, Tensor, Tensor],
+    film: Tensor | None,
+    cotangents: tuple[Tensor | None, ...],
+) -> tuple[Tensor | None, ...]:
+    """Gradients point by point, which can be derived again."""
+    planes, whole, face, hidden_weight, hidden_bias, output_weight, output_bias = head
+    heads = AnchoredHeads(planes, AnchorVolumes(whole, face, ctx.face_box), hidden_bias)
+    decoder = DecoderWeights(hidden_weight, hidden_bias[0], output_weight, output_bias)
+    output = march_by_points(heads, *rays, decoder, ctx.space, film=film)
+    outputs = (output.features, output.alpha, output.distance, output.weights)
+    given = [(value, v) for value, v in zip(outputs, cotangents, strict=True) if v is not None and value.requires_grad]
+    trained = (planes, hidden_weight, hidden_bias, output_weight, output_bias)
+    wanted = [tensor for tensor, is_wanted in zip(trained, ctx.needs_input_grad, strict=False) if is_wanted]
+    values, v_values = zip(*given, strict=True)
+    gradients = iter(torch.autograd.grad(values, wanted, v_values, create_graph=True, allow_unused=True))
+    return tuple(next(gradients) if is_wanted else None for is_wanted in ctx.needs_input_grad[:5])
