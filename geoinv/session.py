@@ -17,16 +17,19 @@ from torch import Tensor
 
 from .camera import Camera, CameraPose
 from .camera.orbits import WHOLE_HEAD_ZOOM
-from .errors import CheckpointError, MissingDetailsError, ShapeError, UsageError
-from .heads import Edit, Head, detailed_head, each_view, plain_head
+from .errors import CheckpointError, MissingDetailsError, MissingDirectionsError, ShapeError, UsageError
+from .heads import Edit, GroupedHead, Head, PlainHead, detailed_head, each_view, plain_head
 from .images import Photo as ReadPhoto
 from .inversion import Inversion, Inverted, Provenance, default_method, method_named
 from .inversion.encode import source_of
+from .inversion.group.together import kept_head
 from .inversion.kept_heads import KeptHeads
 from .inversion.methods import GivenPhoto, SinglePass
 from .loaded_models import Landmarks, LoadedModels
 from .made_once import made_once
+from .models.local_branch import LocalBranch
 from .models.render_output import RenderOutput
+from .notices import notify
 from .progress import OnCount, OnFraction
 
 if TYPE_CHECKING:
@@ -36,10 +39,12 @@ if TYPE_CHECKING:
     from .align.crops import CropName
     from .avatar import Avatar
     from .editing import IdentityBound
+    from .inversion.group import Person
     from .inversion.optimise.refine import OnStep, Refinement
     from .mesh.printing import PrintedSolid
     from .present.pictures import Picture
     from .present.seen import SeenHead
+    from .present.seen_together import SeenTogether
 
 Photo = str | os.PathLike[str] | NDArray[Any] | ReadPhoto
 Angles = float | Sequence[float]
@@ -163,6 +168,64 @@ class Session(LoadedModels):
             self._heads.keep(made.inversion, made.head)
         return made
 
+    def inverted_together(
+        self,
+        photos: Sequence[Photo | AlignedFace],
+        *,
+        sources: Sequence[str] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Person:
+        """One head of several photos of a person.
+
+        Identity and appearance are fitted to all photos at once; each has its own expression, light and camera. Places
+        show the details of the photos that saw them best. The first photo decides the expression and the light.
+
+        Args:
+            photos: Photos of one person, or faces that :meth:`align` gave; photos of someone else are left out.
+            sources: Names kept in the inversion; the files' names where paths are given.
+            on_step: Function that is called after each step. Ctrl-C ends the steps; the best so far is returned.
+
+        Raises:
+            PhotoError: An unreadable photo, or no face.
+            UsageError: No photos, or a model that is not of the tri-plane family.
+            MissingEncoderError: The model has no encoder.
+        """
+        from .inversion.group import invert_together
+
+        if not photos:
+            raise UsageError("no photos of the person", "give one or more")
+        generator, encoder = self.triplane_generator, self.encoder
+        branch = self.triplane_branch if self.local_branch_or_notice is not None else None
+        if sources is None:
+            names = [Path(photo).name if isinstance(photo, str | os.PathLike) else "photo" for photo in photos]
+        else:
+            names = list(sources)
+        faces = [
+            self.align(photo) if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto) else photo
+            for photo in photos
+        ]
+        kept_branch = None if branch is None else self.branch_file
+        made = invert_together(
+            faces,
+            generator,
+            encoder,
+            [Provenance(name, self.info.name, self.info.sha256, self.seed, kept_branch) for name in names],
+            branch=branch,
+            directions=self.directions_or_notice(),
+            on_step=on_step,
+        )
+        if self.shown_with is None:
+            self._heads.keep(made.inverted.inversion, made.inverted.head)
+        return made
+
+    def directions_or_notice(self) -> Mapping[str, Tensor]:
+        """The edit directions; none where there are none, and a notice says what lacks them."""
+        try:
+            return self.directions.vectors
+        except MissingDirectionsError as error:
+            notify(f"a person's photos share expression and light: {error.message}")
+            return {}
+
     def head(self, inversion: Inversion) -> Head:
         """The head of an inversion, ready to be seen: by its own tuned generator where it was made by ``pti``, and with
         the details of its photo where it has them; or by ``shown_with``, which knows neither.
@@ -203,7 +266,9 @@ class Session(LoadedModels):
         if inversion.edits:
             before = self._with(after, {name: -strength for name, strength in inversion.edits.items()})
             edit = Edit(before, after)
-        return detailed_head(plain, branch, source_of(inversion.details, inversion, plain), edit=edit)
+        if inversion.others and isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
+            return kept_head(inversion, plain, after if edit is None else edit.before, branch)
+        return detailed_head(plain, branch, source_of(inversion.details, inversion.pose, plain), edit=edit)
 
     @property
     def crop(self) -> CropName:
@@ -442,20 +507,29 @@ class Session(LoadedModels):
             photo=_pixels(photo),
         )
 
-    def seen(self, head: Inversion | Inverted) -> SeenHead:
-        """Metrics and a picture of what the photo showed of a head, what is guessed, and how far details change it."""
+    def seen(self, head: Inversion | Inverted) -> SeenHead | SeenTogether:
+        """Metrics and a picture of what the photo showed of a head, what is guessed, and how far details change it; of
+        several photos, which of them each view comes from."""
         from .heads import view_pairs
         from .present.seen import seen_cameras, seen_head
+        from .present.seen_together import seen_together
 
         inverted = self._as_inverted(head)
         views = list(view_pairs(inverted.head, seen_cameras(inverted.head.orbit)))
+        if isinstance(inverted.head, GroupedHead):
+            return seen_together(photos_of(inverted.inversion), inverted.head, views)
         return seen_head(inverted.inversion.photo, inverted.views, views, inverted.inversion.inside)
 
     def inversion_sheet(self, head: Inversion | Inverted) -> Picture:
-        """Photo, reconstruction, depth and normals side by side, uint8 [H, W, 3]."""
-        from .present.view_pictures import inversion_sheet
+        """Photo, reconstruction, depth and normals side by side, uint8 [H, W, 3]; a row for each of several photos."""
+        from .present.view_pictures import group_sheet, inversion_sheet
 
         inverted = self._as_inverted(head)
+        if inverted.inversion.others:
+            made = inverted.head
+            poses = [other.pose for other in inverted.inversion.others]
+            views = [view for pose in poses for view in each_view(made, pose.camera(made.orbit))]
+            return group_sheet(photos_of(inverted.inversion), [inverted.views.shown, *views])
         return inversion_sheet(inverted.inversion, inverted.views.shown)
 
     @torch.no_grad()
@@ -522,6 +596,14 @@ def load(
 ) -> Session:
     """Load a model once, for many photos; see :meth:`Session.load`."""
     return Session.load(model, device, seed, landmarks=landmarks, shown_with=shown_with)
+
+
+def photos_of(inversion: Inversion) -> dict[str, NDArray[Any]]:
+    """The aligned photos of an inversion by their names, the first one first; names that come twice are counted."""
+    photos: dict[str, NDArray[Any]] = {inversion.source: inversion.photo}
+    for number, other in enumerate(inversion.others, start=2):
+        photos[other.source if other.source not in photos else f"{other.source} ({number})"] = other.photo
+    return photos
 
 
 def _as_photo(photo: Photo) -> NDArray[Any] | ReadPhoto:

@@ -47,6 +47,14 @@ def evaluate(
     ablation: Annotated[
         bool, typer.Option("--ablation", help="A row for each variant of the method, on the held-out heads.")
     ] = False,
+    same_person: Annotated[
+        bool,
+        typer.Option(
+            "--same-person",
+            help="Heads of several photos beside those of one: 1, 2, 3 and 5 views of the held-out heads; or a folder "
+            "with a folder of photos for each person.",
+        ),
+    ] = False,
     no_geometry: Annotated[
         Path | None,
         typer.Option(
@@ -76,12 +84,19 @@ def evaluate(
     run = console.command(quiet, json_output)
     refinement = refinement_of(method, steps, time_budget, fixed_camera=False, seed=seed)
     refuse_without("--ablation", {"--no-geometry": no_geometry is not None and not ablation}, "it is one of its rows")
+    refuse_together("--same-person", {"--ablation": ablation and same_person}, "each compares something else")
+    refuse_together("--same-person", {"--method": same_person and method is not None}, "it compares hybrid with group")
     given = {"--set": which != "heads", "--method": method is not None}
     refuse_together("--ablation", given if ablation else {}, "it compares variants on the held-out heads")
 
     from ..evaluation import rounded, table_rows
     from ..session import Session
 
+    if same_person:
+        persons = None if which == "heads" else _persons(Path(which), limit)
+        session = Session.load(model, device, seed)
+        _print_compared(_together(session, persons, limit), _record(session, which), session, run)
+        return
     photos = None if which == "heads" else _photos(Path(which), limit)
     session = Session.load(model, device, seed)
     if ablation:
@@ -114,6 +129,26 @@ def _photos(path: Path, limit: int | None) -> list[Path]:
     if not os.path.exists(path):
         raise PhotoError(f"--set {path}: no such folder or photo", "give heads, a folder of photos, or a photo")
     return [photo.path for photo in find_photos([path]).photos][:limit]
+
+
+def _persons(path: Path, limit: int | None) -> list[list[Path]]:
+    """The photos of each person: a folder each, by name."""
+    folders = sorted(folder for folder in path.glob("*") if folder.is_dir())[:limit]
+    if not folders:
+        raise PhotoError(f"--set {path}: no folders in it", "put the photos of each person into a folder of their own")
+    return [[photo.path for photo in find_photos([folder]).photos] for folder in folders]
+
+
+def _together(session: Session, persons: list[list[Path]] | None, limit: int | None) -> dict[str, Metrics]:
+    from ..evaluation import evaluate_heads_together, evaluate_persons, load_held_out
+
+    if persons is not None:
+        with console.progress("measuring", len(persons)) as update:
+            return evaluate_persons(session, persons, on_person=update)
+    held_out = load_held_out()
+    total = len(held_out) if limit is None else min(limit, len(held_out))
+    with console.progress("measuring", total) as update:
+        return evaluate_heads_together(session, held_out, limit=limit, on_head=update)
 
 
 def _heads(session: Session, limit: int | None, method: str) -> Metrics:

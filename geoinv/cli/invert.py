@@ -12,6 +12,7 @@ import typer
 
 from ..errors import UsageError
 from . import console
+from .invert_group import GroupPlan
 from .invert_plan import InvertPlan
 from .options import (
     DEFAULT_OUT,
@@ -38,7 +39,9 @@ from .options import (
     refuse_without,
 )
 from .photo_files import Share
-from .photo_runs import run_photos
+from .photo_groups import folders_of_persons
+from .photo_groups import same_person as same_person_of
+from .photo_runs import run_found, run_photos
 
 if TYPE_CHECKING:
     from .crew import Crew
@@ -106,6 +109,12 @@ def invert(
         int | None, typer.Option("--frames", min=2, max=1000, help="Frames of the turntable.", show_default="48")
     ] = None,
     frame: FrameOpt = None,
+    same_person: Annotated[
+        bool, typer.Option("--same-person", help="The photos show one person: one head of all of them.")
+    ] = False,
+    group: Annotated[
+        bool, typer.Option("--group", help="Each folder holds photos of one person: one head of each.")
+    ] = False,
     landmarks: LandmarksOpt = Landmarks.mediapipe,
     face: FaceOpt = None,
     workers: Annotated[
@@ -182,6 +191,16 @@ def invert(
         seed=seed,
         overwrite=overwrite,
     )
+    if same_person or group:
+        refuse_together("--same-person", {"--group": group and same_person}, "each says what belongs together")
+        others = {"--method": method is not None, "--face": face is not None, "--shard": shard is not None}
+        others |= {"--camera-label": camera_label is not None, "--save-label": save_label is not None}
+        refuse_together("--group" if group else "--same-person", others, "it is about a single photo")
+        found = (folders_of_persons if group else same_person_of)(photos, recursive=recursive)
+        plan = GroupPlan(**vars(plan))
+        crew = crew_of(plan, engine, workers, address)
+        run_found(plan.job(), found, overwrite=overwrite, as_json=run.as_json, crew=crew)
+        return
     run_photos(
         plan.job(),
         photos,

@@ -12,6 +12,7 @@ from .photo_worker import Result
 if TYPE_CHECKING:
     from ..inversion import Inversion, Inverted
     from ..present.seen import SeenHead
+    from ..present.seen_together import SeenTogether
     from ..session import Session
 
 
@@ -48,7 +49,9 @@ class InvertFiles:
         videos = [] if self.turntable is None else [self.turntable]
         return [self.sheet, self.seen, *videos, self.report, self.inversion]
 
-    def write(self, session: Session, made: Inverted, seen: SeenHead, frames: int, frame: Frame) -> list[Path]:
+    def write(
+        self, session: Session, made: Inverted, seen: SeenHead | SeenTogether, frames: int, frame: Frame
+    ) -> list[Path]:
         """Write all pictures and the turntable, and return their paths; who pressed Ctrl-C should not wait for it."""
         from ..images import write_image
         from .writing import write_turning

@@ -55,7 +55,26 @@ def run_photos(
         GeoinvError: The error of the photo, where a single one was named.
         typer.Exit: With code 1, where some of many failed.
     """
-    found = find_photos(paths, recursive=recursive, face=face, share=share)
+    run_found(
+        job,
+        find_photos(paths, recursive=recursive, face=face, share=share),
+        overwrite=overwrite,
+        as_json=as_json,
+        share=share,
+        crew=crew,
+    )
+
+
+def run_found(
+    job: Job[Any],
+    found: Found,
+    *,
+    overwrite: bool,
+    as_json: bool,
+    share: Share | None = None,
+    crew: Callable[[int], Crew] | None = None,
+) -> None:
+    """Do all photos that were found, as :func:`run_photos` does."""
     if found.is_single:
         _run_one(job, found.photos[0], overwrite=overwrite, as_json=as_json)
         return

@@ -7,6 +7,7 @@ from .means import Metrics
 from .photos import evaluate_photos
 from .refinement import evaluate_refined_heads, evaluate_refined_photos
 from .table import compared_rows, rounded, table_rows
+from .together import evaluate_heads_together, evaluate_persons
 from .variants import Variant, encoded_by
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "compared_rows",
     "encoded_by",
     "evaluate_heads",
+    "evaluate_heads_together",
+    "evaluate_persons",
     "evaluate_photos",
     "evaluate_refined_heads",
     "evaluate_refined_photos",

@@ -41,6 +41,7 @@ YAWS_DEG = (0, -30, 30, -15, 15, -45, 45)
 SIDE = 256
 """Side in pixels of the pictures that metrics are measured on, of held-out heads and of photos."""
 GEOMETRY_SIDE = 128
+_BACKGROUNDS_OF_VIEWS = 1000  # more than there are heads: no two photos stand before the same wall
 MAX_INPUT_YAW_RAD = math.radians(25.0)
 
 # The views that format 1 had keep its quality, so metrics stay comparable; the others are smaller, still near 40 dB.
@@ -114,11 +115,12 @@ class HeldOutHead:
         """Indices of the views that are turned by one of these angles, to either side."""
         return [view for view, yaw in enumerate(self.yaws_deg) if abs(yaw) in angles_deg]
 
-    def photo(self, index: int) -> Tensor:
-        """The input view as a photo [1, 3, 256, 256] in [0, 1], in front of a background that ``index`` decides."""
-        alpha = self.alpha[:1]
-        behind = soft_background(index, self.color.shape[-1])
-        return (self.color[:1] + (1.0 - alpha) * (behind - GREY)).clamp(0.0, 1.0)
+    def photo(self, index: int, view: int = 0) -> Tensor:
+        """The input view, or another, as a photo [1, 3, 256, 256] in [0, 1], in front of a background that ``index``
+        and the view decide."""
+        alpha = self.alpha[view : view + 1]
+        behind = soft_background(index + _BACKGROUNDS_OF_VIEWS * view, self.color.shape[-1])
+        return (self.color[view : view + 1] + (1.0 - alpha) * (behind - GREY)).clamp(0.0, 1.0)
 
 
 def soft_background(index: int, side: int) -> Tensor:

@@ -63,7 +63,7 @@ def evaluate_refined_heads(
         picture = head.photo(index)  # [1, 3, 256, 256]
         start, name = _start(session, generator, picture.to(session.device))
         target = PhotoTarget.from_picture(
-            picture, _face(session, picture), generator.config.neural_resolution, session.device
+            picture, face_of(session, picture), generator.config.neural_resolution, session.device
         )
         best = refine_head(generator, start, target, own).estimate
         with torch.no_grad():
@@ -88,7 +88,7 @@ def _start(session: Session, generator: TriPlaneGenerator, photo: Tensor) -> tup
     return HeadEstimate(made.head.plain.w_plus, made.pose.as_vector()[0]), "encoder"
 
 
-def _face(session: Session, picture: Tensor) -> Tensor:
+def face_of(session: Session, picture: Tensor) -> Tensor:
     """[H, H] 1 on the face; empty where none is found, and then the start's head alone is compared."""
     image = photo_bytes(picture)
     faces = session.aligner.detect(image)

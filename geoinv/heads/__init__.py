@@ -4,6 +4,7 @@ from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, Edit
 from .draft import draft_of
 from .families import AnyDetailedHead, AnyPlainHead, detailed_head, plain_head, source_view
+from .grouped import GroupedHead
 from .head import Head, ViewPair, each_view, view_pairs
 from .plain import PlainHead
 
@@ -14,6 +15,7 @@ __all__ = [
     "AnyPlainHead",
     "DetailedHead",
     "Edit",
+    "GroupedHead",
     "Head",
     "PlainHead",
     "ViewPair",

@@ -139,25 +139,32 @@ class DetailedHead:
     @torch.no_grad()
     def with_details(self, plain: RenderOutput) -> RenderOutput:
         """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
+        return coloured(self.plain, plain, self.film_of(plain, *self.rays_of(plain)))
+
+    def film_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> Tensor:
+        """[V, N, 2 * decoder_hidden] modulation of the rays of given views of :attr:`plain`, see :meth:`rays_of`."""
         features = self.features(plain)
-        rays, weights = self.rays_of(plain)
         source = self.shown_source.expand(len(plain.camera))
-        film = self.branch.modulation(rays, source, features.in_3d, features.in_2d, weights)
-        detailed = self.plain.view(plain.camera, film=film)
-        # super-resolution reads features for alpha too; the outline is the code's
-        return replace(plain, color=torch.minimum(detailed.color, plain.alpha))
+        return self.branch.modulation(rays, source, features.in_3d, features.in_2d, edited)
 
     @torch.no_grad()
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density [B, N] and RGB [B, N, 3] at world points, with the details that the photo shows there."""
         density, color = self.plain.query(points)
-        points = points.to(color.device)
-        rays, weights = QueryRays(points[..., :2], points, points, color, torch.ones_like(density)), None
-        if self.edit is not None and self._moves_places:
-            rays = self._before_edit(rays, self.edit)
-            weights = EditedWeights.ray_by_ray(rays, self.source)
-        film = self.branch.modulation(rays, self.shown_source, self.source_features, None, weights)
+        film = self.film_at(*self.rays_at(points.to(color.device), color))
         return density, self.plain.query(points, film)[1]
+
+    def film_at(self, rays: QueryRays, edited: EditedWeights | None) -> Tensor:
+        """[B, N, 2 * decoder_hidden] modulation of the colours of points, see :meth:`rays_at`."""
+        return self.branch.modulation(rays, self.shown_source, self.source_features, None, edited)
+
+    def rays_at(self, points: Tensor, color: Tensor) -> tuple[QueryRays, EditedWeights | None]:
+        """World points [B, N, 3] of colour [B, N, 3] as rays, and how far an edit changed their colours."""
+        rays = QueryRays(points[..., :2], points, points, color, torch.ones_like(color[..., 0]))
+        if self.edit is None or not self._moves_places:
+            return rays, None
+        rays = self._before_edit(rays, self.edit)
+        return rays, EditedWeights.ray_by_ray(rays, self.source)
 
     def features(self, plain: RenderOutput) -> AlignedFeatures:
         """The photo's features for given views of :attr:`plain`."""
@@ -179,3 +186,10 @@ class DetailedHead:
     def _before_edit(self, rays: QueryRays, edit: Edit) -> QueryRays:
         """Rays with the places of the face where the head had them before an edit."""
         return replace(rays, places=self.plain.generator.same_places(rays.points, edit.after, edit.before))
+
+
+def coloured(head: PlainHead, plain: RenderOutput, film: Tensor) -> RenderOutput:
+    """Views ``plain`` of a head, with colours that ``film`` [V, N, 2 * decoder_hidden] modulates."""
+    detailed = head.view(plain.camera, film=film)
+    # super-resolution reads features for alpha too; the outline is the code's
+    return replace(plain, color=torch.minimum(detailed.color, plain.alpha))

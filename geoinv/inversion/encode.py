@@ -16,8 +16,9 @@ from ..camera import CameraPose
 from ..heads import AnyDetailedHead, AnyPlainHead, Head, ViewPair, plain_head
 from ..images.tensors import at_side, mask_tensor, photo_tensor
 from ..models.source_view import SourceView, cut_off
+from .kept_photos import PhotoDetails
 from .reconstruct import Reconstructed, reconstruct
-from .saved import BranchFile, Inversion, PhotoDetails
+from .saved import BranchFile, Inversion
 
 if TYPE_CHECKING:
     from torch import nn
@@ -139,13 +140,13 @@ def details_of(source: SourceView) -> PhotoDetails:
     return PhotoDetails(*(part.half().cpu() for part in (source.residual[0], source.depth[0, 0], source.color[0])))
 
 
-def source_of(details: PhotoDetails, inversion: Inversion, head: AnyPlainHead) -> SourceView:
-    """Source view of an inversion's details, before any edit: the inverse of :func:`details_of`."""
+def source_of(details: PhotoDetails, pose: CameraPose, head: AnyPlainHead) -> SourceView:
+    """Source view of a photo's details and camera, before any edit: the inverse of :func:`details_of`."""
     device = head.w_plus.device
     residual, depth, color = (
         part.float().to(device)[None] for part in (details.residual, details.surface, details.color)
     )
-    return SourceView(residual, depth[None], color, inversion.pose.camera(head.orbit).to(device))
+    return SourceView(residual, depth[None], color, pose.camera(head.orbit).to(device))
 
 
 def fit_metrics(reconstruction: RenderOutput, photo: NDArray[np.uint8], inside: NDArray[np.bool_]) -> dict[str, float]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .kept_photos import others_as_tensors
+
 if TYPE_CHECKING:
     from ..heads import Head
     from .saved import Inversion
@@ -53,6 +55,7 @@ def _key(inversion: Inversion) -> bytes:
     tensors: dict[str, Tensor] = {"w_plus": inversion.w_plus, "camera": inversion.camera, **inversion.tuning}
     if (details := inversion.details) is not None:
         tensors |= {"residual": details.residual, "surface": details.surface, "shown": details.color}
+    tensors |= {name: value for name, value in others_as_tensors(inversion.others).items() if name != "others.photo"}
     for name, tensor in sorted(tensors.items()):
         hasher.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         hasher.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

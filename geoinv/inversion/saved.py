@@ -22,6 +22,15 @@ from ..conventions import CROP_SIZE
 from ..errors import CheckpointError, ShapeError, UsageError
 from ..files import atomic_path
 from ..images import IMAGE_SUFFIXES
+from .kept_photos import (
+    PREFIX,
+    OtherPhoto,
+    PhotoDetails,
+    others_as_header,
+    others_as_tensors,
+    others_of,
+    types_of_others,
+)
 
 FORMAT = "geoinv-inversion"
 FORMAT_VERSION = 1
@@ -29,6 +38,8 @@ TUNED_FORMAT_VERSION = 2
 """Version of files with a tuned generator, which readers of version 1 would render with the wrong one."""
 DETAILED_FORMAT_VERSION = 3
 """Version of files with a photo's details, which earlier readers would leave out."""
+GROUP_FORMAT_VERSION = 4
+"""Version of files of several photos, of which earlier readers would show the first alone."""
 
 SUFFIX = ".geoinv"
 
@@ -37,27 +48,6 @@ _DETAILS = {"residual": torch.float16, "surface": torch.float16, "color": torch.
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
 _MAKE = "make one with `geoinv invert PHOTO`"
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoDetails:
-    """Input of the local branch, for the head before any edit (:class:`geoinv.models.source_view.SourceView`).
-
-    Args:
-        residual: [3, H, H] float16, H a multiple of S, the photo minus the reconstruction, where both show the person.
-        surface: [S, S] float16, the reconstruction's depth along the optical axis in world units, 0 where not solid.
-        color: [3, S, S] float16, the reconstruction in [0, 1], premultiplied by alpha.
-    """
-
-    residual: Tensor
-    surface: Tensor
-    color: Tensor
-
-    def __post_init__(self) -> None:
-        side, whole = self.surface.shape[-1], self.residual.shape[-1]
-        shapes = [tuple(part.shape) for part in (self.residual, self.surface, self.color)]
-        if shapes != [(3, whole, whole), (side, side), (3, side, side)] or whole % max(side, 1):
-            raise ShapeError(f"residual [3, H, H], surface [S, S] and color [3, S, S] do not fit: {shapes}")
 
 
 @dataclass(frozen=True)
@@ -90,11 +80,12 @@ class Inversion:
         generator_sha256: Hash of the generator's weights; a code means nothing to any other.
         metrics: Metrics of the inversion by name (``psnr_db``, ...).
         edits: Strengths of the edits that are already in ``w_plus``, by name.
-        method: ``encoder``, ``hybrid``, ``optimise`` or ``pti``.
+        method: ``encoder``, ``hybrid``, ``optimise`` or ``pti``; ``group`` of several photos of one person.
         steps: Number of optimisation steps.
         tuning: Float16 differences of the generator's tensors by name; the generator renders with these added.
         details: Details that the photo shows beyond the code, or None.
         branch: The local branch that they are for; None for the one that lies beside the generator.
+        others: More photos of the same person, whose first one decides expression, light and view.
         seed: Seed of the run.
         version: Version of geoinv that made it.
     """
@@ -115,6 +106,7 @@ class Inversion:
     tuning: dict[str, Tensor] = field(default_factory=dict)
     details: PhotoDetails | None = None
     branch: BranchFile | None = None
+    others: tuple[OtherPhoto, ...] = ()
     seed: int = 0
     version: str = __version__
 
@@ -127,6 +119,9 @@ class Inversion:
             raise ShapeError(f"photo must be uint8 [{CROP_SIZE}, {CROP_SIZE}, 3], got {list(self.photo.shape)}")
         if self.crop.shape != (2, 3):
             raise ShapeError(f"crop must be [2, 3], got {list(self.crop.shape)}")
+        for other in self.others:
+            if other.w_plus.shape != self.w_plus.shape or (other.details is None) != (self.details is None):
+                raise ShapeError(f"the photos {self.source} and {other.source} have other codes, or details of one")
 
     @property
     def pose(self) -> CameraPose:
@@ -164,6 +159,8 @@ class Inversion:
 
     @property
     def _format_version(self) -> int:
+        if self.others:
+            return GROUP_FORMAT_VERSION
         if self.details is not None:
             return DETAILED_FORMAT_VERSION
         return TUNED_FORMAT_VERSION if self.tuning else FORMAT_VERSION
@@ -189,12 +186,15 @@ class Inversion:
         }
         if self.branch is not None:
             header["branch"] = asdict(self.branch)
+        if self.others:
+            header["others"] = others_as_header(self.others)
         tensors = {
             "w_plus": self.w_plus.detach().float().cpu().contiguous(),
             "camera": self.camera.detach().float().cpu().contiguous(),
             "photo": torch.from_numpy(np.ascontiguousarray(self.photo)),
             "crop": torch.from_numpy(np.ascontiguousarray(self.crop, dtype=np.float64)),
             **{_TUNING + name: value.to(torch.float16).cpu().contiguous() for name, value in self.tuning.items()},
+            **others_as_tensors(self.others),
         }
         if self.details is not None:
             tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in _DETAILS}
@@ -240,6 +240,7 @@ class Inversion:
                 tuning={name[len(_TUNING) :]: value for name, value in tensors.items() if name.startswith(_TUNING)},
                 details=PhotoDetails(**{n: tensors[n] for n in _DETAILS}) if "residual" in tensors else None,
                 branch=_branch_of(header),
+                others=others_of(header.get("others", ()), tensors),
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
             )
@@ -278,7 +279,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
     known = {**_TENSORS, **_DETAILS}
-    tensors = {name: value for name, value in every_tensor.items() if name in known or name.startswith(_TUNING)}
+    is_known = {name: name in known or name.startswith((_TUNING, PREFIX)) for name in every_tensor}
+    tensors = {name: value for name, value in every_tensor.items() if is_known[name]}
     return tensors, header
 
 
@@ -290,14 +292,18 @@ def _metadata(contents: bytes) -> dict[str, str]:
 
 def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Check format, names, types and finite numbers; the dataclass checks shapes."""
-    if header.get("format_version") not in (FORMAT_VERSION, TUNED_FORMAT_VERSION, DETAILED_FORMAT_VERSION):
+    version = header.get("format_version")
+    if version not in (FORMAT_VERSION, TUNED_FORMAT_VERSION, DETAILED_FORMAT_VERSION, GROUP_FORMAT_VERSION):
         raise CheckpointError(
-            f"{path} has format {header.get('format_version')}, this geoinv reads {DETAILED_FORMAT_VERSION}",
+            f"{path} has format {version}, this geoinv reads {GROUP_FORMAT_VERSION}",
             "use the geoinv that made it, or make it again",
         )
     tuning = {name: torch.float16 for name in tensors if name.startswith(_TUNING)}
-    details = _DETAILS if header["format_version"] == DETAILED_FORMAT_VERSION else {}
-    for name, dtype in {**_TENSORS, **tuning, **details}.items():
+    is_group = version == GROUP_FORMAT_VERSION
+    has_details = version == DETAILED_FORMAT_VERSION or (is_group and "residual" in tensors)
+    details = _DETAILS if has_details else {}
+    others = types_of_others(has_details=has_details) if is_group else {}
+    for name, dtype in {**_TENSORS, **tuning, **details, **others}.items():
         if name not in tensors:
             raise CheckpointError(f"{path} is damaged (no {name})", _REDO)
         if tensors[name].dtype != dtype:

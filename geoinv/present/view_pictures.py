@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -15,7 +15,7 @@ from ..camera.visibility import SEEN, visibility
 from ..images.tensors import at_side
 from ..models.source_view import solid_depth
 from .pictures import color_picture, depth_picture, depth_range, normal_picture, tinted_where
-from .sheets import grid, row
+from .sheets import grid, row, stack
 
 if TYPE_CHECKING:
     from ..inversion.saved import Inversion
@@ -93,6 +93,21 @@ def inversion_sheet(inversion: Inversion, reconstruction: RenderOutput) -> Pictu
     return row([photo, *pictures], labels=["photo", "reconstruction", "depth", "normals"])
 
 
+def group_sheet(photos: Mapping[str, Picture], reconstructions: Sequence[RenderOutput]) -> Picture:
+    """Photos of one person in a row each: photo, the head in its view, depth and normals.
+
+    Args:
+        photos: The aligned photos by their names.
+        reconstructions: The head in each photo's view.
+    """
+    limits, sheets = shared_depth_range(reconstructions), []
+    for (name, photo), view in zip(photos.items(), reconstructions, strict=True):
+        pictures = view_pictures(view, ("color", "depth", "normals"), depth_limits=limits)
+        labels = [name, "the head in its view", "depth", "normals"]
+        sheets.append(row([resized(photo, pictures[0].shape[0]), *pictures], labels=labels))
+    return stack(sheets)
+
+
 def view_sheet(
     views: Sequence[RenderOutput],
     kinds: Sequence[Kind],
@@ -109,8 +124,6 @@ def view_sheet(
 
 def labelled_rows(rows: Sequence[Sequence[Picture]], labels: Sequence[str] | None) -> Picture:
     """Rows of equally sized pictures, with a label under each column of the last."""
-    from .sheets import stack
-
     sheets = [grid(pictures, columns=len(pictures)) for pictures in rows[:-1]]
     return stack([*sheets, row(rows[-1], labels=labels)])
 

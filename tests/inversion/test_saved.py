@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from geoinv.errors import CheckpointError, ShapeError, UsageError
 from geoinv.inversion import Inversion
-from geoinv.inversion.saved import PhotoDetails
+from geoinv.inversion.kept_photos import OtherPhoto, PhotoDetails
 
 
 def make_inversion(**changes: object) -> Inversion:
@@ -49,6 +51,39 @@ def test_padding_is_known_from_the_crop() -> None:
     inversion = make_inversion(crop=np.array([[2.0, 0.0, 128.0], [0.0, 2.0, -100.0]]))
     assert not inversion.inside[:, :128].any() and inversion.inside[:, 128:].all()
     assert inversion.outside_fraction == 0.25
+
+
+def test_other_photos_of_the_person_travel_and_must_be_whole(tmp_path: Path) -> None:
+    first = make_inversion()
+    others = tuple(
+        OtherPhoto(first.w_plus + n, first.camera + n, first.photo, first.crop, f"{n}.jpg", (64, 48)) for n in (1, 2)
+    )
+    again = Inversion.load(make_inversion(others=others, method="group").save(tmp_path / "a.geoinv"))
+    for other, read in zip(others, again.others, strict=True):
+        assert torch.equal(other.w_plus, read.w_plus) and torch.equal(other.camera, read.camera)
+        assert np.array_equal(other.photo, read.photo) and np.array_equal(other.crop, read.crop)
+        assert (other.source, other.source_size, read.details) == (read.source, read.source_size, None)
+    assert again.to_bytes() == make_inversion(others=others, method="group").to_bytes()
+    tensors, header = _parts(again)
+    for name in ("others.crop", "others.w_plus"):
+        cut = {**tensors, name: tensors[name][:1]}
+        (tmp_path / "b.geoinv").write_bytes(save(cut, metadata={"geoinv": json.dumps(header)}))
+        with pytest.raises(CheckpointError, match="damaged"):
+            Inversion.load(tmp_path / "b.geoinv")
+    (tmp_path / "b.geoinv").write_bytes(
+        save({k: v for k, v in tensors.items() if k != "others.camera"}, metadata={"geoinv": json.dumps(header)})
+    )
+    with pytest.raises(CheckpointError, match="no others.camera"):
+        Inversion.load(tmp_path / "b.geoinv")
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
+    with pytest.raises(ShapeError, match="details of one"):
+        make_inversion(others=others, details=details)
+
+
+def _parts(inversion: Inversion) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    contents = inversion.to_bytes()
+    length = int.from_bytes(contents[:8], "little")
+    return load(contents), json.loads(json.loads(contents[8 : 8 + length])["__metadata__"]["geoinv"])
 
 
 def test_details_travel_and_stay_through_edits(tmp_path: Path) -> None:

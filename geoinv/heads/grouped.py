@@ -1,0 +1,129 @@
+"""A head with the details of several photos of one person: each place shows the photos that saw it best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..camera import Camera
+from ..conventions import Orbit
+from ..models.local_branch import EditedWeights, QueryRays
+from ..models.render_output import RenderOutput
+from .detailed import Alignment, DetailedHead, coloured
+from .head import ViewPair
+from .plain import PlainHead
+from .volume import Volume
+
+_HIDDEN = 0.02
+"""Weight of a photo where it shows nothing, beside 1 where it shows all: what no photo saw is guessed from the photos
+whose views are nearest."""
+_NEARNESS = 0.05
+"""Difference in the cosine of viewing directions by which one photo weighs e times another: a view between two photos
+takes half of each, and a photo's own view is its own, as one 30 degrees away weighs a fifteenth there."""
+
+_FIRST = 2.0
+"""Logarithm of the weight of the first photo beside the others': as the head shows its expression and its light, its
+details fit best. Two frontal photos would else be mixed half and half (24 instead of 30 dB in the first one's view)."""
+_LEAST = 0.05
+"""Share up to which a photo does not count, if it has no larger one anywhere in a view."""
+
+
+class GroupedHead:
+    """One head with the details of K photos. Views have no gradients.
+
+    Args:
+        parts: The head once for each photo, all with the same plain head. As another expression is an edit, each has
+            the change from the head in its photo to the one that is shown.
+    """
+
+    def __init__(self, parts: Sequence[DetailedHead]) -> None:
+        self.parts = tuple(parts)
+
+    @property
+    def plain(self) -> PlainHead:
+        """The head by its code alone."""
+        return self.parts[0].plain
+
+    @property
+    def orbit(self) -> Orbit:
+        """The orbit of its cameras."""
+        return self.plain.orbit
+
+    @property
+    def volume(self) -> Volume:
+        """Its box in space, and the density of its surface."""
+        return self.plain.volume
+
+    def with_rays(self, side: int, *, alignment: Alignment) -> GroupedHead:
+        """The same head, whose views are of ``side`` x ``side`` rays; the photos' features are shared."""
+        return GroupedHead([part.with_rays(side, alignment=alignment) for part in self.parts])
+
+    def prepare(self) -> None:
+        """Compute now what all views have in common."""
+        for part in self.parts:
+            part.prepare()
+
+    def view(self, camera: Camera) -> RenderOutput:
+        """Views with details through V cameras."""
+        return self.view_pair(camera).shown
+
+    @torch.no_grad()
+    def view_pair(self, camera: Camera) -> ViewPair:
+        """Views without and with details."""
+        plain = self.plain.view(camera)
+        return ViewPair(plain, self.with_details(plain))
+
+    @torch.no_grad()
+    def with_details(self, plain: RenderOutput) -> RenderOutput:
+        """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
+        rays = [part.rays_of(plain) for part in self.parts]
+        shares = self._shares(rays, plain.camera.cam2world[:, None, :3, 3] - rays[0][0].points)[0]
+        film = _joined(shares, lambda index: self.parts[index].film_of(plain, *rays[index]))
+        return coloured(self.plain, plain, film)
+
+    @torch.no_grad()
+    def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Density [1, N] and RGB [1, N, 3] at world points, with details; all are looked at from outside the head."""
+        density, color = self.plain.query(points)
+        points = points.to(color.device)
+        rays = [part.rays_at(points, color) for part in self.parts]
+        shares = self._shares(rays, points)[0]
+        film = _joined(shares, lambda index: self.parts[index].film_at(*rays[index]))
+        return density, self.plain.query(points, film)[1]
+
+    @torch.no_grad()
+    def shares_of(self, plain: RenderOutput) -> tuple[Tensor, Tensor]:
+        """For each photo, [K, V, N] each: its share in the rays of given views of :attr:`plain`, row by row, 1
+        together, and how surely it shows what they see."""
+        rays = [part.rays_of(plain) for part in self.parts]
+        return self._shares(rays, plain.camera.cam2world[:, None, :3, 3] - rays[0][0].points)
+
+    def _shares(self, rays: Sequence[tuple[QueryRays, EditedWeights | None]], towards: Tensor) -> tuple[Tensor, Tensor]:
+        """Shares and visibilities as of :meth:`shares_of`: a photo's share goes by its visibility, and by how near to
+        the direction ``towards`` [V, N, 3] who looks it was taken. What looks otherwise in a photo counts as hidden."""
+        looking = functional.normalize(towards, dim=-1)
+        scores: list[Tensor] = []
+        seen: list[Tensor] = []
+        for part, (own, edited) in zip(self.parts, rays, strict=True):
+            source = part.source.expand(len(looking))
+            visibility = source.look_up(own.places)[1][..., 0]
+            if edited is not None:
+                visibility = visibility * (1.0 - edited.nearby[..., 0])
+            eye = source.camera.cam2world[:, None, :3, 3]
+            nearness = (functional.normalize(eye - own.places, dim=-1) * looking).sum(dim=-1)
+            preference = 0.0 if scores else _FIRST
+            scores.append((visibility + _HIDDEN).log() + nearness / _NEARNESS + preference)
+            seen.append(visibility)
+        return torch.stack(scores).softmax(dim=0), torch.stack(seen)
+
+
+def _joined(shares: Tensor, film_of: Callable[[int], Tensor]) -> Tensor:
+    """[V, N, 2 * decoder_hidden] the photos' modulations of rays, each by its share [K, V, N]; a photo that counts for
+    little in all of a view is left out, as each takes two networks at full size."""
+    kept = shares * (shares.amax(dim=-1, keepdim=True) > _LEAST)  # view by view
+    kept = kept / kept.sum(dim=0)
+    films = [share[..., None] * film_of(index) for index, share in enumerate(kept) if share.any()]
+    return torch.stack(films).sum(dim=0)

@@ -1,0 +1,203 @@
+"""One head fitted to several photos of a person at once: what they show of its shape from several sides adds up.
+
+Fusing the encoder's codes alone brings nothing: its errors are the same in all views of a head. A minute of descent
+with all photos does: colours and outlines have to fit in every photo, by its own camera, expression and light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...camera import CameraPose
+from ...camera.pose import TYPICAL_POSE
+from ...heads import PlainHead
+from ...images.tensors import GREY
+from ...models.latent_space import measure_latent_space
+from ..optimise.descent import Pace, descend
+from .own_moves import strengths_of
+
+if TYPE_CHECKING:
+    from ...models.generator import TriPlaneGenerator
+    from ..optimise.photo_target import PhotoTarget
+    from ..optimise.refine import OnStep
+
+STEPS = 90
+"""Twenty seconds on one core, whatever the number of photos."""
+
+_ROBUST = 0.1
+"""Colour differences above this count in proportion: clothes, glasses and shadows that only some photos have."""
+_FRONTAL = 4
+"""Power of the cosine of a photo's yaw with which its code counts in the start: E0 is surest from the front."""
+
+
+@dataclass(frozen=True)
+class JointSettings:
+    """Budget and weights of a joint fit.
+
+    Args:
+        steps: Steps of descent, each with the next photo: most of a step's time goes to making the planes of a code,
+            and each photo has its own. ``STEPS`` by default.
+        rays: Rays of a step, half of them on the face.
+        outline: Weight of squared errors of the outline; those of colours weigh 1.
+        code_prior: On the mean square of the move that all layers have in common, in standard deviations.
+        layer_prior: On that of the layers' own moves.
+        mean_prior: On the distance from the mean head.
+        own_prior: On the squared strengths of what a photo has for itself.
+        camera_prior: On the cameras' moves, in typical sizes.
+    """
+
+    steps: int = field(default_factory=lambda: STEPS)
+    rays: int = 800
+    outline: float = 0.1
+    code_prior: float = 2e-4
+    layer_prior: float = 4e-4
+    mean_prior: float = 2e-5
+    own_prior: float = 1e-3
+    camera_prior: float = 1e-2
+    code_rate: float = 0.2  # standard deviations a step at the peak
+    own_rate: float = 0.05  # strengths a step
+    camera_rate: float = 0.01  # of the camera's typical size
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class JointFit:
+    """A person in K photos.
+
+    Args:
+        w_plus: [K, num_ws, w_dim] the person in each photo: what is shared, with the photo's own expression and light.
+        cameras: [K, 6] as in :class:`geoinv.CameraPose`.
+        first_loss: Loss of the start.
+        loss: Loss of the result.
+        steps: Steps that were done.
+        is_interrupted: Whether Ctrl-C ended the steps.
+    """
+
+    w_plus: Tensor
+    cameras: Tensor
+    first_loss: float
+    loss: float
+    steps: int
+    is_interrupted: bool
+
+
+def fit_together(
+    generator: TriPlaneGenerator,
+    codes: Tensor,
+    cameras: Tensor,
+    targets: Sequence[PhotoTarget],
+    persons: Tensor,
+    moves: Tensor,
+    settings: JointSettings | None = None,
+    on_step: OnStep | None = None,
+) -> JointFit:
+    """Fit a head to several photos of one person.
+
+    Args:
+        generator: Generator in evaluation mode.
+        codes: [K, num_ws, w_dim] of the encoder.
+        cameras: [K, 6] of the encoder.
+        targets: K photos on the generator's grid of rays, S x S.
+        persons: [K, S * S] in [0, 1], where they show the person.
+        moves: [J, num_ws, w_dim] directions in which the photos may differ, see :func:`.own_moves.own_moves`.
+        settings: Budget and weights.
+        on_step: Function that is called after each step; Ctrl-C ends the steps, the best so far is kept.
+    """
+    problem = _Problem(generator, codes, cameras, targets, persons, moves, settings or JointSettings())
+    own = problem.settings
+    groups = [([problem.common, problem.layers], own.code_rate), ([problem.turns], own.camera_rate)]
+    if len(moves):
+        groups.append(([problem.strengths], own.own_rate))
+    run = descend(groups, problem.loss_of_step, problem.checked, problem.snapshot, Pace(own.steps, None), on_step)
+    return JointFit(*run.best, run.first_loss, run.best_loss, run.steps, run.is_interrupted)
+
+
+class _Problem:
+    """What moves, and the loss."""
+
+    def __init__(
+        self,
+        generator: TriPlaneGenerator,
+        codes: Tensor,
+        cameras: Tensor,
+        targets: Sequence[PhotoTarget],
+        persons: Tensor,
+        moves: Tensor,
+        settings: JointSettings,
+    ) -> None:
+        device, self.generator, self.settings = codes.device, generator, settings
+        self.space = measure_latent_space(generator, seed=settings.seed)
+        self.moves, self.cameras, self.targets, self.persons = moves.to(device), cameras, targets, persons.to(device)
+        weights = cameras[:, 0].cos().clamp(min=0.05) ** _FRONTAL
+        self.start = torch.einsum("k,knc->nc", weights / weights.sum(), codes)[None]
+        self.strengths = strengths_of(codes - self.start, self.moves, self.space).requires_grad_()
+        self.common = torch.zeros(1, 1, codes.shape[-1], device=device, requires_grad=True)
+        self.layers = torch.zeros(self.start.shape, device=device, requires_grad=True)
+        self.turns = torch.zeros(cameras.shape, device=device, requires_grad=True)
+        self.scale = torch.tensor(TYPICAL_POSE, device=device)
+        self._random = torch.Generator().manual_seed(settings.seed)
+        fixed = torch.Generator().manual_seed(settings.seed + 1)
+        self._checked = [self._draw(photo, settings.rays, fixed) for photo in range(len(targets))]
+
+    def heads(self) -> tuple[Tensor, Tensor]:
+        """Codes [K, num_ws, w_dim] and cameras [K, 6] as they stand."""
+        shared = self.start + self.space.offset(self.common + self.layers)
+        own = torch.einsum("kj,jnc->knc", self.strengths, self.moves)
+        return shared + own, self.cameras + self.scale * self.turns
+
+    def loss_of_step(self, step: int) -> Tensor:
+        """Misfit of one photo on fresh rays, and how unusual the head is."""
+        photo = step % len(self.targets)
+        codes, cameras = self.heads()
+        pixels = self._draw(photo, self.settings.rays, self._random)
+        return self._misfit(photo, codes, cameras, pixels) + self._prior(codes)
+
+    @torch.no_grad()
+    def checked(self) -> float:
+        """The mean over all photos, on the rays of every check."""
+        codes, cameras = self.heads()
+        each = [self._misfit(photo, codes, cameras, pixels) for photo, pixels in enumerate(self._checked)]
+        return float(torch.stack(each).mean() + self._prior(codes))
+
+    def _prior(self, codes: Tensor) -> Tensor:
+        own = self.settings
+        prior = own.code_prior * self.common.square().mean() + own.layer_prior * self.layers.square().mean()
+        prior = prior + own.mean_prior * self.space.coordinates(codes.mean(dim=1)).square().mean()
+        prior = prior + own.camera_prior * self.turns.square().mean()
+        return prior + own.own_prior * self.strengths.square().mean() if len(self.moves) else prior
+
+    def _misfit(self, photo: int, codes: Tensor, cameras: Tensor, pixels: Tensor) -> Tensor:
+        """Misfit of colours and of the outline in one photo, at pixels [N] of it."""
+        target, person = self.targets[photo], self.persons[photo, pixels]
+        head = PlainHead(self.generator, codes[photo : photo + 1])
+        camera = CameraPose.from_vector(cameras[photo : photo + 1]).camera(head.orbit)
+        output = head.trace(*camera.rays(target.pixels[pixels]))
+        alpha, is_inside = output.alpha[0], target.is_inside[pixels]
+        color = output.features[0, :, :3] + (1.0 - alpha[:, None]) * GREY
+        wanted = target.color[pixels]
+        error = 2.0 * _ROBUST * functional.smooth_l1_loss(color, wanted, beta=_ROBUST, reduction="none").mean(dim=-1)
+        shown = ((person > 0.99) & is_inside).to(error)
+        outline = ((alpha - person).square() * is_inside).mean()
+        return (error * shown).sum() / shown.sum().clamp(min=1.0) + self.settings.outline * outline
+
+    def _draw(self, photo: int, count: int, random: torch.Generator) -> Tensor:
+        """[count] indices of a photo's pixels, half of them on the face where one was found."""
+        target = self.targets[photo]
+        pixels = torch.randint(len(target.color), (count,), generator=random)
+        face = target.is_face.nonzero()[:, 0].cpu()
+        if len(face):
+            half = count // 2
+            pixels[:half] = face[torch.randint(len(face), (half,), generator=random)]
+        return pixels.to(self.start.device)
+
+    @torch.no_grad()
+    def snapshot(self) -> tuple[Tensor, Tensor]:
+        """A copy of codes and cameras."""
+        codes, cameras = self.heads()
+        return codes.clone(), cameras.clone()

@@ -1,0 +1,292 @@
+"""From aligned photos of one person to one inversion, which shows what each of them saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...align.hull import landmark_hull
+from ...camera import CameraPose
+from ...faces.identity import identity_descriptor
+from ...heads import Edit, PlainHead, ViewPair
+from ...heads.detailed import DetailedHead
+from ...heads.families import source_view
+from ...heads.grouped import GroupedHead
+from ...images.tensors import GREY, at_side, mask_tensor, photo_tensor
+from ...models.encoder import INPUT_SIZE
+from ...models.precision import fast_precision
+from ..encode import Inverted, Provenance, details_of, fit_metrics, source_of
+from ..kept_photos import OtherPhoto, PhotoDetails
+from ..optimise.photo_target import PhotoTarget
+from ..reconstruct import persons_in
+from ..saved import Inversion
+from .joint_fit import JointFit, JointSettings, fit_together
+from .members import Members, same_person
+from .own_moves import own_moves
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ...align import AlignedFace
+    from ...models.generator import TriPlaneGenerator
+    from ...models.local_branch import LocalBranch
+    from ..optimise.refine import OnStep
+
+METHOD = "group"
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A person in several photos.
+
+    Args:
+        inverted: The inversion, its head, and its views in the first of the person's photos.
+        members: Which photos are the person's.
+        fits: Metrics of each kept photo's fit in its own view, see :func:`geoinv.inversion.encode.fit_metrics`.
+        is_interrupted: Whether Ctrl-C ended the steps.
+    """
+
+    inverted: Inverted
+    members: Members
+    fits: tuple[dict[str, float], ...]
+    is_interrupted: bool
+
+
+def members_of(faces: Sequence[AlignedFace]) -> Members:
+    """Which of several aligned photos show the same person."""
+    pictures = []
+    for face in faces:
+        inside = torch.from_numpy(face.inside)
+        pictures.append(identity_descriptor(torch.where(inside, photo_tensor(face.image), GREY)))
+    with torch.no_grad():
+        return same_person(torch.cat(pictures))
+
+
+def invert_together(
+    faces: Sequence[AlignedFace],
+    generator: TriPlaneGenerator,
+    encoder: nn.Module,
+    provenances: Sequence[Provenance],
+    *,
+    branch: LocalBranch | None = None,
+    directions: Mapping[str, Tensor] | None = None,
+    settings: JointSettings | None = None,
+    on_step: OnStep | None = None,
+) -> Person:
+    """Invert photos of one person.
+
+    Args:
+        faces: Aligned photos; those of someone else are left out.
+        generator: The generator to invert into.
+        encoder: The encoder that was trained for it.
+        provenances: Origin of each photo.
+        branch: The local branch that was trained for both; None for a head without details.
+        directions: The generator's edit directions, for expression and light of each photo; without them the photos
+            share these too.
+        settings: Budget and weights of the joint fit.
+        on_step: Function that is called after each step.
+    """
+    members = members_of(faces)
+    kept = [faces[index] for index in members.kept]
+    device = generator.w_avg.device
+    made = reconstruct_together(
+        torch.cat([photo_tensor(face.image) for face in kept]).to(device),
+        torch.stack([torch.from_numpy(landmark_hull(face.landmarks, face.image.shape[:2])) for face in kept]),
+        generator,
+        encoder,
+        branch,
+        directions=directions,
+        inside=torch.cat([mask_tensor(face.inside) for face in kept]).to(device),
+        settings=settings,
+        on_step=on_step,
+    )
+    return _person(kept, made, members, [provenances[index] for index in members.kept])
+
+
+@dataclass(frozen=True, eq=False)
+class ReconstructedTogether:
+    """The head of K photos.
+
+    Args:
+        head: The head as the first photo shows it, with the details of all where there is a local branch.
+        fit: The person in each photo.
+        views: For each photo its own head in its view, without and with its own details.
+    """
+
+    head: GroupedHead | PlainHead
+    fit: JointFit
+    views: tuple[ViewPair, ...]
+
+    @property
+    def pose(self) -> CameraPose:
+        """The first photo's camera, batch size 1."""
+        return CameraPose.from_vector(self.fit.cameras[:1])
+
+
+def reconstruct_together(
+    pictures: Tensor,
+    faces: Tensor,
+    generator: TriPlaneGenerator,
+    encoder: nn.Module,
+    branch: LocalBranch | None = None,
+    *,
+    directions: Mapping[str, Tensor] | None = None,
+    inside: Tensor | None = None,
+    settings: JointSettings | None = None,
+    on_step: OnStep | None = None,
+) -> ReconstructedTogether:
+    """The head of photos that are known to be of one person.
+
+    Args:
+        pictures: [K, 3, H, H] aligned photos in [0, 1], on the generator's device.
+        faces: [K, H, H] 1 on the faces, 0 elsewhere.
+        generator: The generator.
+        encoder: The encoder that was trained for it.
+        branch: The local branch that was trained for both; None for a head without details.
+        directions: The generator's edit directions, as for :func:`invert_together`.
+        inside: [K, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
+        settings: Budget and weights of the joint fit.
+        on_step: Function that is called after each step.
+    """
+    device, side = pictures.device, generator.config.neural_resolution
+    persons = _persons(pictures, generator)
+    with torch.no_grad(), fast_precision(device):
+        estimate = encoder(at_side(pictures, INPUT_SIZE) * 2.0 - 1.0)
+    targets = [
+        PhotoTarget.from_picture(
+            pictures[index : index + 1].cpu(),
+            faces[index],
+            side,
+            device,
+            inside=None if inside is None else inside[index, 0].cpu(),
+        )
+        for index in range(len(pictures))
+    ]
+    fit = fit_together(
+        generator,
+        estimate.w_plus.float(),
+        estimate.camera.as_vector().to(device).float(),
+        targets,
+        at_side(persons, side).flatten(1),
+        own_moves(directions or {}, generator.config.num_ws, generator.config.w_dim),
+        settings,
+        on_step,
+    )
+    head, views = grouped_head(generator, fit, pictures, persons, branch, inside=inside)
+    return ReconstructedTogether(head, fit, tuple(views))
+
+
+def _persons(pictures: Tensor, generator: TriPlaneGenerator) -> Tensor:
+    """[K, 1, H, H] in [0, 1], where pictures show the person; everywhere for generators that paint backgrounds."""
+    if not generator.config.has_alpha:
+        return torch.ones_like(pictures[:, :1])
+    return persons_in(at_side(pictures, generator.config.resolution))
+
+
+@torch.no_grad()
+def grouped_head(
+    generator: TriPlaneGenerator,
+    fit: JointFit,
+    pictures: Tensor,
+    persons: Tensor,
+    branch: LocalBranch | None,
+    *,
+    inside: Tensor | None = None,
+) -> tuple[GroupedHead | PlainHead, list[ViewPair]]:
+    """The head of a fit as the first photo shows it, and for each photo its own head in its view, without and with its
+    details.
+
+    Args:
+        generator: The generator of the fit.
+        fit: The person in K photos.
+        pictures: [K, 3, H, H] the photos in [0, 1].
+        persons: [K, 1, H', H'] in [0, 1], where they show the person.
+        branch: The local branch; None for a head without details.
+        inside: [K, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
+    """
+    shown = PlainHead(generator, fit.w_plus[:1])
+    parts, views = [], []
+    for index in range(len(pictures)):
+        one = slice(index, index + 1)
+        own = shown if index == 0 else PlainHead(generator, fit.w_plus[one])
+        plain = own.view(CameraPose.from_vector(fit.cameras[one]).camera(own.orbit))
+        if branch is None:
+            views.append(ViewPair(plain, plain))
+            continue
+        source = source_view(own, pictures[one], plain, persons[one], None if inside is None else inside[one])
+        views.append(ViewPair(plain, DetailedHead(own, branch, source).with_details(plain)))
+        edit = None if index == 0 else Edit(fit.w_plus[one], fit.w_plus[:1])
+        parts.append(DetailedHead(shown, branch, source, edit=edit))
+    return GroupedHead(parts) if parts else shown, views
+
+
+def _person(
+    faces: Sequence[AlignedFace], made: ReconstructedTogether, members: Members, provenances: Sequence[Provenance]
+) -> Person:
+    head, fit, views = made.head, made.fit, made.views
+    first, provenance = faces[0], provenances[0]
+    shown = views[0]
+    details: list[PhotoDetails | None] = [None] * len(faces)
+    if isinstance(head, GroupedHead):
+        shown = ViewPair(shown.plain, head.with_details(shown.plain))
+        details = [details_of(part.source) for part in head.parts]
+    fits = tuple(fit_metrics(pair.shown, face.image, face.inside) for pair, face in zip(views, faces, strict=True))
+    codes, cameras = fit.w_plus.float().cpu(), fit.cameras.float().cpu()
+    others = tuple(
+        OtherPhoto(
+            codes[index : index + 1],
+            cameras[index],
+            face.image,
+            np.asarray(face.matrix, dtype=np.float64),
+            provenances[index].source,
+            (int(face.source_size[0]), int(face.source_size[1])),
+            details[index],
+        )
+        for index, face in enumerate(faces)
+        if index > 0
+    )
+    inversion = Inversion(
+        w_plus=codes[:1],
+        camera=cameras[0],
+        photo=first.image,
+        crop=np.asarray(first.matrix, dtype=np.float64),
+        source=provenance.source,
+        source_size=(int(first.source_size[0]), int(first.source_size[1])),
+        removed_roll_deg=float(first.roll_deg),
+        generator=provenance.generator,
+        generator_sha256=provenance.generator_sha256,
+        metrics=fit_metrics(shown.shown, first.image, first.inside),
+        method=METHOD,
+        steps=fit.steps,
+        details=details[0],
+        branch=None if details[0] is None else provenance.branch,
+        others=others,
+        seed=provenance.seed,
+    )
+    return Person(Inverted(inversion, head, shown), members, fits, fit.is_interrupted)
+
+
+@torch.no_grad()
+def kept_head(inversion: Inversion, shown: PlainHead, before: Tensor, branch: LocalBranch) -> GroupedHead:
+    """The head of an inversion of several photos with details.
+
+    Args:
+        inversion: The inversion.
+        shown: Its head by the code alone, edited or not.
+        before: [1, num_ws, w_dim] the code before edits.
+        branch: The local branch of the inversion's details.
+    """
+    after, parts = shown.w_plus, []
+    photos = [(before, inversion.pose, inversion.details)]
+    photos += [(other.w_plus.to(after), other.pose, other.details) for other in inversion.others]
+    for index, (code, pose, details) in enumerate(photos):
+        assert details is not None
+        is_as_shown = index == 0 and not inversion.edits
+        edit = None if is_as_shown else Edit(code, after)
+        parts.append(DetailedHead(shown, branch, source_of(details, pose, shown), edit=edit))
+    return GroupedHead(parts)

@@ -1,0 +1,42 @@
+"""One head for several photos of it."""
+
+from __future__ import annotations
+
+import torch
+
+from geoinv.inversion.group import JointFit, JointSettings, fit_together
+from tests.inversion.tiny_heads import head_of, picture_of, target_of, tiny_generator
+
+YAWS = (0.0, -0.5, 0.5)
+SETTINGS = JointSettings(steps=24, rays=120)
+
+
+def fitted(moves: torch.Tensor | None = None) -> JointFit:
+    """Three pictures of one head, fitted from the code of another one."""
+    generator = tiny_generator()
+    heads = [head_of(generator, 3, yaw) for yaw in YAWS]
+    targets = [target_of(picture_of(generator, head)) for head in heads]
+    codes = head_of(generator, 5).w_plus.repeat(3, 1, 1)
+    cameras = torch.stack([head.camera for head in heads])
+    persons = torch.ones(3, len(targets[0].color))
+    moves = torch.zeros(0, *codes.shape[1:]) if moves is None else moves
+    return fit_together(generator, codes, cameras, targets, persons, moves, SETTINGS)
+
+
+def test_photos_share_all_but_their_own_moves() -> None:
+    shared = fitted().w_plus
+    assert shared.shape[0] == 3
+    assert torch.equal(shared[0], shared[1])
+    move = torch.zeros(1, *shared.shape[1:])
+    move[0, :, 0] = 1.0
+    own = fitted(move).w_plus
+    assert not torch.equal(own[0], own[1])
+    assert torch.allclose(own[0, :, 1:], own[1, :, 1:], atol=1e-6)
+
+
+def test_the_fit_is_better_than_its_start_and_the_same_again() -> None:
+    fit = fitted()
+    assert fit.loss < 0.5 * fit.first_loss
+    assert fit.steps == SETTINGS.steps
+    assert torch.equal(fit.w_plus, fitted().w_plus)
+    assert fit.cameras.isfinite().all()
