@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..align.crop import apply_affine, invert_affine
@@ -18,7 +20,8 @@ from ..camera import Camera, CameraPose
 from ..conventions import Orbit
 from ..errors import PhotoError
 from ..images.tensors import photo_bytes
-from ..shape import HeadCodes, HeadModel, fit_landmarks, load_head_model
+from ..shape import HeadCodes, HeadModel, load_head_model
+from .mouth_fit import fit_face
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
@@ -85,22 +88,27 @@ def fit_template(inversion: Inversion, head: Head, aligner: FaceAligner) -> Fitt
         PhotoError: No face is found in the aligned photo.
     """
     model = load_head_model()
-    landmarks = _landmarks(inversion, head, aligner)
-    fit = fit_landmarks(model, landmarks, camera=inversion.pose, orbit=head.orbit, is_camera_fixed=True)
+    picture = _picture(inversion, head)
+    landmarks = _landmarks(picture, inversion.source, aligner)
+    fit = fit_face(model, picture, landmarks, inversion.pose, head.orbit)
     return FittedTemplate(model, fit.codes, inversion.pose, head.orbit, fit.error)
 
 
-def _landmarks(inversion: Inversion, head: Head, aligner: FaceAligner) -> Tensor:
+def _picture(inversion: Inversion, head: Head) -> NDArray[np.uint8]:
+    """[S, S, 3] the aligned photo, or what an edited head looks like."""
+    if not inversion.edits:
+        return inversion.photo
+    with torch.no_grad():
+        return photo_bytes(head.view(inversion.pose.camera(head.orbit)).over_grey())
+
+
+def _landmarks(picture: NDArray[np.uint8], name: str, aligner: FaceAligner) -> Tensor:
     """[468, 2] landmarks as parts of the crop's side."""
-    picture = inversion.photo
-    if inversion.edits:
-        with torch.no_grad():
-            picture = photo_bytes(head.view(inversion.pose.camera(head.orbit)).over_grey())
     try:
         face = aligner.align(picture)
     except PhotoError as error:
         raise PhotoError(
-            f"no face is found in the aligned photo of {inversion.source}", "an avatar needs a photo with a clear face"
+            f"no face is found in the aligned photo of {name}", "an avatar needs a photo with a clear face"
         ) from error
     points = apply_affine(invert_affine(face.matrix), face.landmarks[:, :2])
     return torch.from_numpy(points / picture.shape[0])

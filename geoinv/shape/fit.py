@@ -37,12 +37,14 @@ class FitConfig:
         outlier: Distance from which a point counts little, in standard deviations.
         steps: Most steps that are taken.
         camera_steps: First steps, in which the camera alone moves.
+        held_units: ARKit's units that keep the weights of the guess.
     """
 
     deviation_scale: float = 2.0
     outlier: float = 4.0
     steps: int = 25
     camera_steps: int = 4
+    held_units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def fit_landmarks(
     orbit: Orbit = FACE_ORBIT,
     config: FitConfig | None = None,
     is_camera_fixed: bool = False,
+    scatter: Tensor | None = None,
 ) -> HeadFit:
     """Fit the model to the landmarks of one photo, in tens of milliseconds on one core.
 
@@ -98,6 +101,7 @@ def fit_landmarks(
         orbit: Where cameras stand and what their lens is.
         config: How points are weighed.
         is_camera_fixed: Whether ``camera`` is known and stays as it is.
+        scatter: [468] factors on the standard deviations of points that something else than the detector has placed.
 
     Raises:
         ShapeError: Not [468, 2], or guesses of another batch size.
@@ -112,7 +116,10 @@ def fit_landmarks(
     if guess.identity.shape[0] != 1 or start.yaw_rad.shape != (1,):
         raise ShapeError("a guess of codes and camera must have batch size 1")
     settings = config or FitConfig()
-    problem = _Problem(model, landmarks.double(), guess, start, orbit, settings, is_camera_fixed=is_camera_fixed)
+    factors = torch.ones(_POINTS) if scatter is None else scatter
+    problem = _Problem(
+        model, landmarks.double(), guess, start, orbit, settings, factors.double(), is_camera_fixed=is_camera_fixed
+    )
     return problem.result(problem.solve())
 
 
@@ -127,10 +134,12 @@ class _Problem:
         camera: CameraPose,
         orbit: Orbit,
         config: FitConfig,
+        scatter: Tensor,
         *,
         is_camera_fixed: bool,
     ) -> None:
         self.model, self.seen, self.orbit, self.config = model, landmarks, orbit, config
+        self.scatter = scatter * config.deviation_scale
         self.codes = codes
         self.is_camera_fixed = is_camera_fixed
         self.camera_steps = 0 if is_camera_fixed else config.camera_steps
@@ -140,6 +149,7 @@ class _Problem:
         self.precision = torch.eye(len(self.x0), dtype=torch.float64)
         self.precision[self.identity_size : -6, self.identity_size : -6] = expression_precision()
         self.precision[-6:, -6:] = camera_precision()
+        self.held = [self.identity_size + ARKIT_UNITS.index(name) for name in config.held_units]
         self.pivot = torch.tensor(orbit.pivot, dtype=torch.float64)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,7 +177,7 @@ class _Problem:
 
     def deviation(self, x: Tensor) -> Tensor:
         """[P] standard deviations of the photo's landmarks at the yaw of ``x``."""
-        return self.model.detector_habits.at(float(x[-6]))[2].double() * self.config.deviation_scale
+        return self.model.detector_habits.at(float(x[-6]))[2].double() * self.scatter
 
     def cost(self, x: Tensor, picture: Tensor, deviation: Tensor, outlier: float) -> float:
         """Negative log posterior, up to a constant."""
@@ -215,6 +225,7 @@ class _Problem:
             free[:-6] = False
         if self.is_camera_fixed:
             free[-6:] = False
+        free[self.held] = False
         return free
 
     def _step(self, x: Tensor, gradient: Tensor, hessian: Tensor, free: Tensor, damping: float) -> Tensor:

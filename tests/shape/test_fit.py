@@ -60,6 +60,26 @@ class TestFit:
         torch.testing.assert_close(fit.camera.as_vector(), camera.as_vector())
         assert float(_face_errors_mm(head, fit.codes, codes).median()) < 0.5
 
+    def test_units_that_are_held_keep_the_guess(self, head: HeadModel) -> None:
+        _, camera, landmarks = _person(head, 0.0)
+        guess = head.mean_codes()
+        jaw = ARKIT_UNITS.index("jawOpen")
+        guess.expression[0, jaw] = 0.1
+        config = FitConfig(held_units=("jawOpen",))
+        fit = fit_landmarks(head, landmarks, codes=guess, camera=camera, config=config)
+        assert float(fit.codes.expression[0, jaw]) == pytest.approx(0.1)
+        assert float(fit_landmarks(head, landmarks, camera=camera).codes.expression[0, jaw]) > 0.3
+
+    def test_points_of_less_scatter_are_met_more_closely(self, head: HeadModel) -> None:
+        _, camera, landmarks = _person(head, 0.0)
+        lower_lip = [87, 14, 317]
+        landmarks[lower_lip, 1] += 0.008
+        scatter = torch.ones(468)
+        scatter[lower_lip] = 0.2
+        alike, closer = (fit_landmarks(head, landmarks, camera=camera, scatter=of) for of in (None, scatter))
+        gaps = [float((fit.landmarks - landmarks)[lower_lip, 1].abs().max()) for fit in (alike, closer)]
+        assert gaps[1] < 0.5 * gaps[0]
+
     def test_detectors_landmarks_are_trusted_less(self, head: HeadModel) -> None:
         errors = []
         for seed in range(6):

@@ -145,7 +145,7 @@ def bake_view(
         seen=shown.weight[surface.topology.corner_vertices].astype(np.float32),
         eyes=_eyes(template, surface, view, source, look, is_drawn=is_albedo),
         tongue=draw_tongue(model),
-        teeth=teeth_colours(model, surface, sighting, source, None if usual is None else usual.skin),
+        teeth=teeth_colours(model, surface, sighting, view.camera, source, None if usual is None else usual.skin),
         gaze=look.each,
     )
 

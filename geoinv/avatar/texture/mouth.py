@@ -1,4 +1,4 @@
-"""Colours of what lies in the mouth: teeth with gums, and the tongue. No photo shows enough of them to be used."""
+"""Colours of what lies in the mouth: teeth with gums, which smiles show, and the tongue, which photos hardly do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...camera import Camera
 from ...shape import HeadModel
 from ..parts import LAYOUTS, TONGUE
 from .picture_source import PictureSource
 from .rasterise import Coverage, draw_triangles
 from .skin import padded
 from .surface import HeadSurface, Sighting, SkinTopology
+from .surface_fields import smoothstep
 
 TONGUE_SIZE = 256
 _TONGUE_TIP, _TONGUE_ROOT = (158.0, 82.0, 82.0), (52.0, 18.0, 20.0)
@@ -21,6 +23,12 @@ _USUAL_TONE = 0.88
 _TONES = (0.45, 1.1)  # limits of the factor between the model's teeth and those of a photo
 _LEAST_PIXELS = 60  # of teeth in a picture of a head
 _PALE = 0.5  # largest difference between channels, of their mean
+_RIM = (0.0, 0.002)  # parts of the view's side from the lips, where the photo of teeth begins, and where it is all
+_BEHIND = 0.02  # world units (7 mm) behind what the photo shows that take its colours too: gaps and backs of teeth
+_LIT = (
+    0.35,
+    0.7,
+)  # brightness of the photo, of what is expected: below the first, lower teeth lie in the mouth's shade
 _SEED = 11
 
 
@@ -42,9 +50,14 @@ def draw_tongue(model: HeadModel, size: int = TONGUE_SIZE) -> NDArray[np.uint8]:
 
 
 def teeth_colours(
-    model: HeadModel, surface: HeadSurface, sighting: Sighting, source: PictureSource, skin: NDArray[np.float64] | None
+    model: HeadModel,
+    surface: HeadSurface,
+    sighting: Sighting,
+    camera: Camera,
+    source: PictureSource,
+    skin: NDArray[np.float64] | None,
 ) -> NDArray[np.float32]:
-    """sRGB [T, 3] in [0, 1] of the fine teeth with gums, in the tone of the photo's teeth where it shows any.
+    """sRGB [T, 3] in [0, 1] of the fine teeth with gums: the photo's between the lips, and in their tone elsewhere.
 
     They get darker towards the back of the mouth, where less light comes.
 
@@ -52,6 +65,7 @@ def teeth_colours(
         model: Head model.
         surface: The fitted surface.
         sighting: The surface through the photo's camera.
+        camera: That camera, of one view.
         source: The photo.
         skin: [3] the person's skin, 0 to 255, or None where it is not known.
     """
@@ -61,7 +75,27 @@ def teeth_colours(
     light = np.clip((depth - depth.min()) / np.ptp(depth), 0.0, 1.0)
     colours = model.teeth.colours.double().numpy() * (_AT_BACK + (1.0 - _AT_BACK) * light)[:, None]
     tone = _tone(colours, surface.topology, sighting, source, skin)
-    return np.asarray((colours * tone).clip(0.0, 1.0), dtype=np.float32)
+    colours *= tone
+    seen, weight = _seen(surface, sighting, camera, source)
+    lower = model.parts["lower-teeth"].vertices
+    hangs_on = model.teeth.anchors[:, 0].numpy()
+    is_lower = (hangs_on >= lower.start) & (hangs_on < lower.stop)
+    brightness = seen.mean(axis=1) / np.maximum(255.0 * colours.mean(axis=1), 1.0)
+    weight *= np.where(is_lower, smoothstep(brightness, *_LIT), 1.0)[:, None]
+    return np.asarray((colours + weight * (seen / 255.0 - colours)).clip(0.0, 1.0), dtype=np.float32)
+
+
+def _seen(
+    surface: HeadSurface, sighting: Sighting, camera: Camera, source: PictureSource
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The photo's colours [T, 3] at the vertices of the teeth, and how surely they are theirs, [T, 1]."""
+    topology, shown = surface.topology, sighting.shown
+    is_inside = np.append(topology.hidden[topology.triangles].all(axis=1), np.ones(len(topology.others), np.bool_))
+    between_lips = (is_inside[shown] & (shown >= 0)).astype(np.uint8)
+    rim = cv2.distanceTransform(between_lips, cv2.DIST_L2, cv2.DIST_MASK_5) / shown.shape[0]
+    places, depth = surface.projected(camera, surface.vertices[topology.first_tooth :])
+    weight = smoothstep(sighting.read(rim, places), *_RIM) * (depth < sighting.read(sighting.nearest, places) + _BEHIND)
+    return source.colours(places).astype(np.float64), weight[:, None]
 
 
 def _tone(
