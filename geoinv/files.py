@@ -87,6 +87,81 @@ def atomic_path(path: str | os.PathLike[str], *, durable: bool = False) -> Itera
             os.close(lock)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file of lines and wait until it is on the disk; the file and its folder are made if missing.
+
+    A last line without an end, which a killed process or a full disk left, gets one first: it spoils no other line.
+
+    Args:
+        path: The file.
+        line: Text without line breaks.
+
+    Raises:
+        UsageError: The folder cannot be made or written to, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            size = os.fstat(descriptor).st_size
+            is_cut = size > 0 and _last_byte(descriptor, size) != b"\n"
+            data = ("\n" if is_cut else "").encode() + line.encode() + b"\n"
+            if os.write(descriptor, data) < len(data):  # as a disk does that has room for a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _last_byte(descriptor: int, size: int) -> bytes:
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1)
+
+
+@contextmanager
+def one_process_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block for ``path``, which may be missing: for a file that is read,
+    changed and written again, or that is gone on with.
+
+    Where no lock can be made, the block runs without one: its own writing says what is wrong with the place.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    place = path.with_name(f".{shortened_name(path.name)}.lock")
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(place, os.O_CREAT | os.O_RDWR, 0o666)
+        except OSError:
+            yield
+            return
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_at(descriptor, place):  # the process before removed it, and a third may have made a new one
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    place.unlink()
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
 def flush_to_disk(path: Path) -> None:
     """Wait until a file's bytes, or a folder's names, are on the disk."""
     if path.is_dir() and os.name == "nt":  # which cannot open folders, and writes names by itself

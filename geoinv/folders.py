@@ -33,8 +33,17 @@ def weights_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """The folder of fetched weights, which may not exist yet; ``GEOINV_CACHE`` names another cache."""
-    root = os.environ.get("GEOINV_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geoinv"
+    """The folder of fetched weights, which may not exist yet; ``GEOINV_CACHE`` names another cache.
+
+    Raises:
+        CheckpointError: The user has no home folder.
+    """
+    root = os.environ.get("GEOINV_CACHE")
+    if not root:
+        try:
+            root = os.path.join(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "geoinv")
+        except RuntimeError as error:
+            raise CheckpointError("there is no home folder for fetched weights", "set GEOINV_CACHE to one") from error
     return Path(root) / "weights"
 
 

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from geoinv.errors import UsageError
-from geoinv.files import atomic_path, only_one_process, remove_leftovers, shortened_name
+from geoinv.files import (
+    append_line,
+    atomic_path,
+    one_process_at_a_time,
+    only_one_process,
+    remove_leftovers,
+    shortened_name,
+)
 
 
 def test_replaces_the_old_file_only_on_success(tmp_path: Path) -> None:
@@ -136,3 +143,54 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         pass
     with only_one_process(tmp_path):
         assert not list(tmp_path.iterdir())  # the lock is no file
+
+
+class TestLines:
+    def test_one_after_another(self, tmp_path: Path) -> None:
+        path = tmp_path / "new" / "lines"
+        append_line(path, "one")
+        append_line(path, "two")
+        assert path.read_bytes() == b"one\ntwo\n"
+
+    def test_a_cut_line_is_ended_first(self, tmp_path: Path) -> None:
+        (tmp_path / "lines").write_bytes(b"one\ntw")
+        append_line(tmp_path / "lines", "three")
+        assert (tmp_path / "lines").read_bytes() == b"one\ntw\nthree\n"
+
+    def test_a_disk_with_room_for_a_part_of_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = os.write
+        monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:2]))
+        with pytest.raises(UsageError, match="cannot write .*lines: no space left"):
+            append_line(tmp_path / "lines", "one")
+        monkeypatch.undo()
+        append_line(tmp_path / "lines", "two")
+        assert (tmp_path / "lines").read_bytes() == b"on\ntwo\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+class TestTurns:
+    def test_what_is_read_and_written_again_loses_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "number"
+        path.write_text("0")
+        code = (
+            "import sys, time, pathlib; from geoinv.files import one_process_at_a_time\n"
+            "path = pathlib.Path(sys.argv[1])\n"
+            "for _ in range(20):\n"
+            "    with one_process_at_a_time(path):\n"
+            "        number = int(path.read_text()); time.sleep(0.001); path.write_text(str(number + 1))\n"
+        )
+        for run in [subprocess.Popen([sys.executable, "-c", code, path]) for _ in range(3)]:
+            assert run.wait(60) == 0
+        assert path.read_text() == "60"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_lock_that_a_killed_process_left_is_free(self, tmp_path: Path) -> None:
+        (tmp_path / ".file.lock").touch()
+        with one_process_at_a_time(tmp_path / "file"):
+            assert (tmp_path / ".file.lock").exists()
+        assert not list(tmp_path.iterdir())
+
+    def test_a_place_without_locks(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with one_process_at_a_time(tmp_path / "file" / "below"):
+            pass

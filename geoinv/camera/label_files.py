@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..conventions import FACE_ORBIT, Orbit
 from ..errors import UsageError
-from ..files import atomic_path
+from ..files import atomic_path, one_process_at_a_time
 from ..npy_files import load_npy
 from . import CameraPose, from_label, intrinsics, pose_vectors, to_label
 
@@ -112,10 +112,11 @@ def write_label(path: Path, picture: str, label: Label) -> None:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, label.astype(np.float32))
         return
-    labels = {**(labels_in(path) if path.is_file() else {}), picture: label}
-    text = _as_json(labels) if suffix == ".json" else _as_tsv(labels)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with one_process_at_a_time(path):  # shards of a run write one file
+        labels = {**(labels_in(path) if path.is_file() else {}), picture: label}
+        text = _as_json(labels) if suffix == ".json" else _as_tsv(labels)
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _read_npy(path: Path) -> dict[str, Label]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from .._version import __version__
 from ..errors import CheckpointError, UsageError, reason_of
+from ..files import one_process_at_a_time
 from ..folders import sha256_of
 from .index import Entry
 
@@ -44,22 +45,29 @@ def fetch(entry: Entry, *, accept_licence: bool = False, on_progress: Progress |
             f"{entry.name} is under the {entry.licence}, which allows no commercial use",
             f"read it at {entry.licence_url or entry.source}, then: geoinv weights fetch {entry.name} --accept-licence",
         )
-    if entry.path.is_file() and verify(entry) in ("ok", "unknown hash"):
+    if _is_here(entry):
         return entry.path
     part = entry.path.with_name(entry.path.name + ".part")
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        _download(entry.url, part, on_progress)
-        _check(entry, part)
-        if entry.sha256 is None:
-            _hash_file(entry.path).write_text(sha256_of(part) + "\n")
-        os.replace(part, entry.path)
-        _validator_file(part).unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {entry.path}: {reason_of(error)}", "GEOINV_CACHE names another folder"
-        ) from error
+    with one_process_at_a_time(part):  # two would write into one part
+        if _is_here(entry):
+            return entry.path
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            _download(entry.url, part, on_progress)
+            _check(entry, part)
+            if entry.sha256 is None:
+                _hash_file(entry.path).write_text(sha256_of(part) + "\n")
+            os.replace(part, entry.path)
+            _validator_file(part).unlink(missing_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {entry.path}: {reason_of(error)}", "GEOINV_CACHE names another folder"
+            ) from error
     return entry.path
+
+
+def _is_here(entry: Entry) -> bool:
+    return entry.path.is_file() and verify(entry) in ("ok", "unknown hash")
 
 
 def verify(entry: Entry) -> str:
@@ -72,7 +80,7 @@ def verify(entry: Entry) -> str:
         return f"damaged: {size} bytes, not {entry.size}"
     expected = entry.sha256
     if expected is None and _hash_file(path).is_file():
-        expected = _hash_file(path).read_text().strip()
+        expected = _text_of(_hash_file(path))
     if expected is None:
         return "unknown hash"
     digest = sha256_of(path)
@@ -88,13 +96,21 @@ def _validator_file(part: Path) -> Path:
     return part.with_name(part.name + ".etag")
 
 
+def _text_of(path: Path) -> str:
+    """The one line of a small file; of a damaged one whatever can be read, which is no hash and no version then."""
+    return path.read_bytes()[:1024].decode("ascii", errors="replace").strip()
+
+
 def _download(url: str, part: Path, on_progress: Progress | None) -> None:
     """Fill ``part`` with the file at ``url``, from where it ends if the server can."""
-    have = part.stat().st_size if part.is_file() and _validator_file(part).is_file() else 0
+    validator = _text_of(_validator_file(part)) if _validator_file(part).is_file() else ""
+    have = (
+        part.stat().st_size if part.is_file() and validator and validator.isascii() and validator.isprintable() else 0
+    )
     headers = {"User-Agent": f"geoinv/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-        headers["If-Range"] = _validator_file(part).read_text()
+        headers["If-Range"] = validator
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S) as answer:
             _receive(answer, part, have, on_progress)

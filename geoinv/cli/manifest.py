@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from ..errors import UsageError, reason_of
+from ..files import append_line
 from .photo_files import PhotoFile, Share
 from .photo_worker import Outcome
 
@@ -28,22 +26,12 @@ class Manifest:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._known = {} if path is None else read_manifest(path)
-        self._file: int | None = None
 
     @classmethod
     def beside(cls, folders: Collection[Path], share: Share | None) -> Manifest:
         """The manifest in the folder of the results, if they have one in common; each share has its own."""
         name = "manifest.jsonl" if share is None else f"manifest-{share.index}-of-{share.count}.jsonl"
         return cls(next(iter(folders)) / name if len(folders) == 1 else None)
-
-    def __enter__(self) -> Manifest:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            os.close(self._file)
 
     def add(self, photo: PhotoFile, outcome: Outcome) -> None:
         """Write the line of a photo.
@@ -56,20 +44,7 @@ class Manifest:
         is_known = outcome.is_skipped and before.get("sha256") == line["sha256"] and "error" not in before
         if self.path is None or is_known:
             return
-        try:
-            self._write(self.path, json.dumps(line, ensure_ascii=True).encode() + b"\n")
-        except OSError as error:
-            raise UsageError(f"cannot write {self.path}: {reason_of(error)}", "what was done so far is kept") from error
-
-    def _write(self, path: Path, line: bytes) -> None:
-        if self._file is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                line = b"\n" + line  # a run was killed within a line
-        os.write(self._file, line)
-        os.fsync(self._file)
+        append_line(self.path, json.dumps(line, ensure_ascii=True))
 
 
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:

@@ -84,7 +84,8 @@ def run_found(
     for path, kept in found.same:
         console.talk(f"{path} is the same photo as {kept}: done once")
     tally = _Tally(failed=[failure_of(path, error) for path, error in found.failed])
-    with Manifest.beside(folders, share) as manifest, console.progress(job.label, len(found.photos)) as update:
+    manifest = Manifest.beside(folders, share)
+    with console.progress(job.label, len(found.photos)) as update:
         for done, (photo, outcome) in enumerate(_outcomes(job, found.photos, overwrite, crew), start=1):
             manifest.add(photo, outcome)
             _count(tally, photo, outcome, as_json)

@@ -111,7 +111,7 @@ def remembered_failure(library: Path, compiler: str) -> str | None:
     """Why this compiler could not build a library in the last 24 hours; None where it is worth a try."""
     record = failure_record(library)
     try:
-        if time.time() - record.stat().st_mtime > _REMEMBERED_S:
+        if abs(time.time() - record.stat().st_mtime) > _REMEMBERED_S:  # a clock may have been put back since
             return None
         failed, _, cause = record.read_text().partition("\n")
     except OSError:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geoinv.camera import CameraPose
-from geoinv.camera.label_files import label_of, pose_from_label, read_label, write_label
+from geoinv.camera.label_files import label_of, labels_in, pose_from_label, read_label, write_label
 from geoinv.errors import UsageError
 
 FRONTAL = [1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 2.9, 0, 0, 0, 1, 4.2647, 0, 0.5, 0, 4.2647, 0.5, 0, 0, 1]
@@ -135,3 +135,12 @@ def test_rejects_missing_and_ambiguous(tmp_path: Path) -> None:
         read_label(path, "face.png")
     with pytest.raises(UsageError, match="unknown type"):
         write_label(tmp_path / "a.txt", "face.png", side_label())
+
+
+def test_many_that_write_at_once_lose_no_label(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    label = np.arange(25, dtype=np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda index: write_label(tmp_path / "labels.json", f"{index}.png", label), range(12)))
+    assert set(labels_in(tmp_path / "labels.json")) == {f"{index}.png" for index in range(12)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -229,3 +230,38 @@ def test_errors_are_one_line(entry: Entry, server: Server) -> None:
         with pytest.raises(GeoinvError) as caught:
             failure()
         assert "\n" not in caught.value.message + (caught.value.hint or "")
+
+
+def test_two_at_once_fetch_once(entry: Entry, server: Server) -> None:
+    unknown = replace(entry, sha256=None, size=None)  # nothing but the order would tell a mixed file
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda _: fetch(unknown), range(2)))
+    assert [path.read_bytes() == BODY for path in paths] == [True, True]
+    assert len(server.ranges) == 1
+    assert left(entry) == ["x.bin", "x.bin.sha256"]
+
+
+@pytest.mark.parametrize("version", [b"", b"\xff\xfe", b'"1"\r\nX: y'])
+def test_a_damaged_version_begins_anew(entry: Entry, server: Server, version: bytes) -> None:
+    cut_once(entry, server)
+    entry.path.with_name("x.bin.part.etag").write_bytes(version)
+    assert fetch(entry).read_bytes() == BODY
+    assert server.ranges == [None, None]
+
+
+def test_a_damaged_hash_is_none(entry: Entry) -> None:
+    unknown = replace(entry, sha256=None, size=None)
+    fetch(unknown)
+    entry.path.with_name("x.bin.sha256").write_bytes(b"\xff\x00")
+    assert verify(unknown).startswith("damaged")
+
+
+def test_no_home(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("GEOINV_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(CheckpointError, match="no home folder"):
+        fetch(entry)

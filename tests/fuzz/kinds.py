@@ -21,11 +21,13 @@ class Kind:
         suffix: Suffix of the damaged file.
         originals: Function that gives whole files, some in other ways than the first.
         read: Function that reads a file as geoinv's commands do.
+        is_forgiving: Whether what cannot be read of it is left out, so that no file need be refused.
     """
 
     suffix: str
     originals: Callable[[Path], list[bytes]]
     read: Callable[[Path], object]
+    is_forgiving: bool = False
 
 
 def _picture(mode: str = "RGB") -> Image.Image:
@@ -143,6 +145,61 @@ def _read_generator(path: Path) -> object:
     return load_generator(str(path))
 
 
+def _anchored_files(folder: Path) -> list[bytes]:
+    import torch
+
+    from geoinv.checkpoints.store import save_model
+    from geoinv.models.anchored_generator import AnchoredGenerator
+    from tests.tiny_models import tiny_anchored_config
+
+    torch.manual_seed(0)
+    generator = AnchoredGenerator(tiny_anchored_config())
+    save_model(folder / "original.safetensors", generator, generator.config, {})
+    return [(folder / "original.safetensors").read_bytes()]
+
+
+def _read_generator_header(path: Path) -> object:
+    from geoinv.checkpoints.model_facts import generator_facts
+
+    return generator_facts(str(path))
+
+
+def _encoder_files(folder: Path) -> list[bytes]:
+    from tests.tiny_models import write_tiny_weights
+
+    return [(write_tiny_weights(folder / "weights") / "mini-encoder.safetensors").read_bytes()]
+
+
+def _read_encoder(path: Path) -> object:
+    from geoinv.checkpoints.store import load_encoder_file
+
+    return load_encoder_file(path)
+
+
+def _details_files(folder: Path) -> list[bytes]:
+    from tests.tiny_models import write_tiny_weights
+
+    return [(write_tiny_weights(folder / "weights") / "mini-details.safetensors").read_bytes()]
+
+
+def _read_details(path: Path) -> object:
+    from geoinv.checkpoints.store import load_details_file
+
+    return load_details_file(path)
+
+
+def _csv_files(folder: Path) -> list[bytes]:
+    for name in ("a.csv", "b.csv"):  # any file: whether it is a picture is asked later
+        (folder / name).touch()
+    return [("picture,smile\n" + f"{folder}/a.csv,0.5\n{folder}/b.csv,-1\n" * 3).encode()]
+
+
+def _read_csv(path: Path) -> object:
+    from geoinv.editing.labels import read_labels
+
+    return read_labels(path)
+
+
 def _official_files(folder: Path) -> list[bytes]:
     from geoinv.models.eg3d_releases import release
     from geoinv.models.generator import TriPlaneGenerator
@@ -246,6 +303,8 @@ def _shipped_kinds() -> dict[str, Kind]:
 
 def kinds() -> dict[str, Kind]:
     """Every kind by name."""
+    from .kept_kinds import kept_kinds
+
     return {
         **_image_kinds(),
         **_shipped_kinds(),
@@ -258,6 +317,11 @@ def kinds() -> dict[str, Kind]:
         "npy-label": Kind(".npy", _npy_files, _read_label),
         "json-label": Kind(".json", _json_files, _read_label),
         "tsv-label": Kind(".tsv", _tsv_files, _read_label),
+        "csv-label": Kind(".csv", _csv_files, _read_csv),
+        "anchored": Kind(".safetensors", _anchored_files, _read_generator_header),
+        "encoder": Kind(".safetensors", _encoder_files, _read_encoder),
+        "details": Kind(".safetensors", _details_files, _read_details),
+        **kept_kinds(),
     }
 
 
@@ -273,4 +337,8 @@ OTHER_KINDS = (
     "npy-label",
     "json-label",
     "tsv-label",
+    "csv-label",
+    "anchored",
+    "encoder",
+    "details",
 )

@@ -1,7 +1,7 @@
 """A process that reads damaged files: ``python -m tests.fuzz.worker KIND SEED COUNT`` prints one JSON object.
 
 What a damaged file can do at worst, kill the process or fill its memory, must not end the test run; so files are read
-here, under a limit of memory. A case that takes too long ends by an alarm.
+here, under a limit of memory. A case that takes too long, of the processor's time or by the clock, ends by an alarm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from geoinv.errors import GeoinvError
 from .kinds import kinds
 from .mutations import mutated
 
-MAX_SECONDS = 10
+MAX_SECONDS = 10  # of work
+MAX_WAITING_S = 300  # by the clock: on a busy machine most of it is other programs' time
 MAX_EXTRA_BYTES = 3 << 30  # beyond what the process has when it starts: a photo of 200 megapixels takes half of it
 
 
@@ -40,7 +41,9 @@ def run(kind_name: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
         kind.read(whole)
     _limit_memory()
     signal.signal(signal.SIGALRM, _stop)
+    signal.signal(signal.SIGPROF, _stop)
     tally: dict[str, Any] = {"read": 0, "refused": 0, "slowest_s": 0.0, "failures": []}
+    tally["is_forgiving"] = kind.is_forgiving
     place = folder / "cases"
     place.mkdir()
     path = place / f"case{kind.suffix}"
@@ -48,8 +51,8 @@ def run(kind_name: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
         print(case, file=sys.stderr, flush=True)  # the last one is known if the process dies
         rng = random.Random(f"{kind_name} {case}")
         path.write_bytes(mutated(rng.choice(originals), rng))
-        started = time.monotonic()
-        signal.alarm(MAX_SECONDS)
+        started = time.process_time()
+        _set_alarms(MAX_SECONDS, MAX_WAITING_S)
         try:
             kind.read(path)
             tally["read"] += 1
@@ -62,13 +65,18 @@ def run(kind_name: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
                 raise
             tally["failures"].append({"case": case, "trace": "".join(traceback.format_exception(error)[-4:])})
         finally:
-            signal.alarm(0)
-        tally["slowest_s"] = max(tally["slowest_s"], round(time.monotonic() - started, 3))
+            _set_alarms(0, 0)
+        tally["slowest_s"] = max(tally["slowest_s"], round(time.process_time() - started, 3))
         for left in place.iterdir():
             if left != path and left.name != "converted.safetensors":
                 tally["failures"].append({"case": case, "trace": f"left behind: {left.name}"})
             left.unlink()
     return tally
+
+
+def _set_alarms(work_s: int, clock_s: int) -> None:
+    signal.setitimer(signal.ITIMER_PROF, work_s)
+    signal.alarm(clock_s)
 
 
 def _stop(*_: object) -> None:

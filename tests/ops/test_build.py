@@ -161,6 +161,16 @@ class TestFailure:
         assert not _build.load_native(broken)
         assert counting_compiler() == 3
 
+    def test_a_clock_that_was_put_back_leads_to_another_try(
+        self, broken: Operation, counting_compiler: Callable[[], int]
+    ) -> None:
+        assert not _build.load_native(broken)
+        next_year = time.time() + 365 * 24 * 3600
+        os.utime(_cache.failure_record(_build.library_of(broken)), (next_year, next_year))
+        as_a_new_process()
+        assert not _build.load_native(broken)
+        assert counting_compiler() == 2
+
     def test_what_cannot_be_loaded_is_not_built_at_every_command(
         self, broken: Operation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:

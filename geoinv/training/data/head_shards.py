@@ -21,6 +21,7 @@ from ...conventions import FACE_ORBIT, FOCAL
 from ...errors import UsageError
 from ...folders import sha256_of
 from ...images.tensors import GREY
+from ...npy_files import load_npy
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,35 @@ class _Shard:
 
 _OF_ALL = ("rgba", "depth", "normals", "cam2world", "landmarks")
 _OF_SOME = ("flow", "albedo", "light", "lamp", "codes")
+_DIMENSIONS = {"z": 2, "rgba": 5, "depth": 4, "normals": 5, "cam2world": 4, "landmarks": 4}
+"""Of the arrays that every shard has."""
+
+
+def _read_shard(folder: Path, name: str) -> _Shard:
+    """The arrays of a shard, of which only z is read now.
+
+    Raises:
+        UsageError: One of them is missing, damaged, or of another shape.
+    """
+    parts: dict[str, Any] = {}
+    for key in ("z", *_OF_ALL, *_OF_SOME):
+        path = folder / f"{name}_{key}.npy"
+        if key in _OF_SOME and not path.exists():
+            parts[key] = None
+            continue
+        try:
+            parts[key] = load_npy(path, is_mapped=key != "z")
+        except (OSError, ValueError) as error:
+            raise _damaged(path) from error
+        array, views = parts[key], parts.get("rgba", parts["z"]).shape[: 2 if key in _OF_ALL else 1]
+        has_its_shape = array.ndim == _DIMENSIONS.get(key, array.ndim) and array.shape[: len(views)] == views
+        if array.dtype.kind not in "fiu" or array.size == 0 or not has_its_shape or len(array) != len(parts["z"]):
+            raise _damaged(path)
+    return _Shard(**parts)
+
+
+def _damaged(path: Path) -> UsageError:
+    return UsageError(f"{path} is damaged", "remove the files of this shard, and run `geoinv synth dataset` again")
 
 
 REFRESH_EVERY = 100
@@ -110,8 +140,19 @@ class HeadShards:
         self.face_views = int(self._dataset().get("face_views") or self.num_views)
 
     def _dataset(self) -> dict[str, Any]:
-        """Contents of ``dataset.json``; empty where there is none."""
-        return json.loads(self._about.read_text(encoding="utf-8")) if self._about.is_file() else {}
+        """Contents of ``dataset.json``; empty where there is none.
+
+        Raises:
+            UsageError: It is damaged.
+        """
+        if not self._about.is_file():
+            return {}
+        try:
+            return dict(json.loads(self._about.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise UsageError(
+                f"{self._about} is damaged", "render the heads anew with `geoinv synth dataset`"
+            ) from error
 
     def check_enough(self, heads: int) -> None:
         """Refuse to draw more different heads in a step than there are.
@@ -173,16 +214,16 @@ class HeadShards:
             self.refresh()
 
     def refresh(self) -> None:
-        """Look for new shards; z is written last, so a shard with z is whole."""
+        """Look for new shards; z is written last, so a shard with z is whole.
+
+        Raises:
+            UsageError: A shard is damaged, or of another size than the others.
+        """
         for path in sorted(self.folder.glob("*_z.npy")):
             name = path.name[: -len("_z.npy")]
             if name in self._shards or name.startswith("."):
                 continue
-            parts = {key: np.load(self.folder / f"{name}_{key}.npy", mmap_mode="r") for key in _OF_ALL}
-            for key in _OF_SOME:
-                file = self.folder / f"{name}_{key}.npy"
-                parts[key] = np.load(file, mmap_mode="r") if file.exists() else None
-            self._shards[name] = _Shard(z=np.load(path), **parts)
+            self._shards[name] = _read_shard(self.folder, name)
         shards = [self._shards[name] for name in sorted(self._shards)]
         # one assignment, because the data thread reads while the training thread refreshes
         self._index = (shards, np.cumsum([len(shard.z) for shard in shards]))

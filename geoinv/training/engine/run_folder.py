@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ...errors import UsageError
-from ...files import atomic_path, only_one_process, remove_leftovers
+from ...errors import CheckpointError, UsageError
+from ...files import append_line, atomic_path, only_one_process, remove_leftovers
 from .record import check_unchanged
 
 
@@ -51,8 +51,11 @@ class RunFolder:
         if not self.is_begun:
             return None
         try:
-            return json.loads(self._record.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-        except (OSError, ValueError) as error:
+            values = json.loads(self._record.read_text(encoding="utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError(f"{self._record} holds no object")
+            return values
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"nothing tells with which settings the run in {self.path} began: {self._record} cannot be read",
                 "give another --out, and this run's best.safetensors as --from",
@@ -74,22 +77,33 @@ class RunFolder:
             temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     def load_state(self) -> dict[str, Any] | None:
-        """The last checkpoint, or None at the start."""
+        """The last checkpoint, or None at the start.
+
+        Raises:
+            CheckpointError: It is damaged: what was written of it is not what can be read.
+        """
         if not self.is_begun:
             return None
-        return torch.load(self._state, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        try:
+            with zipfile.ZipFile(self._state) as archive:  # which has checksums, at which torch never looks
+                if (damaged := archive.testzip()) is not None:
+                    raise zipfile.BadZipFile(damaged)
+            return torch.load(self._state, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        except Exception as error:  # a damaged pickle may raise anything
+            raise CheckpointError(
+                f"the checkpoint {self._state} cannot be read: it is damaged",
+                "remove it to start over, or give another --out and this run's best.safetensors as --from",
+            ) from error
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint whole, never in part."""
-        with atomic_path(self._state, durable=True) as temporary:
-            torch.save(state, temporary)
+        with atomic_path(self._state, durable=True) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)  # given a path, it tells a full disk by a RuntimeError of its own
 
     def log(self, **metrics: float) -> None:
         """Append one line of metrics."""
-        with (self.path / "log.jsonl").open("a") as file:
-            file.write(json.dumps({k: round(float(v), 6) for k, v in metrics.items()}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # before the checkpoint, which would not write this line again
+        # on the disk before the checkpoint, which would not write this line again
+        append_line(self.path / "log.jsonl", json.dumps({k: round(float(v), 6) for k, v in metrics.items()}))
 
     def start_over(self) -> None:
         """Forget the run, but keep its best weights, as ``earlier.safetensors``, to go on from."""
@@ -118,11 +132,11 @@ class RunFolder:
     def forget_after(self, step: int) -> None:
         """Drop log lines and sheets of later steps."""
         path = self.path / "log.jsonl"
-        text = path.read_text() if path.exists() else ""
-        kept = "".join(line + "\n" for line in text.splitlines() if _step_of(line) <= step)
-        if kept != text:
+        lines = _lines_of(path)
+        kept = [line for line in lines if _is_of(line, step)]
+        if kept != lines:
             with atomic_path(path, durable=True) as temporary:
-                temporary.write_text(kept)
+                temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         for sheet in self.path.glob("samples_*.png"):
             number = re.fullmatch(r"samples_(\d+)", sheet.stem)
             if number and int(number[1]) > step:
@@ -134,20 +148,17 @@ class RunFolder:
 
     def pace(self) -> str | None:
         """Number of steps made and seconds for each, for people; None at the start."""
-        path = self.path / "log.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        if not lines:
+        lines = _lines_of(self.path / "log.jsonl")
+        last = _metrics_in(lines[-1]) if lines else None
+        if last is None or "minutes" not in last:
             return None
-        last = json.loads(lines[-1])
         steps, minutes = int(last["step"]), last["minutes"]
         return f"{steps} steps in {minutes:.1f} minutes, {60.0 * minutes / max(steps, 1):.3f} s a step"
 
     def plot(self) -> None:
         """Draw every logged metric over the minutes of training."""
-        log = self.path / "log.jsonl"
-        if not log.exists():  # a run of a few steps
-            return
-        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        told = [_metrics_in(line) or {} for line in _lines_of(self.path / "log.jsonl")]
+        lines = [values for values in told if math.isfinite(values.get("minutes", math.nan))]
         names = sorted({name for line in lines for name in line} - {"step", "minutes"})
         panels = []
         for name in names:
@@ -159,11 +170,24 @@ class RunFolder:
                 Image.fromarray(np.concatenate(panels, axis=0)).save(temporary)
 
 
-def _step_of(line: str) -> float:
+def _lines_of(path: Path) -> list[str]:
+    """Lines of a log, which a run of a few steps has none of."""
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+
+
+def _metrics_in(line: str) -> dict[str, float] | None:
+    """The numbers of a line of the log; None where it is cut, as a killed run leaves it, or damaged."""
     try:
-        return float(json.loads(line)["step"])
-    except ValueError:  # cut when the run was killed
-        return math.inf
+        values = {str(name): float(value) for name, value in json.loads(line).items()}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    return values if "step" in values else None
+
+
+def _is_of(line: str, step: int) -> bool:
+    """Whether a line of the log is whole and of this step or an earlier one."""
+    values = _metrics_in(line)
+    return values is not None and values["step"] <= step
 
 
 def _panel(name: str, points: NDArray[Any], width: int = 720, height: int = 160) -> NDArray[Any]:

@@ -111,3 +111,23 @@ def test_background_ends_when_closed() -> None:
         assert [next(ones), next(ones)] == [1, 1]
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("name", ["rgba", "z"])
+def test_a_damaged_shard_is_named(discs: Path, name: str) -> None:
+    path = discs / f"00000_{name}.npy"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UsageError, match=f"00000_{name}.npy is damaged"):
+        HeadShards(discs)
+
+
+def test_a_shard_of_other_heads_is_named(discs: Path) -> None:
+    np.save(discs / "00000_depth.npy", np.load(discs / "00000_depth.npy")[1:])
+    with pytest.raises(UsageError, match="00000_depth.npy is damaged"):
+        HeadShards(discs)
+
+
+def test_a_damaged_description_is_named(discs: Path) -> None:
+    (discs / "dataset.json").write_text("[1]")
+    with pytest.raises(UsageError, match="dataset.json is damaged"):
+        HeadShards(discs)

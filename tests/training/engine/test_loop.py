@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from geoinv.errors import UsageError
+from geoinv.errors import CheckpointError, UsageError
 from geoinv.training.engine.loop import TrainingLoop, train, weighted_sum
 from geoinv.training.engine.run import Minutes, Steps
 from geoinv.training.engine.run_folder import RunFolder
@@ -206,3 +206,30 @@ def test_a_run_that_starts_over_may_build_on_something_else(tmp_path: Path) -> N
     RunFolder(tmp_path).start_over()
     assert TrainingLoop(LineStage(line_run(tmp_path, 3), settings={"base": "second"})).step == 0
     assert RunFolder(tmp_path).earlier.read_text() == "weights"
+
+
+@pytest.mark.parametrize("damage", [slice(0, 600), slice(300, None), slice(0, 0)])
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, damage: slice) -> None:
+    train(LineStage(line_run(tmp_path, 6)))
+    (tmp_path / "state.pt").write_bytes((tmp_path / "state.pt").read_bytes()[damage])
+    with pytest.raises(CheckpointError, match=r"state.pt cannot be read") as caught:
+        train(LineStage(line_run(tmp_path, 8)))
+    assert "best.safetensors" in (caught.value.hint or "")
+
+
+def test_a_number_that_flipped_in_a_checkpoint_is_seen(tmp_path: Path) -> None:
+    train(LineStage(line_run(tmp_path, 6)))
+    contents = bytearray((tmp_path / "state.pt").read_bytes())
+    weight = torch.load(tmp_path / "state.pt", weights_only=True)["model"]["weight"].numpy().tobytes()
+    contents[contents.index(weight)] ^= 1
+    (tmp_path / "state.pt").write_bytes(contents)
+    with pytest.raises(CheckpointError):
+        train(LineStage(line_run(tmp_path, 8)))
+
+
+def test_a_damaged_log_loses_its_damaged_lines(tmp_path: Path) -> None:
+    train(LineStage(line_run(tmp_path, 6)))
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b"\xff\xfe\n[]\n" + log.read_bytes().replace(b"step", b"st\xffp", 1))
+    train(LineStage(line_run(tmp_path, 10)))
+    assert [step for step, _ in curve(tmp_path)] == [10]
