@@ -1,4 +1,4 @@
-"""Kinds of files that runs keep and read again: checkpoints, logs, data sets, manifests; and lists and archives of photos.
+"""Files that runs keep and read again (checkpoints, logs, data sets, manifests), and lists and archives of photos.
 
 Each is read in a folder of its own, where it has the name that geoinv looks for.
 """
