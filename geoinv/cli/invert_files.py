@@ -49,22 +49,26 @@ class InvertFiles:
         videos = [] if self.turntable is None else [self.turntable]
         return [self.sheet, self.seen, *videos, self.report, self.inversion]
 
-    def write(
-        self, session: Session, made: Inverted, seen: SeenHead | SeenTogether, frames: int, frame: Frame
-    ) -> list[Path]:
-        """Write all pictures and the turntable, and return their paths; who pressed Ctrl-C should not wait for it."""
+    def write_pictures(self, session: Session, made: Inverted, seen: SeenHead | SeenTogether) -> list[Path]:
+        """Write all pictures, and return their paths."""
         from ..images import write_image
+
+        write_image(self.aligned, made.inversion.photo)
+        write_image(self.sheet, session.inversion_sheet(made))
+        write_image(self.seen, seen.picture)
+        return [self.aligned, self.sheet, self.seen]
+
+    def write_turntable(self, session: Session, made: Inverted, frames: int, frame: Frame) -> list[Path]:
+        """Write the turntable, where one is wanted, and return its path; who pressed Ctrl-C should not wait for it.
+
+        It takes longest, so it is for the end: whoever waits for the head has it by then.
+        """
         from .writing import write_turning
 
-        sheet, videos = session.inversion_sheet(made), []
-        # first, as it takes longest: a run that is cut short should leave nothing behind
-        if self.turntable is not None and not is_interrupted(made):
-            write_turning(session, made.inversion, self.turntable, frames=frames, frame=frame)
-            videos = [self.turntable]
-        write_image(self.aligned, made.inversion.photo)
-        write_image(self.sheet, sheet)
-        write_image(self.seen, seen.picture)
-        return [self.aligned, self.sheet, self.seen, *videos]
+        if self.turntable is None or is_interrupted(made):
+            return []
+        write_turning(session, made.inversion, self.turntable, frames=frames, frame=frame)
+        return [self.turntable]
 
 
 def is_interrupted(made: Inverted) -> bool:

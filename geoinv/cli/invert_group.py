@@ -60,9 +60,10 @@ class GroupPlan(InvertPlan):
             "photos": photos_record(photos, person),
             "warnings": [*warnings, *notices.given()],
         }
-        written = files.write(session, made, seen, self.frames, self.frame or Frame.head)
+        written = files.write_pictures(session, made, seen)
         write_json(files.report, {**record, **provenance(photo, settings)})
-        made.inversion.save(files.inversion)  # last: an inversion that is there tells that the rest is
+        made.inversion.save(files.inversion)  # an inversion that is there tells that report and pictures are
+        written += files.write_turntable(session, made, self.frames, self.frame or Frame.head)
         result = result_of(made, files, {**record, "device": session.device.type}, written)
         return replace(result, ends_run=person.is_interrupted)
 

@@ -155,13 +155,14 @@ class InvertPlan:
         seen = session.seen(made)
         faces = {"face": aligned.face_index + 1, "faces": aligned.face_count}
         record = {**report(made.inversion), **seen.record, **faces, "warnings": [*aligned.warnings, *notices.given()]}
-        written = files.write(session, made, seen, self.frames, self.frame or Frame.head)
+        written = files.write_pictures(session, made, seen)
         # the default may fall back
         ran = {**settings, "method": made.inversion.method} if self.method is None else settings
         write_json(files.report, {**record, **provenance(photo, ran)})
         if self.save_label is not None:
             write_label(self.save_label, files.aligned.name, label_of(made.inversion.pose, session.orbit))
-        made.inversion.save(files.inversion)  # last: an inversion that is there tells that the rest is
+        made.inversion.save(files.inversion)  # an inversion that is there tells that report and pictures are
+        written += files.write_turntable(session, made, self.frames, self.frame or Frame.head)
         return result_of(made, files, {**record, "device": session.device.type}, written)
 
 

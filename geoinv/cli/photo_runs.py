@@ -17,7 +17,7 @@ from . import console
 from .crew import Crew, outcomes_of
 from .manifest import Manifest
 from .photo_files import Found, PhotoFile, Share, find_photos
-from .photo_worker import Job, Outcome, PhotoWorker, Result, failure_of, named
+from .photo_worker import Job, Outcome, PhotoWorker, Result, failure_of, named, was_cut_short
 from .targets import check_outputs, check_writable
 
 
@@ -107,7 +107,7 @@ def _outcomes(
 
 
 def _run_one(job: Job[Any], photo: PhotoFile, *, overwrite: bool, as_json: bool) -> None:
-    check_outputs(job.outputs_of(photo), overwrite=overwrite)
+    check_outputs(job.outputs_of(photo), overwrite=overwrite or was_cut_short(job, photo))
     if photo.data is None and not os.path.isfile(photo.path):
         photo.read()  # says what is wrong before weights are loaded
     start = time.perf_counter()

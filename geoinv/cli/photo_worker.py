@@ -87,6 +87,14 @@ def is_done(job: Job[Any], photo: PhotoFile) -> bool:
     return all(os.path.isfile(output) for output in job.outputs_of(photo)) and job.is_complete(photo)
 
 
+def was_cut_short(job: Job[Any], photo: PhotoFile) -> bool:
+    """Whether an earlier run began with this photo and these settings, and was ended before all was written."""
+    try:
+        return os.path.lexists(job.record_of(photo)) and not is_done(job, photo)
+    except (PhotoError, UsageError):  # another photo's result, or no photo
+        return False
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a photo. Can be sent from one process to another.

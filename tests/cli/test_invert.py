@@ -46,6 +46,26 @@ def test_same_seed_same_bytes(geoinv: Callable[..., Done], woman: Path, turntabl
         assert (Path("a") / name).read_bytes() == (Path("b") / name).read_bytes(), name
 
 
+def test_results_are_there_before_the_turntable_and_a_run_that_was_cut_short_goes_on(
+    geoinv: Callable[..., Done], woman: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("invert", woman, "--out", "out", "--frames", "2", "--turntable", "gif", "--device", "cpu")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("geoinv.cli.writing.write_turning", interrupt)
+        assert geoinv(*command).code == 130
+    names = ["woman.geoinv", "woman_aligned.png", "woman_inversion.png", "woman_report.json", "woman_seen.png"]
+    assert listing(Path("out")) == names
+    Inversion.load("out/woman.geoinv")
+    geoinv(*command, "--seed", "1").assert_fails(2, "exists", "--overwrite")
+    assert geoinv(*command).code == 0
+    assert listing(Path("out")) == [*names, "woman_turntable.gif"]
+    geoinv(*command).assert_fails(2, "exists", "--overwrite")
+
+
 def test_invert_after_align(geoinv: Callable[..., Done], woman: Path) -> None:
     done = geoinv("align", woman, "--overlay", "--out", "out", "--json")
     assert done.code == 0

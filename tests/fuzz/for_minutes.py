@@ -16,7 +16,7 @@ from typing import Any
 
 from .kinds import kinds
 
-CHUNK = 200
+CHUNK = 850
 
 
 def main() -> None:
