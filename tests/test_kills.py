@@ -224,7 +224,7 @@ class Killer:
             if moment is not None and moment.has_come(process, seen):
                 process.kill()
                 break
-            time.sleep(0.003)
+            time.sleep(0.01)
         process.join()
         return process.exitcode, seconds, len(seen)
 

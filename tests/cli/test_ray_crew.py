@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from PIL import Image
 
 from .conftest import EXAMPLES, Done
 
+ROOT = Path(__file__).parents[2]
 COUNT = int(os.environ.get("GEOINV_RAY_PHOTOS", "24"))
 
 
@@ -59,3 +61,63 @@ def test_a_node_is_killed(tiny_weights: Path) -> None:
     assert Counter(lines) == Counter(str(path) for path in folder.glob("*.jpg"))
     assert len(list(Path("out").glob("*.geoinv"))) == COUNT
     assert not list(Path("out").glob(".geoinv-*"))
+
+
+def thousand_photos(folder: Path) -> list[str]:
+    """Files that are photos by their names; the work of :mod:`tests.cli.thousand` looks at their bytes alone."""
+    folder.mkdir()
+    for index in range(1000):
+        (folder / f"{index:04}.jpg").write_bytes(index.to_bytes(4, "little"))
+    return [str(path) for path in sorted(folder.iterdir())]
+
+
+def finished(run: subprocess.Popen[str], out: Path, count: int) -> None:
+    """Wait until so many photos are done."""
+    while run.poll() is None and len(list(out.glob("*.json"))) < count:
+        time.sleep(0.02)
+    assert run.poll() is None, run.communicate()[1]
+
+
+def check_each_once(run: subprocess.Popen[str], photos: list[str], out: Path) -> None:
+    """Every photo has one result, one line in the manifest, and one in the object that the run prints."""
+    printed, err = run.communicate(timeout=900)
+    assert run.returncode == 0, err
+    done = json.loads(printed)
+    assert sorted(result["path"] for result in done["results"]) == photos
+    assert (done["failed"], done["skipped"]) == ([], [])
+    lines = [json.loads(line)["path"] for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert sorted(lines) == photos
+    assert len(list(out.glob("*.json"))) == len(photos)
+    made = Counter(line.split()[1] for line in (out / "done").read_text().splitlines())
+    assert len(made) == len(photos)
+    assert sum(made.values()) - len(photos) <= 1, "but for the photo that was at work, none is done twice"
+    assert len({line.split()[0] for line in (out / "done").read_text().splitlines()}) >= 2
+
+
+@pytest.mark.slow
+def test_a_thousand_photos_and_a_node_is_killed(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    photos, out = thousand_photos(tmp_path / "photos"), tmp_path / "out"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    node = cluster.add_node(num_cpus=1)
+    try:
+        command = [sys.executable, "-m", "tests.cli.thousand", tmp_path / "photos", out, "--address", cluster.address]
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        finished(run, out, 300)
+        cluster.remove_node(node, allow_graceful=False)
+        check_each_once(run, photos, out)
+    finally:
+        cluster.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds workers by /proc")
+def test_a_thousand_photos_and_a_worker_is_killed(tmp_path: Path) -> None:
+    photos, out = thousand_photos(tmp_path / "photos"), tmp_path / "out"
+    command = [sys.executable, "-m", "tests.cli.thousand", tmp_path / "photos", out, "--workers", "2"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    finished(run, out, 300)
+    os.kill(int((out / "done").read_text().split()[0]), signal.SIGKILL)
+    check_each_once(run, photos, out)
