@@ -37,6 +37,11 @@ class Result:
 Tools = TypeVar("Tools")
 
 
+def _is_all_there(photo: PhotoFile) -> bool:
+    """Of a job that writes nothing beside the photo's own files; a job must be able to go to other processes."""
+    return True
+
+
 @dataclass(frozen=True)
 class Job(Generic[Tools]):
     """The work of a command on photos.
@@ -57,7 +62,7 @@ class Job(Generic[Tools]):
     settings_of: Callable[[PhotoFile], Mapping[str, Any]]
     prepare: Callable[[], Tools]
     work: Callable[[Tools, PhotoFile], Result]
-    is_complete: Callable[[PhotoFile], bool] = lambda photo: True
+    is_complete: Callable[[PhotoFile], bool] = _is_all_there
 
 
 def provenance(photo: PhotoFile, settings: Mapping[str, Any]) -> dict[str, Any]:
