@@ -146,7 +146,10 @@ class LoadedModels:
 
         _ = self.triplane_generator
         if not isinstance(self.local_branch, LocalBranch):
-            raise CheckpointError(f"the local branch of model {self.info.name} is of another family than its generator")
+            raise CheckpointError(
+                f"the local branch of model {self.info.name} is of another family, which this cannot work with",
+                "use one that geoinv trained for the generator",
+            )
         return self.local_branch
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from ..errors import CheckpointError
 from ..models.stylesdf.config import StyleSdfConfig, StyleSdfDetailConfig, StyleSdfEncoderConfig
-from .foreign_tensors import AnyTensor, Shaped
+from .foreign_tensors import AnyTensor, Shaped, size_of
 
 _PREFIXES = {  # of our names, by the entry of the file
     "g_ema": "",
@@ -71,20 +71,20 @@ def generator_config(tensors: Mapping[str, Shaped], name: str) -> StyleSdfConfig
     Raises:
         CheckpointError: What tells its widths is missing, or the widths go together in no generator.
     """
-    channels = [_size(tensors, "decoder.conv1.conv.weight", 1, of=5)]
+    channels = [size_of(tensors, "decoder.conv1.conv.weight", 1, of=5)]
     while len(channels) < 8 and f"decoder.convs.{2 * len(channels) - 2}.conv.weight" in tensors:
-        channels.append(_size(tensors, f"decoder.convs.{2 * len(channels) - 2}.conv.weight", 1, of=5))
+        channels.append(size_of(tensors, f"decoder.convs.{2 * len(channels) - 2}.conv.weight", 1, of=5))
     depth = _count(tensors, "renderer.network.pts_linears.{}.weight")
     try:
         return StyleSdfConfig(
             name,
-            w_dim=_size(tensors, "style.0.weight", 0, of=2),
-            decoder_dim=_size(tensors, "decoder.style.1.weight", 0, of=2),
+            w_dim=size_of(tensors, "style.0.weight", 0, of=2),
+            decoder_dim=size_of(tensors, "decoder.style.1.weight", 0, of=2),
             channels=tuple(channels),
             depth=depth,
             mapping_layers=_count(tensors, "style.{}.weight"),
             decoder_mapping_layers=_count(tensors, "decoder.style.{}.weight", start=1),
-            ray_side=_size(tensors, "decoder.noises.noise_0", 3, of=4),
+            ray_side=size_of(tensors, "decoder.noises.noise_0", 3, of=4),
         )
     except (ValueError, ArithmeticError) as error:
         raise CheckpointError(f"its widths are no StyleSDF generator's: {error}") from error
@@ -98,8 +98,8 @@ def encoder_config(
     Raises:
         CheckpointError: What tells its widths is missing, or they fit no encoder.
     """
-    channels = tuple(_size(code, f"body.{unit}.res_layer.1.weight", 0, of=4) for unit in (0, 3, 7, 21))
-    squeezed = max(_size(code, "body.0.res_layer.5.fc1.weight", 0, of=4), 1)
+    channels = tuple(size_of(code, f"body.{unit}.res_layer.1.weight", 0, of=4) for unit in (0, 3, 7, 21))
+    squeezed = max(size_of(code, "body.0.res_layer.5.fc1.weight", 0, of=4), 1)
     try:
         return StyleSdfEncoderConfig(
             generator=generator.name,
@@ -108,10 +108,10 @@ def encoder_config(
             renderer_rows=generator.renderer_rows,
             decoder_rows=generator.decoder_rows,
             channels=channels,
-            pyramid=_size(code, "latlayer64.weight", 0, of=4),
+            pyramid=size_of(code, "latlayer64.weight", 0, of=4),
             reduction=channels[0] // squeezed,
             pose_channels=tuple(
-                _size(pose, f"convs.{name}.weight", 0, of=4) for name in ("0.conv", "1.skip.conv", "2.skip.conv")
+                size_of(pose, f"convs.{name}.weight", 0, of=4) for name in ("0.conv", "1.skip.conv", "2.skip.conv")
             ),
         )
     except (ValueError, ArithmeticError) as error:
@@ -132,33 +132,23 @@ def detail_config(
             "its netLocal is the HGPIFuNetGANResidual of the training scripts",
             "the released models are of HGPIFuNetGANResidualResnetFC, and only those can be converted",
         )
-    widths = tuple(_size(local, f"image_filter.{name}.weight", 0, of=4) for name in ("conv1", "conv2.downsample.2"))
-    narrowest = _size(local, "image_filter.conv2.bn3.weight", 0, of=1)
+    widths = tuple(size_of(local, f"image_filter.{name}.weight", 0, of=4) for name in ("conv1", "conv2.downsample.2"))
+    narrowest = size_of(local, "image_filter.conv2.bn3.weight", 0, of=1)
     try:
         return StyleSdfDetailConfig(
             generator=generator.name,
             w_dim=generator.w_dim,
-            stem=_size(local, "residual_conv.0.weight", 0, of=4),
-            widths=(*widths, _size(local, "image_filter.conv4.downsample.2.weight", 0, of=4)),
+            stem=size_of(local, "residual_conv.0.weight", 0, of=4),
+            widths=(*widths, size_of(local, "image_filter.conv4.downsample.2.weight", 0, of=4)),
             groups=min(_GROUPS, narrowest),
             aligner_widths=tuple(
-                _size(aligner, f"conv_layer{name}.weight", 0, of=4)
+                size_of(aligner, f"conv_layer{name}.weight", 0, of=4)
                 for name in ("1.0", "2.0.res_layer.1", "3.0.res_layer.1", "4.0.res_layer.1")
             ),
             is_hybrid=is_hybrid,
         )
     except (ValueError, ArithmeticError) as error:
         raise CheckpointError(f"its widths are no local branch's of E3DGE: {error}") from error
-
-
-def _size(tensors: Mapping[str, Shaped], name: str, axis: int, *, of: int) -> int:
-    """A width that a tensor of so many dimensions tells."""
-    if name not in tensors:
-        raise CheckpointError(f"{name} is missing")
-    shape = tuple(tensors[name].shape)
-    if len(shape) != of or not 1 <= shape[axis] <= 4096:
-        raise CheckpointError(f"{name} is {list(shape)}")
-    return shape[axis]
 
 
 def _count(tensors: Mapping[str, Shaped], pattern: str, *, start: int = 0) -> int:

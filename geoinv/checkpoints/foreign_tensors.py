@@ -49,6 +49,20 @@ def check_fit(
         raise CheckpointError(f"the tensors do not fit {what}: {', '.join(wrong[:4])}{more}")
 
 
+def size_of(tensors: Mapping[str, Shaped], name: str, axis: int, *, of: int) -> int:
+    """A width that a tensor of ``of`` dimensions tells.
+
+    Raises:
+        CheckpointError: There is no such tensor, or one of another kind.
+    """
+    if name not in tensors:
+        raise CheckpointError(f"{name} is missing")
+    shape = tuple(tensors[name].shape)
+    if len(shape) != of or not 1 <= shape[axis] <= 4096:
+        raise CheckpointError(f"{name} is {list(shape)}")
+    return shape[axis]
+
+
 def read_numbers(tensor: StoredTensor, name: str) -> Tensor:
     """A tensor of a file in float32.
 

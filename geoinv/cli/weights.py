@@ -12,7 +12,7 @@ from .options import JsonOpt, OverwriteOpt, QuietOpt
 from .targets import check_outputs
 
 app = typer.Typer(
-    help="Weights: list, fetch, verify, look into, and convert those of EG3D and E3DGE.",
+    help="Weights: list, fetch, verify, look into, and convert those of others.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -122,18 +122,24 @@ def convert(
         typer.Argument(
             metavar="NETWORK...",
             help="EG3D's .pkl, or a .pt with init_kwargs; or of E3DGE ffhq1024x1024.pt, ffhq_vol_renderer.pt and "
-            "E3DGE_Full_Runner.pt together.",
+            "E3DGE_Full_Runner.pt together; or TriPlaneNet's .pt.",
             show_default=False,
         ),
     ],
     out: Annotated[
         Path, typer.Argument(metavar="OUT.safetensors", help="Give it to --model; or a NAME that --model then takes.")
     ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Of TriPlaneNet: the generator that it inverts into: name or file.", show_default=False
+        ),
+    ] = None,
     overwrite: OverwriteOpt = False,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Turn the networks of EG3D, or of StyleSDF and E3DGE, into files of geoinv. No code of the files is run."""
+    """Turn networks of EG3D, StyleSDF and E3DGE, or TriPlaneNet into files of geoinv. No code of the files is run."""
     run = console.command(quiet, json_output)
 
     from ..checkpoints.model_files import Part, model_file
@@ -144,15 +150,32 @@ def convert(
         out = cache_dir() / f"{out}-generator.safetensors"
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} does not end in .safetensors", f"for instance {out.with_suffix('.safetensors')}")
-    beside: list[Part] = ["encoder", "details"] if len(networks) > 1 else []
-    check_outputs([out, *(model_file(str(out), part) for part in beside)], overwrite=overwrite)
+    beside: list[Part] = ["encoder", "details"] if len(networks) > 1 or model is not None else []
+    written = [] if model is not None else [out]
+    check_outputs([*written, *(model_file(str(out), part) for part in beside)], overwrite=overwrite)
 
     from ..checkpoints.convert import convert as convert_networks
     from ..checkpoints.eg3d_convert import Converted
+    from ..checkpoints.triplanenet_convert import ConvertedEncoder
 
-    converted = convert_networks(networks, out)
+    record: dict[str, Any]
+    converted = convert_networks(networks, out, model)
+    names = ", ".join(network.name for network in networks)
+    if isinstance(converted, ConvertedEncoder):
+        files = list(converted.paths)
+        record = {
+            "network": networks[0],
+            "model": model,
+            "parameters": converted.parameters,
+            "registered": list(converted.names),
+            "source_sha256": converted.source_sha256,
+            "left_out": converted.left_out,
+            "files": files,
+        }
+        run.result(f"{names}: {converted.parameters / 1e6:.1f} M numbers, an encoder for {model}", record, files)
+        return
     config = converted.config
-    record: dict[str, Any] = {
+    record = {
         "model": out,
         "parameters": converted.parameters,
         "resolution": config.resolution,
@@ -164,7 +187,6 @@ def convert(
     else:
         files, record = list(converted.paths), {"networks": networks, **record, "left_out": converted.left_out}
     record["files"] = files
-    names = ", ".join(network.name for network in networks)
     run.result(f"{names}: {converted.parameters / 1e6:.1f} M numbers, {config.resolution} px", record, files)
 
 

@@ -7,6 +7,7 @@ import torch
 from .detailed import DetailedHead
 from .grouped import GroupedHead
 from .head import Head
+from .offset import OffsetHead
 from .plain import PlainHead
 
 DRAFT_RAYS = 64
@@ -23,6 +24,6 @@ def draft_of(head: Head) -> Head:
     """
     if isinstance(head, DetailedHead | GroupedHead):
         return head.with_rays(DRAFT_RAYS, alignment="3d")
-    if isinstance(head, PlainHead):
+    if isinstance(head, PlainHead | OffsetHead):
         return head.with_rays(DRAFT_RAYS)
     return head

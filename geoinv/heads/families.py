@@ -15,14 +15,17 @@ from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView
 from ..models.stylesdf.generator import StyleSdfGenerator
 from ..models.stylesdf.local_branch import StyleSdfLocalBranch
+from ..models.triplanenet.plane_offsets import PlaneOffsets
+from . import offset
 from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, Edit
+from .offset import OffsetHead
 from .plain import PlainHead
 from .stylesdf import StyleSdfDetailedHead, StyleSdfHead
 
 OfPlanesHead = PlainHead | AnchoredHead
 AnyPlainHead = OfPlanesHead | StyleSdfHead
-AnyDetailedHead = DetailedHead | StyleSdfDetailedHead
+AnyDetailedHead = DetailedHead | OffsetHead | StyleSdfDetailedHead
 
 
 @overload
@@ -49,6 +52,8 @@ def detailed_head(
     """Heads with the details of their photos; see :class:`DetailedHead` for the arguments."""
     if isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
         return DetailedHead(plain, branch, source, edit=edit, alignment=alignment)
+    if isinstance(plain, PlainHead) and isinstance(branch, PlaneOffsets):
+        return OffsetHead(plain, branch, source, edit=edit, alignment=alignment)
     if isinstance(plain, StyleSdfHead) and isinstance(branch, StyleSdfLocalBranch):
         return StyleSdfDetailedHead(plain, branch, source, is_edited=edit is not None, alignment=alignment)
     raise TypeError("a local branch of another family than the head's")
@@ -56,6 +61,7 @@ def detailed_head(
 
 def source_view(
     plain: AnyPlainHead,
+    branch: AnyLocalBranch,
     pictures: Tensor,
     seen: RenderOutput,
     persons: Tensor,
@@ -65,6 +71,7 @@ def source_view(
 
     Args:
         plain: The heads.
+        branch: The local branch that is to add it.
         pictures: [B, 3, H, H] the aligned photos in [0, 1].
         seen: The heads in the photos' views.
         persons: [B, 1, H, H] in [0, 1], where the pictures show the persons, for heads without a background.
@@ -72,5 +79,7 @@ def source_view(
     """
     if isinstance(plain, StyleSdfHead):
         return plain.source_view(pictures, seen)
+    if isinstance(branch, PlaneOffsets):
+        return offset.source_view(pictures, seen)
     side = seen.color.shape[-1]
     return SourceView.from_photo(at_side(pictures, side), at_side(persons, side), seen, inside)

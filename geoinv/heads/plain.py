@@ -38,6 +38,17 @@ class PlainHead:
         other._rays = side
         return other
 
+    @property
+    def planes(self) -> Tensor:
+        """[B, 3, C, R, R] its planes."""
+        return self._planes
+
+    def with_offsets(self, offsets: Tensor) -> PlainHead:
+        """The same head with something added to its planes [B, 3, C, R, R]."""
+        other = copy.copy(self)
+        other._planes = self._planes + offsets
+        return other
+
     def __len__(self) -> int:
         return len(self.w_plus)
 

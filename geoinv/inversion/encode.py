@@ -82,14 +82,15 @@ def encode_face(
         generator: The generator to invert into.
         encoder: The encoder that was trained for it.
         provenance: Origin of the inversion, which is kept in it.
-        pose: The camera, where it is known; else the encoder's.
+        pose: The camera, where it is known; else the encoder's, or alignment's where the encoder finds none.
         branch: The local branch that was trained for both, to add what the code does not hold.
 
     Raises:
         CheckpointError: The encoder's codes do not fit the generator, or are not finite.
     """
     pictures = photo_tensor(face.image).to(generator.w_avg.device)
-    made = reconstruct(pictures, encoder, generator, branch, pose=pose, inside=mask_tensor(face.inside).to(pictures))
+    inside = mask_tensor(face.inside).to(pictures)
+    made = reconstruct(pictures, encoder, generator, branch, pose=pose, aligned_pose=_aligned_pose(face), inside=inside)
     return _inverted(face, made, "encoder" if branch is None else "hybrid", provenance)
 
 
@@ -102,11 +103,16 @@ def mean_face(
     Arguments are those of :func:`encode_face`.
     """
     w_plus = generator.w_avg.detach().expand(generator.config.num_ws, -1)[None].clone()
-    pose = pose or CameraPose.from_angles(math.radians(face.yaw_deg), math.radians(face.pitch_deg))
+    pose = pose or _aligned_pose(face)
     camera = pose.as_vector().to(w_plus)
     return _inverted(
         face, Reconstructed(plain_head(generator, w_plus), CameraPose.from_vector(camera)), "mean", provenance
     )
+
+
+def _aligned_pose(face: AlignedFace) -> CameraPose:
+    """The camera that alignment estimates."""
+    return CameraPose.from_angles(math.radians(face.yaw_deg), math.radians(face.pitch_deg))
 
 
 def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: Provenance) -> Inverted:

@@ -64,6 +64,7 @@ def reconstruct(
     branch: AnyLocalBranch | None = None,
     *,
     pose: CameraPose | None = None,
+    aligned_pose: CameraPose | None = None,
     persons: Tensor | None = None,
     inside: Tensor | None = None,
     alignment: Alignment = "hybrid",
@@ -76,6 +77,7 @@ def reconstruct(
         generator: The generator that it was trained for.
         branch: The local branch that was trained for both; None for heads without details.
         pose: The photos' cameras, where they are known; else the encoder's.
+        aligned_pose: The cameras by alignment, for an encoder that finds none.
         persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default, and
             everything where the generator paints the background as well.
         inside: [B, 1, H, H] in [0, 1], 0 where the pictures are padded beyond their photos' edges; None where none is.
@@ -94,7 +96,10 @@ def reconstruct(
             f"the encoder gives codes {list(w_plus.shape)}, generator {generator.config.name} takes {list(expected)}",
             "use the encoder that was trained for this generator",
         )
-    vectors = (pose or estimate.camera).as_vector().to(device).float()  # [B, 6]
+    camera = pose or estimate.camera or aligned_pose
+    if camera is None:
+        raise CheckpointError("the encoder finds no cameras", "give the photos' cameras, or an encoder that finds them")
+    vectors = camera.as_vector().to(device).float()  # [B, 6]
     if not (torch.isfinite(w_plus).all() and torch.isfinite(vectors).all()):
         raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
     made = Reconstructed(plain_head(generator, w_plus), CameraPose.from_vector(vectors))
@@ -118,7 +123,7 @@ def with_details(
         persons = torch.ones_like(pictures[:, :1])  # it paints the background as well: all of the photo counts
     if persons is None:
         persons = persons_in(at_side(pictures, seen.color.shape[-1]))
-    source = source_view(made.head.plain, pictures, seen, persons, inside)
+    source = source_view(made.head.plain, branch, pictures, seen, persons, inside)
     return Reconstructed(detailed_head(made.head.plain, branch, source, alignment=alignment), made.pose, seen)
 
 

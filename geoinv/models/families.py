@@ -22,12 +22,16 @@ from .stylesdf.config import (
 from .stylesdf.encoder import StyleSdfEncoder
 from .stylesdf.generator import StyleSdfGenerator
 from .stylesdf.local_branch import StyleSdfLocalBranch
+from .triplanenet.config import FAMILY as TRIPLANENET
+from .triplanenet.config import TriPlaneNetDetailConfig, TriPlaneNetEncoderConfig
+from .triplanenet.encoder import TriPlaneNetEncoder
+from .triplanenet.plane_offsets import PlaneOffsets
 
 OfPlanes = TriPlaneGenerator | AnchoredGenerator
 AnyGenerator = OfPlanes | StyleSdfGenerator
 AnyConfig = GeneratorConfig | StyleSdfConfig
-AnyEncoder = GlobalEncoder | StyleSdfEncoder
-AnyLocalBranch = LocalBranch | StyleSdfLocalBranch
+AnyEncoder = GlobalEncoder | StyleSdfEncoder | TriPlaneNetEncoder
+AnyLocalBranch = LocalBranch | StyleSdfLocalBranch | PlaneOffsets
 
 _TRIPLANE = "triplane"  # whose configurations name no family
 
@@ -63,6 +67,10 @@ def _of_planes(values: dict[str, Any]) -> Callable[[], OfPlanes]:
     return _then(TriPlaneGenerator if config.anchor is None else AnchoredGenerator, config)
 
 
+def _no_generator(config: dict[str, Any]) -> Any:
+    raise CheckpointError("TriPlaneNet's networks make no heads", "give the generator of EG3D that they belong to")
+
+
 def _then(build: Callable[[Any], Any], config: object) -> Callable[[], Any]:
     return lambda: build(config)
 
@@ -79,5 +87,11 @@ _FAMILIES = {
         lambda config: _then(StyleSdfGenerator, config_from_dict(StyleSdfConfig, config)),
         lambda config: _then(StyleSdfEncoder, config_from_dict(StyleSdfEncoderConfig, config)),
         lambda config: _then(StyleSdfLocalBranch, config_from_dict(StyleSdfDetailConfig, config)),
+    ),
+    TRIPLANENET: Family(  # an encoder and a local branch for tri-planes
+        _no_generator,
+        _no_generator,
+        lambda config: _then(TriPlaneNetEncoder, config_from_dict(TriPlaneNetEncoderConfig, config)),
+        lambda config: _then(PlaneOffsets, config_from_dict(TriPlaneNetDetailConfig, config)),
     ),
 }

@@ -19,6 +19,8 @@ from geoinv.models.generator import TriPlaneGenerator
 from .official_pickles import official_arguments, official_tensors, small_release
 
 TOUCH = "touch ran"
+ROOT, TENSOR = "G_ema", "w"
+"""The entry of a file that holds tensors, and a name among them; other layouts have others."""
 
 
 class Calls:
@@ -32,7 +34,7 @@ class Calls:
 
 
 def in_network(value: Any) -> bytes:
-    return pickle.dumps({"G_ema": value})
+    return pickle.dumps({ROOT: value})
 
 
 def raw(code: bytes) -> bytes:
@@ -52,7 +54,7 @@ def nested_storage(saved: bytes) -> bytes:
     """A tensor whose storage is ``saved``, where plain ``pickle`` would call torch.load on it."""
     storage = call("torch.storage", "_load_from_bytes", b"B" + struct.pack("<I", len(saved)) + saved + b"\x85")
     tensor = call("torch._utils", "_rebuild_tensor_v2", b"(" + storage + b"K\x00K\x01\x85K\x01\x85\x89}t")
-    return raw(b"}" + text("G_ema") + b"}" + text("w") + tensor + b"ss")
+    return raw(b"}" + text(ROOT) + b"}" + text(TENSOR) + tensor + b"ss")
 
 
 def torch_zip(pickled: bytes, **entries: bytes) -> bytes:
@@ -85,7 +87,7 @@ def persistent_storage(numel: int) -> bytes:
     storage = b"(" + text("storage") + text("torch") + text("FloatStorage") + b"\x93" + text("0") + text("cpu")
     storage += b"\x8a\x06" + numel.to_bytes(6, "little") + b"tQ"
     tensor = call("torch._utils", "_rebuild_tensor_v2", b"(" + storage + b"K\x00K\x01\x85K\x01\x85\x89}t")
-    return raw(b"}" + text("G_ema") + b"}" + text("w") + tensor + b"ss")
+    return raw(b"}" + text(ROOT) + b"}" + text(TENSOR) + tensor + b"ss")
 
 
 def doubling(levels: int) -> bytes:
@@ -169,7 +171,7 @@ def _big(number: int) -> bytes:
 
 def _saved(value: Any, *, zipped: bool) -> bytes:
     buffer = io.BytesIO()
-    torch.save({"G_ema": {"w": value}}, buffer, _use_new_zipfile_serialization=zipped)
+    torch.save({ROOT: {TENSOR: value}}, buffer, _use_new_zipfile_serialization=zipped)
     return buffer.getvalue()
 
 

@@ -7,7 +7,7 @@ import pickle
 import random
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,17 @@ from geoinv.checkpoints.eg3d_convert import convert_eg3d, expected_shapes
 from geoinv.checkpoints.pickle_reader import MAX_OPERATIONS, Budget, PickleReader
 from geoinv.checkpoints.store import load_generator, save_model
 from geoinv.checkpoints.torch_pickles import Storage, StoredTensor, unknown_global
+from geoinv.checkpoints.triplanenet_convert import convert_triplanenet
 from geoinv.errors import CheckpointError
 from geoinv.models.eg3d_releases import release
 from geoinv.models.generator import TriPlaneGenerator
 from tests.tiny_models import tiny_config
 
+from . import harmful_files
 from .harmful_files import CLAIMS, CODE, Calls, in_network, raw
 from .official_e3dge import small_entries, write_files
 from .official_pickles import MARK, official_tensors, small_release, write_official_pickle, write_state_dict
+from .official_triplanenet import face_generator, official_state, small_networks, write_triplanenet
 
 MAX_MIB = 48  # far below what the files claim, well above what reading them takes
 
@@ -38,9 +41,22 @@ def warm() -> None:
     expected_shapes(small_release(release("shapenetcars128-64")))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A generator that TriPlaneNet's files are converted for, and a cache of this module's own."""
+    folder = tmp_path_factory.mktemp("faces")
+    generator = face_generator()
+    save_model(folder / "weights" / "faces-generator.safetensors", generator, generator.config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEOINV_CACHE", str(folder))
+        yield folder
+
+
 def convert_file(layout: str, source: Path, target: Path) -> None:
     """Convert a file of a layout."""
-    if layout == "eg3d":
+    if layout == "triplanenet":
+        convert_triplanenet(source, target, "faces")
+    elif layout == "eg3d":
         convert_eg3d(source, target)
     elif layout == "e3dge":
         convert_e3dge([source], target)
@@ -48,7 +64,7 @@ def convert_file(layout: str, source: Path, target: Path) -> None:
         convert([source], target)
 
 
-@pytest.fixture(params=["eg3d", "e3dge", "any"])
+@pytest.fixture(params=["eg3d", "e3dge", "triplanenet", "any"])
 def layout(request: pytest.FixtureRequest) -> str:
     """Whose files are read, or any, as the command does."""
     return str(request.param)
@@ -60,6 +76,9 @@ def refused(
 ) -> Callable[[bytes], CheckpointError]:
     """Converts bytes, which must fail in one line, run nothing and take little memory."""
     monkeypatch.chdir(tmp_path)
+    if layout == "triplanenet":
+        monkeypatch.setattr(harmful_files, "ROOT", "state_dict")
+        monkeypatch.setattr(harmful_files, "TENSOR", "psp_encoder.styles.0.linear.weight")
 
     def convert_bytes(data: bytes) -> CheckpointError:
         source = tmp_path / "x.pkl"
@@ -151,7 +170,16 @@ def every_good_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[
     files = [write_official_pickle(folder / "a.pkl", cars, has_others=False)]
     files += [write_state_dict(folder / f"{zipped}.pt", cars, as_zip=zipped) for zipped in (True, False)]
     of_eg3d = [file.read_bytes() for file in files]
-    return {"eg3d": of_eg3d, "e3dge": of_e3dge, "any": [*of_eg3d[:1], *of_e3dge[1:]]}
+    state = official_state(*small_networks())
+    of_triplanenet = [pickle.dumps({"state_dict": state}, protocol=4)]
+    for zipped in (True, False):
+        of_triplanenet.append(write_triplanenet(folder / "t.pt", state, as_zip=zipped).read_bytes())
+    return {
+        "eg3d": of_eg3d,
+        "e3dge": of_e3dge,
+        "triplanenet": of_triplanenet,
+        "any": [*of_eg3d[:1], *of_e3dge[1:]],
+    }
 
 
 @pytest.fixture
@@ -239,6 +267,10 @@ def small_files(layout: str, tmp_path: Path) -> list[bytes]:
         few = {name: {n: t for n, t in entries[name].items() if t.numel() < 500} for name in entries}
         return [file.read_bytes() for file in write_files(tmp_path, few)[1:]]
 
+    if layout == "triplanenet":
+        state = official_state(*small_networks(), face_generator())
+        state = {name: value for name, value in state.items() if value.numel() < 500}
+        return [write_triplanenet(tmp_path / "t.pt", state).read_bytes()]
     cars = TriPlaneGenerator(small_release(release("shapenetcars128-64")))
     tensors = {n: t for n, t in official_tensors(cars).items() if "noise_const" not in n and t.numel() < 2000}
     pickled = write_official_pickle(tmp_path / "s.pkl", cars, tensors=tensors, has_others=False).read_bytes()
@@ -246,7 +278,7 @@ def small_files(layout: str, tmp_path: Path) -> list[bytes]:
 
 
 def test_some_mutated_files(layout: str, good_files: list[bytes], tmp_path: Path) -> None:
-    fuzz(layout, good_files, tmp_path, 20, seed=1)
+    fuzz(layout, good_files, tmp_path, 5 if layout == "triplanenet" else 20, seed=1)  # its files are the largest
     fuzz(layout, small_files(layout, tmp_path), tmp_path, 100, seed=2)
 
 

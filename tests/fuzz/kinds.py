@@ -229,6 +229,32 @@ def _e3dge_files(folder: Path) -> list[bytes]:
     return [*files, pickle.dumps(generator)]
 
 
+def _triplanenet_files(folder: Path) -> list[bytes]:
+    import os
+
+    from geoinv.checkpoints.store import save_model
+    from tests.checkpoints.official_triplanenet import (
+        face_generator,
+        official_state,
+        small_networks,
+        write_triplanenet,
+    )
+
+    os.environ["GEOINV_CACHE"] = str(folder)  # this process is the kind's own; what converts is registered there
+    generator = face_generator()
+    save_model(folder / "weights" / "faces-generator.safetensors", generator, generator.config)
+    state = official_state(*small_networks())
+    return [write_triplanenet(folder / "t.pt", state, as_zip=as_zip).read_bytes() for as_zip in (True, False)]
+
+
+def _convert_triplanenet(path: Path) -> object:
+    import os
+
+    from geoinv.checkpoints.triplanenet_convert import convert_triplanenet
+
+    return convert_triplanenet(path, Path(os.environ["GEOINV_CACHE"]) / "converted.safetensors", "faces")
+
+
 def _convert_any(path: Path) -> object:
     from geoinv.checkpoints.convert import convert
 
@@ -312,6 +338,7 @@ def kinds() -> dict[str, Kind]:
         "safetensors": Kind(".safetensors", _generator_files, _read_generator),
         "pickle": Kind(".pkl", _official_files, _convert),
         "pickle-e3dge": Kind(".pt", _e3dge_files, _convert_any),
+        "pickle-triplanenet": Kind(".pt", _triplanenet_files, _convert_triplanenet),
         "npy-boundary": Kind(".npy", _boundary_files, _read_boundary),
         "glb": Kind(".glb", _glb_files, _check_glb),
         "npy-label": Kind(".npy", _npy_files, _read_label),
@@ -332,6 +359,7 @@ OTHER_KINDS = (
     "safetensors",
     "pickle",
     "pickle-e3dge",
+    "pickle-triplanenet",
     "npy-boundary",
     "glb",
     "npy-label",

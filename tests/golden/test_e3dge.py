@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from geoinv.models import psp
 from geoinv.models.stylesdf import (
     aligner,
     encoder,
@@ -314,7 +315,7 @@ MISTAKES: dict[str, tuple[str, Break]] = {
         "encoder",
         slopes(lambda nets: nets.encoder.code, 0.2),
     ),
-    "pyramid without aligned corners": ("encoder", resized(encoder, "bilinear", False)),
+    "pyramid without aligned corners": ("encoder", resized(psp, "bilinear", False)),
     "taps of other units": ("encoder", constant(encoder, "_TAPS", (1, 5, 19, 22))),
     "no squeeze and excitation": (
         "encoder",

@@ -218,7 +218,7 @@ def grouped_head(
         if branch is None:
             views.append(ViewPair(plain, plain))
             continue
-        source = source_view(own, pictures[one], plain, persons[one], None if inside is None else inside[one])
+        source = source_view(own, branch, pictures[one], plain, persons[one], None if inside is None else inside[one])
         views.append(ViewPair(plain, DetailedHead(own, branch, source).with_details(plain)))
         edit = None if index == 0 else Edit(fit.w_plus[one], fit.w_plus[:1])
         parts.append(DetailedHead(shown, branch, source, edit=edit))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .residual_units import FixedNorm, ResidualUnit, conv3x3
+from ..residual_units import FixedNorm, ResidualUnit, conv3x3
 
 
 class ResidualAligner(nn.Module):

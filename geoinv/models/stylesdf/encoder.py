@@ -14,34 +14,14 @@ from torch import Tensor, nn
 
 from ...camera import CameraPose
 from ...errors import ShapeError
-from ..layers import Linear
+from ..psp import CodeHead, after_units, enlarged_like, input_layer, trunk
 from .config import StyleSdfEncoderConfig
 from .generator import joined
 from .pose_network import INPUT_SIDE, PoseNetwork
-from .residual_units import FixedNorm, ResidualUnit, conv3x3
 
 INPUT_SIZE = 256
-_UNITS = (3, 4, 14, 3)  # of each width; the first of them halves the side
 _TAPS = (2, 6, 20, 23)  # the units after which the pyramid looks: 128, 64, 32, 16 px
-_HEAD_CONVS = 7
-_HEAD_SLOPE = 0.01
-
-
-class _Head(nn.Module):
-    """A level of the pyramid [B, P, S, S] -> one code [B, out], by halving it to a single pixel."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for index in range(_HEAD_CONVS):
-            layers.append(nn.Conv2d(out_channels if index else in_channels, out_channels, 3, stride=2, padding=1))
-            layers.append(nn.LeakyReLU(_HEAD_SLOPE))
-        self.convs = nn.Sequential(*layers)
-        self.linear = Linear(out_channels, out_channels)
-
-    def forward(self, level: Tensor) -> Tensor:
-        code: Tensor = self.linear(self.convs(level).flatten(1))
-        return code
+_HALVINGS = 7  # of heads: the last ones halve a single pixel
 
 
 class CodeNetwork(nn.Module):
@@ -50,44 +30,31 @@ class CodeNetwork(nn.Module):
     def __init__(self, config: StyleSdfEncoderConfig) -> None:
         super().__init__()
         widths = config.channels
-        self.input_layer = nn.Sequential(conv3x3(3, widths[0]), FixedNorm(widths[0]), nn.PReLU(widths[0]))
-        units: list[nn.Module] = []
-        width = widths[0]
-        for channels, count in zip(widths, _UNITS, strict=True):
-            for index in range(count):
-                units.append(ResidualUnit(width, channels, 1 if index else 2, config.reduction))
-                width = channels
-        self.body = nn.ModuleList(units)
+        self.input_layer = input_layer(3, widths[0])
+        self.body = trunk(widths, config.reduction)
         self.latlayer64 = nn.Conv2d(widths[0], config.pyramid, 1)
         self.latlayer128 = nn.Conv2d(widths[1], config.pyramid, 1)
         self.latlayer256 = nn.Conv2d(widths[2], config.pyramid, 1)
-        self.styles_pigan = nn.ModuleList(_Head(config.pyramid, config.w_dim) for _ in range(config.renderer_rows))
+        self.styles_pigan = nn.ModuleList(
+            CodeHead(config.pyramid, config.w_dim, _HALVINGS) for _ in range(config.renderer_rows)
+        )
         # the released files have ten of these, of which only the first is read
-        self.styles_stylegan = nn.ModuleList([_Head(config.pyramid, config.decoder_dim)])
+        self.styles_stylegan = nn.ModuleList([CodeHead(config.pyramid, config.decoder_dim, _HALVINGS)])
 
     def taps(self, photo: Tensor) -> list[Tensor]:
         """Maps of 128, 64, 32 and 16 px."""
-        features, found = self.input_layer(photo), []
-        for index, unit in enumerate(self.body):
-            features = unit(features)
-            if index in _TAPS:
-                found.append(features)
-        return found
+        return after_units(self.input_layer(photo), self.body, _TAPS)
 
     def pyramid(self, taps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Levels of 32 and of 128 px."""
         c128, c64, c32, c16 = taps
-        p32 = _enlarged(c16, c32) + self.latlayer256(c32)
-        p64 = _enlarged(p32, c64) + self.latlayer128(c64)
-        return p32, _enlarged(p64, c128) + self.latlayer64(c128)
+        p32 = enlarged_like(c16, c32) + self.latlayer256(c32)
+        p64 = enlarged_like(p32, c64) + self.latlayer128(c64)
+        return p32, enlarged_like(p64, c128) + self.latlayer64(c128)
 
     def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         p32, p128 = self.pyramid(self.taps(photo))
         return torch.stack([head(p32) for head in self.styles_pigan], dim=1), self.styles_stylegan[0](p128)
-
-
-def _enlarged(level: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(level, size=like.shape[-2:], mode="bilinear", align_corners=True)
 
 
 @dataclass(frozen=True)
