@@ -24,6 +24,7 @@ from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.local_branch import LocalBranch
 from geoinv.ops.anchored_rays import FEATURES, PLANES
+from geoinv.synth.look import LOOK_SIZE
 
 
 def tiny_config() -> GeneratorConfig:
@@ -54,14 +55,18 @@ def tiny_config() -> GeneratorConfig:
 def tiny_anchored_config() -> GeneratorConfig:
     """The shape of ``anchored`` in small, on the shipped head model."""
     config = tiny_config()
+    anchor = AnchorConfig(head_model_id(), LOOK_SIZE, cells=16, face_cells=16, shape_hidden=16, light_hidden=8)
     return replace(
         config,
         name="tiny-anchored",
-        backbone=replace(config.backbone, out_channels=8 * PLANES, warp_rank=0),
+        mapping=replace(config.mapping, shortcut=True),
+        backbone=replace(
+            config.backbone, w_dim=anchor.painted_size, out_channels=8 * PLANES, warp_rank=0, blended_maps=3
+        ),
         feature_channels=FEATURES,
         render=replace(config.render, num_samples=24, num_importance=16),
         superresolution="none",
-        anchor=AnchorConfig(head_model_id(), cells=16, face_cells=16, shape_hidden=16, light_hidden=8),
+        anchor=anchor,
     )
 
 

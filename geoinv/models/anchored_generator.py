@@ -24,7 +24,7 @@ from ..ops.render_rays import RayOutput
 from ..ops.render_rays.volume import density_of
 from ..shape import HeadCodes
 from .anchor import Anchor, shared_anchor
-from .config import AnchorConfig, GeneratorConfig
+from .config import EXPRESSION_SIZE, AnchorConfig, GeneratorConfig
 from .decoder import PointDecoder
 from .layers import Linear
 from .on_mesh import OnMesh
@@ -32,6 +32,7 @@ from .plane_generator import PlaneGenerator
 from .render_output import RenderOutput
 
 _RAYS_AT_ONCE = 8192  # of a view; what their samples need stays below half a gigabyte
+_FAR = 6.0  # spreads from the mean, beyond which a painting code says nothing more
 _WHITE = math.sqrt(4.0 * math.pi)  # the first harmonic's coefficient of a light that leaves colours as they are
 
 
@@ -54,6 +55,8 @@ class AnchoredGenerator(PlaneGenerator):
     shipped head mesh model. Its planes are of the average head."""
 
     plane_count = PLANES
+    painted_mean: Tensor  # [painted_size]
+    painted_spread: Tensor  # [painted_size]
 
     def __init__(self, config: GeneratorConfig) -> None:
         if config.anchor is None:
@@ -63,7 +66,7 @@ class AnchoredGenerator(PlaneGenerator):
         anchor, w_dim = config.anchor, config.w_dim
         told = config.backbone.out_channels // self.plane_count + len(anchor.space.distance_scales) + 1
         self.decoder = PointDecoder(told, config.decoder_hidden, FEATURES)
-        self.tone = Linear(w_dim, config.decoder_hidden)
+        self.tone = Linear(anchor.painted_size, config.decoder_hidden)
         self.shape_head = nn.Sequential(
             nn.Linear(w_dim, anchor.shape_hidden),
             nn.SiLU(),
@@ -74,6 +77,9 @@ class AnchoredGenerator(PlaneGenerator):
         self.light_head = nn.Sequential(
             nn.Linear(w_dim, anchor.light_hidden), nn.SiLU(), nn.Linear(anchor.light_hidden, 27)
         )
+        self.look_head = nn.Linear(w_dim, anchor.look_size)
+        self.register_buffer("painted_mean", torch.zeros(anchor.painted_size))
+        self.register_buffer("painted_spread", torch.ones(anchor.painted_size))
         self._start()
 
     @torch.no_grad()
@@ -108,11 +114,47 @@ class AnchoredGenerator(PlaneGenerator):
         """Shape and light that w_plus [B, num_ws, w_dim] means."""
         return OnMesh(self.shape_codes(w_plus), self.light(w_plus))
 
+    def look(self, w_plus: Tensor) -> Tensor:
+        """[B, look_size] what heads of w_plus [B, num_ws, w_dim] look like apart from shape and light, as numbers."""
+        look: Tensor = self.look_head(w_plus.mean(dim=1))
+        return look
+
+    def _painted(self, w: Tensor) -> Tensor:
+        """[..., painted_size] look and expression that w [..., w_dim] means, as numbers."""
+        expression = self.shape_head(w)[..., -EXPRESSION_SIZE:]
+        return torch.cat([self.look_head(w), expression], dim=-1)
+
+    @torch.no_grad()
+    def set_painted_scale(self, w: Tensor) -> None:
+        """Set what :meth:`painting_codes` subtracts and divides by, from w [N, w_dim] of many heads."""
+        painted = self._painted(w)
+        self.painted_mean.copy_(painted.mean(dim=0))
+        self.painted_spread.copy_(painted.std(dim=0).clamp_min(0.02))
+
+    def painting_codes(self, w_plus: Tensor) -> Tensor:
+        """w_plus [B, num_ws, w_dim] -> what planes are painted from [B, num_ws, painted_size]: look and expression.
+
+        Each number has mean 0 and variance 1 over heads. Of w itself most is shape, and planes that were painted from
+        it told heads apart by their shapes and learned them by heart.
+        """
+        codes: Tensor = ((self._painted(w_plus) - self.painted_mean) / self.painted_spread).clamp(-_FAR, _FAR)
+        return codes
+
+    def planes(self, w_plus: Tensor) -> Tensor:
+        """w_plus [B, num_ws, w_dim] -> float32 planes [B, P, C, R, R], P being ``plane_count``."""
+        return super().planes(self.painting_codes(w_plus))
+
+    def known_parts(self) -> tuple[nn.Module, ...]:
+        """Networks that learn without pictures: the mapping, and what reads shape, light and look from w."""
+        return self.backbone["mapping"], self.shape_head, self.light_head, self.look_head
+
     def anchored(self, w_plus: Tensor, vertices: Tensor) -> AnchoredHeads:
         """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]."""
         decoder = self.decoder.weights()
         return AnchoredHeads(
-            self.planes(w_plus), self.anchor(vertices), decoder.hidden_bias + self.tone(w_plus.mean(dim=1))
+            self.planes(w_plus),
+            self.anchor(vertices),
+            decoder.hidden_bias + self.tone(self.painting_codes(w_plus).mean(dim=1)),
         )
 
     def heads(self, w_plus: Tensor, *, codes: HeadCodes | None = None, light: Tensor | None = None) -> LitHeads:

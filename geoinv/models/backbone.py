@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,10 +12,38 @@ from ..errors import ShapeError
 from ..ops.upfirdn2d import upfirdn2d, upsample2
 from .config import BackboneConfig
 from .initial_values import normal_values
-from .layers import Noise, StyledConv, ToFeatures
+from .layers import Linear, Noise, StyledConv, ToFeatures
 from .plane_warp import PlaneWarp
 
 _BINOMIAL = (0.25, 0.5, 0.25)  # takes away all of what alternates from pixel to pixel
+
+
+_BLENDED_CHANNELS = 32  # of a blended map, spread over all channels of the features
+
+
+class BlendedMaps(nn.Module):
+    """Learned maps in shares that w decides. They start at zero.
+
+    A choice, as of a style of hair, has its own picture at once, which convolutions would unfold from one code.
+
+    Args:
+        config: Says how many maps, and the size of w.
+        channels: Channels of the features that they are added to.
+        side: Side of these features in pixels.
+    """
+
+    def __init__(self, config: BackboneConfig, channels: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.gain = config.map_gain / math.sqrt(config.blended_maps)
+        self.shares = Linear(config.w_dim, config.blended_maps)
+        self.maps = nn.Parameter(torch.zeros(config.blended_maps, side * side * _BLENDED_CHANNELS))
+        self.spread = nn.Parameter(normal_values(channels, _BLENDED_CHANNELS))
+
+    def forward(self, w: Tensor) -> Tensor:
+        """w [B, w_dim] -> [B, channels, side, side], channels last in memory."""
+        blended = (self.shares(w) * self.gain @ self.maps).unflatten(1, (self.side, self.side, _BLENDED_CHANNELS))
+        return F.linear(blended, self.spread / math.sqrt(_BLENDED_CHANNELS)).permute(0, 3, 1, 2)
 
 
 class SynthesisBlock(nn.Module):
@@ -34,6 +64,8 @@ class SynthesisBlock(nn.Module):
             self.conv1 = StyledConv(channels, channels, config.w_dim, resolution, up=False, noise=noise)
         if config.painting == "subpixel":
             self.maps = nn.Parameter(torch.zeros(channels, resolution, resolution))
+            if config.blended_maps and index == len(config.channels) - 1:
+                self.blended = BlendedMaps(config, channels, resolution)
         if config.painting == "skip":
             self.torgb = ToFeatures(channels, config.out_channels, config.w_dim)
         elif index == len(config.channels) - 1:
@@ -51,6 +83,8 @@ class SynthesisBlock(nn.Module):
             features = self.conv0(features, next(codes))
         if hasattr(self, "maps"):
             features = _with_map(features, self.maps.to(features.dtype), self.map_gain)
+        if hasattr(self, "blended"):
+            features = features + self.blended(ws[:, 0]).to(features.dtype)
         if hasattr(self, "conv1"):
             features = self.conv1(features, next(codes))
         return features, self.torgb(features, next(codes)) if hasattr(self, "torgb") else None

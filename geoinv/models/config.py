@@ -30,6 +30,7 @@ class MappingConfig:
     switches: tuple[tuple[int, float], ...] = ()
     # Quantities that start at a threshold, as expressions do, given as max(z - threshold, 0): (index, threshold).
     ramps: tuple[tuple[int, float], ...] = ()
+    shortcut: bool = False  # whether w also has a linear part: most of a head is a choice or a sum of traits
 
     def __post_init__(self) -> None:
         if not 1 <= self.layers <= 64:
@@ -50,6 +51,7 @@ class BackboneConfig:
     warp_rank: int = 0  # fields of the flow that moves planes to fit the head; 0 for none
     warp_side: int = 64  # cells of such a field
     map_gain: float = 1.0  # of learned maps and mean planes: so many times as fast they learn what heads have in common
+    blended_maps: int = 0  # learned maps of the last block that w blends, so that each style of hair can have its own
     smooth: bool = False  # whether planes are filtered before, against the grid that pixel shuffle leaves in surfaces
 
     def __post_init__(self) -> None:
@@ -85,12 +87,17 @@ class RenderConfig:
         return self.far + (self.far - self.near) / max(self.num_samples - 1, 1)
 
 
+EXPRESSION_SIZE = 54
+"""Numbers of a shape code that say what a face does: 52 units, and two of gaze; they come last."""
+
+
 @dataclass(frozen=True)
 class AnchorConfig:
     """The volume that ties a generator to the head mesh, and how planes lie about the average head.
 
     Args:
         head_model: First digits of the SHA-256 of the head model's file.
+        look_size: How many numbers say what a head looks like apart from shape and light; they are linear in w.
         cells: Cells of the whole box along a side.
         face_cells: Cells of the face's box along a side.
         face_box: Lowest and highest x, y and z of the face's box, in world units.
@@ -103,6 +110,7 @@ class AnchorConfig:
     """
 
     head_model: str
+    look_size: int
     cells: int = 32
     face_cells: int = 64
     face_box: tuple[tuple[float, float], ...] = ((-0.2, 0.2), (-0.34, 0.18), (-0.04, 0.36))
@@ -117,6 +125,11 @@ class AnchorConfig:
         for name, count in (("cells", self.cells), ("face_cells", self.face_cells)):
             if count not in (8, 16, 32, 64, 128):
                 raise ValueError(f"an anchor of {count} {name}; it must be a power of two from 8 to 128")
+
+    @property
+    def painted_size(self) -> int:
+        """Numbers that planes are painted from: look and expression."""
+        return self.look_size + EXPRESSION_SIZE
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> AnchorConfig:
@@ -263,21 +276,30 @@ def mini(
 def anchored(
     z_dim: int,
     head_model: str,
+    look_size: int,
     categories: tuple[tuple[int, int, tuple[float, ...]], ...] = (),
     switches: tuple[tuple[int, float], ...] = (),
     ramps: tuple[tuple[int, float], ...] = (),
 ) -> GeneratorConfig:
     """The small generator on the head mesh: 4 x 32 canonical planes at 128, 256 px rays, no super-resolution."""
-    small = mini(z_dim, categories, switches, ramps)
+    small, anchor = mini(z_dim, categories, switches, ramps), AnchorConfig(head_model, look_size)
     return replace(
         small,
         name="anchored",
-        backbone=replace(small.backbone, out_channels=32 * PLANES, warp_rank=0, map_gain=16.0),
+        mapping=replace(small.mapping, shortcut=True),
+        backbone=replace(
+            small.backbone,
+            w_dim=anchor.painted_size,
+            out_channels=32 * PLANES,
+            warp_rank=0,
+            map_gain=16.0,
+            blended_maps=32,
+        ),
         render=replace(small.render, num_samples=40, num_importance=24),
         feature_channels=FEATURES,
         neural_resolution=256,
         superresolution="none",
-        anchor=AnchorConfig(head_model),
+        anchor=anchor,
     )
 
 

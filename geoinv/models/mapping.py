@@ -31,6 +31,8 @@ class MappingNetwork(nn.Module):
             out = config.w_dim if i == config.layers - 1 else config.hidden
             setattr(self, f"fc{i}", Linear(width, out, lr_multiplier=config.lr_multiplier))
             width = out
+        if config.shortcut:
+            self.shortcut = Linear(config.z_dim + one_hot + len(config.switches) + len(config.ramps), config.w_dim)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def features(self, z: Tensor) -> Tensor:
@@ -60,6 +62,7 @@ class MappingNetwork(nn.Module):
         x = _normalise_second_moment(z) if self.config.normalise_z else self.features(z)
         if self.config.label_dim:
             x = torch.cat([x, _normalise_second_moment(self.embed(self._scaled(label, len(z))))], dim=1)
+        told = x
         for i in range(self.config.layers):
             x = scaled_lrelu(getattr(self, f"fc{i}")(x))
-        return x
+        return x + self.shortcut(told) if self.config.shortcut else x

@@ -12,6 +12,7 @@ from geoinv.models.anchor import Anchor, head_model_id, shared_anchor
 from geoinv.models.config import AnchorConfig
 from geoinv.ops.anchored_rays import AnchorVolumes, read_anchor
 from geoinv.shape import HeadModel, expression_code, load_head_model
+from geoinv.synth.look import LOOK_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def model() -> HeadModel:
 
 @pytest.fixture(scope="module")
 def anchor() -> Anchor:
-    return shared_anchor(AnchorConfig(head_model_id()))
+    return shared_anchor(AnchorConfig(head_model_id(), LOOK_SIZE))
 
 
 @pytest.fixture(scope="module")
@@ -96,4 +97,4 @@ def test_rejects_another_mesh(anchor: Anchor) -> None:
 
 def test_rejects_another_head_model() -> None:
     with pytest.raises(CheckpointError, match="another head mesh model"):
-        shared_anchor(AnchorConfig("0123456789ab"))
+        shared_anchor(AnchorConfig("0123456789ab", LOOK_SIZE))

@@ -8,8 +8,10 @@ import torch
 from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import ShapeError
-from geoinv.models.config import GeneratorConfig, ffhq512_128, mini
+from geoinv.models.backbone import BlendedMaps
+from geoinv.models.config import BackboneConfig, GeneratorConfig, MappingConfig, ffhq512_128, mini
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.mapping import MappingNetwork
 from geoinv.ops._build import use_backend
 from tests.tiny_models import tiny_config
 
@@ -126,6 +128,32 @@ def test_mapping_sees_categories_switches_and_ramps() -> None:
         pytest.approx([0.0, 2.0, 2.0, 0.2, 2.0]),
         pytest.approx([2.0, 0.0, 0.0, 0.0, 2.0]),
     ]
+
+
+def test_shortcut_adds_a_linear_part_to_w() -> None:
+    config = MappingConfig(
+        z_dim=2, w_dim=3, layers=1, lr_multiplier=1.0, normalise_z=False, ramps=((0, 1.0),), shortcut=True
+    )
+    mapping = MappingNetwork(config)
+    with torch.no_grad():
+        mapping.fc0.weight.zero_()  # type: ignore[union-attr, operator]
+        mapping.shortcut.weight.copy_(torch.eye(3) * 3**0.5)  # three features: weights are used over the root of 3
+    w = mapping(torch.tensor([[1.5, -2.0]]))
+    assert torch.allclose(w, torch.tensor([[1.5, -2.0, 1.0]]))  # z, and twice what is above the ramp's threshold
+
+
+def test_maps_are_blended_in_the_shares_of_w() -> None:
+    config = BackboneConfig(
+        w_dim=2, channels=(4, 4), out_channels=4, convs_per_block=(1, 2), painting="subpixel", blended_maps=2
+    )
+    maps = BlendedMaps(config, channels=4, side=2)
+    w = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    assert (maps(w) == 0.0).all()  # at first they change nothing
+    torch.nn.init.normal_(maps.maps)
+    first, second, both = maps(w)
+    assert not torch.allclose(first, second)
+    assert torch.allclose(both, first + second, atol=1e-6)
+    assert maps(w).shape == (3, 4, 2, 2)
 
 
 def test_rejects_cameras_that_do_not_fit(generator: TriPlaneGenerator, planes: torch.Tensor) -> None:

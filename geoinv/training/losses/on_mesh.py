@@ -1,4 +1,4 @@
-"""Shape and light of heads against known ones: errors of vertices, and of what lights do to surfaces."""
+"""Shape, light and look of heads against known ones: errors of vertices, of what lights do to surfaces, of numbers."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ def light_loss(found: Tensor, wanted: Tensor) -> Tensor:
     around = (1.0 - height.square()).sqrt()
     basis = sh_basis(torch.stack([around * turn.cos(), around * turn.sin(), height], dim=-1))  # [D, 9]
     return (basis @ (found - wanted)).square().mean()
+
+
+class LookLoss:
+    """Squared errors of the numbers of a look, each over how much it differs between heads.
+
+    Args:
+        look: [N, L] of many heads.
+    """
+
+    def __init__(self, look: Tensor) -> None:
+        self._spread = look.std(dim=0).clamp_min(0.02)
+
+    def __call__(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Mean squared error of looks [B, L]; 1 is what the mean of all heads leaves."""
+        return ((found - wanted) / self._spread.to(found)).square().mean()

@@ -1,7 +1,8 @@
 """Training of an anchored generator by regression to the renders of synthetic heads.
 
-Shape and light are functions of z and are learned first (:mod:`.shape_fit`). Then planes are painted: each head stands
-on its true mesh under its true light, and albedo, colour, alpha, distance and normal of its rays are compared directly.
+Shape, light and look are functions of z: mapping and what reads w learn them first (:mod:`.known_heads`), and are kept.
+Then planes are painted: each head stands on its true mesh under its true light, and albedo, colour, alpha, distance and
+normal of its rays are compared directly.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ...camera import Camera, pixel_centres
 from ...checkpoints.store import load_anchored_generator, save_model
+from ...conventions import MM_PER_UNIT
 from ...images.tensors import GREY
 from ...models.anchored_generator import AnchoredGenerator, lit
 from ...models.config import GeneratorConfig
@@ -29,10 +31,9 @@ from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
 from ..engine.run_folder import RunFolder
 from ..losses.lit_rays import lit_ray_losses
-from ..losses.on_mesh import ShapeLoss
 from ..losses.rays import SampleCounts, guided_distances, ray_losses
 from .generator import continuous_entries, scored, set_mean_w
-from .shape_fit import KnownHeads, fit_shapes, known_head_losses
+from .known_heads import KnownHeads, fit_known_heads
 from .starts import described_start, network_to_train, seeded
 
 
@@ -41,8 +42,8 @@ class AnchoredSettings:
     """Settings of the stage.
 
     Args:
-        known_heads: Heads without pictures, from which shape and light are learned.
-        shape_steps: Steps of learning these before; from random weights only.
+        known_heads: Heads without pictures, from which the mapping, shape, light and look are learned.
+        known_steps: Steps of learning these before; from random weights only.
         heads_per_step: Heads in a step.
         views_per_head: Views of each head.
         rays_per_view: Rays in each view.
@@ -50,8 +51,8 @@ class AnchoredSettings:
         latent_jitter: Standard deviation of noise on the continuous entries of z, against learning heads by heart.
     """
 
-    known_heads: int = 20_000
-    shape_steps: int = 6000
+    known_heads: int = 40_000
+    known_steps: int = 6000
     heads_per_step: int = 8
     views_per_head: int = 3
     rays_per_view: int = 400
@@ -59,16 +60,12 @@ class AnchoredSettings:
     latent_jitter: float = 0.15
 
 
-_KNOWN = "known_heads.npz"
-
 LOSS_WEIGHTS = {
     "color": 1.0,
     "albedo": 1.0,
     "alpha": 0.5,
     "surface": 0.2,
     "normal": 0.02,
-    "shape": 0.01,
-    "light": 0.05,
 }
 
 
@@ -82,8 +79,8 @@ class AnchoredStage:
         validation: Data set to measure on, of another seed.
         start: Weights to go on from; None for random ones, whose shape and light are learned first.
         settings: Settings of the stage.
-        known: Heads to learn shape and light from; None for those of the sampler, kept in the run's folder.
-        report: Called with the result of learning shape and light.
+        known: Heads to learn shape, light and look from; None for those of the sampler.
+        report: Called with the result of learning these.
 
     Raises:
         UsageError: No heads in a data set, heads without albedo, or ``start`` is another generator.
@@ -118,17 +115,20 @@ class AnchoredStage:
         generator = network_to_train(
             config, AnchoredGenerator, start, lambda path: load_anchored_generator(str(path))[0], seed=run.seed
         )
-        model = generator.anchor.model
-        self._known = known or KnownHeads.kept(run.out / _KNOWN, model, self.settings.known_heads, run.seed)
         if start is None and not RunFolder(run.out).is_begun:
+            known = known or KnownHeads.draw(generator.anchor.model, self.settings.known_heads, run.seed)
             with seeded(run.seed):
-                left, light = fit_shapes(generator, self._known, steps=self.settings.shape_steps, seed=run.seed)
+                left = fit_known_heads(generator, known, steps=self.settings.known_steps, seed=run.seed)
             if report is not None:
-                report(0.0, f"shape and light learned: vertices {370.0 * left:.2f} mm, light {light:.3f} off")
-        self._shape_loss = ShapeLoss(model)
+                millimetres = MM_PER_UNIT * left.vertices
+                learned = f"vertices {millimetres:.2f} mm, light {left.light:.3f}, look {left.look:.3f} off"
+                report(0.0, f"shape, light and look learned: {learned}")
+        for part in generator.known_parts():  # they generalise, and would learn the heads with pictures by heart
+            part.requires_grad_(False)
         self.model = generator.to(run.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[AnchoredGenerator] = MovingAverage(self.model, run.average_decay)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.learning_rate, betas=(0.9, 0.99), fused=True)
+        painting = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(painting, lr=run.learning_rate, betas=(0.9, 0.99), fused=True)
         self._is_continuous = continuous_entries(config.mapping).to(run.device)
 
     def describe(self) -> dict[str, Any]:
@@ -162,8 +162,7 @@ class AnchoredStage:
         distances = guided_distances(*rays, batch.distance, box_side, settings.samples, random)
         output = generator.march(heads, *rays, distances)
         terms = {name: value for name, value in ray_losses(output, batch, distances).items() if name != "color"}
-        terms |= lit_ray_losses(output.features, batch)
-        return terms | known_head_losses(generator, self._known.some(random, batch.z.device), self._shape_loss)
+        return terms | lit_ray_losses(output.features, batch)
 
     def metrics(self, sheet: Path) -> dict[str, float]:
         set_mean_w(self.average.module, seed=self.run.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...models.anchor import head_model_id
 from ...models.config import GeneratorConfig, anchored, mini
+from ...synth.look import LOOK_SIZE
 from ...synth.sampler import HeadSampler
 
 
@@ -16,7 +17,7 @@ def mini_for_heads() -> GeneratorConfig:
 def anchored_for_heads() -> GeneratorConfig:
     """``anchored`` in the same way, on the shipped head model."""
     sampler = HeadSampler()
-    return anchored(sampler.z_dim, head_model_id(), *_choices(sampler))
+    return anchored(sampler.z_dim, head_model_id(), LOOK_SIZE, *_choices(sampler))
 
 
 def _choices(

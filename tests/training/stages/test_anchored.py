@@ -12,6 +12,7 @@ from geoinv.checkpoints.store import load_anchored_generator
 from geoinv.errors import UsageError
 from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.shape import HeadCodes, load_head_model
+from geoinv.synth.look import LOOK_SIZE
 from geoinv.training.data.head_shards import HeadShards, RayBatch
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps
@@ -19,18 +20,20 @@ from geoinv.training.losses.lit_rays import lit_ray_losses
 from geoinv.training.losses.on_mesh import ShapeLoss, light_loss
 from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, validate
-from geoinv.training.stages.shape_fit import KnownHeads, fit_shapes
+from geoinv.training.stages.known_heads import KnownHeads, fit_known_heads
 from tests.tiny_models import tiny_anchored_config
 from tests.training.conftest import write_shard
 
 
 def known_heads(count: int = 600) -> KnownHeads:
-    """Heads whose first identity numbers and light follow from z."""
+    """Heads whose first identity numbers, light and one number of the look follow from z."""
     random = torch.Generator().manual_seed(0)
     z = torch.randn(count, 8, generator=random)
     codes, light = torch.zeros(count, 150), torch.zeros(count, 9, 3)
     codes[:, :4], light[:, 0] = z[:, :4], 3.5 + 0.3 * z[:, 4:5]
-    return KnownHeads(z, codes, light)
+    look = torch.zeros(count, LOOK_SIZE)
+    look[:, 3] = (z[:, 5] > 0.0).float()
+    return KnownHeads(z, codes, light, look)
 
 
 def stage_of(heads: Path, out: Path, steps: int, *, start: Path | None = None) -> AnchoredStage:
@@ -41,7 +44,7 @@ def stage_of(heads: Path, out: Path, steps: int, *, start: Path | None = None) -
         validation=heads,
         start=start,
         settings=AnchoredSettings(
-            shape_steps=20, heads_per_step=2, views_per_head=1, rays_per_view=48, samples=SampleCounts(6, 6)
+            known_steps=20, heads_per_step=2, views_per_head=1, rays_per_view=48, samples=SampleCounts(6, 6)
         ),
         known=known_heads(),
     )
@@ -103,13 +106,25 @@ def test_light_loss_of_a_constant() -> None:
     assert light_loss(found, torch.zeros(1, 9, 3)).item() == pytest.approx(0.28209479**2)
 
 
-def test_shape_and_light_are_learned_from_z(tmp_path: Path, heads: Path) -> None:
+def test_shape_light_and_look_are_learned_from_z(tmp_path: Path, heads: Path) -> None:
     torch.set_num_threads(1)
-    stage = stage_of(heads, tmp_path / "run", 1)
-    before = fit_shapes(stage.model, known_heads(), steps=1, seed=0)
-    after = fit_shapes(stage.model, known_heads(), steps=200, seed=0)
-    assert after[0] < 0.6 * before[0]
-    assert after[1] < 0.6 * before[1]
+    generator = AnchoredGenerator(tiny_anchored_config())
+    before = fit_known_heads(generator, known_heads(), steps=1, seed=0)
+    after = fit_known_heads(generator, known_heads(), steps=200, seed=0)
+    for first, last in zip(before, after, strict=True):
+        assert last < 0.6 * first
+
+
+def test_what_is_known_is_kept_while_planes_are_painted(tmp_path: Path, heads: Path) -> None:
+    torch.set_num_threads(1)
+    stage = stage_of(heads, tmp_path / "run", 4)
+    before = {name: value.clone() for name, value in stage.model.state_dict().items()}
+    train(stage)
+    changed = {name for name, value in stage.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert not any(
+        name.startswith(("shape_head", "light_head", "look_head", "backbone.mapping.fc")) for name in changed
+    )
+    assert "tone.weight" in changed and "backbone.synthesis.mean_planes" in changed
 
 
 def test_learns_resumes_and_its_weights_load(tmp_path: Path, heads: Path) -> None:
@@ -127,15 +142,6 @@ def test_learns_resumes_and_its_weights_load(tmp_path: Path, heads: Path) -> Non
     assert len(list(out.glob("samples_*.png"))) == 2
     second = train(stage_of(heads, tmp_path / "second", 1, start=best))
     assert load_anchored_generator(str(second))[0].config == generator.config
-
-
-def test_known_heads_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(KnownHeads, "draw", classmethod(lambda *_: known_heads(20)))
-    path = tmp_path / "run" / "known_heads.npz"
-    drawn = KnownHeads.kept(path, load_head_model(), 20, 0)
-    monkeypatch.setattr(KnownHeads, "draw", None)
-    again = KnownHeads.kept(path, load_head_model(), 20, 0)
-    assert torch.equal(drawn.codes, again.codes) and torch.equal(drawn.light, again.light)
 
 
 def test_rejects_heads_without_albedo(tmp_path: Path, discs: Path) -> None:
