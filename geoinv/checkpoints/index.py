@@ -107,7 +107,7 @@ def _read(path: Path, hint: str, *, is_registered: bool = False) -> dict[str, En
     try:
         tables = toml.loads(path.read_text(encoding="utf-8"))
         return {name: _entry(name, table, is_registered=is_registered) for name, table in tables.items()}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"the index {path} cannot be read: {error}", hint) from error
 
 
@@ -125,10 +125,17 @@ def existing_index() -> dict[str, Entry]:
     return entries
 
 
+_TYPES: dict[str, type] = {"size": int, "non_commercial": bool, "required": bool, "attributes": list}
+"""Types of what is no text."""
+
+
 def _entry(name: str, table: dict[str, Any], *, is_registered: bool) -> Entry:
     known = {field.name for field in fields(Entry)} - {"name", "is_registered"}
     if unknown := set(table) - known:
-        raise ValueError(f"{name} has {sorted(unknown)[0]}, which no entry has")
+        raise ValueError(f"{name} has {sorted(unknown)[0]!r}, which no entry has")
+    for key, value in table.items():
+        if not isinstance(value, _TYPES.get(key, str)) or (key == "part" and value not in ("encoder", "details")):
+            raise ValueError(f"{name} has another {key} than entries have")
     attributes = tuple(table.get("attributes", ()))
     return Entry(name=name, **{**table, "attributes": attributes}, is_registered=is_registered)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .registry import NetworkPart, encoder_file, registered
 
 def entry_facts(entry: Entry) -> dict[str, Any]:
     """Facts in the index, and whether the file is here."""
-    is_here = entry.path.is_file()
+    is_here = os.path.isfile(entry.path)
     state = "here" if is_here else "missing" if entry.url is None else "not fetched"
     state = "registered" if is_here and entry.is_registered else state
     return {

@@ -84,7 +84,8 @@ def files_elsewhere(model: str, encoder: str | None = None, details: str | None 
 def registered(part: NetworkPart, generator_sha256: str) -> list[Entry]:
     """Entries of the indexes that were trained for a generator and whose files are here, the last registered last."""
     entries = load_index().values()
-    return [e for e in entries if e.part == part and e.generator_sha256 == generator_sha256 and e.path.is_file()]
+    # os.path, because a damaged index may name what is no path at all
+    return [e for e in entries if e.part == part and e.generator_sha256 == generator_sha256 and os.path.isfile(e.path)]
 
 
 def register(file: Path, part: NetworkPart, name: str, *, source: str, licence: str) -> str:
@@ -148,7 +149,7 @@ def _last(entries: Iterable[Entry]) -> Path | None:
 
 def _unchanged(entry: Entry) -> Path:
     """The file of an entry, as it was registered; it may be missing."""
-    if entry.path.is_file() and entry.sha256 != (now := sha256_of(entry.path)):
+    if os.path.isfile(entry.path) and entry.sha256 != (now := sha256_of(entry.path)):
         raise CheckpointError(
             f"{entry.path}, registered as {entry.name}, is another file by now "
             f"(sha256 {now[:12]}, not {str(entry.sha256)[:12]})",

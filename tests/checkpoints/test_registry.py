@@ -113,9 +113,14 @@ def test_a_damaged_index(run: Path) -> None:
     registered(run)
     path = index.own_index_path()
     path.write_text(path.read_text() + '\n["x"]\nnonsense = 1\n')
-    with pytest.raises(CheckpointError, match="x has nonsense, which no entry has") as caught:
+    with pytest.raises(CheckpointError, match="x has 'nonsense', which no entry has") as caught:
         encoder_file("mini")
     assert caught.value.hint == f"mend or remove {path}"
+    for damage in ('["x"]\nfile = 3', '["x"]\npart = "nose"', '["x"]\nattributes = 1', '["x"]\n', "x = 1", "[", "\0"):
+        path.write_text(damage)
+        with pytest.raises(CheckpointError, match="index.toml cannot be read") as caught:
+            index.load_index()
+        assert "\n" not in caught.value.message
 
 
 def test_a_file_that_says_nothing_is_not_registered(run: Path) -> None:

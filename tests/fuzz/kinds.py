@@ -272,6 +272,28 @@ def _read_boundary(path: Path) -> object:
     return read_boundary(path, 512)
 
 
+def _index_files(folder: Path) -> list[bytes]:
+    import os
+
+    from geoinv.checkpoints.registry import register
+    from geoinv.folders import weights_dir
+
+    os.environ["GEOINV_CACHE"] = str(folder)  # this process is the kind's own
+    for part in ("encoder", "details"):
+        register(weights_dir() / f"mini-{part}.safetensors", part, f"mine-{part}", source="me", licence="mine")
+    return [(folder / "weights" / "index.toml").read_bytes()]
+
+
+def _read_index(path: Path) -> object:
+    import os
+    import shutil
+
+    from geoinv.checkpoints.registry import files_elsewhere
+
+    shutil.copy(path, Path(os.environ["GEOINV_CACHE"]) / "weights" / "index.toml")
+    return files_elsewhere("mini", "mine")
+
+
 def _glb_files(folder: Path) -> list[bytes]:
     from tests.viewer.toy_head import triangle
 
@@ -340,6 +362,7 @@ def kinds() -> dict[str, Kind]:
         "pickle-e3dge": Kind(".pt", _e3dge_files, _convert_any),
         "pickle-triplanenet": Kind(".pt", _triplanenet_files, _convert_triplanenet),
         "npy-boundary": Kind(".npy", _boundary_files, _read_boundary),
+        "toml-index": Kind(".toml", _index_files, _read_index),
         "glb": Kind(".glb", _glb_files, _check_glb),
         "npy-label": Kind(".npy", _npy_files, _read_label),
         "json-label": Kind(".json", _json_files, _read_label),
@@ -361,6 +384,7 @@ OTHER_KINDS = (
     "pickle-e3dge",
     "pickle-triplanenet",
     "npy-boundary",
+    "toml-index",
     "glb",
     "npy-label",
     "json-label",

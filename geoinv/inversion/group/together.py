@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...align.hull import landmark_hull
 from ...camera import CameraPose
+from ...errors import CheckpointError
 from ...faces.identity import identity_descriptor
 from ...heads import Edit, PlainHead, ViewPair
 from ...heads.detailed import DetailedHead
@@ -157,6 +158,10 @@ def reconstruct_together(
     persons = _persons(pictures, generator)
     with torch.no_grad(), fast_precision(device):
         estimate = encoder(at_side(pictures, INPUT_SIZE) * 2.0 - 1.0)
+    if estimate.camera is None:
+        raise CheckpointError(
+            "the encoder finds no cameras, which a head of several photos needs", "use another encoder"
+        )
     targets = [
         PhotoTarget.from_picture(
             pictures[index : index + 1].cpu(),
