@@ -35,7 +35,7 @@ _OFTEN_PALE = 0.3  # of a line between the lips, from which it shows teeth
 _THIN, _TALL = 0.015, 0.058  # of the mouth's width: dark lines of closed lips are no taller than the second
 _WIDE_OPEN = 0.33  # of the mouth's width between the lips, from which a detector is right by itself
 _SHADOW = 0.015  # of the mouth's width below teeth that are shut
-_OVERLAP = 0.01  # of the mouth's width that each of two closed lips goes beyond their line, so that none gapes
+_OVERLAP = 0.02  # of the mouth's width that each of two closed lips goes beyond their line, so that none gapes
 _ROUNDS = 5
 _BENDS = 0.03  # of the mouth's width off a parabola, from which a place on a rim is a mistake
 
