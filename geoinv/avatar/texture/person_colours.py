@@ -25,6 +25,8 @@ _SIDEWAYS = (
     0.45,
     0.65,
 )  # part of the normal to left or right from which skin is a side: a beard below the chin is none
+_FRINGE = (0.03, 0.06)  # world units (11 and 22 mm) below the usual hairline where hair lies on the head, not before it
+_BEFORE_EARS = (0.05, 0.10)  # world units to the front: beside ears hair and wall show, and the fit is rough
 _SKIN_STIFFNESS = 0.5  # of the field that carries the colours of the face to its sides
 _OF_LIGHTNESS = 0.5  # of a difference in lightness that counts: sides are darker or lighter
 _UNLIKE = 22.0  # distance in CIELAB from the skin that is expected
@@ -83,7 +85,9 @@ class ExpectedSkin:
         side = self._bare & ~regions.core
         # of each vertex: what is expected, and how far something may lie before it
         turned = smoothstep(np.abs(surface.normals[:, 0]), *_SIDEWAYS)
-        self._of_vertices = np.column_stack([expected, side * turned])
+        is_front = smoothstep(surface.vertices[: surface.topology.count, 2], *_BEFORE_EARS)
+        fringe = is_front * (1.0 - smoothstep(-regions.beyond_hairline, *_FRINGE))
+        self._of_vertices = np.column_stack([expected, side * turned * (1.0 - fringe)])
 
     def unlike(self, colours: NDArray[np.floating], least: float = _UNLIKE) -> NDArray[np.bool_]:
         """[V] where colours [V, 3] of bare skin are those of something else: hair, a collar, the wall.
