@@ -175,7 +175,7 @@ GeneratorOpt = Annotated[
     typer.Option(
         "--generator",
         metavar="FILE",
-        help="Show the same head with another generator, fine-tuned from the model: a toon, for instance.",
+        help="Show the same head with another generator, fine-tuned from the model: mini-toon, for instance.",
         show_default=False,
     ),
 ]
