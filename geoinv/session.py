@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .present.pictures import Picture
     from .present.seen import SeenHead
     from .present.seen_together import SeenTogether
+    from .shape import HeadCodes
 
 Photo = str | os.PathLike[str] | NDArray[Any] | ReadPhoto
 Angles = float | Sequence[float]
@@ -450,6 +451,7 @@ class Session(LoadedModels):
         texture: int = 2048,
         has_hair: bool = True,
         is_albedo: bool = False,
+        person: HeadCodes | None = None,
         on_progress: OnFraction | None = None,
     ) -> Avatar:
         """The head as a rigged avatar; see :func:`geoinv.avatar.write_avatar` for files.
@@ -461,6 +463,7 @@ class Session(LoadedModels):
             texture: Texels along a side of the skin's texture.
             has_hair: Whether hair and clothes are part of it, as a mesh of their own.
             is_albedo: Whether light is taken out of the skin, as far as its shading in the photo tells it.
+            person: Codes at rest of the person, where more than this photo tells them, such as a clip.
             on_progress: Function that is called with the fraction of the work that is done, up to 1.
 
         Raises:
@@ -477,6 +480,7 @@ class Session(LoadedModels):
             texture=texture,
             has_hair=has_hair,
             is_albedo=is_albedo,
+            person=person,
             on_progress=on_progress,
         )
 

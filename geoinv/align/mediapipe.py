@@ -32,6 +32,7 @@ _MESH_OFFSET = np.array([0.65, 0.5, 0.0])  # pixels; x measured by mirroring 40 
 _MESH_MARGIN = 1.5
 _PASSES, _MAX_PASSES = 3, 5  # more than three make strongly turned faces drift; a face upside down may need five
 _SETTLED, _TURNING = 1.0, 16.0  # pixels that a corner of the network's input moves from one pass to the next
+_FOLLOWED = 6.0  # the same, of a face in a video, which moves a little from frame to frame
 _MIN_SCORE = 0.5
 _MIN_SCORE_SEARCH = 0.6  # of the further looks at a photo where nothing was found: more looks, more chances to err
 _SURE_SCORE = 0.75  # upright faces in clear photos score 0.73 and more, faces turned by over 90 degrees mostly less
@@ -97,6 +98,26 @@ class MediaPipeBackend:
                 found = self._search_tiles(image, side)
         return sorted((face.face for face in _distinct(found)), key=lambda face: face.size, reverse=True)
 
+    def follow(self, image: ImageArray, before: FloatArray) -> Face | None:
+        """The face of the frame before, where it is now: one look of the mesh, two where it moved, and no detector.
+
+        Args:
+            image: [H, W, 3] frame of a video.
+            before: [468, 3] landmarks in the frame before.
+
+        Returns:
+            The face, or None where there is none any more.
+        """
+        angle = _angle(before[33], before[263])
+        centre, side = _upright_bounds(before[:, :2], angle)
+        found = self._settled(image, centre, side, angle, passes=2, settled=_FOLLOWED)
+        return None if found is None or found.quality < _MIN_QUALITY_SEARCH else found.face
+
+    def measure(self, image: ImageArray, box: FloatArray) -> Face | None:
+        """The face in a box [4] of left, top, right, bottom, where it is known to be; None where the mesh sees none."""
+        found = self._settled(image, 0.5 * (box[:2] + box[2:]), float((box[2:] - box[:2]).max()), 0.0)
+        return None if found is None else found.face
+
     def _search_tiles(self, image: ImageArray, side: float) -> list[_Candidate]:
         """Faces in overlapping square parts of the photo."""
         found = []
@@ -137,6 +158,30 @@ class MediaPipeBackend:
         """The mesh of a detected face, or None where the mesh network sees no face."""
         centre, side = corners.mean(axis=0), float(np.abs(corners[1] - corners[0]).max())
         angle = _angle(keypoints[0], keypoints[1])
+        return self._settled(image, centre, side, angle, score=score)
+
+    def _settled(
+        self,
+        image: ImageArray,
+        centre: FloatArray,
+        side: float,
+        angle: float,
+        *,
+        score: float = 1.0,
+        passes: int = _PASSES,
+        settled: float = _SETTLED,
+    ) -> _Candidate | None:
+        """The mesh in a square of the photo, again in the square about that mesh until the square rests.
+
+        Args:
+            image: [H, W, 3].
+            centre: [2] middle of a box about the face.
+            side: Its side.
+            angle: Its turn.
+            score: The detector's score.
+            passes: Looks after which only a square that still moves a lot is followed.
+            settled: Pixels of the network's input by which a square that rests may move.
+        """
         landmarks: FloatArray = np.zeros((468, 3))
         presence = _MIN_PRESENCE
         for step in range(_MAX_PASSES):
@@ -148,7 +193,7 @@ class MediaPipeBackend:
             angle = _angle(landmarks[33], landmarks[263])
             centre, side = _upright_bounds(landmarks[:, :2], angle)
             next_crop = _square(centre, side * _MESH_MARGIN, angle)
-            if _largest_move(to_crop, next_crop) < (_SETTLED if step + 1 < _PASSES else _TURNING):
+            if _largest_move(to_crop, next_crop) < (settled if step + 1 < passes else _TURNING):
                 break
         if presence < _MIN_PRESENCE:
             return None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..checkpoints.store import ModelInfo
     from ..heads import Head
     from ..inversion import Inversion
+    from ..shape import HeadCodes
 
 DEFAULT_TEXTURE = 2048
 """Texels along a side of the skin's texture."""
@@ -92,6 +93,7 @@ def make_avatar(
     texture: int = DEFAULT_TEXTURE,
     has_hair: bool = True,
     is_albedo: bool = False,
+    person: HeadCodes | None = None,
     on_progress: OnFraction | None = None,
 ) -> Avatar:
     """The avatar of an inversion.
@@ -106,6 +108,7 @@ def make_avatar(
         texture: Texels along a side of the skin's texture.
         has_hair: Whether hair and clothes are part of it.
         is_albedo: Whether light is taken out of the skin, as far as its shading in the photo tells it.
+        person: Codes at rest of the person, where more than this photo tells them.
         on_progress: Called with the fraction of the work that is done, up to 1.
 
     Raises:
@@ -116,7 +119,7 @@ def make_avatar(
     if photo is not None:
         check_same_photo(photo, inversion)
     tell = on_progress or (lambda fraction: None)
-    template = fit_template(inversion, head, aligner)
+    template = fit_template(inversion, head, aligner, person)
     tell(_FITTED)
     textures = bake_textures(template, head, inversion, photo=photo, size=texture, is_albedo=is_albedo)
     tell(_BAKED)

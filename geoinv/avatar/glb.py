@@ -8,6 +8,7 @@ import numpy as np
 
 from .._version import __version__
 from ..mesh.gltf import GltfBuffer, Json, linear_colours, unit_vectors
+from .animation import Animation, animation_entry
 from .avatar import METRES, Avatar
 from .hair import Hair
 from .morphs import Morphs
@@ -19,12 +20,16 @@ from .still import HAIR
 ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15, HAIR: 0.8}
 
 
-def avatar_glb(avatar: Avatar) -> bytes:
+def avatar_glb(avatar: Avatar, animation: Animation | None = None) -> bytes:
     """Encode an avatar; the same bytes for the same avatar.
 
     The mesh of the skin has all morph targets, each other part those that move it, under the same names.
+
+    Args:
+        avatar: The avatar.
+        animation: What it does; nothing by default.
     """
-    return _File(avatar).to_bytes()
+    return _File(avatar).to_bytes(animation)
 
 
 class _File:
@@ -38,7 +43,7 @@ class _File:
         self.textures: list[Json] = []
         self._material_of: dict[str, int] = {}
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, animation: Animation | None) -> bytes:
         avatar = self.avatar
         for part in avatar.parts:
             self._add_part(part)
@@ -59,6 +64,8 @@ class _File:
         }
         if self.textures:
             document |= {"textures": self.textures, "samplers": [_SAMPLER]}
+        if animation is not None:
+            document["animations"] = [animation_entry(animation, self.buffer, self.meshes, first_joint)]
         return self.buffer.to_glb(document)
 
     def _add_part(self, part: AvatarPart) -> None:

@@ -31,7 +31,12 @@ _TIMES = 2  # the places beside the rims depend on the fit
 
 
 def fit_face(
-    model: HeadModel, picture: NDArray[np.uint8], landmarks: Tensor, camera: CameraPose, orbit: Orbit
+    model: HeadModel,
+    picture: NDArray[np.uint8],
+    landmarks: Tensor,
+    camera: CameraPose,
+    orbit: Orbit,
+    person: HeadCodes | None = None,
 ) -> HeadFit:
     """Fit the head model to a face, through a camera that is known.
 
@@ -41,14 +46,16 @@ def fit_face(
         landmarks: [468, 2] MediaPipe's points in it, as parts of its side.
         camera: Its camera, batch size 1.
         orbit: Where cameras stand.
+        person: Codes at rest of the person, where more than this picture tells them.
     """
-    fit = fit_landmarks(model, landmarks, camera=camera, orbit=orbit, is_camera_fixed=True)
+    rest = person or model.mean_codes()
+    fit = fit_landmarks(model, landmarks, codes=rest, camera=camera, orbit=orbit, is_camera_fixed=True)
     side = picture.shape[0]
     mouth = read_mouth(picture, landmarks.double().numpy() * side)
     if mouth is None:
         return fit
     jaw = _jaw(model, fit, mouth, camera, orbit, side)
-    guess = replace(model.mean_codes(), expression=_only_jaw(model, jaw))
+    guess = replace(rest, expression=_only_jaw(model, jaw))
     scatter = torch.ones(len(landmarks))
     scatter[list(UPPER + LOWER)] = _RIM_SCATTER
     for _ in range(_TIMES):

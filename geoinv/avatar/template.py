@@ -74,7 +74,9 @@ def all_vertices(model: HeadModel, codes: HeadCodes) -> Tensor:
     return torch.cat([vertices, model.teeth.on(vertices)], dim=1)
 
 
-def fit_template(inversion: Inversion, head: Head, aligner: FaceAligner) -> FittedTemplate:
+def fit_template(
+    inversion: Inversion, head: Head, aligner: FaceAligner, person: HeadCodes | None = None
+) -> FittedTemplate:
     """Fit the head model to an inversion, in some tenths of a second.
 
     An edited head is another than the photo's: its landmarks are found on its picture.
@@ -83,6 +85,7 @@ def fit_template(inversion: Inversion, head: Head, aligner: FaceAligner) -> Fitt
         inversion: Result of inverting a photo.
         head: Its head.
         aligner: Face detector with MediaPipe's 468 points.
+        person: Codes at rest of the person, where more than this photo tells them.
 
     Raises:
         PhotoError: No face is found in the aligned photo.
@@ -90,7 +93,7 @@ def fit_template(inversion: Inversion, head: Head, aligner: FaceAligner) -> Fitt
     model = load_head_model()
     picture = _picture(inversion, head)
     landmarks = _landmarks(picture, inversion.source, aligner)
-    fit = fit_face(model, picture, landmarks, inversion.pose, head.orbit)
+    fit = fit_face(model, picture, landmarks, inversion.pose, head.orbit, person)
     return FittedTemplate(model, fit.codes, inversion.pose, head.orbit, fit.error)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import UsageError
 from . import console
+from .invert_clip import clip_among, invert_clip
 from .invert_group import GroupPlan
 from .invert_plan import InvertPlan
 from .options import (
@@ -152,7 +153,9 @@ def invert(
 
     Writes NAME.geoinv (for render, edit and export-mesh), NAME_aligned.png, NAME_inversion.png (photo, reconstruction,
     depth, normals), NAME_seen.png (what the photo did not show, tinted: it is guessed), NAME_turntable.mp4 and
-    NAME_report.json. Ctrl-C ends optimise and pti early; the best so far is kept.
+    NAME_report.json. Of a video it writes NAME_avatar.glb, which does what the face does, NAME_curves.csv (in Live Link
+    Face's columns), NAME_beside.mp4, NAME_report.json and NAME.geoinv. Ctrl-C ends optimise and pti early; the best so
+    far is kept.
     """
     from ..present.video import usual_suffix
 
@@ -191,6 +194,21 @@ def invert(
         seed=seed,
         overwrite=overwrite,
     )
+    if (clip := clip_among(photos)) is not None:
+        of_photos = {
+            "--turntable": turntable is not None or no_turntable,
+            **given,
+            "--camera-label": camera_label is not None,
+            "--save-label": save_label is not None,
+            "--same-person": same_person,
+            "--group": group,
+            "--workers": workers is not None,
+            "--shard": shard is not None,
+            "--engine": engine is not Engine.local,
+            "--landmarks": landmarks is not Landmarks.mediapipe,
+        }
+        invert_clip(clip, plan, run, of_photos)
+        return
     if same_person or group:
         refuse_together("--same-person", {"--group": group and same_person}, "each says what belongs together")
         others = {"--method": method is not None, "--face": face is not None, "--shard": shard is not None}

@@ -32,7 +32,7 @@ def write_video(
     path: Path,
     frames: Iterable[Picture],  # each [H, W, 3], all of one size
     *,
-    fps: int = 24,
+    fps: float = 24,
     on_frame: OnCount | None = None,
 ) -> None:
     """Write frames to ``path``, whole or not at all; the suffix picks the format.
@@ -84,7 +84,7 @@ def _counted(frames: Iterator[Picture], on_frame: OnCount | None) -> Iterator[Pi
             on_frame(count)
 
 
-def _write_mp4(path: Path, name: str, first: Picture, rest: Iterator[Picture], fps: int) -> None:
+def _write_mp4(path: Path, name: str, first: Picture, rest: Iterator[Picture], fps: float) -> None:
     height, width = (side + side % 2 for side in first.shape[:2])  # yuv420p needs even sides
     command = [
         *(find_ffmpeg(), "-hide_banner", "-loglevel", "error", "-y"),
@@ -151,7 +151,7 @@ def _even(frame: Picture, height: int, width: int) -> Picture:
     return frame if frame.shape[:2] == (height, width) else np.pad(frame, missing, mode="edge")
 
 
-def _write_gif(path: Path, first: Picture, rest: Iterator[Picture], fps: int) -> None:
+def _write_gif(path: Path, first: Picture, rest: Iterator[Picture], fps: float) -> None:
     """Write a .gif with one palette for all frames: palettes of single frames flicker.
 
     Frames wait in a file, because the palette is known after the last one only; memory holds a few of them.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -88,10 +89,12 @@ def fit_landmarks(
     camera: CameraPose | None = None,
     orbit: Orbit = FACE_ORBIT,
     config: FitConfig | None = None,
+    start: HeadFit | None = None,
     is_camera_fixed: bool = False,
+    is_identity_fixed: bool = False,
     scatter: Tensor | None = None,
 ) -> HeadFit:
-    """Fit the model to the landmarks of one photo, in tens of milliseconds on one core.
+    """Fit the model to the landmarks of one photo, in tens of milliseconds on one core; of a video's frame in a few.
 
     Args:
         model: Head model.
@@ -100,7 +103,9 @@ def fit_landmarks(
         camera: Guess of the camera, batch size 1; None takes the frontal one.
         orbit: Where cameras stand and what their lens is.
         config: How points are weighed.
+        start: Fit of the frame before, from which the steps go; the prior is about the guesses all the same.
         is_camera_fixed: Whether ``camera`` is known and stays as it is.
+        is_identity_fixed: Whether the identity of ``codes`` is known and stays as it is.
         scatter: [468] factors on the standard deviations of points that something else than the detector has placed.
 
     Raises:
@@ -112,19 +117,26 @@ def fit_landmarks(
     if not landmarks.isfinite().all():
         raise UsageError("landmarks must be finite", "align the photo again")
     guess = codes or model.mean_codes()
-    start = camera or CameraPose.from_angles(0.0)
-    if guess.identity.shape[0] != 1 or start.yaw_rad.shape != (1,):
+    pose = camera or CameraPose.from_angles(0.0)
+    if guess.identity.shape[0] != 1 or pose.yaw_rad.shape != (1,):
         raise ShapeError("a guess of codes and camera must have batch size 1")
-    settings = config or FitConfig()
     factors = torch.ones(_POINTS) if scatter is None else scatter
     problem = _Problem(
-        model, landmarks.double(), guess, start, orbit, settings, factors.double(), is_camera_fixed=is_camera_fixed
+        model,
+        landmarks.double(),
+        guess,
+        pose,
+        orbit,
+        config or FitConfig(),
+        factors.double(),
+        is_camera_fixed=is_camera_fixed,
+        is_identity_fixed=is_identity_fixed,
     )
-    return problem.result(problem.solve())
+    return problem.result(problem.solve(start))
 
 
 class _Problem:
-    """One fit: ``x`` holds identity, expression and camera, [I + 52 + 6] float64."""
+    """One fit: ``x`` holds identity, expression and camera, [I + 52 + 6] float64; a fixed identity is left out."""
 
     def __init__(
         self,
@@ -137,20 +149,28 @@ class _Problem:
         scatter: Tensor,
         *,
         is_camera_fixed: bool,
+        is_identity_fixed: bool,
     ) -> None:
         self.model, self.seen, self.orbit, self.config = model, landmarks, orbit, config
         self.scatter = scatter * config.deviation_scale
         self.codes = codes
-        self.is_camera_fixed = is_camera_fixed
+        self.is_camera_fixed, self.is_identity_fixed = is_camera_fixed, is_identity_fixed
         self.camera_steps = 0 if is_camera_fixed else config.camera_steps
-        self.identity_size = model.identity_size
         self.mean, self.basis = _points_basis(model)  # [P, 3], [P, 3, I + 52]
-        self.x0 = torch.cat([codes.identity[0], codes.expression[0], camera.as_vector()[0]]).double()
+        self.identity_size = 0 if is_identity_fixed else model.identity_size
+        if is_identity_fixed:  # part of the mean, so that the equations are a sixth in size
+            of_person = self.basis[..., : model.identity_size] @ codes.identity[0].double()
+            self.mean, self.basis = self.mean + of_person, self.basis[..., model.identity_size :].contiguous()
+        self.x0 = self._vector(codes, camera)
         self.precision = torch.eye(len(self.x0), dtype=torch.float64)
         self.precision[self.identity_size : -6, self.identity_size : -6] = expression_precision()
         self.precision[-6:, -6:] = camera_precision()
         self.held = [self.identity_size + ARKIT_UNITS.index(name) for name in config.held_units]
         self.pivot = torch.tensor(orbit.pivot, dtype=torch.float64)
+
+    def _vector(self, codes: HeadCodes, camera: CameraPose) -> Tensor:
+        identity = codes.identity[0, : self.identity_size]
+        return torch.cat([identity, codes.expression[0], camera.as_vector()[0]]).double()
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks [P, 2] as the detector would see them in the picture, and their derivatives [P, 2, X]."""
@@ -185,9 +205,9 @@ class _Problem:
         away = x - self.x0
         return float(0.5 * (square / (1.0 + square / outlier**2)).sum() + 0.5 * away @ self.precision @ away)
 
-    def solve(self) -> Tensor:
-        """The ``x`` of least cost."""
-        x, damping = self.x0.clone(), 1e-3
+    def solve(self, start: HeadFit | None = None) -> Tensor:
+        """The ``x`` of least cost; steps go from the guess, or from another fit."""
+        x, damping = (self.x0.clone() if start is None else self._vector(start.codes, start.camera)), 1e-3
         x[self.identity_size : -6].clamp_(min=0.0)
         picture, jacobian = self.project(x)
         for step in range(self.config.steps):
@@ -243,9 +263,8 @@ class _Problem:
         picture, _ = self.project(x)
         gap = (picture - self.seen).square().sum(-1).sqrt()
         trust = (1.0 + (gap / (self.config.outlier * self.deviation(x))) ** 2) ** -2
-        codes = HeadCodes(
-            x[None, : self.identity_size].float(), x[None, self.identity_size : -6].float(), self.codes.gaze
-        )
+        identity = self.codes.identity if self.is_identity_fixed else x[None, : self.identity_size].float()
+        codes = HeadCodes(identity, x[None, self.identity_size : -6].float(), self.codes.gaze)
         error = float(gap.median()) / eye_distance(self.seen)
         return HeadFit(codes, CameraPose.from_vector(x[None, -6:].float()), picture.float(), trust.float(), error)
 
@@ -256,6 +275,7 @@ def eye_distance(landmarks: Tensor) -> float:
     return float((left - right).norm())
 
 
+@lru_cache(maxsize=2)
 def _points_basis(model: HeadModel) -> tuple[Tensor, Tensor]:
     """MediaPipe's points of the mean head [P, 3] and what every code moves them, [P, 3, I + 52], float64."""
     points = model.landmarks468

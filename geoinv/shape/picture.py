@@ -49,6 +49,7 @@ def draw_mesh(
     size: tuple[int, int],
     *,
     orbit: Orbit = FACE_ORBIT,
+    colours: Tensor | None = None,
 ) -> NDArray[np.uint8]:
     """Draw one head into a picture of any size.
 
@@ -61,6 +62,7 @@ def draw_mesh(
         placed: [2, 3] from parts of the crop's side to pixels of the picture.
         size: Width and height of the picture.
         orbit: Where cameras stand and what their lens is.
+        colours: [V + T, 3] RGB in [0, 1] of the vertices and those of the fine teeth; by default parts are grey.
 
     Returns:
         [height, width, 4] RGB and opacity, 0 or 255.
@@ -68,10 +70,10 @@ def draw_mesh(
     import cv2
 
     with torch.no_grad():
-        vertices, normals, triangles_shown, colours = _shown_surface(model, codes)
+        vertices, normals, triangles_shown, of_parts = _shown_surface(model, codes)
         cam2world = camera.cam2world(orbit)
         places, depth = project(vertices[None], cam2world, focal=orbit.focal)
-        lit = colours * _light(vertices, normals, cam2world[0, :3, 3])[:, None]
+        lit = (of_parts if colours is None else colours) * _light(vertices, normals, cam2world[0, :3, 3])[:, None]
     pixels = places[0].double().numpy() @ placed[:, :2].T + placed[:, 2]
     triangles = triangles_shown.numpy()
     corners = pixels[triangles]  # [F, 3, 2]

@@ -6,6 +6,8 @@ jaws, lips and brows move a lot, jaws rarely go aside. Units of the left and rig
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -25,6 +27,7 @@ _CAMERA_DEVIATIONS = (1.0, 0.5, 0.5, 0.1, 0.1, 0.12)
 """Yaw, pitch, roll in radians, shift in world units; the distance is that of the synthetic heads' cameras."""
 
 
+@cache
 def expression_precision() -> Tensor:
     """[52, 52] inverse covariance of the expression code, float64; its mean is 0."""
     deviation = torch.tensor([_deviation_of(name) for name in ARKIT_UNITS], dtype=torch.float64)

@@ -6,17 +6,21 @@ import io
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
+from geoinv.avatar.animation import Animation
 from geoinv.avatar.glb import avatar_glb
 from geoinv.avatar.morphs import MORPH_NAMES
 from geoinv.avatar.parts import PART_NAMES
 from geoinv.avatar.rig import JOINT_NAMES, PARENTS
+from geoinv.errors import ShapeError
 from geoinv.shape import ARKIT_UNITS
 from tests.avatar.gltf_reader import GltfReader
 from tests.avatar.people import an_avatar
@@ -27,6 +31,20 @@ METRES = 0.37
 @pytest.fixture(scope="module")
 def data() -> bytes:
     return avatar_glb(an_avatar())
+
+
+def a_performance() -> Animation:
+    """Five frames of an opening mouth, a look aside and a head that turns."""
+    expression = np.zeros((5, 52), np.float32)
+    expression[:, ARKIT_UNITS.index("jawOpen")] = np.linspace(0.0, 0.6, 5)
+    expression[2:, ARKIT_UNITS.index("eyeLookOutLeft")] = 0.4
+    turns = Rotation.from_euler("YXZ", np.linspace([0.0, 0.0, 0.0], [0.5, -0.2, 0.1], 5)).as_matrix()
+    return Animation(np.arange(5, dtype=np.float32) / 25, expression, np.asarray(turns, np.float32))
+
+
+@pytest.fixture(scope="module")
+def moving() -> GltfReader:
+    return GltfReader(avatar_glb(an_avatar(), a_performance()))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +134,40 @@ def test_trimesh_reads_a_life_sized_head(data: bytes) -> None:
     assert len(scene.geometry) == len(PART_NAMES)
 
 
-def test_gltf_validator_has_nothing_against_it(data: bytes, tmp_path: Path) -> None:
+def test_a_performance_moves_morph_targets_neck_and_head(moving: GltfReader) -> None:
+    (entry,) = moving.document["animations"]
+    animation = a_performance()
+    nodes, samplers = moving.document["nodes"], entry["samplers"]
+    outputs = {}
+    for channel in entry["channels"]:
+        sampler, target = samplers[channel["sampler"]], channel["target"]
+        np.testing.assert_allclose(moving.array(sampler["input"])[:, 0], animation.times)
+        outputs[nodes[target["node"]]["name"], target["path"]] = moving.array(sampler["output"])
+    names = moving.meshes["skin"]["extras"]["targetNames"]
+    weights = outputs["skin", "weights"].reshape(len(animation.times), len(names))
+    np.testing.assert_array_equal(weights[:, :52], animation.expression)
+    assert not weights[:, 52:].any()
+    jaw = moving.meshes["teeth"]["extras"]["targetNames"].index("jawOpen")
+    of_teeth = outputs["teeth", "weights"].reshape(len(animation.times), -1)
+    np.testing.assert_array_equal(of_teeth[:, jaw], animation.expression[:, ARKIT_UNITS.index("jawOpen")])
+    turns = [Rotation.from_quat(outputs[joint, "rotation"]) for joint in ("Neck", "Head")]
+    np.testing.assert_allclose((turns[0] * turns[1]).as_matrix(), animation.head_turns, atol=1e-6)
+    assert set(outputs) == {
+        ("skin", "weights"),
+        ("teeth", "weights"),
+        ("tongue", "weights"),
+        ("left-eye", "weights"),
+    } | {(joint, "rotation") for joint in ("Neck", "Head")}
+
+
+def test_an_animation_of_other_lengths_is_refused() -> None:
+    animation = a_performance()
+    with pytest.raises(ShapeError, match="do not fit 5 times"):
+        replace(animation, expression=animation.expression[:3])
+
+
+@pytest.mark.parametrize("is_moving", [False, True])
+def test_gltf_validator_has_nothing_against_it(data: bytes, tmp_path: Path, is_moving: bool) -> None:
     """Where node is here, and ``npm install gltf-validator`` was done above this folder or globally."""
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
@@ -130,7 +181,7 @@ def test_gltf_validator_has_nothing_against_it(data: bytes, tmp_path: Path) -> N
           .then(report => console.log(JSON.stringify(report.issues)));
     """
     file = tmp_path / "avatar.glb"
-    file.write_bytes(data)
+    file.write_bytes(avatar_glb(an_avatar(), a_performance()) if is_moving else data)
     done = subprocess.run(["node", "-e", script, str(file), root], capture_output=True, text=True)
     if done.returncode == 42:
         pytest.skip("the npm package gltf-validator is not installed")

@@ -30,6 +30,7 @@ from geoinv.editing.directions import read_directions
 from geoinv.errors import GeoinvError
 from geoinv.faces.networks import read_face_weights
 from geoinv.inversion import Inversion
+from geoinv.video.patch_points import load_patch_points
 from tests.checkpoints.official_e3dge import write_files
 from tests.tiny_models import write_tiny_weights
 
@@ -73,6 +74,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "mini-details.safetensors": load_details_file,
     "mini-directions.safetensors": read_directions,
     "face/expression.safetensors": read_face_weights,
+    "face/patch-points.safetensors": load_patch_points,
     "woman.geoinv": Inversion.load,
     "e3dge.safetensors": lambda path: (load_any_generator(str(path)), generator_facts(str(path))),
     "e3dge-encoder.safetensors": lambda path: load_beside_generator(path, load_any_encoder),

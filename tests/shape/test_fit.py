@@ -80,6 +80,18 @@ class TestFit:
         gaps = [float((fit.landmarks - landmarks)[lower_lip, 1].abs().max()) for fit in (alike, closer)]
         assert gaps[1] < 0.5 * gaps[0]
 
+    def test_a_known_person_is_kept_and_found_fast_from_the_frame_before(self, head: HeadModel) -> None:
+        codes, camera, landmarks = _person(head, 0.2)
+        person = HeadCodes(codes.identity, torch.zeros(1, 52), torch.zeros(1, 2))
+        first = fit_landmarks(head, landmarks, codes=person, config=SURE, is_identity_fixed=True)
+        assert torch.equal(first.codes.identity, codes.identity)
+        torch.testing.assert_close(first.codes.expression, codes.expression, atol=0.1, rtol=0.0)
+        few = FitConfig(deviation_scale=0.1, camera_steps=0, steps=2)
+        again = fit_landmarks(head, landmarks, codes=person, start=first, config=few, is_identity_fixed=True)
+        torch.testing.assert_close(again.codes.expression, first.codes.expression, atol=1e-3, rtol=0.0)
+        cold = fit_landmarks(head, landmarks, codes=person, config=few, is_identity_fixed=True)
+        assert cold.error > 1.5 * again.error
+
     def test_detectors_landmarks_are_trusted_less(self, head: HeadModel) -> None:
         errors = []
         for seed in range(6):
