@@ -29,7 +29,7 @@ from .options import (
 from .photo_files import find_photos
 
 if TYPE_CHECKING:
-    from ..evaluation import Metrics
+    from ..evaluation import Metrics, PersonPhotos
     from ..inversion import Refinement
     from ..session import Session
 
@@ -52,7 +52,7 @@ def evaluate(
         typer.Option(
             "--same-person",
             help="Heads of several photos beside those of one: 1, 2, 3 and 5 views of the held-out heads; or a folder "
-            "with a folder of photos for each person.",
+            "with one for each person, whose folder kept-back has photos to compare with.",
         ),
     ] = False,
     no_geometry: Annotated[
@@ -131,15 +131,17 @@ def _photos(path: Path, limit: int | None) -> list[Path]:
     return [photo.path for photo in find_photos([path]).photos][:limit]
 
 
-def _persons(path: Path, limit: int | None) -> list[list[Path]]:
+def _persons(path: Path, limit: int | None) -> list[PersonPhotos]:
     """The photos of each person: a folder each, by name."""
+    from ..evaluation import PersonPhotos
+
     folders = sorted(folder for folder in path.glob("*") if folder.is_dir())[:limit]
     if not folders:
         raise PhotoError(f"--set {path}: no folders in it", "put the photos of each person into a folder of their own")
-    return [[photo.path for photo in find_photos([folder]).photos] for folder in folders]
+    return [PersonPhotos.in_folder(folder) for folder in folders]
 
 
-def _together(session: Session, persons: list[list[Path]] | None, limit: int | None) -> dict[str, Metrics]:
+def _together(session: Session, persons: list[PersonPhotos] | None, limit: int | None) -> dict[str, Metrics]:
     from ..evaluation import evaluate_heads_together, evaluate_persons, load_held_out
 
     if persons is not None:

@@ -7,7 +7,7 @@ from .means import Metrics
 from .photos import evaluate_photos
 from .refinement import evaluate_refined_heads, evaluate_refined_photos
 from .table import compared_rows, rounded, table_rows
-from .together import evaluate_heads_together, evaluate_persons
+from .together import PersonPhotos, evaluate_heads_together, evaluate_persons
 from .variants import Variant, encoded_by
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Metrics",
     "HeldOutHead",
     "HeldOutHeads",
+    "PersonPhotos",
     "Variant",
     "ablation_rows",
     "build_held_out",

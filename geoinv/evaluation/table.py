@@ -31,7 +31,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("identity_novel", "identity distance, side views (heads 30, photos 25 degrees)", ".3f"),
     ("persons", "persons", "d"),
     ("left_out", "photos taken for someone else's", "d"),
-    ("identity_others", "identity distance, the same views to the person's other photos", ".3f"),
+    ("identity_kept_back", "identity distance, the same views to faces that were kept back", ".3f"),
     ("identity_smile", "identity distance, before and after a smile edit", ".3f"),
     ("neutral", "photos that do not smile", "d"),
     ("smile_gain", "smile edit, gain of P(happy) of these", "+.3f"),

@@ -7,17 +7,20 @@ photos; whether a head is like the person from the side is measured against each
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ..camera import CameraPose
 from ..camera.orbits import turned
 from ..errors import UsageError
 from ..faces.identity import identity_descriptor
 from ..heads import Head
+from ..images import list_images
 from ..images.tensors import photo_tensor
 from ..inversion.group.together import reconstruct_together
 from ..progress import OnCount
@@ -28,6 +31,7 @@ from .refinement import face_of
 from .variants import encoded_by
 
 if TYPE_CHECKING:
+    from ..align import AlignedFace
     from ..session import Session
 
 VIEWS_DEG: Mapping[int, tuple[int, ...]] = {2: (0, 30), 3: (0, -30, 30), 5: (0, -30, 30, -15, 15)}
@@ -93,40 +97,72 @@ def _named(number: int) -> str:
     return "1 photo" if number == 1 else f"{number} photos"
 
 
+@dataclass(frozen=True)
+class PersonPhotos:
+    """Photos of one person.
+
+    Args:
+        given: Photos that a head is made of, the first one also alone.
+        kept_back: Photos that no head is made of; each face in them is the person's.
+    """
+
+    given: Sequence[Path]
+    kept_back: Sequence[Path]
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> PersonPhotos:
+        """The photos in a folder; those in its folder ``kept-back`` are kept back.
+
+        Raises:
+            UsageError: Less than two photos to give, or none kept back.
+        """
+        given, kept_back = list_images(folder), folder / KEPT_BACK
+        if len(given) < 2 or not kept_back.is_dir():
+            raise UsageError(
+                f"{folder} has not two photos of a person, and more in {KEPT_BACK}/",
+                "heads are made of the first ones, and compared with the others",
+            )
+        return cls(given, list_images(kept_back))
+
+
+KEPT_BACK = "kept-back"
+
+
 def evaluate_persons(
-    session: Session, persons: Sequence[Sequence[Path]], *, on_person: OnCount | None = None
+    session: Session, persons: Sequence[PersonPhotos], *, on_person: OnCount | None = None
 ) -> dict[str, Metrics]:
-    """Identity metrics of heads of the first photo of each person, and of heads of all photos.
+    """Identity metrics of heads of the first photo of each person, and of heads of all photos that are given.
 
     Args:
         session: The models to measure.
-        persons: Paths of each person's photos.
+        persons: Photos of each person.
         on_person: Function that is called with the number of persons done.
 
     Returns:
-        For both: ``identity_input``, distance of the head in the first photo's view to that photo; ``identity_novel``,
-        of views turned from it by 25 degrees to either side, to the same photo; ``identity_others``, of these views to
-        the person's other photos. Of all photos also ``left_out``, how many were taken for someone else's.
+        For both the mean identity distances to the first photo, in its own view (``identity_input``) and in views
+        turned by 25 degrees to either side (``identity_novel``), and of these to the faces that were kept back
+        (``identity_kept_back``), which alone does not favour the head of the first photo. Of all photos also
+        ``left_out``, how many were taken for someone else's.
 
     Raises:
         PhotoError: A photo that cannot be used.
-        UsageError: A person of a single photo.
     """
     means, left_out = {"1 photo": Means(), "all photos": Means()}, 0
-    for number, paths in enumerate(persons, start=1):
-        if len(paths) < 2:
-            raise UsageError(f"{paths[0]} is the only photo of its person", "give two or more of each")
-        faces = [session.align(path) for path in paths]
+    for number, photos in enumerate(persons, start=1):
+        faces = [session.align(path) for path in photos.given]
         with torch.no_grad():
-            known = torch.cat([identity_descriptor(photo_tensor(face.image)) for face in faces])
+            known = _descriptor_of(faces[0])
+            others = torch.cat(
+                [_descriptor_of(face) for path in photos.kept_back for face in _every_face(session, path)]
+            )
             alone = session.inverted(faces[0])
         person = session.inverted_together(faces)
         left_out += len(person.members.left_out)
         for name, made in (("1 photo", alone), ("all photos", person.inverted)):
-            _measure_person(means[name], made.head, made.inversion.pose, known)
+            _measure_person(means[name], made.head, made.inversion.pose, known, others)
         if on_person is not None:
             on_person(number)
-    names = ("identity_input", "identity_novel", "identity_others")
+    names = ("identity_input", "identity_novel", "identity_kept_back")
     columns: dict[str, Metrics] = {
         column: {"persons": len(persons), **{name: values.mean(name) for name in names}}
         for column, values in means.items()
@@ -135,15 +171,26 @@ def evaluate_persons(
     return columns
 
 
-@torch.no_grad()
-def _measure_person(means: Means, head: Head, pose: CameraPose, known: torch.Tensor) -> None:
-    """Add distances of a head to the descriptors [K, 128] of its person's photos, of which ``pose`` is the first's."""
+def _every_face(session: Session, path: Path) -> Iterator[AlignedFace]:
+    face = session.align(path, face=0)
+    yield face
+    for index in range(1, face.face_count):
+        yield session.align(path, face=index)
 
-    def descriptor(seen_from: CameraPose) -> torch.Tensor:
+
+def _descriptor_of(face: AlignedFace) -> Tensor:
+    return identity_descriptor(photo_tensor(face.image))
+
+
+@torch.no_grad()
+def _measure_person(means: Means, head: Head, pose: CameraPose, known: Tensor, others: Tensor) -> None:
+    """Add distances of a head to descriptors [K, 128]: ``known``, of the photo that ``pose`` is of, and ``others``."""
+
+    def descriptor(seen_from: CameraPose) -> Tensor:
         return identity_descriptor(head.view(seen_from.camera(head.orbit)).cpu().over_grey())
 
-    means.add("identity_input", (descriptor(pose) - known[:1]).norm(dim=1))
+    means.add("identity_input", (descriptor(pose) - known).norm(dim=1))
     for side in _SIDES_RAD:
-        distances = (descriptor(turned(pose, side)) - known).norm(dim=1)
-        means.add("identity_novel", distances[:1])
-        means.add("identity_others", distances[1:].mean()[None])
+        seen = descriptor(turned(pose, side))
+        means.add("identity_novel", (seen - known).norm(dim=1))
+        means.add("identity_kept_back", (seen - others).norm(dim=1))
