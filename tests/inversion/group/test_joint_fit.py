@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from geoinv.inversion.group import JointFit, JointSettings, fit_together
+from geoinv.inversion.group.joint_fit import widest_angle_rad
 from tests.inversion.tiny_heads import head_of, picture_of, target_of, tiny_generator
 
 YAWS = (0.0, -0.5, 0.5)
@@ -40,3 +42,17 @@ def test_the_fit_is_better_than_its_start_and_the_same_again() -> None:
     assert fit.steps == SETTINGS.steps
     assert torch.equal(fit.w_plus, fitted().w_plus)
     assert fit.cameras.isfinite().all()
+
+
+def test_photos_from_one_side_leave_the_code_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.YAWS", (0.0, -0.1, 0.1))
+    fit = fitted()
+    assert (fit.steps, fit.loss) == (0, fit.first_loss)
+    assert torch.allclose(fit.w_plus, head_of(tiny_generator(), 5).w_plus.repeat(3, 1, 1), atol=1e-5)
+
+
+def test_the_widest_angle_is_that_of_the_two_photos_farthest_apart() -> None:
+    cameras = torch.zeros(3, 6)
+    cameras[1, 0], cameras[2, 0] = -0.3, 0.5
+    assert widest_angle_rad(cameras) == pytest.approx(0.8, abs=1e-6)
+    assert widest_angle_rad(cameras[:1]) == 0.0
