@@ -20,13 +20,13 @@ from .volume import Volume
 _HIDDEN = 0.02
 """Weight of a photo where it shows nothing, beside 1 where it shows all: what no photo saw is guessed from the photos
 whose views are nearest."""
-_NEARNESS = 0.05
-"""Difference in the cosine of viewing directions by which one photo weighs e times another: a view between two photos
-takes half of each, and a photo's own view is its own, as one 30 degrees away weighs a fifteenth there."""
-
-_FIRST = 2.0
+_NEARNESS = 0.03
+"""Difference in the cosine of viewing directions by which one photo weighs e times another: 30 degrees away from a view
+a photo weighs a hundredth of one that was taken from there."""
+_FIRST = 4.0
 """Logarithm of the weight of the first photo beside the others': as the head shows its expression and its light, its
-details fit best. Two frontal photos would else be mixed half and half (24 instead of 30 dB in the first one's view)."""
+details fit best. Without, two frontal photos are mixed half and half, and the likeness is lost; yet where the first
+shows nothing, or was taken from 30 degrees farther away, others go before it."""
 _LEAST = 0.05
 """Share up to which a photo does not count, if it has no larger one anywhere in a view."""
 

@@ -44,7 +44,7 @@ def test_the_same_photo_twice_is_that_photo_and_the_first_counts_for_more(head: 
     alone, twice = part(head, camera()), GroupedHead([part(head, camera()), part(head, camera())])
     assert torch.allclose(twice.view(camera(YAW)).color, alone.view(camera(YAW)).color, atol=1e-6)
     shares, seen = twice.shares_of(head.view(camera(YAW)))
-    assert torch.allclose(shares[0] / shares[1], torch.full_like(shares[0], math.exp(2.0)), rtol=1e-4)
+    assert torch.allclose(shares[0] / shares[1], torch.full_like(shares[0], math.exp(4.0)), rtol=1e-4)
     assert torch.equal(seen[0], seen[1])
 
 

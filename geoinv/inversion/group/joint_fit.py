@@ -34,8 +34,8 @@ STEPS = 90
 _ROBUST = 0.1
 """Colour differences above this count in proportion: clothes, glasses and shadows that only some photos have."""
 WIDE_RAD = math.radians(25.0)
-"""Least angle between two of the photos for a joint fit. Photos from one side tell nothing of the shape that E0 does not
-know; what else makes them fit, noise and clothes, bends it: on three nearly frontal portraits each of four generated
+"""Least angle between two of the photos for a joint fit. Photos from one side tell nothing of the shape beyond E0; what
+else makes them fit, noise and clothes, bends it: on three nearly frontal portraits each of four generated
 people the fitted head, seen at 25 degrees, was 0.05 farther from the person in identity distance."""
 _FRONTAL = 4
 """Power of the cosine of a photo's yaw with which its code counts in the start: E0 is surest from the front."""
