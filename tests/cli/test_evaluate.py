@@ -115,5 +115,5 @@ def test_several_photos_of_a_person_want_a_folder_for_each(geoinv: Callable[...,
     (tmp_path / "persons" / "anna").mkdir(parents=True)
     shutil.copy(EXAMPLES / "woman.jpg", tmp_path / "persons" / "anna")
     geoinv("eval", "--same-person", "--method", "pti").assert_fails(2, "--same-person does not go with --method")
-    geoinv("eval", "--same-person", "--set", "persons/anna").assert_fails(1, "no folders in it", "of their own")
+    geoinv("eval", "--same-person", "--set", "persons/anna").assert_fails(5, "no folders in it", "of their own")
     geoinv("eval", "--same-person", "--set", "persons").assert_fails(2, "kept-back", "compared with the others")
