@@ -17,8 +17,9 @@ from torch import Tensor
 
 from .camera import Camera, CameraPose
 from .camera.orbits import WHOLE_HEAD_ZOOM
+from .conventions import CROP_SIZE
 from .errors import CheckpointError, MissingDetailsError, MissingDirectionsError, ShapeError, UsageError
-from .heads import Edit, GroupedHead, Head, PlainHead, detailed_head, each_view, plain_head
+from .heads import DetailedHead, Edit, GroupedHead, Head, PlainHead, detailed_head, each_view, plain_head
 from .images import Photo as ReadPhoto
 from .inversion import Inversion, Inverted, Provenance, default_method, method_named
 from .inversion.encode import source_of
@@ -270,6 +271,43 @@ class Session(LoadedModels):
         if inversion.others and isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
             return kept_head(inversion, plain, after if edit is None else edit.before, branch)
         return detailed_head(plain, branch, source_of(inversion.details, inversion.pose, plain), edit=edit)
+
+    @torch.no_grad()
+    def enlarged(self, inversion: Inversion, side: int | None = None, *, photo: Photo | None = None) -> Head:
+        """The head of an inversion in views of another size, with what the photo shows between the generator's pixels.
+
+        Args:
+            inversion: Result of :meth:`invert` or :meth:`edit`.
+            side: Side of its views in pixels, not below the generator's own; at that, it is the head itself. None takes
+                512, or the generator's own where that is larger or the head keeps no details of one photo.
+            photo: The photo that was inverted, for its full resolution; None takes the crop of 512 px that the
+                inversion keeps.
+
+        Raises:
+            PhotoError: ``photo`` is not the one that was inverted.
+            UsageError: A side below the generator's, or above it for a head that keeps no details of one photo.
+        """
+        from .heads import EnlargedHead
+        from .images.tensors import at_side, mask_tensor, photo_tensor
+        from .inversion.aligned_photo import aligned_photo
+        from .inversion.reconstruct import persons_in
+
+        head, own = self.head(inversion), (self.shown_generator or self.generator).config.resolution
+        if side is None:
+            side = max(own, CROP_SIZE) if isinstance(head, DetailedHead) else own
+        if side == own:
+            return head
+        if side < own:
+            raise UsageError(f"views of {side} px: this generator's have {own}", f"ask for {own} or more")
+        if not isinstance(head, DetailedHead):
+            raise UsageError(
+                f"the head of {inversion.source} keeps no details of one photo, so {side} px would show no more",
+                f"leave the size at {own} px, or invert one photo without --method",
+            )
+        aligned = photo_tensor(aligned_photo(inversion, side, _pixels(photo)))
+        person = at_side(persons_in(at_side(aligned, CROP_SIZE)), side)
+        shown = (part.to(self.device) for part in (aligned, person, mask_tensor(inversion.inside)))
+        return EnlargedHead(head, *shown)
 
     @property
     def crop(self) -> CropName:
@@ -563,7 +601,7 @@ class Session(LoadedModels):
         """
         from .present.views import write_turntable
 
-        write_turntable(self.head(inversion), Path(path), frames=frames, on_frame=on_frame, zoom=zoom)
+        write_turntable(self.enlarged(inversion), Path(path), frames=frames, on_frame=on_frame, zoom=zoom)
 
     def strength_strip(
         self,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align.crop import warp
 from ..conventions import MM_PER_UNIT
-from ..errors import PhotoError, UsageError
+from ..errors import UsageError
+from ..inversion.aligned_photo import check_same_photo
 from ..progress import OnFraction
 from .facts import avatar_facts
 from .hair import Hair, hair_of
@@ -36,9 +36,6 @@ METRES = MM_PER_UNIT / 1000.0
 
 _FITTED, _BAKED, _MOVING = 0.05, 0.7, 0.75
 """Fractions of the time after each step."""
-
-_SAME_PHOTO = 4.0
-"""Mean difference in levels of 255 up to which two crops are of one photo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,18 +154,3 @@ def check_scale(head: Head, generator: ModelInfo) -> None:
             f"heads of model {generator.name} are of another scale than the head mesh that avatars are made of",
             "geoinv export-mesh writes their mesh",
         )
-
-
-def check_same_photo(photo: NDArray[np.uint8], inversion: Inversion) -> None:
-    """Refuse another photo than the one that was inverted.
-
-    Raises:
-        PhotoError: Its size or its crop is another.
-    """
-    height, width = photo.shape[:2]
-    if (width, height) == tuple(inversion.source_size):
-        crop = warp(photo, inversion.crop, inversion.photo.shape[0])
-        gap = np.abs(crop.astype(np.float32) - inversion.photo)[inversion.inside]
-        if gap.size and float(gap.mean()) < _SAME_PHOTO:
-            return
-    raise PhotoError(f"that is not the photo of {inversion.source} that was inverted", "give the very same file")

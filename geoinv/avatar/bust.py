@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inversion.aligned_photo import check_same_photo
 from ..mesh.head_mesh import edges_of
 from ..mesh.printing import BASE_Y, DEFAULT_HEIGHT_MM, ColouredMesh, PrintedSolid, check_printing, printed_solid
-from .avatar import check_same_photo, check_scale
+from .avatar import check_scale
 from .hair import hair_solid
 from .parts import LEFT_EYE, RIGHT_EYE, SKIN, AvatarPart, FloatArray, IntArray, avatar_parts
 from .template import FittedTemplate, fit_template

@@ -21,8 +21,11 @@ from .options import (
     OverwriteOpt,
     QuietOpt,
     SeedOpt,
+    SizeOpt,
+    SizePhotoOpt,
     finite,
     refuse_together,
+    refuse_without,
 )
 from .targets import check_outputs, check_writable, result_path, shown_facts, shown_stem
 
@@ -68,6 +71,8 @@ def edit(
         bool, typer.Option("--save", help="Also write the edited head as a .geoinv, to render or export.")
     ] = False,
     frame: FrameOpt = None,
+    size: SizeOpt = None,
+    photo: SizePhotoOpt = None,
     generator: GeneratorOpt = None,
     list_attributes: Annotated[bool, typer.Option("--list", help="Name the attributes and exit.")] = False,
     model: ModelOpt = "mini",
@@ -91,11 +96,13 @@ def edit(
         _list(model, json_output)
         return
     refuse_together("--strip", {"--views": strip is not None and views is not None}, "a strip shows the front alone")
+    refuse_together("--strip", {"--size": strip is not None and size is not None}, "a strip has the usual size")
+    refuse_without("--size", {"--photo": photo is not None and size is None}, "a view of the usual size needs none")
     asked = parse_attributes(attr or [], strength)
 
     from ..images import write_image
     from ..session import Session
-    from .writing import edit_sheet, strength_strip
+    from .writing import edit_sheet, sized_head, strength_strip
 
     loaded, path = load_inversion(inversion, out)
     check_writable(out)
@@ -116,7 +123,8 @@ def edit(
     check_outputs(files, overwrite=overwrite)
     if strip is None:
         pair = [("before", loaded), (label.replace("_", " "), edited)]
-        sheet = edit_sheet(session, pair, views or DEFAULT_VIEWS, frame=frame or Frame.head)
+        heads = [(name, sized_head(session, head, size, photo)) for name, head in pair]
+        sheet = edit_sheet(heads, views or DEFAULT_VIEWS, frame=frame or Frame.head)
     else:
         sheet = strength_strip(session, loaded, applied, strip, frame=frame or Frame.photo)
     write_image(files[0], sheet)

@@ -146,6 +146,36 @@ class Frame(str, Enum):
         return WHOLE_HEAD_ZOOM if self is Frame.head else 1.0
 
 
+class Size(str, Enum):
+    """Side of views in pixels."""
+
+    px256 = "256"
+    px512 = "512"
+    px1024 = "1024"
+
+    @property
+    def side(self) -> int:
+        """Its pixels."""
+        return int(self.value)
+
+
+SizeOpt = Annotated[
+    Size | None,
+    typer.Option(
+        "--size",
+        help="Side of each view in pixels. What the photo shows is shown as finely, the rest is the generator's.",
+        show_default="512",
+    ),
+]
+SizePhotoOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--photo",
+        metavar="PHOTO",
+        help="The photo that was inverted, for --size 1024.",
+        show_default="the crop of 512 px in the inversion",
+    ),
+]
 PhotosArg = Annotated[
     list[Path],
     typer.Argument(

@@ -21,6 +21,8 @@ from .options import (
     OverwriteOpt,
     QuietOpt,
     SeedOpt,
+    SizeOpt,
+    SizePhotoOpt,
     refuse_without,
 )
 from .targets import check_outputs, result_path, shown_facts, shown_stem
@@ -59,6 +61,8 @@ def render(
         bool, typer.Option("--seen", help="What the photo did not show too, tinted: it is guessed.")
     ] = False,
     frame: FrameOpt = None,
+    size: SizeOpt = None,
+    photo: SizePhotoOpt = None,
     generator: GeneratorOpt = None,
     model: ModelOpt = "mini",
     device: DeviceOpt = "auto",
@@ -72,12 +76,13 @@ def render(
     yaws, pitches = parse_angles(yaw, "--yaw", MAX_YAW_DEG), parse_angles(pitch, "--pitch", MAX_PITCH_DEG)
     has_angles = yaws is not None or pitches is not None
     refuse_without("--video or --gif", {"--frames": frames is not None and not (video or gif)}, "pictures have none")
+    refuse_without("--size", {"--photo": photo is not None and size is None}, "a view of the usual size needs none")
     if views is None and not (has_angles or video or gif):
         views = DEFAULT_VIEWS
 
     from ..present.video import find_ffmpeg
     from ..session import Session
-    from .writing import angle_names, write_pictures, write_sheet, write_videos
+    from .writing import angle_names, sized_head, write_pictures, write_sheet, write_videos
 
     if video:
         find_ffmpeg()  # before the work, which is lost without it
@@ -100,12 +105,13 @@ def render(
     files = [*sheet, *pictures, *videos]
     check_outputs(files, overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
-    session.check(loaded)
+    head = sized_head(session, loaded, size, photo)
     if views is not None:
-        write_sheet(session, loaded, sheet[0], views, kinds, frame=frame or Frame.head)
+        write_sheet(session, loaded, head, sheet[0], views, kinds, frame=frame or Frame.head)
     if has_angles:
-        write_pictures(session, loaded, pictures, yaws, pitches, kinds, frame=frame or Frame.head)
+        write_pictures(session, loaded, head, pictures, yaws, pitches, kinds, frame=frame or Frame.head)
     if videos:
-        write_videos(session, loaded, videos, kinds, frames=frames or DEFAULT_FRAMES, frame=frame or Frame.head)
+        shown = frames or DEFAULT_FRAMES
+        write_videos(session, loaded, head, videos, kinds, frames=shown, frame=frame or Frame.head)
     record = {"inversion": path, "files": files, **shown_facts(session, loaded)}
     run.result(f"{path.name}: rendered", record, files, device=session.device)

@@ -13,12 +13,13 @@ from ..present.views import head_rows, pictures_through, sweep_sheet, turning
 from . import console
 
 if TYPE_CHECKING:
+    from ..heads import Head
     from ..inversion import Inversion
     from ..models.render_output import RenderOutput
     from ..present.pictures import Picture
     from ..present.view_pictures import Kind
     from ..session import Session
-    from .options import Frame
+    from .options import Frame, Size
 
 
 def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -> list[str]:
@@ -40,13 +41,18 @@ def angle_names(yaws: Sequence[float] | None, pitches: Sequence[float] | None) -
     return names
 
 
+def sized_head(session: Session, inversion: Inversion, size: Size | None, photo: Path | None) -> Head:
+    """The head of an inversion in views of the size that is asked for, see :meth:`geoinv.session.Session.enlarged`."""
+    return session.enlarged(inversion, None if size is None else size.side, photo=photo)
+
+
 def write_sheet(
-    session: Session, inversion: Inversion, path: Path, views: int, kinds: Sequence[Kind], *, frame: Frame
+    session: Session, inversion: Inversion, head: Head, path: Path, views: int, kinds: Sequence[Kind], *, frame: Frame
 ) -> None:
     """Views from side to side, a row for each kind."""
     with console.progress("rendering", views) as update:
         source = _source(session, inversion, kinds)
-        sheet = sweep_sheet(session.head(inversion), views, kinds, source=source, on_view=update, zoom=frame.zoom)
+        sheet = sweep_sheet(head, views, kinds, source=source, on_view=update, zoom=frame.zoom)
         write_image(path, sheet)
 
 
@@ -61,6 +67,7 @@ def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> Re
 def write_pictures(
     session: Session,
     inversion: Inversion,
+    head: Head,
     paths: Sequence[Path],
     yaws: Sequence[float] | None,
     pitches: Sequence[float] | None,
@@ -71,19 +78,26 @@ def write_pictures(
     """One picture for each view and kind, in the order of ``paths``."""
     camera = session.cameras(inversion, yaws, pitches).zoomed(frame.zoom)
     source = _source(session, inversion, kinds)
-    pictures = pictures_through(session.head(inversion), camera, kinds, source=source)
+    pictures = pictures_through(head, camera, kinds, source=source)
     for path, picture in zip(paths, pictures, strict=True):
         write_image(path, picture)
 
 
 def write_videos(
-    session: Session, inversion: Inversion, paths: Sequence[Path], kinds: Sequence[Kind], *, frames: int, frame: Frame
+    session: Session,
+    inversion: Inversion,
+    head: Head,
+    paths: Sequence[Path],
+    kinds: Sequence[Kind],
+    *,
+    frames: int,
+    frame: Frame,
 ) -> None:
     """A turning head for each path; paths run through the kinds, then through the formats."""
     rendered: list[list[Picture]] = []
     with console.progress("rendering video", frames) as update:
         source = _source(session, inversion, kinds)
-        for pictures in turning(session.head(inversion), frames, kinds, source=source, zoom=frame.zoom):
+        for pictures in turning(head, frames, kinds, source=source, zoom=frame.zoom):
             rendered.append(pictures)
             update(len(rendered))
     for number, path in enumerate(paths):
@@ -104,7 +118,7 @@ def strength_strip(
         return session.strength_strip(head, strengths, count, on_view=update, zoom=frame.zoom)
 
 
-def edit_sheet(session: Session, heads: Sequence[tuple[str, Inversion]], views: int, *, frame: Frame) -> Picture:
+def edit_sheet(heads: Sequence[tuple[str, Head]], views: int, *, frame: Frame) -> Picture:
     """A row of views for each head, its name under each picture."""
     with console.progress("rendering", views) as update:
-        return head_rows([(name, session.head(head)) for name, head in heads], views, update, zoom=frame.zoom)
+        return head_rows(heads, views, update, zoom=frame.zoom)

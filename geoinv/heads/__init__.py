@@ -3,6 +3,7 @@
 from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, Edit
 from .draft import draft_of
+from .enlarged import EnlargedHead
 from .families import AnyDetailedHead, AnyPlainHead, detailed_head, plain_head, source_view
 from .grouped import GroupedHead
 from .head import Head, ViewPair, each_view, view_pairs
@@ -15,6 +16,7 @@ __all__ = [
     "AnyPlainHead",
     "DetailedHead",
     "Edit",
+    "EnlargedHead",
     "GroupedHead",
     "Head",
     "PlainHead",

@@ -110,6 +110,17 @@ class DetailedHead:
         """Take over the features of another head of the same photo, edited or not, instead of computing them again."""
         self.source_features = other.source_features
 
+    @property
+    def unedited(self) -> DetailedHead:
+        """The head as its photo shows it; itself where it is not edited."""
+        if self.edit is None:
+            return self
+        plain = PlainHead(self.plain.generator, self.edit.before)
+        before = DetailedHead(plain, self.branch, self.source, alignment=self.alignment)
+        if self._moves_places:  # else the features are those of the edited head
+            before.share_features(self)
+        return before
+
     def prepare(self) -> None:
         """Compute now what all views have in common, which the first view would else do."""
         if self.alignment != "2d":

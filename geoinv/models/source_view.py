@@ -46,7 +46,7 @@ class SourceView:
         """
         residual = (photo * reconstruction.alpha - reconstruction.color) * person
         if inside is not None:
-            residual = residual * _faded(wholly(inside, residual.shape[-1]))
+            residual = residual * faded(wholly(inside, residual.shape[-1]))
             reconstruction = cut_off(reconstruction, inside)
         color = reconstruction.on_grid(reconstruction.color)
         residual, depth, color = (part.half().float() for part in (residual, solid_depth(reconstruction), color))
@@ -66,7 +66,7 @@ class SourceView:
         return positions, visibility(points, self.depth, self.camera), sampled(self.color, positions)
 
 
-def _faded(mask: Tensor) -> Tensor:
+def faded(mask: Tensor) -> Tensor:
     """A mask [B, 1, H, H] of 0 and 1 that rises from 0 at its edges to 1 within a thirtieth of the side: where a photo
     ends, details end without a seam. The edges of the picture itself are none."""
     reach = 2 * (mask.shape[-1] // 30) + 1

@@ -32,7 +32,7 @@ def toon(tiny_weights: Path) -> Path:
 
 
 def pixels(path: str) -> np.ndarray:
-    return np.asarray(Image.open(path)).astype(int)
+    return np.asarray(Image.open(path).resize((64, 64))).astype(int)
 
 
 def test_render(geoinv: Callable[..., Done], inverted: Path, toon: Path) -> None:

@@ -32,7 +32,7 @@ def test_render_takes_the_newest_and_says_so(geoinv: Callable[..., Done], invert
     assert "outputs/new.geoinv, the newest" in done.err
     assert names("outputs") == ["new.geoinv", "new_views.png", "old.geoinv"]
     width, height = Image.open("outputs/new_views.png").size
-    assert width == 3 * 32 + 2 * 4
+    assert width == 3 * 512 + 2 * 4
     assert height > 3 * 32
 
 
@@ -161,3 +161,19 @@ def test_export_mesh_finds_the_newest(geoinv: Callable[..., Done], inverted: Pat
     assert Path("outputs/woman.ply").exists()
     geoinv("export-mesh", "--resolution", "32").assert_fails(2, "outputs/woman.ply exists")
     geoinv("export-mesh", "--out", "head.dae").assert_fails(2, "head.dae", ".ply")
+
+
+def test_sizes_of_views(geoinv: Callable[..., Done], inverted: Path, woman: Path) -> None:
+    """By default a view is as large as the photo's crop; the photo gives what a larger one shows beyond it."""
+    for asked, side in (([], 512), (["--size", "1024", "--photo", str(woman)], 1024)):
+        done = geoinv("render", inverted, "--yaw", "0", "--json", "--overwrite", *asked)
+        assert done.code == 0, done.err
+        assert Image.open(done.json["files"][0]).size == (side, side)
+
+
+def test_sizes_that_cannot_be(geoinv: Callable[..., Done], inverted: Path, woman: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.new("RGB", (300, 300), "red").save(other)
+    geoinv("render", inverted, "--yaw", "0", "--photo", woman).assert_fails(2, "--photo", "--size")
+    geoinv("render", inverted, "--yaw", "0", "--size", "512", "--photo", other).assert_fails(5, "not the photo of")
+    geoinv("edit", inverted, "-a", "smile", "--strip", "3", "--size", "512").assert_fails(2, "--strip", "usual size")
