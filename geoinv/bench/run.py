@@ -12,10 +12,14 @@ from ..checkpoints.store import load_generator
 from ..models.generator import TriPlaneGenerator
 from ..ops._build import use_backend
 from ..progress import Say
+from .anchored_jobs import anchored_jobs
 from .fresh import build_seconds, peak_mib
 from .inverting import invert_job
 from .jobs import VIEWS, eight_views, large_config, picture_jobs, training_jobs
 from .timing import Comparison, Job, compare, matrix_product_gflops, seconds_of
+
+ANCHORED_SIDE = 128
+"""Rays along a side: the reference takes seconds for so many."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def _comparisons(say: Say) -> Iterator[Comparison]:
     names = {"render": "render_mini", "backbone": "mini_backbone", "superres": "mini_superres", "view": "mini_view"}
     yield from _with_eight_views(mini, names, "mini_views8", say, dense=False, rounds=5)
     yield _compare(invert_job(rounds=3), say)
-    for job in training_jobs(mini, rounds=3):
+    for job in (*training_jobs(mini, rounds=3), *anchored_jobs(ANCHORED_SIDE, rounds=3)):
         yield _compare(job, say)
 
 

@@ -31,7 +31,6 @@ from .on_mesh import OnMesh
 from .plane_generator import PlaneGenerator
 from .render_output import RenderOutput
 
-_RAYS_AT_ONCE = 8192  # of a view; what their samples need stays below half a gigabyte
 _FAR = 6.0  # spreads from the mean, beyond which a painting code says nothing more
 _WHITE = math.sqrt(4.0 * math.pi)  # the first harmonic's coefficient of a light that leaves colours as they are
 
@@ -208,15 +207,7 @@ class AnchoredGenerator(PlaneGenerator):
         ``film`` [B, N, 2 * decoder_hidden] scales and shifts what each ray's colours read in the decoder.
         """
         decoder, sampling, space = self.decoder.weights(), self.sampling, self.anchor_config.space
-        parts = []
-        for start in range(0, origins.shape[1], _RAYS_AT_ONCE):
-            some = slice(start, start + _RAYS_AT_ONCE)
-            of_some = None if film is None else film[:, some]
-            rays = origins[:, some], directions[:, some]
-            parts.append(render_anchored(heads, *rays, decoder, sampling, space, film=of_some))
-        names = ("features", "alpha", "distance")
-        features, alpha, distance = (torch.cat([getattr(part, name) for part in parts], dim=1) for name in names)
-        return RayOutput(features, alpha, distance, weights=origins[:, :, :0])
+        return render_anchored(heads, origins, directions, decoder, sampling, space, film=film)
 
     def render(
         self,

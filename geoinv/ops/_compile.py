@@ -29,15 +29,17 @@ class Operation(NamedTuple):
         name: Name in ``torch.ops.geoinv.<name>_*``, which the extension registers.
         sources: C++ files; the headers beside them and those that all operations share belong to it as well.
         portable: Whether the sources choose instructions at run time instead of being built for this processor.
+        uses: Folders of other operations whose headers these sources include.
     """
 
     name: str
     sources: tuple[Path, ...]
     portable: bool = False
+    uses: tuple[Path, ...] = ()
 
     def files(self) -> list[Path]:
         """The sources and all headers that they may include."""
-        folders = {Path(__file__).parent, *(source.parent for source in self.sources)}
+        folders = {Path(__file__).parent, *(source.parent for source in self.sources), *self.uses}
         return sorted({*self.sources, *(header for folder in folders for header in folder.glob("*.h"))})
 
 

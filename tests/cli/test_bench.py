@@ -19,6 +19,10 @@ RATIOS = (
     "render_mini",
     "render_train",
     "train_step",
+    "anchor_volumes",
+    "render_anchored",
+    "render_unanchored",
+    "march_anchored",
     "backbone",
     "superres",
     "view512",
@@ -42,6 +46,7 @@ def tiny_large_config() -> GeneratorConfig:
 @pytest.fixture
 def tiny_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_run, "large_config", tiny_large_config)
+    monkeypatch.setattr(bench_run, "ANCHORED_SIDE", 8)
     monkeypatch.setattr(bench_run, "build_seconds", lambda: 1.0)
     monkeypatch.setattr(bench_run, "peak_mib", lambda backend: {"native": 5.0, "reference": 9.0}[backend])
     monkeypatch.setattr(bench_run, "matrix_product_gflops", lambda: 100.0)

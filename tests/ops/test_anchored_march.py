@@ -81,7 +81,8 @@ def marched(case: Case) -> RayOutput:
 
 def gradients(case: Case, wanted: range = range(TRAINED), outputs: range = range(4)) -> tuple[Tensor, ...]:
     leaves = [tensor.clone().requires_grad_(index in wanted) for index, tensor in enumerate(case)]
-    found = [parts(marched(tuple(leaves)))[index] for index in outputs]
+    seen = parts(marched(tuple(leaves)))
+    found = [seen[index] for index in outputs]
     random = torch.Generator().manual_seed(5)
     cotangents = [torch.randn(output.shape, generator=random).to(output) for output in found]
     return torch.autograd.grad(found, [leaves[index] for index in wanted], cotangents)

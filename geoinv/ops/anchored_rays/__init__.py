@@ -4,10 +4,11 @@ The files, in the order in which one reads them:
 
 - ``reference.py``: the specification of a point; ``points.py``: points, native where they can be; ``rays.py``: rays,
   point by point.
-- ``march.py``: rays with given samples, fused.
+- ``march.py``, ``rendering.py``: rays with given samples, and two passes, fused.
 - ``anchored_rays.h``: arithmetic of a sample, for CPU and CUDA; ``tasks.h``: what kernels are given; ``samples.h``: a
-  block of samples; ``march.h``: the kernels over blocks; ``kernels.cpp``: all of them, compiled for this processor.
-- ``tensors.h``, ``tensors.cpp``: layouts; ``march_cpu.cpp``: tensors in and out, and threads;
+  block of samples; ``march.h``, ``two_pass.h``: the kernels over blocks, the latter by ``../render_rays/waves.h``;
+  ``kernels.cpp``: all of them, compiled for this processor.
+- ``tensors.h``, ``tensors.cpp``: layouts; ``march_cpu.cpp``, ``two_pass_cpu.cpp``: tensors in and out, and threads;
   ``anchored_rays_cpu.cpp``, ``fill_grid_cpu.cpp``: points, and the making of volumes.
 """
 
@@ -16,7 +17,6 @@ from __future__ import annotations
 from .march import march_anchored
 from .points import OPERATION as OPERATION
 from .points import decode_points, is_native, read_anchor, sample_canonical
-from .rays import render_anchored
 from .reference import (
     FEATURES,
     PLANES,
@@ -26,10 +26,12 @@ from .reference import (
     read_anchor_reference,
     sample_canonical_reference,
 )
+from .rendering import SKIP_TOLERANCE, render_anchored
 
 __all__ = [
     "FEATURES",
     "PLANES",
+    "SKIP_TOLERANCE",
     "AnchorVolumes",
     "AnchoredHeads",
     "CanonicalSpace",

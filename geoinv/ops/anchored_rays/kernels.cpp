@@ -9,3 +9,4 @@
 #define GEOINV_LANES 8  // AVX2; a compiler splits the vectors for narrower machines
 #endif
 #include "march.h"
+#include "two_pass.h"

@@ -64,13 +64,13 @@ GEOINV_INLINE void add_ray(MarchBlock& block, const AnchoredMarch& task, int64_t
 static void decode_block(const AnchoredMarch& task, const MarchBlock& block, int64_t head, float* slopes) {
   const int64_t count = block.count, hidden = task.head.decoder.hidden;
   tell(block.samples, count, task.head, head, block.told);
-  decode_density(block.samples, count, task.head, head, block.told, block.hidden, block.raw, slopes);
+  decode_density(block.samples, count, task.head, head, block.told, block.hidden, hidden, block.raw, slopes);
   for (int64_t i = 0; task.film && i < block.rays; ++i) {
     const int64_t first = block.first[i];
     modulate_hidden(block.hidden + first * hidden, block.first[i + 1] - first, task.film + block.ray[i] * 2 * hidden,
                     hidden, block.modulated + first * hidden);
   }
-  decode_features(block.samples, count, task.head, block.modulated, block.features);
+  decode_features(count, task.head, block.modulated, hidden, block.samples.anchor, kAnchorChannels, block.features);
   for (int64_t i = 0; i < count; i += kLanes)
     store(block.alpha + i, interval_alpha(load(block.raw + i), load(block.raw + i + 1),
                                           load(block.t + i + 1) - load(block.t + i)));

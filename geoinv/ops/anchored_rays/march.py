@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import CDLL
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from ...conventions import BOX_SIDE
 from ...errors import ShapeError
 from ..render_rays import DecoderWeights, RayOutput
+from . import cuda
 from .points import is_native
 from .rays import march_by_points
 from .reference import FACE_MARGIN, PLANES, AnchoredHeads, AnchorVolumes, Box, CanonicalSpace
@@ -46,12 +48,14 @@ def march_anchored(
     if distances.ndim != 3 or distances.shape[:2] != origins.shape[:2] or distances.shape[2] < 1:
         raise ShapeError(f"distances must be [{origins.shape[0]}, {origins.shape[1]}, S], got {list(distances.shape)}")
     check_film(film, origins, heads)
-    constants = (heads.volumes.whole, heads.volumes.face, origins, directions, distances, film)
-    if not takes_native(heads, decoder, *constants) or needs_gradient(*constants):
+    head, settings = kernel_head(heads, decoder), kernel_settings(heads.volumes.face_box, space)
+    constants = (origins, directions, distances, film)
+    kernels = cuda.cuda_kernels(head, settings, *constants, samples=distances.shape[2])
+    takes_native = kernels is not None or takes_floats(*head, *constants)
+    if not takes_native or needs_gradient(heads.volumes.whole, heads.volumes.face, *constants):
         return march_by_points(heads, origins, directions, distances, decoder, space, film=film)
-    trained = (heads.planes, decoder.hidden_weight, heads.hidden_bias, decoder.output_weight, decoder.output_bias)
-    outputs = _MarchAnchored.apply(*trained, *constants, heads.volumes.face_box, space)  # type: ignore[no-untyped-call]
-    return RayOutput(*outputs)
+    others = (*constants, heads.volumes.face_box, space, kernels)
+    return RayOutput(*_MarchAnchored.apply(*head, *others))  # type: ignore[no-untyped-call]
 
 
 def check_heads(heads: AnchoredHeads, origins: Tensor, directions: Tensor) -> None:
@@ -73,10 +77,9 @@ def check_film(film: Tensor | None, origins: Tensor, heads: AnchoredHeads) -> No
         raise ShapeError(f"film must be {list(expected)}, got {list(film.shape)}")
 
 
-def takes_native(heads: AnchoredHeads, decoder: DecoderWeights, *others: Tensor | None) -> bool:
-    """Whether the kernels are built (once, here) and take these tensors."""
-    given = (heads.planes, heads.hidden_bias, *decoder, *others)
-    return is_native(*(tensor for tensor in given if tensor is not None))
+def takes_floats(*tensors: Tensor | None) -> bool:
+    """Whether the CPU's kernels are built (once, here) and take these tensors."""
+    return is_native(*(tensor for tensor in tensors if tensor is not None))
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:
@@ -84,8 +87,14 @@ def needs_gradient(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
+def kernel_head(heads: AnchoredHeads, decoder: DecoderWeights) -> cuda.HeadTensors:
+    """Tensors of heads in the order in which kernels take them."""
+    hidden = (decoder.hidden_weight, heads.hidden_bias)
+    return (heads.planes, heads.volumes.whole, heads.volumes.face, *hidden, decoder.output_weight, decoder.output_bias)
+
+
 def kernel_settings(face_box: Box, space: CanonicalSpace) -> list[float]:
-    """Settings as ``tensors.h`` lists them."""
+    """Settings as ``settings.h`` lists them."""
     low, high = zip(*face_box, strict=True)
     return [
         *(BOX_SIDE, FACE_MARGIN, *low, *high),
@@ -101,42 +110,53 @@ class _MarchAnchored(torch.autograd.Function):
     def forward(
         ctx: Any,
         planes: Tensor,
+        whole: Tensor,
+        face: Tensor,
         hidden_weight: Tensor,
         hidden_bias: Tensor,  # [B, H]
         output_weight: Tensor,
         output_bias: Tensor,
-        whole: Tensor,
-        face: Tensor,
         origins: Tensor,
         directions: Tensor,
         distances: Tensor,
         film: Tensor | None,
         face_box: Box,
         space: CanonicalSpace,
+        kernels: CDLL | None,  # of the GPU that the tensors are on
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         head = (planes, whole, face, hidden_weight, hidden_bias, output_weight, output_bias)
-        rays = tuple(tensor.contiguous() for tensor in (origins, directions, distances))
-        ctx.face_box, ctx.space = face_box, space
+        rays = (origins.contiguous(), directions.contiguous(), distances.contiguous())
+        ctx.face_box, ctx.space, ctx.kernels = face_box, space, kernels
         ctx.set_materialize_grads(False)
-        settings = kernel_settings(face_box, space)
-        *outputs, seen = torch.ops.geoinv.march_anchored_forward(*head, settings, *rays, film)
+        settings, seen = kernel_settings(face_box, space), None
+        if kernels is not None:
+            outputs = cuda.march_anchored_forward(kernels, head, settings, rays, film)
+        else:
+            *outputs, seen = torch.ops.geoinv.march_anchored_forward(*head, settings, *rays, film)
         ctx.save_for_backward(*head, *rays, film, seen)
         features, alpha, distance, weights = outputs
         return features, alpha, distance, weights
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        *head, origins, directions, distances, film, seen = ctx.saved_tensors
+        *tensors, origins, directions, distances, film, seen = ctx.saved_tensors
+        planes, whole, face, *decoder = tensors
+        head, rays = (planes, whole, face, *decoder), (origins, directions, distances)
         if torch.is_grad_enabled():  # create_graph=True: the kernels have no second-order rule
-            rays = (origins, directions, distances)
-            return (*_second_order(ctx, tuple(head), rays, film, cotangents), *(None,) * 8)
+            return (*_second_order(ctx, head, rays, film, cotangents), *(None,) * 7)
         v_outputs = tuple(None if v is None else v.contiguous() for v in cotangents)
         settings, wants_planes = kernel_settings(ctx.face_box, ctx.space), ctx.needs_input_grad[0]
-        gradients = torch.ops.geoinv.march_anchored_backward(
-            *v_outputs, seen, *head, settings, origins, directions, distances, film, wants_planes
-        )
-        wanted = zip(gradients, ctx.needs_input_grad[:5], strict=True)
-        return (*(gradient if is_wanted else None for gradient, is_wanted in wanted), *(None,) * 8)
+        if ctx.kernels is not None:
+            v_planes, *v_decoder = cuda.march_anchored_backward(
+                ctx.kernels, v_outputs, head, settings, rays, film, wants_planes=wants_planes
+            )
+        else:
+            v_planes, *v_decoder = torch.ops.geoinv.march_anchored_backward(
+                *v_outputs, seen, *head, settings, *rays, film, wants_planes
+            )
+        gradients = (v_planes, None, None, *v_decoder)
+        wanted = zip(gradients, ctx.needs_input_grad[:7], strict=True)
+        return (*(gradient if is_wanted else None for gradient, is_wanted in wanted), *(None,) * 7)
 
 
 def _second_order(
@@ -153,8 +173,7 @@ def _second_order(
     output = march_by_points(heads, *rays, decoder, ctx.space, film=film)
     outputs = (output.features, output.alpha, output.distance, output.weights)
     given = [(value, v) for value, v in zip(outputs, cotangents, strict=True) if v is not None and value.requires_grad]
-    trained = (planes, hidden_weight, hidden_bias, output_weight, output_bias)
-    wanted = [tensor for tensor, is_wanted in zip(trained, ctx.needs_input_grad, strict=False) if is_wanted]
     values, v_values = zip(*given, strict=True)
+    wanted = [tensor for tensor, is_wanted in zip(head, ctx.needs_input_grad, strict=False) if is_wanted]
     gradients = iter(torch.autograd.grad(values, wanted, v_values, create_graph=True, allow_unused=True))
-    return tuple(next(gradients) if is_wanted else None for is_wanted in ctx.needs_input_grad[:5])
+    return tuple(next(gradients) if is_wanted else None for is_wanted in ctx.needs_input_grad[:7])

@@ -26,7 +26,9 @@ from .reference import (
     sample_canonical_reference,
 )
 
-OPERATION = Operation("anchored_rays", tuple(sorted(Path(__file__).parent.glob("*.cpp"))))
+_FOLDER = Path(__file__).parent
+
+OPERATION = Operation("anchored_rays", tuple(sorted(_FOLDER.glob("*.cpp"))), uses=(_FOLDER.parent / "render_rays",))
 
 
 def is_native(*tensors: Tensor) -> bool:

@@ -25,7 +25,7 @@ def march_by_points(
     return composite_samples(*_decode_along(heads, origins, directions, distances, decoder, space, film), distances)
 
 
-def render_anchored(
+def render_by_points(
     heads: AnchoredHeads,
     origins: Tensor,  # [B, N, 3]
     directions: Tensor,  # [B, N, 3]
@@ -35,7 +35,7 @@ def render_anchored(
     *,
     film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
-    """Two-pass volume rendering of rays; arguments as in :func:`.march_anchored`, samples as ``sampling`` says."""
+    """Two-pass volume rendering of rays; arguments as in :func:`.render_anchored`."""
     coarse = even_distances(origins, directions, sampling)
     raw, features = _decode_along(heads, origins, directions, coarse, decoder, space, film)
     with torch.no_grad():

@@ -234,16 +234,17 @@ static void tell(const Samples& samples, int64_t count, const Head& head, int64_
   }
 }
 
-// told -> hidden [count, hidden] after the softplus, and raw density [count]; with `slopes` also d after / d before.
+// told -> hidden [count, stride] after the softplus, and raw density [count]; with `slopes` [count, hidden] also
+// d after / d before.
 static void decode_density(const Samples& samples, int64_t count, const Head& head, int64_t index, const float* told,
-                           float* hidden, float* raw, float* slopes = nullptr) {
+                           float* hidden, int64_t stride, float* raw, float* slopes = nullptr) {
   const AnchoredDecoder& decoder = head.decoder;
   const int64_t units = decoder.hidden;
   product<Start::bias>(told, told_stride(head), 1, count, decoder.hidden_columns, units, decoder.told, units, hidden,
-                       units, decoder.hidden_bias + index * units);
+                       stride, decoder.hidden_bias + index * units);
   const float* density_row = decoder.output_rows + kFeatures * units;
   for (int64_t i = 0; i < count; ++i) {
-    float* row = hidden + i * units;
+    float* row = hidden + i * stride;
     Vec sum = {};
     for (int64_t h = 0; h < units; h += kLanes) {
       const Vec before = load(row + h), small = exp_of_minus_abs(before);
@@ -268,15 +269,14 @@ GEOINV_INLINE Eight features_of(const float* output, const float* anchor) {
   return number < 4 ? color_of(value) : normal;
 }
 
-// hidden [count, hidden], as features read it -> features [count, 16], of which 7 count.
-static void decode_features(const Samples& samples, int64_t count, const Head& head, const float* hidden,
-                            float* features) {
-  const int64_t units = head.decoder.hidden;
-  product<Start::bias>(hidden, units, 1, count, head.decoder.output_columns, kOutputColumns, units, kOutputColumns,
-                       features, kOutputColumns, head.decoder.output_bias);
+// hidden [count, stride], as features read it, and anchor [count, anchor_stride] -> features [count, 16], of which 7 count.
+static void decode_features(int64_t count, const Head& head, const float* hidden, int64_t stride, const float* anchor,
+                            int64_t anchor_stride, float* features) {
+  product<Start::bias>(hidden, stride, 1, count, head.decoder.output_columns, kOutputColumns, head.decoder.hidden,
+                       kOutputColumns, features, kOutputColumns, head.decoder.output_bias);
   for (int64_t i = 0; i < count; ++i) {
     float* row = features + i * kOutputColumns;
-    store_eight(row, features_of(row, samples.anchor + i * kAnchorChannels));
+    store_eight(row, features_of(row, anchor + i * anchor_stride));
   }
 }
 

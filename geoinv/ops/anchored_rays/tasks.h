@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "../render_rays/wave_task.h"
+
 namespace geoinv {
 
 constexpr int kFeatures = 7;         // albedo 3, gloss 1, normal 3
@@ -85,9 +87,26 @@ struct AnchoredGradients {
   float* v_output_bias;     // [8]
 };
 
+// Two-pass rendering of rays of all heads.
+struct AnchoredRender : WaveTask {
+  Head head;
+};
+
+// The raw density at the corners of all cells of a grid of the box.
+struct CornerTask {
+  Head head;
+  int32_t cells;   // along a side
+  float box_side;
+  float* raw;      // [heads, cells + 1, cells + 1, cells + 1] (z, y, x)
+};
+
 int64_t march_scratch(const AnchoredMarch& task);  // floats, aligned to 64 bytes
 void march_forward(const AnchoredMarch& task, int64_t head, int64_t ray_begin, int64_t ray_end, float* scratch);
 void march_backward(const AnchoredMarch& task, const AnchoredGradients& gradients, int64_t head, int64_t ray_begin,
                     int64_t ray_end, float* scratch);
+int64_t render_scratch(const AnchoredRender& task);
+void render_packet(const AnchoredRender& task, int64_t head, int64_t packet, float* scratch);
+int64_t corners_scratch(const CornerTask& task);
+void corners_layer(const CornerTask& task, int64_t head, int64_t z, float* scratch);
 
 }  // namespace geoinv

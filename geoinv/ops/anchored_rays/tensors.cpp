@@ -5,9 +5,9 @@
 #include <ATen/ops/constant_pad_nd.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "../scratch.h"
+#include "settings.h"
 
 namespace geoinv {
 namespace {
@@ -17,42 +17,6 @@ constexpr int64_t kPadding = 16;  // the widest vector, in floats
 at::Tensor padded_last(const at::Tensor& tensor) {
   const int64_t missing = rounded_up(tensor.size(-1), kPadding) - tensor.size(-1);
   return missing ? at::constant_pad_nd(tensor, {0, missing}) : tensor.contiguous();
-}
-
-float spread(double offset, double strength) {
-  return static_cast<float>(offset / (1.0 + strength * std::abs(offset)));
-}
-
-AnchorViews anchor_of(const at::Tensor& whole, const at::Tensor& face, at::ArrayRef<double> settings) {
-  AnchorViews views{};
-  views.whole = whole.const_data_ptr<float>(), views.face = face.const_data_ptr<float>();
-  views.side = static_cast<int32_t>(whole.size(1)), views.face_side = static_cast<int32_t>(face.size(1));
-  views.to_box = static_cast<float>(2.0 / settings[0]), views.by_margin = static_cast<float>(0.5 / settings[1]);
-  for (int axis = 0; axis < 3; ++axis) {
-    views.face_low[axis] = static_cast<float>(settings[2 + axis]);
-    views.to_face[axis] = static_cast<float>(2.0 / (settings[5 + axis] - settings[2 + axis]));
-  }
-  return views;
-}
-
-SpaceViews space_of(at::ArrayRef<double> settings) {
-  SpaceViews views{};
-  const double half = 0.5 * settings[0];
-  for (int axis = 0; axis < 3; ++axis) {
-    const double centre = settings[8 + 2 * axis], strength = settings[9 + 2 * axis];
-    const float low = spread(-half - centre, strength), high = spread(half - centre, strength);
-    views.centre[axis] = static_cast<float>(centre), views.strength[axis] = static_cast<float>(strength);
-    views.spread_low[axis] = low, views.spread_scale[axis] = 2.0f / (high - low);
-  }
-  const auto rest = settings.slice(14);
-  views.slab_border = static_cast<float>(rest[0]), views.by_slab_width = static_cast<float>(1.0 / rest[1]);
-  views.density = static_cast<float>(rest[2]), views.floor = static_cast<float>(rest[3]);
-  views.by_softness = static_cast<float>(1.0 / rest[4]), views.gain = static_cast<float>(rest[5]);
-  const auto scales = rest.slice(6);
-  TORCH_CHECK(scales.size() <= kMostScales, "at most ", kMostScales, " distance scales, got ", scales.size());
-  views.scales = static_cast<int32_t>(scales.size());
-  for (size_t k = 0; k < scales.size(); ++k) views.by_scale[k] = static_cast<float>(1.0 / scales[k]);
-  return views;
 }
 
 }  // namespace
@@ -77,7 +41,10 @@ HeadTensors::HeadTensors(const at::Tensor& planes, const at::Tensor& whole_, con
   output_rows = padded_last(rows);
   output_columns = padded_last(output_rows.t());
   output_bias = padded_last(at::cat({output_bias_.narrow(0, 1, kFeatures), output_bias_.narrow(0, 0, 1)}));
-  views.anchor = anchor_of(whole, face, settings), views.space = space_of(settings);
+  TORCH_CHECK(fits_settings(settings.size()), "at most ", kMostScales, " distance scales, got ", settings.size() - kSettings);
+  set_settings(views, settings.data(), settings.size());
+  views.anchor.whole = whole.const_data_ptr<float>(), views.anchor.face = face.const_data_ptr<float>();
+  views.anchor.side = static_cast<int32_t>(whole.size(1)), views.anchor.face_side = static_cast<int32_t>(face.size(1));
   TORCH_CHECK(others.size(1) == views.space.scales + 1, "hidden weight must be [H, C + ", views.space.scales + 1, "]");
   views.planes.data = texels.const_data_ptr<float>(), views.planes.heads = planes.size(0);
   views.planes.side = static_cast<int32_t>(planes.size(3)), views.planes.channels = static_cast<int32_t>(texels.size(4));

@@ -10,7 +10,7 @@
 #include "tasks.h"
 
 // What every operation is given of heads: planes [B, 4, C, R, R], volumes [B, G, G, G, 8] and [B, F, F, F, 8], hidden
-// weight [H, C + scales + 1], hidden bias [B, H], output weight [8, H] and bias [8], and `settings`, see HeadTensors.
+// weight [H, C + scales + 1], hidden bias [B, H], output weight [8, H] and bias [8], and `settings`, see settings.h.
 #define GEOINV_HEAD_TENSORS                                                                                   \
   const at::Tensor &planes, const at::Tensor &whole, const at::Tensor &face, const at::Tensor &hidden_weight, \
       const at::Tensor &hidden_bias, const at::Tensor &output_weight, const at::Tensor &output_bias,          \
@@ -24,8 +24,7 @@ namespace geoinv {
 
 // Views of heads, and the tensors that they look into where those had to be laid out anew.
 struct HeadTensors {
-  // settings: the box's side, the face's margin, low and high of the face's box (3 + 3), and for each axis centre and
-  // strength of the fovea (6), slab border and width, density, floor, softness, gain, then the distance scales.
+  // settings: see settings.h.
   explicit HeadTensors(GEOINV_HEAD_TENSORS);
 
   // Sums over heads of what the kernels found, in the decoder's own layout: of hidden weight and bias (of each head), and

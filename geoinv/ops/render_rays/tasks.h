@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "wave_task.h"
+
 namespace geoinv {
 
 // Feature planes [heads, 3, side, side, channels] of any strides but the last, which is 1; counted in floats.
@@ -80,24 +82,9 @@ struct PrepareTask {
 };
 
 // Two-pass rendering of rays of prepared heads.
-struct RenderTask {
+struct RenderTask : WaveTask {
   PlaneViews planes;  // hidden planes: `channels` are the decoder's hidden units
   DecoderViews decoder;
-  const float* bounds;  // [heads, cells, cells, cells] of raw density, or null for exact work
-  int32_t cells;
-  float empty_raw;      // an interval whose mean bound is below it is skipped
-  float min_transmittance;  // a ray ends where its transmittance falls below it
-  float least_share;    // a sample that counts less has no colour
-  int64_t rays;         // of one head
-  int32_t coarse_samples, fine_samples;
-  bool has_box_limits;
-  float near, far, box_side;
-  const float* origins;     // [heads, rays, 3]
-  const float* directions;  // [heads, rays, 3]
-  const float* film;        // [heads, rays, 2, hidden] as in MarchTask, or null
-  float* features;          // [heads, rays, features]
-  float* alpha;             // [heads, rays]
-  float* distance;          // [heads, rays]
 };
 
 // One instruction set's versions. Scratch is counted in floats, aligned to 64 bytes.
@@ -115,8 +102,6 @@ struct Kernels {
   int64_t (*render_scratch)(const RenderTask&);
   void (*render_packet)(const RenderTask&, int64_t head, int64_t packet, float* scratch);
 };
-
-constexpr int64_t kPacketRays = 16;  // rays that are decoded together
 
 extern const Kernels kernels_generic;
 #if defined(__x86_64__)
