@@ -22,6 +22,13 @@ from .volume import Volume
 _HARDLY = 1e-4  # weight of the place in the photo of a ray that the photo does not see, so that there is one at all
 
 
+def _inner(person: Tensor) -> Tensor:
+    """A mask [B, 1, S, S] without its outermost hundredth of the side: pixels there hold background as well."""
+    reach = 2 * (person.shape[-1] // 128) + 1
+    inner = 1.0 - F.max_pool2d(1.0 - person, reach, stride=1, padding=reach // 2)
+    return F.avg_pool2d(inner, reach, stride=1, padding=reach // 2, count_include_pad=False)
+
+
 class EnlargedHead:
     """One head whose views have ``side`` pixels along a side.
 
@@ -64,7 +71,7 @@ class EnlargedHead:
     def _beyond(self) -> Tensor:
         """[1, 3, side, side] what the photo shows beyond the head's view of it."""
         seen = self._larger(self.head.unedited.view(self.head.source.camera))
-        own = self._person * faded(wholly(self._inside, self._side))
+        own = _inner(self._person) * faded(wholly(self._inside, self._side))
         return (self._photo * seen.alpha - seen.color) * own
 
     def _larger(self, view: RenderOutput) -> RenderOutput:
