@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from .conventions import Orbit
-from .errors import CheckpointError, MissingDetailsError, UsageError
+from .errors import CheckpointError, MissingDetailsError, MissingDirectionsError, UsageError
 from .inversion.saved import BranchFile
 from .made_once import made_once
 from .notices import notify
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .align import FaceAligner
     from .checkpoints.store import ModelInfo
     from .editing import Directions, Reach
-    from .models.families import AnyEncoder, AnyGenerator, AnyLocalBranch
+    from .models.families import AnyEncoder, AnyGenerator, AnyLocalBranch, OfPlanes
     from .models.generator import TriPlaneGenerator
     from .models.local_branch import LocalBranch
 
@@ -122,10 +122,13 @@ class LoadedModels:
         """The generator, for what only tri-planes can do.
 
         Raises:
-            UsageError: It is of another family.
+            UsageError: It is of another family, or on the head mesh.
         """
+        from .models.anchored_generator import AnchoredGenerator
         from .models.generator import TriPlaneGenerator
 
+        if isinstance(self.generator, AnchoredGenerator):
+            raise UsageError(f"model {self.info.name} is on the head mesh, and this works with tri-planes alone")
         if not isinstance(self.generator, TriPlaneGenerator):
             raise UsageError(
                 f"model {self.info.name} is not of the tri-plane family, and this works with no other",
@@ -134,8 +137,19 @@ class LoadedModels:
         return self.generator
 
     @property
+    def generator_of_planes(self) -> OfPlanes:
+        """The generator, for what tri-planes can do and generators on the head mesh as well.
+
+        Raises:
+            UsageError: It is of another family.
+        """
+        from .models.anchored_generator import AnchoredGenerator
+
+        return self.generator if isinstance(self.generator, AnchoredGenerator) else self.triplane_generator
+
+    @property
     def triplane_branch(self) -> LocalBranch:
-        """The local branch of a tri-plane generator.
+        """The local branch of a tri-plane generator, or of one on the head mesh.
 
         Raises:
             UsageError: The generator is of another family.
@@ -144,7 +158,7 @@ class LoadedModels:
         """
         from .models.local_branch import LocalBranch
 
-        _ = self.triplane_generator
+        _ = self.generator_of_planes
         if not isinstance(self.local_branch, LocalBranch):
             raise CheckpointError(
                 f"the local branch of model {self.info.name} is of another family, which this cannot work with",
@@ -259,10 +273,25 @@ class LoadedModels:
 
     @made_once
     def directions(self) -> Directions:
-        """The generator's named edits."""
-        from .editing import load_directions
+        """The generator's named edits; on the head mesh also ARKit's 52 expressions, which need no file.
 
-        return load_directions(self.model, generator_sha256=self.info.sha256)
+        Raises:
+            MissingDirectionsError: There is no file of them, or it is another generator's.
+            CheckpointError: It is damaged.
+        """
+        from .editing import Directions, load_directions
+        from .editing.expressions import with_units
+        from .models.anchored_generator import AnchoredGenerator
+
+        sha256 = self.info.sha256
+        if not isinstance(self.generator, AnchoredGenerator):
+            return load_directions(self.model, generator_sha256=sha256)
+        try:
+            named = load_directions(self.model, generator_sha256=sha256)
+        except MissingDirectionsError as error:
+            notify(f"ARKit's expressions are all that can be edited: {error.message}")
+            named = Directions({}, {}, sha256)
+        return with_units(named, self.generator)
 
     @made_once
     def reach(self) -> Reach:
@@ -270,6 +299,13 @@ class LoadedModels:
         from .editing import measure_reach
 
         return measure_reach(self.generator, self.directions)
+
+    @property
+    def fit_aligner(self) -> FaceAligner | None:
+        """The face detector, for heads on the head mesh, which are fitted to its landmarks; None for others."""
+        from .models.anchored_generator import AnchoredGenerator
+
+        return self.aligner if isinstance(self.generator, AnchoredGenerator) else None
 
     @made_once
     def aligner(self) -> FaceAligner:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,9 +244,11 @@ class Session(LoadedModels):
 
     @torch.no_grad()
     def _make_head(self, inversion: Inversion) -> Head:
+        from .editing.expressions import moved
         from .heads.tuned import tuned_generator
 
         after = inversion.w_plus.to(self.device)
+        on_mesh = None if inversion.on_mesh is None else inversion.on_mesh.to(self.device)
         if (shown := self.shown_generator) is not None:
             if inversion.tuning:
                 raise CheckpointError(
@@ -253,8 +256,8 @@ class Session(LoadedModels):
                     f"go with {self.shown_with}",
                     "invert the photo with another --method to show it with another generator",
                 )
-            return plain_head(shown, after)
-        plain = plain_head(tuned_generator(self.generator, inversion.tuning), after)
+            return plain_head(shown, after, on_mesh)
+        plain = plain_head(tuned_generator(self.generator, inversion.tuning), after, on_mesh)
         if inversion.details is None:
             return plain
         try:
@@ -266,8 +269,9 @@ class Session(LoadedModels):
             ) from error
         edit = None
         if inversion.edits:
-            before = self._with(after, {name: -strength for name, strength in inversion.edits.items()})
-            edit = Edit(before, after)
+            back = {name: -strength for name, strength in inversion.edits.items()}
+            shape_before = None if on_mesh is None else moved(on_mesh, self.directions, back)
+            edit = Edit(self._with(after, back), after, shape_before)
         if inversion.others and isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
             return kept_head(inversion, plain, after if edit is None else edit.before, branch)
         return detailed_head(plain, branch, source_of(inversion.details, inversion.pose, plain), edit=edit)
@@ -419,15 +423,44 @@ class Session(LoadedModels):
             UsageError: An attribute that the generator has no direction for (the hint has near names), or a strength
                 that is not finite.
         """
+        from .editing.expressions import moved
+
         changes = self._bounded(inversion, strengths)
-        return inversion.edited(self._with(inversion.w_plus, changes), changes)
+        on_mesh = None if inversion.on_mesh is None else moved(inversion.on_mesh, self.directions, changes)
+        return inversion.edited(self._with(inversion.w_plus, changes), changes, on_mesh)
+
+    def relight(self, inversion: Inversion, light: str | Tensor) -> Inversion:
+        """The head under another light.
+
+        Args:
+            inversion: Result of :meth:`invert` or :meth:`edit`, on the head mesh.
+            light: A name of :data:`geoinv.light.LIGHTS`, the path of a panorama (.exr, .hdr), or coefficients
+                [1, 9, 3].
+
+        Raises:
+            UsageError: Neither a name nor a panorama, or the model's heads have their light in their colours.
+        """
+        from .light import light_named
+
+        if inversion.on_mesh is None:
+            raise UsageError(
+                f"heads of model {inversion.generator} have the photo's light in their colours",
+                "a generator on the head mesh keeps light apart: train one with `geoinv train generator --anchored`",
+            )
+        light = light_named(light) if isinstance(light, str) else light
+        return replace(inversion, on_mesh=replace(inversion.on_mesh, light=light))
 
     def _bounded(self, inversion: Inversion, strengths: Mapping[str, float]) -> dict[str, float]:
         from .editing import bounded_strengths
+        from .editing.expressions import bounded_units, is_unit
 
         self.check(inversion)
         asked = {name: float(strength) for name, strength in strengths.items()}
-        return bounded_strengths(inversion.w_plus, self.directions, asked, self.reach)
+        units = {name: asked.pop(name) for name in strengths if inversion.on_mesh is not None and is_unit(name)}
+        bounded = bounded_strengths(inversion.w_plus, self.directions, asked, self.reach)
+        if inversion.on_mesh is not None:
+            bounded |= bounded_units(inversion.on_mesh, units)
+        return {name: bounded[name] for name in strengths}
 
     def _with(self, w_plus: Tensor, strengths: Mapping[str, float]) -> Tensor:
         from .editing import apply_edits

@@ -11,6 +11,7 @@ import torch
 from geoinv.checkpoints.store import save_model, sha256_of, weights_dir
 from geoinv.editing import Directions, save_directions
 from geoinv.models.anchor import head_model_id
+from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.config import (
     AnchorConfig,
     BackboneConfig,
@@ -65,6 +66,7 @@ def tiny_anchored_config() -> GeneratorConfig:
         ),
         feature_channels=FEATURES,
         render=replace(config.render, num_samples=24, num_importance=16),
+        resolution=config.neural_resolution,
         superresolution="none",
         anchor=anchor,
     )
@@ -85,10 +87,10 @@ def tiny_anchored_encoder_config() -> EncoderConfig:
     )
 
 
-def tiny_details(*, seed: int = 0) -> LocalBranch:
-    """A local branch for the tiny generator that changes colours at random; a new one would change nothing."""
+def tiny_details(config: GeneratorConfig | None = None, *, seed: int = 0) -> LocalBranch:
+    """A local branch for a tiny generator that changes colours at random; a new one would change nothing."""
     torch.manual_seed(seed)
-    config = tiny_config()
+    config = config or tiny_config()
     branch = LocalBranch(
         DetailConfig(
             "mini",
@@ -98,12 +100,30 @@ def tiny_details(*, seed: int = 0) -> LocalBranch:
             widths=(8, 8),
             aligner_widths=(8, 8),
             hidden=8,
+            enlargement=config.enlargement,
         )
     )
     with torch.no_grad():
         for layer in (branch.film[-1], branch.aligner.body.head):
             torch.nn.init.normal_(layer.weight, std=0.3)
     return branch.eval()
+
+
+def write_tiny_anchored(folder: Path, *, seed: int = 0) -> Path:
+    """Write the tiny generator on the head mesh, its encoder and local branch into ``folder``; returns its file."""
+    torch.manual_seed(seed)
+    config = tiny_anchored_config()
+    generator = AnchoredGenerator(config)
+    path = folder / "tiny-anchored-generator.safetensors"
+    save_model(path, generator, config)
+    encoder = GlobalEncoder(tiny_anchored_encoder_config())
+    encoder.start_at(generator)
+    trained_for = {"generator_sha256": sha256_of(path)}
+    save_model(folder / "tiny-anchored-encoder.safetensors", encoder, encoder.config, trained_for)
+    branch = tiny_details(config)
+    trained_for["encoder_sha256"] = sha256_of(folder / "tiny-anchored-encoder.safetensors")
+    save_model(folder / "tiny-anchored-details.safetensors", branch, branch.config, trained_for)
+    return path
 
 
 def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:

@@ -25,6 +25,7 @@ from . import (
     export_avatar,
     export_mesh,
     invert,
+    relight,
     render,
     synth,
     train,
@@ -46,6 +47,7 @@ app.command("align")(align.align)
 app.command("invert")(invert.invert)
 app.command("render")(render.render)
 app.command("edit")(edit.edit)
+app.command("relight")(relight.relight)
 app.command("export-mesh")(export_mesh.export_mesh)
 app.command("export-avatar")(export_avatar.export_avatar)
 app.command("view")(view.view)

@@ -138,13 +138,31 @@ def edit(
 
 
 def _list(model: str, json_output: bool) -> None:
+    from ..checkpoints.store import generator_path, model_config
     from ..editing import load_directions
+    from ..errors import MissingDirectionsError
+    from ..models.config import GeneratorConfig
+    from ..notices import notify
+    from ..shape import ARKIT_UNITS
 
-    directions = load_directions(model)
-    described = {name: directions.descriptions.get(name, "") for name in directions.names}
+    config = model_config(generator_path(model))
+    expressions = list(ARKIT_UNITS) if isinstance(config, GeneratorConfig) and config.anchor is not None else []
+    described = {}
+    try:
+        directions = load_directions(model)
+        described = {name: directions.descriptions.get(name, "") for name in directions.names}
+    except MissingDirectionsError as error:
+        if not expressions:
+            raise
+        notify(f"ARKit's expressions are all that can be edited: {error.message}")
     if json_output:
-        console.print_json({"model": model, "attributes": described})
+        apart = {"expressions": expressions} if expressions else {}
+        console.print_json({"model": model, "attributes": described, **apart})
         return
     width = max((len(name) for name in described), default=0)
     for name, text in described.items():
         console.line(f"{name:<{width}}  {text}".rstrip())
+    if expressions:
+        console.line(f"\nARKit's {len(expressions)} expressions, each from 0 to 1:")
+        for unit in expressions:
+            console.line(unit)

@@ -160,10 +160,11 @@ def _heads(session: Session, limit: int | None, method: str) -> Metrics:
     total = len(held_out) if limit is None else min(limit, len(held_out))
     with console.progress("measuring", total) as update:
         return evaluate_heads(
-            session.triplane_generator,
+            session.generator_of_planes,
             session.encoder,
             held_out,
             branch=session.triplane_branch if method == DEFAULT else None,
+            aligner=session.fit_aligner,
             limit=limit,
             on_head=update,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,6 +58,15 @@ def render(
     ] = None,
     depth: Annotated[bool, typer.Option("--depth", help="Depth too: near is bright.")] = False,
     normals: Annotated[bool, typer.Option("--normals", help="Normals too.")] = False,
+    light: Annotated[
+        str | None,
+        typer.Option(
+            "--light",
+            help="Another light: left, right, above, below, front, behind, or a panorama (.exr, .hdr).",
+            metavar="LIGHT",
+            show_default="the photo's",
+        ),
+    ] = None,
     seen: Annotated[
         bool, typer.Option("--seen", help="What the photo did not show too, tinted: it is guessed.")
     ] = False,
@@ -89,7 +99,7 @@ def render(
     loaded, path = load_inversion(inversion, out)
     wanted: dict[Kind, bool] = {"color": True, "depth": depth, "normals": normals, "seen": seen}
     kinds = [kind for kind, is_wanted in wanted.items() if is_wanted]
-    stem = shown_stem(path, generator)
+    stem = shown_stem(path, generator) + ("" if light is None else f"_{Path(light).stem}")
     sheet = [result_path(out, stem, "_views.png")] if views is not None else []
     names = angle_names(yaws, pitches) if has_angles else []
     pictures = [
@@ -105,6 +115,9 @@ def render(
     files = [*sheet, *pictures, *videos]
     check_outputs(files, overwrite=overwrite)
     session = Session.load(model, device, seed, shown_with=generator)
+    session.check(loaded)
+    if light is not None:
+        loaded = session.relight(loaded, light)
     head = sized_head(session, loaded, size, photo)
     if views is not None:
         write_sheet(session, loaded, head, sheet[0], views, kinds, frame=frame or Frame.head)

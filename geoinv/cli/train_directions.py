@@ -62,12 +62,12 @@ def directions(
 
 def _known_directions(model: str, target: Path, device: str, seed: int) -> dict[str, Any]:
     """Find the directions of a generator of synthetic heads, from what its z means; returns the record."""
-    from ..checkpoints.store import load_generator
+    from ..checkpoints.store import load_generator_of_planes
     from ..loaded_models import pick_device
     from ..synth.sampler import HeadSampler
     from ..training.stages.directions import known_directions
 
-    generator, info = load_generator(model, pick_device(device))
+    generator, info = load_generator_of_planes(model, pick_device(device))
     with console.progress("looking at directions", len(HeadSampler().attributes)) as update:
         found = known_directions(generator, info, target, seed=seed, on_direction=update)
     return {"directions": target, "attributes": list(found.shown), "left_out": list(found.left_out)}

@@ -6,15 +6,21 @@ import difflib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
 
-from ..errors import CheckpointError, MissingDirectionsError, UsageError
+from ..errors import CheckpointError, MissingDirectionsError, ShapeError, UsageError
 from ..files import atomic_path
+from ..models.on_mesh import OnMesh
+from ..shape import HeadCodes
 
 FORMAT = "geoinv directions 1"
+ON_MESH_FORMAT = "geoinv directions 2"
+"""Format of files whose directions move shape and light on the head mesh, which earlier readers would leave out."""
+
+_SHAPE, _LIGHT = "/shape", "/light"  # after the name of a direction
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,13 @@ class Directions:
         vectors: Name -> [num_ws, w_dim]: adding it once to w_plus makes an edit that everybody sees.
         descriptions: Name -> what strength +1 does, for people.
         generator_sha256: Hash of the generator's file.
+        moves: Name -> what it adds to shape code and light, batch size 1, of generators on the head mesh.
     """
 
     vectors: Mapping[str, Tensor]
     descriptions: Mapping[str, str]
     generator_sha256: str
+    moves: Mapping[str, OnMesh] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shapes = {tuple(vector.shape) for vector in self.vectors.values()}
@@ -99,15 +107,21 @@ def read_directions(path: Path) -> Directions:
     from ..checkpoints.model_format import read_header
 
     header = read_header(path)
-    if header.get("format") != FORMAT:
+    if header.get("format") not in (FORMAT, ON_MESH_FORMAT):
         raise CheckpointError(f"{path} is not a file of edit directions", "geoinv train directions makes one")
     try:
         with safe_open(path, framework="pt") as file:
-            vectors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if not all(vector.isfinite().all() for vector in vectors.values()):
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
             raise ValueError("it holds numbers that are not finite")
-        return Directions(vectors, dict(header["descriptions"]), str(header["generator_sha256"]))
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        vectors = {name: tensor for name, tensor in tensors.items() if not name.endswith((_SHAPE, _LIGHT))}
+        moves = {}
+        if header["format"] == ON_MESH_FORMAT:
+            moves = {
+                name: OnMesh(HeadCodes.from_vector(tensors[name + _SHAPE]), tensors[name + _LIGHT]) for name in vectors
+            }
+        return Directions(vectors, dict(header["descriptions"]), str(header["generator_sha256"]), moves)
+    except (OSError, KeyError, TypeError, ValueError, ShapeError, SafetensorError) as error:
         raise CheckpointError(
             f"cannot read the edit directions {path}: {error}", "make them anew: geoinv train directions"
         ) from error
@@ -118,13 +132,16 @@ def save_directions(path: Path, directions: Directions) -> None:
     from safetensors.torch import save
 
     header = {
-        "format": FORMAT,
+        "format": ON_MESH_FORMAT if directions.moves else FORMAT,
         "generator_sha256": directions.generator_sha256,
         "descriptions": dict(directions.descriptions),
     }
     # One entry: safetensors does not keep the order of several, and equal directions shall give equal bytes.
     metadata = {"geoinv": json.dumps(header, sort_keys=True)}
-    tensors = {name: directions.vectors[name].detach().cpu().float().contiguous() for name in directions.names}
+    tensors = {name: directions.vectors[name] for name in directions.names}
+    for name, move in directions.moves.items():
+        tensors |= {name + _SHAPE: move.codes.as_vector(), name + _LIGHT: move.light}
+    tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
 
@@ -158,7 +175,7 @@ def add_direction(path: Path, name: str, vector: Tensor, description: str, *, ge
     """
     known, plain = _directions_to_join(path, generator_sha256), plain_name(name)
     vectors = {**known.vectors, plain: vector}
-    save_directions(path, Directions(vectors, {**known.descriptions, plain: description}, generator_sha256))
+    save_directions(path, replace(known, vectors=vectors, descriptions={**known.descriptions, plain: description}))
     return plain
 
 

@@ -1,7 +1,7 @@
 """Directions of a generator that was trained on synthetic heads: each attribute is a known change of z.
 
 For many heads the entries of z that make an attribute are set to without and to with, all else kept; the mean
-difference of the two codes is the direction.
+difference of the two codes is the direction. On the head mesh, shapes and lights differ in the same way.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..models.anchored_generator import AnchoredGenerator
+from ..models.on_mesh import OnMesh
+from ..shape import HeadCodes
 from .directions import Directions
 
 if TYPE_CHECKING:
-    from ..models.generator import TriPlaneGenerator
+    from ..models.families import OfPlanes
 
 
 class AttributeLike(Protocol):
@@ -37,7 +40,7 @@ class AttributeLike(Protocol):
 
 @torch.no_grad()
 def discover_directions(
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     attributes: Mapping[str, AttributeLike],
     *,
     generator_sha256: str,
@@ -59,19 +62,28 @@ def discover_directions(
     rng = np.random.default_rng(seed)
     z = torch.from_numpy(rng.standard_normal((heads, generator.config.z_dim)).astype(np.float32))
     z = z.to(generator.w_avg.device)
-    vectors = {name: _direction(generator, z, attribute) for name, attribute in attributes.items()}
+    found = {name: _direction(generator, z, attribute) for name, attribute in attributes.items()}
     descriptions = {name: attribute.description for name, attribute in attributes.items()}
-    return Directions(vectors, descriptions, generator_sha256)
+    moves = {name: move for name, (_, move) in found.items() if move is not None}
+    return Directions({name: vector for name, (vector, _) in found.items()}, descriptions, generator_sha256, moves)
 
 
-def _direction(generator: TriPlaneGenerator, z: Tensor, attribute: AttributeLike) -> Tensor:
-    """[num_ws, w_dim]"""
-    changes = generator.mapping(_with(z, attribute.high)) - generator.mapping(_with(z, attribute.low))
+def _direction(generator: OfPlanes, z: Tensor, attribute: AttributeLike) -> tuple[Tensor, OnMesh | None]:
+    """[num_ws, w_dim], and what goes with it of shape and light on the head mesh."""
+    high, low = (generator.mapping(_with(z, entries)) for entries in (attribute.high, attribute.low))
+    changes = high - low
     # Some attributes show on some heads only (beards on masculine ones): the half that changes most tells the way.
     sizes = changes.flatten(1).norm(dim=1)
     clearest = sizes.topk(max(len(z) // 2, 1)).indices
     is_even = all(attribute.high.get(index) == -value for index, value in attribute.low.items())
-    return (0.5 if is_even else 1.0) * changes[clearest].mean(dim=0).cpu()
+    share = 0.5 if is_even else 1.0
+    move = None
+    if isinstance(generator, AnchoredGenerator):
+        after, before = generator.on_mesh(high[clearest]), generator.on_mesh(low[clearest])
+        codes = (after.codes.as_vector() - before.codes.as_vector()).mean(dim=0, keepdim=True)
+        light = (after.light - before.light).mean(dim=0, keepdim=True)
+        move = OnMesh(HeadCodes.from_vector(share * codes.cpu()), share * light.cpu())
+    return share * changes[clearest].mean(dim=0).cpu(), move
 
 
 def _with(z: Tensor, entries: Mapping[int, float]) -> Tensor:

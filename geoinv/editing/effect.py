@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..camera import CameraPose
-from ..heads import PlainHead
+from ..camera import CameraPose, pixel_centres
+from ..heads import plain_head
+from ..images.tensors import GREY
+from ..models.anchored_generator import AnchoredGenerator
 from ..progress import OnCount
+from .apply import apply_edits
 from .directions import Directions
+from .expressions import moved
 
 if TYPE_CHECKING:
-    from ..models.generator import TriPlaneGenerator
+    from ..models.families import OfPlanes
 
 VISIBLE = 0.05
 """Change of colour in [0, 1] that people notice in a face: thirteen levels of 255."""
@@ -25,7 +30,7 @@ _CHANGED_FRACTION = 0.01  # of the pixels: about the size of an eye
 
 @torch.no_grad()
 def visible_directions(
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     directions: Directions,
     *,
     seed: int = 0,
@@ -41,16 +46,16 @@ def visible_directions(
     """
     z = torch.randn(_HEADS, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     w_plus = generator.mapping(z.to(generator.w_avg.device))
-    before = _pictures(generator, w_plus)
+    before = _pictures(generator, w_plus, directions, {})
     kept = {}
     for index, name in enumerate(directions.names):
-        vector = directions.vectors[name]
-        if shown_change(before, _pictures(generator, w_plus + vector.to(w_plus))) >= VISIBLE:
-            kept[name] = vector
+        if shown_change(before, _pictures(generator, w_plus, directions, {name: 1.0})) >= VISIBLE:
+            kept[name] = directions.vectors[name]
         if on_direction is not None:
             on_direction(index + 1)
     descriptions = {name: directions.descriptions[name] for name in kept}
-    return Directions(kept, descriptions, directions.generator_sha256)
+    moves = {name: directions.moves[name] for name in kept if name in directions.moves}
+    return Directions(kept, descriptions, directions.generator_sha256, moves)
 
 
 def shown_change(before: Tensor, after: Tensor) -> float:
@@ -60,8 +65,15 @@ def shown_change(before: Tensor, after: Tensor) -> float:
     return change.topk(count, dim=1).values.mean().item()
 
 
-def _pictures(generator: TriPlaneGenerator, w_plus: Tensor) -> Tensor:
-    """[B, 3, h, h] in [0, 1] from the front, over grey."""
-    front = generator.camera(CameraPose.from_angles(0.0))
-    heads = (PlainHead(generator, code[None]) for code in w_plus)
-    return torch.cat([head.view(front, resolution=_SIDE, superresolution=False).over_grey() for head in heads])
+def _pictures(generator: OfPlanes, w_plus: Tensor, directions: Directions, strengths: Mapping[str, float]) -> Tensor:
+    """[B, 3, h, h] in [0, 1] from the front, over grey, of edited heads."""
+    rays = generator.camera(CameraPose.from_angles(0.0)).rays(pixel_centres(_SIDE, w_plus.device))
+    pictures = []
+    for code in w_plus[:, None].unbind(0):
+        on_mesh = None
+        if isinstance(generator, AnchoredGenerator):
+            on_mesh = moved(generator.on_mesh(code), directions, strengths)
+        output = plain_head(generator, apply_edits(code, directions, strengths), on_mesh).trace(*rays)
+        color = output.features[..., :3] + GREY * (1.0 - output.alpha[..., None])
+        pictures.append(color.clamp(0.0, 1.0).transpose(1, 2).unflatten(2, (_SIDE, _SIDE)))
+    return torch.cat(pictures)

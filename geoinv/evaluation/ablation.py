@@ -66,20 +66,27 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     """
     from ..checkpoints.store import load_encoder, model_file
 
-    found = Candidates([Variant(E0, encoded_by(session.encoder, session.triplane_generator))])
+    found = Candidates(
+        [Variant(E0, encoded_by(session.encoder, session.generator_of_planes, aligner=session.fit_aligner))]
+    )
     path = no_geometry if no_geometry is not None else model_file(session.model, "encoder-nogeometry")
     if no_geometry is None and not path.is_file():
         found.left_out[E0_WITHOUT_GEOMETRY] = f"no such encoder is given, and there is none at {path}"
     else:
         encoder = load_encoder(session.model, session.device, file=path)[0]
-        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, session.triplane_generator)))
+        found.variants.append(
+            Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, session.generator_of_planes, aligner=session.fit_aligner))
+        )
     try:
         branch = session.triplane_branch
     except MissingDetailsError as error:
         found.left_out.update({name: error.message for name, _ in ALIGNMENTS})
         return found
     found.variants += [
-        Variant(name, encoded_by(session.encoder, session.triplane_generator, branch, alignment))
+        Variant(
+            name,
+            encoded_by(session.encoder, session.generator_of_planes, branch, alignment, aligner=session.fit_aligner),
+        )
         for name, alignment in ALIGNMENTS
     ]
     return found

@@ -22,7 +22,7 @@ from ..camera import Camera, CameraPose
 from ..camera.surface import render_normals
 from ..conventions import FACE_ORBIT
 from ..faces.identity import identity_descriptor
-from ..heads import Head, PlainHead
+from ..heads import Head, PlainHead, plain_head
 from ..images.tensors import at_side
 from ..metrics.camera import rotation_angle_deg
 from ..metrics.geometry import (
@@ -41,7 +41,8 @@ from .variants import Invert, encoded_by
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..models.generator import TriPlaneGenerator
+    from ..align import FaceAligner
+    from ..models.families import OfPlanes
     from ..models.local_branch import LocalBranch
     from ..models.render_output import RenderOutput
 
@@ -56,11 +57,12 @@ _SECONDS = "inversion_seconds"
 
 
 def evaluate_heads(
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     encoder: nn.Module | None,
     held_out: HeldOutHeads | None = None,
     *,
     branch: LocalBranch | None = None,
+    aligner: FaceAligner | None = None,
     limit: int | None = None,
     on_head: OnCount | None = None,
 ) -> Metrics:
@@ -71,6 +73,7 @@ def evaluate_heads(
         encoder: E0: image [B, 3, 256, 256] -> ``w_plus`` and ``camera``; None measures the generator alone.
         held_out: The shipped heads by default.
         branch: Local branch, to measure heads with their photo's details; None to measure them without.
+        aligner: Detector of the landmarks that heads on the head mesh are fitted to; None for the encoder's guess.
         limit: Number of heads to measure, from the first; all by default.
         on_head: Function that is called with the number of heads done.
     """
@@ -78,7 +81,7 @@ def evaluate_heads(
     count = len(held_out) if limit is None else min(limit, len(held_out))
     device = next(generator.parameters()).device
     means = Means()
-    invert = None if encoder is None else encoded_by(encoder, generator, branch)
+    invert = None if encoder is None else encoded_by(encoder, generator, branch, aligner=aligner)
     with torch.no_grad():
         for index in range(count):
             head = held_out.head(index)
@@ -176,17 +179,17 @@ def measure_head(
     means.add("camera_deg", rotation_angle_deg(cameras.cam2world[:1], head.cam2world[:1]))
 
 
-def _measure_generator(means: Means, generator: TriPlaneGenerator, head: HeldOutHead, device: torch.device) -> None:
+def _measure_generator(means: Means, generator: OfPlanes, head: HeldOutHead, device: torch.device) -> None:
     """Add the generator's own error: true z and true cameras, at the side of its ray grid and at full size.
 
     Measured in the input view and at +-30 degrees, however many views there are, so that metrics of files of both
     formats can be compared.
     """
-    known = PlainHead(generator, generator.mapping(head.z.to(device)))
+    known = plain_head(generator, generator.mapping(head.z.to(device)))
     for view in head.views_at(0, NOVEL_DEG):
         camera = Camera(head.cam2world[view : view + 1], FACE_ORBIT.focal)
         truth, alpha = head.color[view : view + 1], head.alpha[view : view + 1]
-        small = known.view(camera, superresolution=False)
+        small = known.view(camera, superresolution=False) if isinstance(known, PlainHead) else known.view(camera)
         side = small.color.shape[-1]
         small_truth, small_alpha = at_side(truth, side), at_side(alpha, side)
         color = _over_grey(small, side)

@@ -17,20 +17,21 @@ from torch import Tensor
 
 from ..align.hull import landmark_hull
 from ..errors import MissingEncoderError, PhotoError
+from ..heads import AnchoredHead
 from ..images import read_image
 from ..images.tensors import photo_bytes
 from ..inversion.methods import optimised_method
 from ..inversion.optimise.photo_target import PhotoTarget
 from ..inversion.optimise.refine import HeadEstimate, Refinement, refine_head
-from ..inversion.reconstruct import reconstruct
 from ..notices import notify
 from ..progress import OnCount
 from .heads import head_metrics, measure_head, true_descriptors
 from .held_out import HeldOutHeads, load_held_out
 from .means import Means, Metrics
+from .variants import encoded_by
 
 if TYPE_CHECKING:
-    from ..models.generator import TriPlaneGenerator
+    from ..models.families import OfPlanes
     from ..session import Session
 
 
@@ -55,7 +56,7 @@ def evaluate_refined_heads(
     """
     held_out = held_out if held_out is not None else load_held_out()
     count = len(held_out) if limit is None else min(limit, len(held_out))
-    generator = session.triplane_generator
+    generator = session.generator_of_planes
     own = optimised_method(method).complete(settings)
     before, after, name = Means(), Means(), "encoder"
     for index in range(count):
@@ -76,7 +77,7 @@ def evaluate_refined_heads(
 
 
 @torch.no_grad()
-def _start(session: Session, generator: TriPlaneGenerator, photo: Tensor) -> tuple[HeadEstimate, str]:
+def _start(session: Session, generator: OfPlanes, photo: Tensor) -> tuple[HeadEstimate, str]:
     """Start of the method, and the start's name; without an encoder it is the mean head, seen from the front."""
     try:
         encoder = session.encoder
@@ -84,8 +85,10 @@ def _start(session: Session, generator: TriPlaneGenerator, photo: Tensor) -> tup
         notify("the model has no encoder: optimisation starts from its mean head")
         codes = generator.w_avg.detach()[None, None].repeat(1, generator.config.num_ws, 1)
         return HeadEstimate(codes, torch.zeros(6, device=session.device)), "mean"
-    made = reconstruct(photo, encoder, generator)
-    return HeadEstimate(made.head.plain.w_plus, made.pose.as_vector()[0]), "encoder"
+    made = encoded_by(encoder, generator, aligner=session.fit_aligner)(photo)
+    plain = made.head.plain
+    on_mesh = plain.on_mesh if isinstance(plain, AnchoredHead) else None
+    return HeadEstimate(plain.w_plus, made.pose.as_vector()[0], on_mesh=on_mesh), "encoder"
 
 
 def face_of(session: Session, picture: Tensor) -> Tensor:

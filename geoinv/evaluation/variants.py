@@ -10,15 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
+from ..images.tensors import photo_bytes
 from ..inversion.reconstruct import Reconstructed, reconstruct
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..align import FaceAligner
     from ..heads import Alignment
-    from ..models.generator import TriPlaneGenerator
+    from ..models.families import OfPlanes
     from ..models.local_branch import LocalBranch
 
 Invert = Callable[[Tensor], Reconstructed]
@@ -40,16 +43,30 @@ class Variant:
 
 def encoded_by(
     encoder: nn.Module,
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     branch: LocalBranch | None = None,
     alignment: Alignment = "hybrid",
+    *,
+    aligner: FaceAligner | None = None,
 ) -> Invert:
-    """Function that inverts a photo by :func:`geoinv.inversion.reconstruct` with given networks. Its time includes all
-    that does not depend on a view."""
+    """Function that inverts a photo by :func:`geoinv.inversion.reconstruct` with given networks.
+
+    Its time includes all that does not depend on a view, and the detector of ``aligner``, to whose landmarks shapes on
+    the head mesh are fitted; None leaves them as the encoder guesses them.
+    """
 
     def invert(photo: Tensor) -> Reconstructed:
-        made = reconstruct(photo, encoder, generator, branch, alignment=alignment)
+        landmarks = None if aligner is None else [_landmarks(photo, aligner)]
+        made = reconstruct(photo, encoder, generator, branch, landmarks=landmarks, alignment=alignment)
         made.head.prepare()
         return made
 
     return invert
+
+
+def _landmarks(photo: Tensor, aligner: FaceAligner) -> Tensor | None:
+    """[468, 2] landmarks of the largest face in a photo [1, 3, H, H], as parts of its side; None if there is none."""
+    faces = aligner.detect(photo_bytes(photo))
+    if not faces or len(faces[0].landmarks) != 468:
+        return None
+    return torch.from_numpy(faces[0].landmarks[:, :2] / photo.shape[-1]).float()

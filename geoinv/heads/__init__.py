@@ -1,10 +1,11 @@
 """Heads that can be looked at: the one thing that views, meshes, edits and measurements are made from."""
 
 from .anchored import AnchoredHead
-from .detailed import Alignment, DetailedHead, Edit
+from .detailed import Alignment, DetailedHead
 from .draft import draft_of
+from .edit import Edit
 from .enlarged import EnlargedHead
-from .families import AnyDetailedHead, AnyPlainHead, detailed_head, plain_head, source_view
+from .families import AnyDetailedHead, AnyPlainHead, OfPlanesHead, detailed_head, plain_head, source_view
 from .grouped import GroupedHead
 from .head import Head, ViewPair, each_view, view_pairs
 from .plain import PlainHead
@@ -19,6 +20,7 @@ __all__ = [
     "EnlargedHead",
     "GroupedHead",
     "Head",
+    "OfPlanesHead",
     "PlainHead",
     "ViewPair",
     "detailed_head",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -9,8 +11,11 @@ from torch import Tensor
 from ..camera import Camera
 from ..conventions import Orbit
 from ..models.anchored_generator import lit_rays
+from ..models.local_branch import QueryRays
 from ..models.on_mesh import OnMesh
 from ..models.render_output import RenderOutput
+from ..ops.anchored_rays import AnchorVolumes
+from .edit import Edit
 from .head import ViewPair
 from .volume import Volume, volume_of
 
@@ -41,6 +46,15 @@ class AnchoredHead:
         self.generator = generator
         self.w_plus = w_plus
         self._heads = generator.heads(w_plus, codes=codes, light=light)
+        self._rays: int | None = None
+        self._edit_known: OnMesh | None = None
+        self._volumes_before: AnchorVolumes | None = None
+
+    def with_rays(self, side: int) -> AnchoredHead:
+        """The same head, whose views are of ``side`` x ``side`` rays where nothing else is asked for."""
+        other = copy.copy(self)
+        other._rays = side
+        return other
 
     def __len__(self) -> int:
         return len(self.w_plus)
@@ -81,7 +95,7 @@ class AnchoredHead:
     def view(self, camera: Camera, *, resolution: int | None = None, film: Tensor | None = None) -> RenderOutput:
         """Views through V cameras; see :meth:`geoinv.models.anchored_generator.AnchoredGenerator.render`."""
         camera = camera.to(self.w_plus.device)
-        return self.generator.render(self._heads, camera, resolution=resolution, film=film)
+        return self.generator.render(self._heads, camera, resolution=resolution or self._rays, film=film)
 
     def view_pair(self, camera: Camera) -> ViewPair:
         """A pair of one and the same view, as the head has no details."""
@@ -89,10 +103,59 @@ class AnchoredHead:
         return ViewPair(view, view)
 
     def trace(self, origins: Tensor, directions: Tensor) -> RayOutput:
-        """Colour under the heads' light and opacity of rays [B, N, 3]."""
+        """Opacity and colours of rays [B, N, 3]: under the heads' light, then without light."""
         output = self.generator.render_rays(self._heads.rays, origins, directions)
         return lit_rays(output, directions, self.light)
+
+    def march(self, origins: Tensor, directions: Tensor, distances: Tensor, film: Tensor | None = None) -> RayOutput:
+        """The same, sampled at given distances [B, N, S]; see ``AnchoredGenerator.march``."""
+        output = self.generator.march(self._heads.rays, origins, directions, distances, film)
+        return lit_rays(output, directions, self.light)
+
+    def superresolved(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Colour and alpha of a patch of rays, which are those of the final picture already."""
+        return features[:, :3], alpha
+
+    def surface_colors(self, output: RayOutput) -> Tensor:
+        """[B, N, 3] what a local branch knows surfaces by, of rays that were traced: colours without light."""
+        return output.features[..., 3:6]
+
+    def query_surface(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Density [B, N] and colours without light [B, N, 3] at world points."""
+        return self.query(points, is_lit=False)
+
+    def before(self, edit: Edit) -> AnchoredHead:
+        """The heads before an edit."""
+        assert edit.on_mesh is not None
+        return AnchoredHead(self.generator, edit.before, codes=edit.on_mesh.codes, light=edit.on_mesh.light)
+
+    def on_places(self, rays: QueryRays, edit: Edit | None) -> QueryRays:
+        """Rays with the places of the average head, and of the head before an edit, that they hit."""
+        volumes = self._heads.rays.volumes
+        views = len(rays.points)
+        homes = self.generator.places(_expanded(volumes, views), rays.points)
+        if edit is None:
+            return replace(rays, homes=homes)
+        places = self.generator.same_places(
+            rays.points, _expanded(volumes, views), _expanded(self._before(edit), views)
+        )
+        return replace(rays, homes=homes, places=places)
+
+    def _before(self, edit: Edit) -> AnchorVolumes:
+        """Volumes of the heads before an edit, made once."""
+        assert edit.on_mesh is not None
+        if self._edit_known is not edit.on_mesh:
+            vertices = self.generator.anchor.model.vertices(edit.on_mesh.codes)
+            self._edit_known, self._volumes_before = edit.on_mesh, self.generator.anchor(vertices)
+        assert self._volumes_before is not None
+        return self._volumes_before
 
     def query(self, points: Tensor, film: Tensor | None = None, *, is_lit: bool = True) -> tuple[Tensor, Tensor]:
         """Density [B, N] and RGB [B, N, 3] at world points, the albedo unless ``is_lit``."""
         return self.generator.query(self._heads, points.to(self.w_plus.device), film, is_lit=is_lit)
+
+
+def _expanded(volumes: AnchorVolumes, views: int) -> AnchorVolumes:
+    """Volumes of one head for several views of it; a batch of that size stays as it is."""
+    whole, face = (volume.expand(views, -1, -1, -1, -1) for volume in (volumes.whole, volumes.face))
+    return AnchorVolumes(whole, face, volumes.face_box)

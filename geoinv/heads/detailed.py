@@ -14,24 +14,14 @@ from ..conventions import Orbit
 from ..models.local_branch import EditedWeights, LocalBranch, QueryRays
 from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView
+from .anchored import AnchoredHead
+from .edit import Edit
 from .head import ViewPair
 from .plain import PlainHead
 from .volume import Volume
 
 Alignment = Literal["hybrid", "3d", "2d"]
 """Way of bringing features to the query view: both ways together, or one alone for comparison."""
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A change of a head: its code in the photo and the code that is shown, [B, num_ws, w_dim] each."""
-
-    before: Tensor
-    after: Tensor
-
-    def expand(self, views: int) -> Edit:
-        """One edit for several views of one head."""
-        return Edit(self.before.expand(views, -1, -1), self.after.expand(views, -1, -1))
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class DetailedHead:
 
     def __init__(
         self,
-        plain: PlainHead,
+        plain: PlainHead | AnchoredHead,
         branch: LocalBranch,
         source: SourceView,
         *,
@@ -115,8 +105,7 @@ class DetailedHead:
         """The head as its photo shows it; itself where it is not edited."""
         if self.edit is None:
             return self
-        plain = PlainHead(self.plain.generator, self.edit.before)
-        before = DetailedHead(plain, self.branch, self.source, alignment=self.alignment)
+        before = DetailedHead(self.plain.before(self.edit), self.branch, self.source, alignment=self.alignment)
         if self._moves_places:  # else the features are those of the edited head
             before.share_features(self)
         return before
@@ -161,7 +150,7 @@ class DetailedHead:
     @torch.no_grad()
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density [B, N] and RGB [B, N, 3] at world points, with the details that the photo shows there."""
-        density, color = self.plain.query(points)
+        density, color = self.plain.query_surface(points)
         film = self.film_at(*self.rays_at(points.to(color.device), color))
         return density, self.plain.query(points, film)[1]
 
@@ -171,11 +160,10 @@ class DetailedHead:
 
     def rays_at(self, points: Tensor, color: Tensor) -> tuple[QueryRays, EditedWeights | None]:
         """World points [B, N, 3] of colour [B, N, 3] as rays, and how far an edit changed their colours."""
+        edit = self._edit_of_places
         rays = QueryRays(points[..., :2], points, points, color, torch.ones_like(color[..., 0]))
-        if self.edit is None or not self._moves_places:
-            return rays, None
-        rays = self._before_edit(rays, self.edit)
-        return rays, EditedWeights.ray_by_ray(rays, self.source)
+        rays = self.plain.on_places(rays, edit)
+        return rays, None if edit is None else EditedWeights.ray_by_ray(rays, self.source)
 
     def features(self, plain: RenderOutput) -> AlignedFeatures:
         """The photo's features for given views of :attr:`plain`."""
@@ -187,19 +175,19 @@ class DetailedHead:
 
     def rays_of(self, plain: RenderOutput) -> tuple[QueryRays, EditedWeights | None]:
         """The rays of given views of :attr:`plain`, row by row, and how far an edit changed their colours."""
-        rays = QueryRays.from_view(plain)
-        if self.edit is None or not self._moves_places:
+        edit = self._edit_of_places
+        rays = self.plain.on_places(QueryRays.from_view(plain), edit)
+        if edit is None:
             return rays, None
-        views = len(plain.camera)
-        rays = self._before_edit(rays, self.edit.expand(views))
-        return rays, EditedWeights.of_view(rays, self.source.expand(views))
+        return rays, EditedWeights.of_view(rays, self.source.expand(len(plain.camera)))
 
-    def _before_edit(self, rays: QueryRays, edit: Edit) -> QueryRays:
-        """Rays with the places of the face where the head had them before an edit."""
-        return replace(rays, places=self.plain.generator.same_places(rays.points, edit.after, edit.before))
+    @property
+    def _edit_of_places(self) -> Edit | None:
+        """The edit, where the generator knows which places it moved where."""
+        return self.edit if self._moves_places else None
 
 
-def coloured(head: PlainHead, plain: RenderOutput, film: Tensor) -> RenderOutput:
+def coloured(head: PlainHead | AnchoredHead, plain: RenderOutput, film: Tensor) -> RenderOutput:
     """Views ``plain`` of a head, with colours that ``film`` [V, N, 2 * decoder_hidden] modulates."""
     detailed = head.view(plain.camera, film=film)
     # super-resolution reads features for alpha too; the outline is the code's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .anchored import AnchoredHead
 from .detailed import DetailedHead
 from .grouped import GroupedHead
 from .head import Head
@@ -24,6 +25,6 @@ def draft_of(head: Head) -> Head:
     """
     if isinstance(head, DetailedHead | GroupedHead):
         return head.with_rays(DRAFT_RAYS, alignment="3d")
-    if isinstance(head, PlainHead | OffsetHead):
+    if isinstance(head, PlainHead | AnchoredHead | OffsetHead):
         return head.with_rays(DRAFT_RAYS)
     return head

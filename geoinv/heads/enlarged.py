@@ -14,6 +14,7 @@ from ..conventions import Orbit
 from ..images.tensors import wholly
 from ..models.render_output import RenderOutput
 from ..models.source_view import faded, sampled
+from .anchored import AnchoredHead
 from .detailed import DetailedHead
 from .head import ViewPair
 from .plain import PlainHead
@@ -59,7 +60,7 @@ class EnlargedHead:
         return self.head.volume
 
     @property
-    def plain(self) -> PlainHead:
+    def plain(self) -> PlainHead | AnchoredHead:
         """The head without its photo's details, in its own size."""
         return self.head.plain
 

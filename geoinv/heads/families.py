@@ -18,7 +18,8 @@ from ..models.stylesdf.local_branch import StyleSdfLocalBranch
 from ..models.triplanenet.plane_offsets import PlaneOffsets
 from . import offset
 from .anchored import AnchoredHead
-from .detailed import Alignment, DetailedHead, Edit
+from .detailed import Alignment, DetailedHead
+from .edit import Edit
 from .offset import OffsetHead
 from .plain import PlainHead
 from .stylesdf import StyleSdfDetailedHead, StyleSdfHead
@@ -50,7 +51,7 @@ def detailed_head(
     alignment: Alignment = "hybrid",
 ) -> AnyDetailedHead:
     """Heads with the details of their photos; see :class:`DetailedHead` for the arguments."""
-    if isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
+    if isinstance(plain, PlainHead | AnchoredHead) and isinstance(branch, LocalBranch):
         return DetailedHead(plain, branch, source, edit=edit, alignment=alignment)
     if isinstance(plain, PlainHead) and isinstance(branch, PlaneOffsets):
         return OffsetHead(plain, branch, source, edit=edit, alignment=alignment)

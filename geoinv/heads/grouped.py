@@ -12,6 +12,7 @@ from ..camera import Camera
 from ..conventions import Orbit
 from ..models.local_branch import EditedWeights, QueryRays
 from ..models.render_output import RenderOutput
+from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, coloured
 from .head import ViewPair
 from .plain import PlainHead
@@ -43,7 +44,7 @@ class GroupedHead:
         self.parts = tuple(parts)
 
     @property
-    def plain(self) -> PlainHead:
+    def plain(self) -> PlainHead | AnchoredHead:
         """The head by its code alone."""
         return self.parts[0].plain
 
@@ -87,7 +88,7 @@ class GroupedHead:
     @torch.no_grad()
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density [1, N] and RGB [1, N, 3] at world points, with details; all are looked at from outside the head."""
-        density, color = self.plain.query(points)
+        density, color = self.plain.query_surface(points)
         points = points.to(color.device)
         rays = [part.rays_at(points, color) for part in self.parts]
         shares = self._shares(rays, points)[0]

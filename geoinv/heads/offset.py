@@ -19,7 +19,8 @@ from ..models.psp import INPUT_SIDE
 from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView, solid_depth
 from ..models.triplanenet.plane_offsets import PlaneOffsets
-from .detailed import Alignment, Edit
+from .detailed import Alignment
+from .edit import Edit
 from .head import ViewPair
 from .plain import PlainHead
 from .volume import Volume

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ..camera import Camera
 from ..conventions import Orbit
+from ..models.local_branch import QueryRays
 from ..models.render_output import RenderOutput
+from .edit import Edit
 from .head import ViewPair
 from .volume import Volume, volume_of
 
@@ -104,6 +107,25 @@ class PlainHead:
     def march(self, origins: Tensor, directions: Tensor, distances: Tensor, film: Tensor | None = None) -> RayOutput:
         """Colour and opacity of rays, sampled at given distances [B, N, S]; see ``TriPlaneGenerator.march``."""
         return self.generator.march(self._planes, origins, directions, distances, film)
+
+    def surface_colors(self, output: RayOutput) -> Tensor:
+        """[B, N, 3] what a local branch knows surfaces by, of rays that were traced: their colours."""
+        return output.features[..., :3]
+
+    def query_surface(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Density [B, N] and what a local branch knows surfaces by [B, N, 3] at world points."""
+        return self.query(points)
+
+    def before(self, edit: Edit) -> PlainHead:
+        """The heads before an edit."""
+        return PlainHead(self.generator, edit.before)
+
+    def on_places(self, rays: QueryRays, edit: Edit | None) -> QueryRays:
+        """Rays with the places where the head before an edit had what they hit; the same rays without an edit."""
+        if edit is None:
+            return rays
+        edit = edit.expand(len(rays.points))
+        return replace(rays, places=self.generator.same_places(rays.points, edit.after, edit.before))
 
     def superresolved(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch of the ray grid -> its colour and alpha in the final

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 
 if TYPE_CHECKING:
-    from ..models.generator import TriPlaneGenerator
+    from ..models.plane_generator import PlaneGenerator
 
 Generator = TypeVar("Generator", bound=nn.Module)
 
@@ -26,13 +26,13 @@ Tuning = Mapping[str, Tensor]
 """Name of a parameter or buffer -> float16 difference of its shape."""
 
 
-def painting_parameters(generator: TriPlaneGenerator) -> dict[str, Tensor]:
+def painting_parameters(generator: PlaneGenerator) -> dict[str, Tensor]:
     """Parameters that pivotal tuning moves, by name: the decoder's and those of the backbone's last block."""
     last = f"backbone.synthesis.b{4 * 2 ** (len(generator.config.backbone.channels) - 1)}."
     return {name: value for name, value in generator.named_parameters() if name.startswith((last, "decoder."))}
 
 
-def noise_maps(generator: TriPlaneGenerator) -> dict[str, Tensor]:
+def noise_maps(generator: PlaneGenerator) -> dict[str, Tensor]:
     """The noise that the backbone adds, [R, R] each; none where it has no noise."""
     if generator.config.backbone.painting != "skip":
         return {}
@@ -43,7 +43,7 @@ def _is_used_noise(name: str) -> bool:
     return name.startswith("backbone.") and name.endswith(".noise_const")
 
 
-def difference(tuned: TriPlaneGenerator, base: TriPlaneGenerator, names: Iterable[str]) -> dict[str, Tensor]:
+def difference(tuned: PlaneGenerator, base: PlaneGenerator, names: Iterable[str]) -> dict[str, Tensor]:
     """Differences by tuning, float16 on the CPU: a file keeps these, and heads are always rendered with these."""
     after, before = tuned.state_dict(), base.state_dict()
     return {name: (after[name] - before[name]).detach().to(torch.float16).cpu() for name in names}

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
-from ..heads import AnyDetailedHead, AnyPlainHead, Head, ViewPair, plain_head
+from ..heads import AnchoredHead, AnyDetailedHead, AnyPlainHead, Head, ViewPair, plain_head
 from ..images.tensors import at_side, mask_tensor, photo_tensor
+from ..models.anchored_generator import AnchoredGenerator
 from ..models.source_view import SourceView, cut_off
+from ..notices import notify
+from ..shape import FitConfig
 from .kept_photos import PhotoDetails
+from .landmark_fit import fitted_to_landmarks, landmarks_of
 from .reconstruct import Reconstructed, reconstruct
 from .saved import BranchFile, Inversion
 
@@ -89,8 +93,16 @@ def encode_face(
         CheckpointError: The encoder's codes do not fit the generator, or are not finite.
     """
     pictures = photo_tensor(face.image).to(generator.w_avg.device)
-    inside = mask_tensor(face.inside).to(pictures)
-    made = reconstruct(pictures, encoder, generator, branch, pose=pose, aligned_pose=_aligned_pose(face), inside=inside)
+    made = reconstruct(
+        pictures,
+        encoder,
+        generator,
+        branch,
+        pose=pose,
+        aligned_pose=_aligned_pose(face),
+        inside=mask_tensor(face.inside).to(pictures),
+        landmarks=_landmarks(face, generator),
+    )
     return _inverted(face, made, "encoder" if branch is None else "hybrid", provenance)
 
 
@@ -100,14 +112,28 @@ def mean_face(
 ) -> Inverted:
     """The mean head before the camera that alignment estimates: where optimisation starts without an encoder.
 
-    Arguments are those of :func:`encode_face`.
+    On the head mesh, shape and camera are fitted to the photo's landmarks. Arguments are those of :func:`encode_face`.
     """
     w_plus = generator.w_avg.detach().expand(generator.config.num_ws, -1)[None].clone()
+    is_known = pose is not None
     pose = pose or _aligned_pose(face)
-    camera = pose.as_vector().to(w_plus)
-    return _inverted(
-        face, Reconstructed(plain_head(generator, w_plus), CameraPose.from_vector(camera)), "mean", provenance
-    )
+    camera, on_mesh = CameraPose.from_vector(pose.as_vector().to(w_plus)), None
+    if isinstance(generator, AnchoredGenerator) and (landmarks := _landmarks(face, generator)) is not None:
+        orbit = generator.config.orbit
+        on_mesh, camera = fitted_to_landmarks(
+            generator.on_mesh(w_plus), camera, landmarks, orbit, is_camera_fixed=is_known, config=FitConfig()
+        )
+    return _inverted(face, Reconstructed(plain_head(generator, w_plus, on_mesh), camera), "mean", provenance)
+
+
+def _landmarks(face: AlignedFace, generator: AnyGenerator) -> list[Tensor] | None:
+    """Landmarks that a head on the mesh is fitted to; None where there is nothing to fit or to fit to."""
+    if not isinstance(generator, AnchoredGenerator):
+        return None
+    found = landmarks_of(face)
+    if found is None:
+        notify("the head's shape is the encoder's guess: it is fitted to MediaPipe's landmarks alone")
+    return None if found is None else [found]
 
 
 def _aligned_pose(face: AlignedFace) -> CameraPose:
@@ -122,8 +148,9 @@ def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: P
         details = details_of(made.head.source)
         before = {"encoder_psnr_db": metrics["psnr_db"]}
         metrics = metrics | before | fit_metrics(made.views.shown, face.image, face.inside)
+    plain = made.head.plain
     inversion = Inversion(
-        w_plus=made.head.plain.w_plus.float().cpu(),
+        w_plus=plain.w_plus.float().cpu(),
         camera=made.pose.as_vector()[0].float().cpu(),
         photo=face.image,
         crop=np.asarray(face.matrix, dtype=np.float64),
@@ -137,6 +164,7 @@ def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: P
         details=details,
         branch=None if details is None else provenance.branch,
         seed=provenance.seed,
+        on_mesh=plain.on_mesh.to(torch.device("cpu")) if isinstance(plain, AnchoredHead) else None,
     )
     return Inverted(inversion, made.head, made.views)
 

@@ -56,6 +56,8 @@ def _key(inversion: Inversion) -> bytes:
     if (details := inversion.details) is not None:
         tensors |= {"residual": details.residual, "surface": details.surface, "shown": details.color}
     tensors |= {name: value for name, value in others_as_tensors(inversion.others).items() if name != "others.photo"}
+    if inversion.on_mesh is not None:
+        tensors |= {"shape": inversion.on_mesh.codes.as_vector(), "light": inversion.on_mesh.light}
     for name, tensor in sorted(tensors.items()):
         hasher.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         hasher.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

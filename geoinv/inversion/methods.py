@@ -15,8 +15,7 @@ from ..notices import notify
 if TYPE_CHECKING:
     from ..align import AlignedFace
     from ..camera import CameraPose
-    from ..models.families import AnyEncoder, AnyGenerator, AnyLocalBranch
-    from ..models.generator import TriPlaneGenerator
+    from ..models.families import AnyEncoder, AnyGenerator, AnyLocalBranch, OfPlanes
     from .encode import Inverted, Provenance
     from .optimise.refine import OnStep, Refinement
 
@@ -28,7 +27,7 @@ class Models(Protocol):
     def generator(self) -> AnyGenerator: ...
 
     @property
-    def triplane_generator(self) -> TriPlaneGenerator: ...
+    def generator_of_planes(self) -> OfPlanes: ...
 
     @property
     def encoder(self) -> AnyEncoder: ...
@@ -118,7 +117,7 @@ class Optimised:
 
     def prepare(self, models: Models) -> None:
         """Load the generator: the encoder may be missing."""
-        _ = models.triplane_generator
+        _ = models.generator_of_planes
 
     def invert(
         self, models: Models, photo: GivenPhoto, refinement: Refinement | None = None, on_step: OnStep | None = None
@@ -130,12 +129,12 @@ class Optimised:
 
         face = photo.face
         try:
-            start = encode_face(face, models.triplane_generator, models.encoder, photo.provenance, pose=photo.pose)
+            start = encode_face(face, models.generator_of_planes, models.encoder, photo.provenance, pose=photo.pose)
         except MissingEncoderError:
             notify("the model has no encoder: optimisation starts from its mean head")
-            start = mean_face(face, models.triplane_generator, photo.provenance, pose=photo.pose)
+            start = mean_face(face, models.generator_of_planes, photo.provenance, pose=photo.pose)
         mask = landmark_hull(face.landmarks, face.image.shape[:2])
-        made = refine_inversion(start, mask, models.triplane_generator, self.complete(refinement), on_step)
+        made = refine_inversion(start, mask, models.generator_of_planes, self.complete(refinement), on_step)
         return replace(made, inversion=replace(made.inversion, method=self.name))
 
     def complete(self, refinement: Refinement | None = None) -> Refinement:

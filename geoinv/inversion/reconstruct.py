@@ -3,6 +3,7 @@ starts at."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,8 +15,11 @@ from ..camera import Camera, CameraPose
 from ..errors import CheckpointError
 from ..heads import AnyDetailedHead, AnyPlainHead, ViewPair, detailed_head, plain_head, source_view
 from ..images.tensors import at_side, photo_bytes
-from ..models.encoder import INPUT_SIZE
+from ..models.anchored_generator import AnchoredGenerator
+from ..models.encoder import INPUT_SIZE, EncoderOutput
+from ..models.on_mesh import OnMesh
 from ..models.precision import fast_precision
+from .landmark_fit import fitted_to_landmarks
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,13 +71,16 @@ def reconstruct(
     aligned_pose: CameraPose | None = None,
     persons: Tensor | None = None,
     inside: Tensor | None = None,
+    landmarks: Sequence[Tensor | None] | None = None,
     alignment: Alignment = "hybrid",
 ) -> Reconstructed:
-    """Heads of photos by one pass of the encoder, and of the local branch where there is one.
+    """Heads of photos by one pass of the encoder, a fit to landmarks where heads are on the head mesh, and one pass of
+    the local branch where there is one.
 
     Args:
         pictures: [B, 3, H, H] aligned photos in [0, 1], on the generator's device.
-        encoder: E0: pictures [B, 3, 256, 256] in [-1, 1] -> ``w_plus`` and ``camera``.
+        encoder: E0: pictures [B, 3, 256, 256] in [-1, 1] -> ``w_plus``, ``camera`` and, on the head
+            mesh, shape and light.
         generator: The generator that it was trained for.
         branch: The local branch that was trained for both; None for heads without details.
         pose: The photos' cameras, where they are known; else the encoder's.
@@ -81,6 +88,8 @@ def reconstruct(
         persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default, and
             everything where the generator paints the background as well.
         inside: [B, 1, H, H] in [0, 1], 0 where the pictures are padded beyond their photos' edges; None where none is.
+        landmarks: [468, 2] landmarks of each photo, (x, y) as parts of its side, that shapes on the mesh are fitted
+            to; None where there are none.
         alignment: Kind of the branch's features that are used: both, or one alone.
 
     Raises:
@@ -96,16 +105,38 @@ def reconstruct(
             f"the encoder gives codes {list(w_plus.shape)}, generator {generator.config.name} takes {list(expected)}",
             "use the encoder that was trained for this generator",
         )
-    camera = pose or estimate.camera or aligned_pose
-    if camera is None:
+    found = pose or estimate.camera or aligned_pose
+    if found is None:
         raise CheckpointError("the encoder finds no cameras", "give the photos' cameras, or an encoder that finds them")
-    vectors = camera.as_vector().to(device).float()  # [B, 6]
-    if not (torch.isfinite(w_plus).all() and torch.isfinite(vectors).all()):
+    vectors = found.as_vector().to(device).float()  # [B, 6]
+    on_mesh = _on_mesh(estimate, generator)
+    is_finite = torch.isfinite(w_plus).all() and torch.isfinite(vectors).all()
+    if not is_finite or (on_mesh is not None and not on_mesh.is_finite):
         raise CheckpointError("the encoder's result is not finite", "its weights are damaged: run `geoinv doctor`")
-    made = Reconstructed(plain_head(generator, w_plus), CameraPose.from_vector(vectors))
+    camera = CameraPose.from_vector(vectors)
+    if on_mesh is not None and landmarks is not None:
+        orbit, is_known = generator.config.orbit, pose is not None
+        on_mesh, camera = fitted_to_landmarks(on_mesh, camera, landmarks, orbit, is_camera_fixed=is_known)
+    made = Reconstructed(plain_head(generator, w_plus, on_mesh), camera)
     if branch is None:
         return made
     return with_details(made, pictures, branch, persons=persons, inside=inside, alignment=alignment)
+
+
+def _on_mesh(estimate: object, generator: AnyGenerator) -> OnMesh | None:
+    """Shape and light that an encoder gives; None where heads are on no mesh.
+
+    Raises:
+        CheckpointError: The generator's heads are on the mesh, and the encoder gives no shape.
+    """
+    if not isinstance(generator, AnchoredGenerator):
+        return None
+    if not isinstance(estimate, EncoderOutput) or estimate.on_mesh is None:
+        raise CheckpointError(
+            f"the encoder gives no shape, and generator {generator.config.name} is on the head mesh",
+            "use the encoder that was trained for this generator",
+        )
+    return estimate.on_mesh
 
 
 def with_details(

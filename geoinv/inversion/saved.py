@@ -22,6 +22,8 @@ from ..conventions import CROP_SIZE
 from ..errors import CheckpointError, ShapeError, UsageError
 from ..files import atomic_path
 from ..images import IMAGE_SUFFIXES
+from ..models.on_mesh import OnMesh
+from ..shape import HeadCodes
 from .kept_photos import (
     PREFIX,
     OtherPhoto,
@@ -40,11 +42,14 @@ DETAILED_FORMAT_VERSION = 3
 """Version of files with a photo's details, which earlier readers would leave out."""
 GROUP_FORMAT_VERSION = 4
 """Version of files of several photos, of which earlier readers would show the first alone."""
+ON_MESH_FORMAT_VERSION = 5
+"""Version of files of heads on the head mesh, whose shape and light earlier readers would leave out."""
 
 SUFFIX = ".geoinv"
 
 _TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
 _DETAILS = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
+_ON_MESH = {"shape": torch.float32, "light": torch.float32}
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
 _MAKE = "make one with `geoinv invert PHOTO`"
@@ -88,6 +93,7 @@ class Inversion:
         others: More photos of the same person, whose first one decides expression, light and view.
         seed: Seed of the run.
         version: Version of geoinv that made it.
+        on_mesh: Shape and light of a head on the head mesh, on the CPU; None for generators without one.
     """
 
     w_plus: Tensor
@@ -109,6 +115,7 @@ class Inversion:
     others: tuple[OtherPhoto, ...] = ()
     seed: int = 0
     version: str = __version__
+    on_mesh: OnMesh | None = None
 
     def __post_init__(self) -> None:
         if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
@@ -150,15 +157,18 @@ class Inversion:
         """Fraction of the aligned photo that lies outside of the photo, 0 to 1."""
         return 1.0 - float(self.inside.mean())
 
-    def edited(self, w_plus: Tensor, edits: dict[str, float]) -> Inversion:
-        """Inversion of the same photo and camera with another code; ``edits`` are added to those already made."""
+    def edited(self, w_plus: Tensor, edits: dict[str, float], on_mesh: OnMesh | None = None) -> Inversion:
+        """Inversion of the same photo and camera with another code, and another shape and light where it is on the
+        mesh; ``edits`` are added to those already made."""
         total = dict(self.edits)
         for name, strength in edits.items():
             total[name] = total.get(name, 0.0) + strength
-        return replace(self, w_plus=w_plus.detach().float().cpu(), edits=total)
+        return replace(self, w_plus=w_plus.detach().float().cpu(), edits=total, on_mesh=on_mesh or self.on_mesh)
 
     @property
     def _format_version(self) -> int:
+        if self.on_mesh is not None:
+            return ON_MESH_FORMAT_VERSION
         if self.others:
             return GROUP_FORMAT_VERSION
         if self.details is not None:
@@ -198,6 +208,9 @@ class Inversion:
         }
         if self.details is not None:
             tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in _DETAILS}
+        if self.on_mesh is not None:
+            tensors["shape"] = self.on_mesh.codes.as_vector().detach().float().cpu().contiguous()
+            tensors["light"] = self.on_mesh.light.detach().float().cpu().contiguous()
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
 
     def save(self, path: str | Path) -> Path:
@@ -243,9 +256,16 @@ class Inversion:
                 others=others_of(header.get("others", ()), tensors),
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
+                on_mesh=_on_mesh_of(tensors),
             )
         except (ShapeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
+
+
+def _on_mesh_of(tensors: dict[str, Tensor]) -> OnMesh | None:
+    if "shape" not in tensors:
+        return None
+    return OnMesh(HeadCodes.from_vector(tensors["shape"]), tensors["light"])
 
 
 def _branch_of(header: dict[str, Any]) -> BranchFile | None:
@@ -278,7 +298,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
-    known = {**_TENSORS, **_DETAILS}
+    known = {**_TENSORS, **_DETAILS, **_ON_MESH}
     is_known = {name: name in known or name.startswith((_TUNING, PREFIX)) for name in every_tensor}
     tensors = {name: value for name, value in every_tensor.items() if is_known[name]}
     return tensors, header
@@ -293,17 +313,25 @@ def _metadata(contents: bytes) -> dict[str, str]:
 def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Check format, names, types and finite numbers; the dataclass checks shapes."""
     version = header.get("format_version")
-    if version not in (FORMAT_VERSION, TUNED_FORMAT_VERSION, DETAILED_FORMAT_VERSION, GROUP_FORMAT_VERSION):
+    known = (
+        FORMAT_VERSION,
+        TUNED_FORMAT_VERSION,
+        DETAILED_FORMAT_VERSION,
+        GROUP_FORMAT_VERSION,
+        ON_MESH_FORMAT_VERSION,
+    )
+    if version not in known:
         raise CheckpointError(
-            f"{path} has format {version}, this geoinv reads {GROUP_FORMAT_VERSION}",
+            f"{path} has format {version}, this geoinv reads {ON_MESH_FORMAT_VERSION}",
             "use the geoinv that made it, or make it again",
         )
     tuning = {name: torch.float16 for name in tensors if name.startswith(_TUNING)}
-    is_group = version == GROUP_FORMAT_VERSION
-    has_details = version == DETAILED_FORMAT_VERSION or (is_group and "residual" in tensors)
-    details = _DETAILS if has_details else {}
-    others = types_of_others(has_details=has_details) if is_group else {}
-    for name, dtype in {**_TENSORS, **tuning, **details, **others}.items():
+    is_on_mesh = version == ON_MESH_FORMAT_VERSION
+    is_group = version == GROUP_FORMAT_VERSION or (is_on_mesh and bool(header.get("others")))
+    has_details = version == DETAILED_FORMAT_VERSION or ((is_group or is_on_mesh) and "residual" in tensors)
+    wanted = _TENSORS | tuning | (_DETAILS if has_details else {}) | (_ON_MESH if is_on_mesh else {})
+    wanted |= types_of_others(has_details=has_details) if is_group else {}
+    for name, dtype in wanted.items():
         if name not in tensors:
             raise CheckpointError(f"{path} is damaged (no {name})", _REDO)
         if tensors[name].dtype != dtype:

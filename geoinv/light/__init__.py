@@ -1,5 +1,16 @@
 """Light on a head as spherical harmonics of order 2, and the formula by which it colours a surface."""
 
+from .environment import environment_light, read_panorama
+from .named_lights import LIGHTS, light_named
 from .spherical_harmonics import directional_light, sh_basis, shade, shaded_color
 
-__all__ = ["directional_light", "sh_basis", "shade", "shaded_color"]
+__all__ = [
+    "LIGHTS",
+    "directional_light",
+    "environment_light",
+    "light_named",
+    "read_panorama",
+    "sh_basis",
+    "shade",
+    "shaded_color",
+]

@@ -9,7 +9,7 @@ color = albedo * shade(normal) ^ (1 / 2.2) + gloss * shade(reflected) ^ (1 / 2.2
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,16 @@ from torch import Tensor, nn
 from ..camera import Camera, pixel_centres
 from ..errors import ShapeError
 from ..light import shaded_color
-from ..ops.anchored_rays import FEATURES, PLANES, AnchoredHeads, decode_points, march_anchored, render_anchored
+from ..ops.anchored_rays import (
+    FEATURES,
+    PLANES,
+    AnchoredHeads,
+    AnchorVolumes,
+    decode_points,
+    march_anchored,
+    read_anchor,
+    render_anchored,
+)
 from ..ops.render_rays import RayOutput
 from ..ops.render_rays.volume import density_of
 from ..shape import HeadCodes
@@ -32,6 +41,7 @@ from .plane_generator import PlaneGenerator
 from .render_output import RenderOutput
 
 _FAR = 6.0  # spreads from the mean, beyond which a painting code says nothing more
+_PLACE_STEPS = 6  # displacements change slowly from place to place: each step halves what is left, or better
 _WHITE = math.sqrt(4.0 * math.pi)  # the first harmonic's coefficient of a light that leaves colours as they are
 
 
@@ -47,6 +57,18 @@ class LitHeads(NamedTuple):
     rays: AnchoredHeads
     light: Tensor
     codes: HeadCodes
+
+
+@dataclass(frozen=True)
+class AnchoredView(RenderOutput):
+    """Views with what they show without light, [B, 3, H, W] in [0, 1], premultiplied."""
+
+    albedo: Tensor = field(kw_only=True)
+
+    @property
+    def surface_color(self) -> Tensor:
+        """The albedo: details lie on surfaces, whatever light falls on them."""
+        return self.albedo
 
 
 class AnchoredGenerator(PlaneGenerator):
@@ -238,19 +260,35 @@ class AnchoredGenerator(PlaneGenerator):
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
             film = None if film is None else film.flatten(0, 1)[None]
         output = self.render_rays(heads.rays, origins, directions, film)
-        color = lit_rays(output, directions, heads.light).features
+        colors = lit_rays(output, directions, heads.light).features
         depth = output.distance.reshape(views, -1) * cosine
         pictures = torch.cat(
-            [color.reshape(views, -1, 3), output.alpha.reshape(views, -1, 1), depth[..., None]], dim=-1
+            [colors.reshape(views, -1, 6), output.alpha.reshape(views, -1, 1), depth[..., None]], dim=-1
         )
-        color, alpha, depth = pictures.transpose(1, 2).unflatten(2, (side, side)).split([3, 1, 1], dim=1)
-        return RenderOutput(color, alpha, depth, camera)
+        parts = pictures.transpose(1, 2).unflatten(2, (side, side)).split([3, 3, 1, 1], dim=1)
+        color, albedo, alpha, depth = parts
+        return AnchoredView(color, alpha, depth, camera, albedo=albedo)
+
+    def places(self, volumes: AnchorVolumes, points: Tensor) -> Tensor:
+        """Where the average head has the places [B, N, 3] of heads with these volumes."""
+        return points + read_anchor(volumes, points)[..., :3]
+
+    def same_places(self, points: Tensor, volumes_from: AnchorVolumes, volumes_to: AnchorVolumes) -> Tensor:
+        """World points [B, N, 3] of other heads at the places that ``points`` are of heads with ``volumes_from``.
+
+        Displacements of the other heads are known at their own places only, so these are found by iteration.
+        """
+        homes, found = self.places(volumes_from, points), points
+        for _ in range(_PLACE_STEPS):
+            found = homes - read_anchor(volumes_to, found)[..., :3]
+        return found
 
 
 def lit_rays(output: RayOutput, directions: Tensor, light: Tensor) -> RayOutput:
-    """Rays with display colours [B, N, 3], as pictures clip them, in place of albedo, gloss and normal."""
+    """Rays with display colours [B, N, 3], as pictures clip them, and after them colours without light [B, N, 3], in
+    place of albedo, gloss and normal."""
     color = torch.minimum(lit(output.features, directions, light), output.alpha[..., None])
-    return replace(output, features=color)
+    return replace(output, features=torch.cat([color, output.features[..., :3]], dim=-1))
 
 
 def lit(features: Tensor, directions: Tensor, light: Tensor) -> Tensor:

@@ -48,6 +48,12 @@ class EncoderOutput:
     on_mesh: OnMesh | None = None
 
 
+def shape_scales(size: int) -> Tensor:
+    """[size] about the spread of each number of a shape code over heads."""
+    identity = size - len(ARKIT_UNITS) - 2
+    return torch.tensor([1.0] * identity + [_EXPRESSION_SCALE] * len(ARKIT_UNITS) + [_GAZE_SCALE] * 2)
+
+
 class _Residual(nn.Module):
     """Two 3x3 convolutions with group normalisation about a shortcut; ``stride`` 2 halves the side."""
 
@@ -104,9 +110,7 @@ class GlobalEncoder(nn.Module):
         self.light = nn.Linear(config.hidden, 27)
         self.register_buffer("shape_avg", torch.zeros(size))
         self.register_buffer("light_avg", torch.zeros(9, 3))
-        identity = size - len(ARKIT_UNITS) - 2
-        scales = [1.0] * identity + [_EXPRESSION_SCALE] * len(ARKIT_UNITS) + [_GAZE_SCALE] * 2
-        self.register_buffer("shape_scale", torch.tensor(scales))
+        self.register_buffer("shape_scale", shape_scales(size))
 
     @torch.no_grad()
     def start_at(self, generator: PlaneGenerator | AnchoredGenerator) -> None:

@@ -10,6 +10,7 @@ the code. A ray hits one surface, so it has one modulation, where the paper comp
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -43,8 +44,10 @@ class QueryRays:
         pixels: [B, N, 2] normalised positions in the query view.
         points: [B, N, 3] where they hit the surface, world.
         places: [B, N, 3] where the head in the photo has these places of the face; the points, unless it is edited.
-        color: [B, N, 3] in [0, 1], premultiplied.
+        color: [B, N, 3] in [0, 1], premultiplied; on the head mesh without light.
         alpha: [B, N].
+        homes: [B, N, 3] where the average head has these places; None where the generator does not know, and the points
+            themselves are all that tells places.
     """
 
     pixels: Tensor
@@ -52,6 +55,13 @@ class QueryRays:
     places: Tensor
     color: Tensor
     alpha: Tensor
+    homes: Tensor | None = None
+
+    def picked(self, pick: Callable[[Tensor], Tensor]) -> QueryRays:
+        """Some of the rays: ``pick`` takes them of each part [B, N, ...]."""
+        parts = (self.pixels, self.points, self.places, self.color, self.alpha)
+        pixels, points, places, color, alpha = (pick(part) for part in parts)
+        return QueryRays(pixels, points, places, color, alpha, None if self.homes is None else pick(self.homes))
 
     @classmethod
     def from_view(cls, view: RenderOutput) -> QueryRays:
@@ -61,7 +71,7 @@ class QueryRays:
         origins, directions = view.camera.rays(pixels)
         cosine = (directions * view.camera.axis[:, None]).sum(dim=-1, keepdim=True)
         points = origins + directions * (view.depth.flatten(1)[..., None] / cosine)
-        color = view.on_grid(view.color).flatten(2).transpose(1, 2)
+        color = view.on_grid(view.surface_color).flatten(2).transpose(1, 2)
         alpha = view.on_grid(view.alpha).flatten(1)
         return cls(pixels.expand(batch, -1, -1), points, points, color, alpha)
 
@@ -165,7 +175,8 @@ class LocalBranch(nn.Module):
         if query_features is not None:
             aligned_2d = _where_edited(query_features, rays.pixels, edited)
         fused = self.fusion(aligned_3d, aligned_2d, visibility, change)
-        inputs = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(rays.points)], dim=-1)
+        places = rays.points if rays.homes is None else rays.homes
+        inputs = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(places)], dim=-1)
         shown = rays.alpha[..., None] if edited is None else rays.alpha[..., None] * (1.0 - edited.itself)
         film: Tensor = self.film(inputs) * shown
         return film

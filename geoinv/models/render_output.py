@@ -33,6 +33,11 @@ class RenderOutput:
     camera: Camera
     mm_per_unit: float = MM_PER_UNIT
 
+    @property
+    def surface_color(self) -> Tensor:
+        """[B, 3, H, W] what a local branch knows a surface by: its colour, and on the head mesh that without light."""
+        return self.color
+
     def over(self, background: float | Tensor = 1.0) -> Tensor:
         """[B, 3, H, W] in [0, 1], in front of a background in [0, 1]."""
         return (self.color + (1.0 - self.alpha) * background).clamp(0.0, 1.0)

@@ -22,7 +22,7 @@ class SourceView:
         residual: [B, 3, H, H], H a multiple of S, the photo minus the reconstruction, where both show the person.
         depth: [B, 1, S, S] depth of the reconstruction along the optical axis in world units, 0 where it is not solid
             and beyond the photo's edges: what has no depth there counts as hidden.
-        color: [B, 3, S, S] colours of the reconstruction in [0, 1], premultiplied.
+        color: [B, 3, S, S] colours of the reconstruction in [0, 1], premultiplied; on the head mesh without light.
         camera: Cameras of the B photos.
     """
 
@@ -48,7 +48,7 @@ class SourceView:
         if inside is not None:
             residual = residual * faded(wholly(inside, residual.shape[-1]))
             reconstruction = cut_off(reconstruction, inside)
-        color = reconstruction.on_grid(reconstruction.color)
+        color = reconstruction.on_grid(reconstruction.surface_color)
         residual, depth, color = (part.half().float() for part in (residual, solid_depth(reconstruction), color))
         return cls(residual, depth, color, reconstruction.camera)
 

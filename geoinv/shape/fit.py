@@ -39,6 +39,8 @@ class FitConfig:
         steps: Most steps that are taken.
         camera_steps: First steps, in which the camera alone moves.
         held_units: ARKit's units that keep the weights of the guess.
+        guess_spread: Standard deviation of the errors of a guess of codes, as a part of that of codes over heads.
+        guess_camera_spread: The same of a guess of the camera.
     """
 
     deviation_scale: float = 2.0
@@ -46,6 +48,8 @@ class FitConfig:
     steps: int = 25
     camera_steps: int = 4
     held_units: tuple[str, ...] = ()
+    guess_spread: float = 1.0
+    guess_camera_spread: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,8 @@ class _Problem:
         self.precision[self.identity_size : -6, self.identity_size : -6] = expression_precision()
         self.precision[-6:, -6:] = camera_precision()
         self.held = [self.identity_size + ARKIT_UNITS.index(name) for name in config.held_units]
+        self.precision[:-6, :-6] /= config.guess_spread**2
+        self.precision[-6:, -6:] /= config.guess_camera_spread**2
         self.pivot = torch.tensor(orbit.pivot, dtype=torch.float64)
 
     def _vector(self, codes: HeadCodes, camera: CameraPose) -> Tensor:

@@ -16,6 +16,8 @@ from geoinv.errors import MissingDependencyError
 from geoinv.inversion import Inversion
 from geoinv.inversion.kept_photos import OtherPhoto, PhotoDetails
 from geoinv.inversion.saved import BranchFile
+from geoinv.models.on_mesh import OnMesh
+from geoinv.shape import HeadCodes
 from tests.docs.pages import code_names, read, tables
 
 TENSORS, FIELDS, SHARDS = tables(read("docs/formats.md"))
@@ -35,6 +37,7 @@ def _written(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         tuning={"NAME": torch.zeros(2)},
         details=PhotoDetails(torch.zeros(3, 256, 256), torch.zeros(128, 128), torch.zeros(3, 128, 128)),
         branch=BranchFile("details.safetensors", "cd" * 32),
+        on_mesh=OnMesh(HeadCodes.zeros(96), torch.zeros(1, 9, 3)),
     )
     other = OtherPhoto(
         inversion.w_plus, inversion.camera, inversion.photo, inversion.crop, "b.jpg", (64, 48), inversion.details

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 import torch
 
 import geoinv
+from geoinv.align import Face, FaceAligner
+from geoinv.camera import CameraPose
 from geoinv.evaluation.variants import encoded_by
+from geoinv.heads import AnchoredHead
 from geoinv.images.tensors import photo_tensor
-from tests.tiny_models import write_tiny_weights
+from geoinv.shape import ARKIT_UNITS, HeadCodes, expression_code
+from tests.on_mesh_faces import seen_landmarks
+from tests.tiny_models import write_tiny_anchored, write_tiny_weights
 
 WOMAN = Path(__file__).parents[2] / "examples" / "woman.jpg"
 
@@ -52,3 +59,29 @@ def test_alignments_differ(session: geoinv.Session) -> None:
         views = [made.head.view(made.camera).color for made in (invert(photo) for invert in ways)]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert (views[one] - views[other]).abs().max() > 1e-3
+
+
+class Detector:
+    """Finds the landmarks of a head with an open mouth, or no face."""
+
+    def __init__(self, has_face: bool) -> None:
+        self.has_face = has_face
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        codes = HeadCodes(torch.zeros(1, 96), expression_code({"jawOpen": 0.8}), torch.zeros(1, 2))
+        points = np.zeros((468, 3))
+        points[:, :2] = seen_landmarks(codes, CameraPose.from_angles(0.0)).numpy() * image.shape[0]
+        return [Face(np.zeros(4), 1.0, points)] if self.has_face else []
+
+
+def test_shapes_on_the_mesh_are_fitted_to_landmarks(tmp_path: Path) -> None:
+    session = geoinv.load(str(write_tiny_anchored(tmp_path)))
+    networks, photo = (session.encoder, session.generator_of_planes), torch.rand(1, 3, 64, 64)
+    aligners = (None, cast(FaceAligner, Detector(False)), cast(FaceAligner, Detector(True)))
+    with torch.no_grad():
+        heads = [encoded_by(*networks, aligner=aligner)(photo).head.plain for aligner in aligners]
+    assert all(isinstance(head, AnchoredHead) for head in heads)
+    guess, unseen, fitted = (head.codes.as_vector() for head in heads)
+    assert torch.equal(guess, unseen)
+    jaw = 96 + ARKIT_UNITS.index("jawOpen")
+    assert float(fitted[0, jaw] - guess[0, jaw]) > 0.1

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ...camera import CameraPose, pixel_centres
-from ...heads import PlainHead
+from ...heads import OfPlanesHead, plain_head
 from ...models.latent_space import random_codes
 
 if TYPE_CHECKING:
-    from ...models.generator import TriPlaneGenerator
+    from ...models.families import OfPlanes
     from ...ops.render_rays import RayOutput
 
 _SIDE_YAWS_RAD = tuple(math.radians(yaw) for yaw in (-35.0, -20.0, 20.0, 35.0))
@@ -31,13 +31,13 @@ class Locality:
 
     Args:
         base: The generator before tuning.
-        w_plus: [1, num_ws, w_dim] the pivot.
+        pivot: The pivot's head, by ``base``.
         camera: [6] camera of the photo.
         seed: Seed of rays and heads.
     """
 
-    def __init__(self, base: TriPlaneGenerator, w_plus: Tensor, camera: Tensor, *, seed: int) -> None:
-        self._base, self._pivot = base, w_plus
+    def __init__(self, base: OfPlanes, pivot: OfPlanesHead, camera: Tensor, *, seed: int) -> None:
+        self._base, self._pivot = base, pivot.w_plus
         self._random = torch.Generator().manual_seed(seed)
         self._codes = random_codes(base, 64, seed=seed)
         vectors = camera.repeat(len(_SIDE_YAWS_RAD), 1)
@@ -47,16 +47,16 @@ class Locality:
             part.reshape(1, -1, 3) for part in cameras.rays(pixel_centres(_GRID, camera.device))
         )
         with torch.no_grad():
-            self._seen = _colors(PlainHead(base, w_plus).trace(self._origins, self._directions))
+            self._seen = _colors(pivot.trace(self._origins, self._directions))
 
-    def side_views(self, tuned: PlainHead) -> Tensor:
+    def side_views(self, tuned: OfPlanesHead) -> Tensor:
         """Mean squared change of the pivot's colours, seen from 20 and 35 degrees to both sides; ``tuned`` is the pivot
         by the tuned generator."""
         chosen = self._draw()
         output = tuned.trace(self._origins[:, chosen], self._directions[:, chosen])
         return (_colors(output) - self._seen[chosen]).square().mean()
 
-    def near_heads(self, moving: TriPlaneGenerator) -> Tensor:
+    def near_heads(self, moving: OfPlanes) -> Tensor:
         """Mean squared change of colours, before and after tuning, of a head 30 % of the way from the pivot to a random
         head."""
         chosen = self._draw()
@@ -64,8 +64,8 @@ class Locality:
         code = self._pivot + _STEP_TO_RANDOM * (other - self._pivot)
         origins, directions = self._origins[:, chosen], self._directions[:, chosen]
         with torch.no_grad():
-            before = _colors(PlainHead(self._base, code).trace(origins, directions))
-        after = _colors(PlainHead(moving, code).trace(origins, directions))
+            before = _colors(plain_head(self._base, code).trace(origins, directions))
+        after = _colors(plain_head(moving, code).trace(origins, directions))
         return (after - before).square().mean()
 
     def _draw(self) -> Tensor:

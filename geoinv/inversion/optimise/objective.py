@@ -21,7 +21,7 @@ from .perceptual import perceptual_distance
 from .photo_target import PhotoTarget
 
 if TYPE_CHECKING:
-    from ...heads import PlainHead
+    from ...heads import OfPlanesHead
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class HeadObjective:
 
     def __init__(
         self,
-        start: PlainHead,
+        start: OfPlanesHead,
         camera: Tensor,
         target: PhotoTarget,
         weights: LossWeights,
@@ -67,8 +67,8 @@ class HeadObjective:
         self._random = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             pose = CameraPose.from_vector(camera[None])
-            render = start.view(pose.camera(start.orbit), resolution=target.side, superresolution=False)
-            self.start_alpha = render.alpha.flatten()  # [S * S]
+            rays = pose.camera(start.orbit).rays(target.pixels)
+            self.start_alpha = start.trace(*rays).alpha[0]  # [S * S]
             self._anchors = _points_about_surface(start, pose, self._random)
             self._anchor_opacity = _opacity(start, self._anchors)
             self._likeness_photo = self._likeness_target()
@@ -80,7 +80,7 @@ class HeadObjective:
 
     def loss(
         self,
-        head: PlainHead,
+        head: OfPlanesHead,
         camera: Tensor,  # [6]
         *,
         is_check: bool = False,
@@ -98,7 +98,7 @@ class HeadObjective:
             total = total + self.weights.likeness * perceptual_distance(seen, self._likeness_photo)
         return total
 
-    def _photo_terms(self, head: PlainHead, camera: Camera, pixels: dict[str, Tensor]) -> Tensor:
+    def _photo_terms(self, head: OfPlanesHead, camera: Camera, pixels: dict[str, Tensor]) -> Tensor:
         chosen = torch.cat([pixels[kind] for kind in _RAYS]).to(camera.cam2world.device)
         output = head.trace(*camera.rays(self.target.pixels[chosen]))
         alpha = output.alpha[0]
@@ -136,7 +136,7 @@ class HeadObjective:
         inside = (face_square(self.target.is_inside.float().reshape(1, 1, side, side)) > 0.999).float()
         return square * inside + GREY * (1.0 - inside)
 
-    def _likeness_picture(self, head: PlainHead, camera: Camera) -> Tensor:
+    def _likeness_picture(self, head: OfPlanesHead, camera: Camera) -> Tensor:
         """The head; only the square that the networks cut out is rendered."""
         output = head.trace(*camera.rays(face_positions(camera.cam2world.device)))
         color = output.features[0, :, :3] + (1.0 - output.alpha[0, :, None]) * GREY
@@ -148,7 +148,7 @@ def _robust(error: Tensor) -> Tensor:
     return 2.0 * _ROBUST * functional.smooth_l1_loss(error, torch.zeros_like(error), beta=_ROBUST)
 
 
-def _points_about_surface(head: PlainHead, pose: CameraPose, random: torch.Generator) -> Tensor:
+def _points_about_surface(head: OfPlanesHead, pose: CameraPose, random: torch.Generator) -> Tensor:
     """[M, 3] points about the surface seen from the photo's side and both others, and a fifth as many anywhere."""
     vector = pose.as_vector().repeat(len(_ANCHOR_VIEWS_RAD), 1)
     vector[:, 0] += torch.tensor(_ANCHOR_VIEWS_RAD, device=vector.device)
@@ -164,7 +164,7 @@ def _points_about_surface(head: PlainHead, pose: CameraPose, random: torch.Gener
     return torch.cat([about, anywhere * head.volume.box_side])
 
 
-def _opacity(head: PlainHead, points: Tensor) -> Tensor:
+def _opacity(head: OfPlanesHead, points: Tensor) -> Tensor:
     """[M] how opaque matter of the points' density is, ``_ANCHOR_SPREAD`` thick: bounded, unlike density."""
     density, _ = head.query(points[None])
     return 1.0 - torch.exp(-density[0] * _ANCHOR_SPREAD)

@@ -1,16 +1,17 @@
 """Inversion by optimisation: the code, the camera and, with ``pti``, the generator are moved until the photo fits.
 
-``optimise`` moves w or w_plus, the camera, and the noise of backbones that have noise (Karras et al., "Analyzing and
-Improving the Image Quality of StyleGAN", 2020, appendix D; Abdal et al., "Image2StyleGAN", 2019). ``pti`` then holds
-the code as a pivot and moves the last block and the decoder (see ``tuning``), while random heads near the pivot keep
-their looks. Codes are moved in standard deviations of random codes (see ``models.latent_space``).
+``optimise`` moves w or w_plus, the camera, shape and light of heads on the head mesh, and the noise of backbones that
+have noise (Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, appendix D; Abdal et al.,
+"Image2StyleGAN", 2019). ``pti`` then holds the code as a pivot and moves the last block and the decoder (see
+``tuning``), while random heads near the pivot keep their looks. Codes are moved in standard deviations of random codes
+(see ``models.latent_space``).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -20,16 +21,18 @@ from torch.nn import functional
 from ...camera import CameraPose
 from ...camera.pose import TYPICAL_POSE
 from ...errors import UsageError
-from ...heads import PlainHead
+from ...heads import OfPlanesHead, plain_head
 from ...heads.tuned import Tuning, difference, noise_maps, painting_parameters, tuned_generator
 from ...models.latent_space import measure_latent_space
 from .descent import Descent, Pace, StepReport, descend
 from .locality import Locality
 from .objective import HeadObjective, LossWeights
 from .photo_target import PhotoTarget
+from .shape_move import ShapeMove
 
 if TYPE_CHECKING:
-    from ...models.generator import TriPlaneGenerator
+    from ...models.families import OfPlanes
+    from ...models.on_mesh import OnMesh
 
 Space = Literal["w", "w_plus"]
 
@@ -68,6 +71,10 @@ class Refinement:
     tuning_share: float = 0.5
     tuning_rate: float = 5e-3
     locality: float = 0.3
+    # of heads on the head mesh
+    shape_rate: float = 0.05  # of the spread of codes and light over heads, a step at the peak
+    shape_prior: float = 1e-3  # on the mean square of moves of the shape
+    light_prior: float = 1e-3  # on those of the light
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -108,20 +115,22 @@ class HeadEstimate:
         w_plus: [1, num_ws, w_dim].
         camera: [6] as in :class:`geoinv.CameraPose`.
         tuning: Differences of the generator's tensors.
+        on_mesh: Shape and light, batch size 1; None where the generator has no mesh, or for those that w_plus means.
     """
 
     w_plus: Tensor
     camera: Tensor
     tuning: Tuning = field(default_factory=dict)
+    on_mesh: OnMesh | None = None
 
     @property
     def pose(self) -> CameraPose:
         """The camera, batch size 1."""
         return CameraPose.from_vector(self.camera[None])
 
-    def head(self, generator: TriPlaneGenerator) -> PlainHead:
+    def head(self, generator: OfPlanes) -> OfPlanesHead:
         """The head that the generator makes of it, once tuned."""
-        return PlainHead(tuned_generator(generator, self.tuning), self.w_plus)
+        return plain_head(tuned_generator(generator, self.tuning), self.w_plus, self.on_mesh)
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ OnStep = Callable[[StepReport], None]
 
 
 def refine_head(
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     start: HeadEstimate,
     target: PhotoTarget,
     settings: Refinement,
@@ -166,7 +175,7 @@ def refine_head(
     pace = settings.pace_of_code()
     with torch.no_grad():
         objective = HeadObjective(
-            PlainHead(generator, start.w_plus),
+            start.head(generator),
             start.camera,
             target,
             settings.weights,
@@ -192,7 +201,7 @@ def _part(on_step: OnStep | None, begin: float, end: float, steps_before: int = 
 
 
 def _optimise_code(
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     start: HeadEstimate,
     objective: HeadObjective,
     settings: Refinement,
@@ -208,16 +217,22 @@ def _optimise_code(
     layers = torch.zeros(start.w_plus.shape, device=device, requires_grad=settings.space == "w_plus")
     turn = torch.zeros(6, device=device, requires_grad=settings.refine_camera)
     scale = torch.tensor(TYPICAL_POSE, device=device)
+    shape = ShapeMove.of(generator, start.w_plus, start.on_mesh)
 
-    def head() -> tuple[Tensor, Tensor]:
-        return start.w_plus + space.offset(common + layers), start.camera + scale * turn
+    def estimate() -> HeadEstimate:
+        w_plus = start.w_plus + space.offset(common + layers)
+        return HeadEstimate(w_plus, start.camera + scale * turn, on_mesh=None if shape is None else shape.moved())
 
     def loss(*, is_check: bool, with_likeness: bool) -> Tensor:
-        w_plus, camera = head()
-        fit = objective.loss(PlainHead(moving, w_plus), camera, is_check=is_check, with_likeness=with_likeness)
+        now = estimate()
+        w_plus = now.w_plus
+        fit = objective.loss(now.head(moving), now.camera, is_check=is_check, with_likeness=with_likeness)
         unusual = space.coordinates(w_plus.mean(dim=1)).square().mean()
         prior = settings.code_prior * common.square().mean() + settings.layer_prior * layers.square().mean()
         prior = prior + settings.mean_prior * unusual + settings.camera_prior * turn.square().mean()
+        if shape is not None:
+            prior = prior + settings.shape_prior * shape.codes.square().mean()
+            prior = prior + settings.light_prior * shape.light.square().mean()
         return fit + prior + settings.noise_prior * _noise_structure(moved_noises.values())
 
     @torch.no_grad()
@@ -226,13 +241,15 @@ def _optimise_code(
 
     @torch.no_grad()
     def snapshot() -> HeadEstimate:
-        w_plus, camera = head()
-        return HeadEstimate(w_plus.clone(), camera.clone(), difference(moving, generator, noises))
+        # a head of its own: what is moved next is not to move it
+        return copy.deepcopy(replace(estimate(), tuning=difference(moving, generator, noises)))
 
     codes = [common, layers] if settings.space == "w_plus" else [common]
     groups = [(codes, settings.code_rate)]
     if settings.refine_camera:
         groups.append(([turn], settings.camera_rate))
+    if shape is not None:
+        groups.append(([shape.codes, shape.light], settings.shape_rate))
     if noises:
         groups.append((list(moved_noises.values()), settings.noise_rate))
     return descend(
@@ -262,7 +279,7 @@ def _noise_structure(noises: Iterable[Tensor]) -> Tensor:
 
 
 def _tune_generator(
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     pivot: HeadEstimate,
     objective: HeadObjective,
     settings: Refinement,
@@ -275,21 +292,22 @@ def _tune_generator(
     kept = {*names, *pivot.tuning}
     for value in names.values():
         value.requires_grad_()
-    locality = Locality(base, pivot.w_plus, pivot.camera, seed=settings.seed)
+    untuned = replace(pivot, tuning={})
+    locality = Locality(base, untuned.head(base), pivot.camera, seed=settings.seed)
 
     def loss(step: int) -> Tensor:
-        tuned = PlainHead(moving, pivot.w_plus)
+        tuned = untuned.head(moving)
         fit = objective.loss(tuned, pivot.camera, with_likeness=step % _LIKENESS_EVERY_STEPS == 0)
         near = locality.near_heads(moving) if step % _LIKENESS_EVERY_STEPS == 1 else 0.0
         return fit + settings.locality * (locality.side_views(tuned) + near)
 
     @torch.no_grad()
     def checked() -> float:
-        return objective.loss(PlainHead(moving, pivot.w_plus), pivot.camera, is_check=True).item()
+        return objective.loss(untuned.head(moving), pivot.camera, is_check=True).item()
 
     @torch.no_grad()
     def snapshot() -> HeadEstimate:
-        return HeadEstimate(pivot.w_plus, pivot.camera, difference(moving, generator, kept))
+        return replace(pivot, tuning=difference(moving, generator, kept))
 
     return descend(
         [(list(names.values()), settings.tuning_rate)],

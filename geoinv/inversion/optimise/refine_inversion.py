@@ -23,7 +23,7 @@ from .photo_target import PhotoTarget
 from .refine import HeadEstimate, OnStep, Refinement, refine_head
 
 if TYPE_CHECKING:
-    from ...models.generator import TriPlaneGenerator
+    from ...models.families import OfPlanes
     from ...models.render_output import RenderOutput
 
 _SIDE_YAW_RAD = math.radians(25.0)
@@ -32,7 +32,7 @@ _SIDE_YAW_RAD = math.radians(25.0)
 def refine_inversion(
     start: Inverted,
     face: NDArray[np.uint8],  # [512, 512] 1 on the face of the aligned photo
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     settings: Refinement,
     on_step: OnStep | None = None,
 ) -> Inverted:
@@ -53,7 +53,8 @@ def refine_inversion(
     inversion = start.inversion
     photo, mask, inside = photo_tensor(inversion.photo), torch.from_numpy(face), torch.from_numpy(inversion.inside)
     target = PhotoTarget.from_picture(photo, mask, generator.config.neural_resolution, device, inside=inside)
-    estimate = HeadEstimate(inversion.w_plus.to(device), inversion.camera.to(device))
+    on_mesh = None if inversion.on_mesh is None else inversion.on_mesh.to(device)
+    estimate = HeadEstimate(inversion.w_plus.to(device), inversion.camera.to(device), on_mesh=on_mesh)
     run = refine_head(generator, estimate, target, settings, on_step)
     best = run.estimate
     with torch.no_grad():
@@ -71,6 +72,7 @@ def refine_inversion(
         metrics={**fit_metrics(view, inversion.photo, inversion.inside), **metrics},
         steps=run.steps,
         tuning=dict(best.tuning),
+        on_mesh=None if best.on_mesh is None else best.on_mesh.to(torch.device("cpu")),
     )
     return Inverted(refined, head, ViewPair(view, view), run)
 

@@ -56,7 +56,7 @@ def head_pairs(
     """Random heads, painted, from two sides; with ``twins``, the query view is of each head's twin."""
     photos, persons, colors, masks, focuses, outside, poses, codes = [], [], [], [], [], [], [], []
     for head in rng.choice(len(data), size=count, replace=False):
-        views = [int(view) for view in rng.choice(data.num_views, size=2, replace=False)]
+        views = [int(view) for view in rng.choice(data.face_views, size=2, replace=False)]
         views = views[:1] * 2 if same_view else views
         paint = Paint.random(rng)
         shown = (int(head), int(head) ^ 1 if twins else int(head))

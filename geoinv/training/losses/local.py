@@ -11,13 +11,16 @@ from torch import Tensor
 
 from ...camera import Camera, CameraPose, intrinsics, to_label
 from ...faces.square import FACE_SIDE, face_positions, face_square
-from ...heads import Alignment, DetailedHead, Edit, PlainHead
+from ...heads import Alignment, AnchoredHead, DetailedHead, Edit, OfPlanesHead, plain_head
 from ...heads.detailed import AlignedFeatures
 from ...inversion.reconstruct import reconstruct
+from ...models.anchored_generator import AnchoredGenerator
 from ...models.encoder import GlobalEncoder
-from ...models.generator import TriPlaneGenerator
+from ...models.families import OfPlanes
 from ...models.local_branch import EditedWeights, LocalBranch, QueryRays
+from ...models.on_mesh import OnMesh
 from ...models.render_output import RenderOutput
+from ...shape import HeadCodes
 from ..data.head_source import codes_of
 from ..data.patches import Patches, middle_patches, patches_on
 from ..data.view_pairs import ViewPairs
@@ -59,7 +62,7 @@ class QueryHeads:
 @torch.no_grad()
 def query_heads(
     encoder: GlobalEncoder,
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     branch: LocalBranch,
     pairs: ViewPairs,
     alignment: Alignment = "hybrid",
@@ -71,8 +74,16 @@ def query_heads(
     if pairs.z is not None:
         codes = codes_of(generator, pairs.z.flatten(0, 1), knows_w=pairs.knows_w)
         before = head.plain.w_plus
-        edit = Edit(before, before + (codes[1::2] - codes[0::2])[:, None])
-        plain = PlainHead(generator, edit.after)
+        after = before + (codes[1::2] - codes[0::2])[:, None]
+        shape, shape_before = None, None
+        if isinstance(head.plain, AnchoredHead):
+            assert isinstance(generator, AnchoredGenerator)
+            shape_before = head.plain.on_mesh
+            first, second = (generator.shape_codes(code[:, None]).as_vector() for code in (codes[0::2], codes[1::2]))
+            moved = HeadCodes.from_vector(shape_before.codes.as_vector() + second - first)
+            shape = OnMesh(moved, shape_before.light)
+        edit = Edit(before, after, shape_before)
+        plain = plain_head(generator, after, shape)
         head = DetailedHead(plain, branch, head.source, edit=edit, alignment=alignment)
     elif not pairs.moves.any():
         return QueryHeads(head, seen, seen)
@@ -147,8 +158,7 @@ def _detailed_patch(
     head = heads.head
     every, whole = head.rays_of(heads.query)
     weights = None if whole is None else EditedWeights(patch.rays(whole.nearby), patch.rays(whole.itself))
-    parts = (every.pixels, every.points, every.places, every.color, every.alpha)
-    rays = QueryRays(*(patch.rays(part) for part in parts))
+    rays = every.picked(patch.rays)
     film = head.branch.modulation(rays, head.shown_source, aligned.in_3d, aligned.in_2d, weights)
     marched = _marched(head.plain, heads.query.camera, rays, film, sampling, rng)
     features, alpha = (part.reshape(*part.shape[:2], patch.side, patch.side) for part in marched)
@@ -156,7 +166,7 @@ def _detailed_patch(
 
 
 def _marched(
-    head: PlainHead,
+    head: OfPlanesHead,
     camera: Camera,
     rays: QueryRays,
     film: Tensor,
@@ -186,7 +196,8 @@ def portrait_likeness(
         origins, directions = camera.rays(pixels)
         seen = head.plain.trace(origins, directions)
     points = origins + directions * seen.distance[..., None]
-    rays = QueryRays(pixels, points, points, seen.features[..., :3], seen.alpha)
+    rays = QueryRays(pixels, points, points, head.plain.surface_colors(seen), seen.alpha)
+    rays = head.plain.on_places(rays, None)
     film = head.branch.modulation(rays, head.shown_source, aligned.in_3d, aligned.in_2d)
     features, _ = _marched(head.plain, camera, rays, film, sampling, rng)
     photo = face_square(pairs.photos)

@@ -12,7 +12,7 @@ from ...editing.directions import add_direction, check_direction_is_new
 from ...editing.learned import LearnedDirection, learn_from_labels, learn_from_samples
 from ...editing.scores import AttributeScore
 from ...errors import PhotoError, UsageError
-from ...models.generator import TriPlaneGenerator
+from ...models.families import OfPlanes
 from ...progress import OnCount
 from ...session import Session
 from ...synth.sampler import HeadSampler
@@ -32,7 +32,7 @@ class KnownDirections:
 
 
 def known_directions(
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     info: ModelInfo,
     target: Path,
     *,

@@ -96,7 +96,8 @@ class EncoderStage:
         validation: Data set to measure on, of another seed; None with own samples, whose measure is own samples too.
         model: The generator, by name or file.
         photos: Folder of unlabelled portraits, or None; every fourth is left for testing.
-        start: An encoder to go on from, for this or an earlier generator; None for random weights.
+        start: An encoder to go on from, for this or an earlier generator; None for random weights. One of a generator
+            without a mesh can start one on the head mesh, see :func:`with_eyes_of`.
         settings: Settings of the stage.
         size: Size of the encoder.
         config: The encoder; by default :func:`encoder_config`.
@@ -146,9 +147,15 @@ class EncoderStage:
         self.loss_weights: Mapping[str, float] = loss_weights(
             with_geometry=self.settings.with_geometry, own_samples=self._data.knows_w
         )
+        known = None if start is None else load_encoder_file(start)[0]
+        self._knows_codes = known is not None and known.config.shape_size == self.config.shape_size
+        going_on = start if self._knows_codes else None
         encoder = network_to_train(
-            self.config, GlobalEncoder, start, lambda path: load_encoder_file(path)[0], seed=run.seed
-        ).to(run.device)
+            self.config, GlobalEncoder, going_on, lambda path: load_encoder_file(path)[0], seed=run.seed
+        )
+        if known is not None and not self._knows_codes:
+            encoder = with_eyes_of(known, encoder)
+        encoder = encoder.to(run.device)
         encoder.start_at(self._generator)
         self.model: GlobalEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[GlobalEncoder] = MovingAverage(self.model, run.average_decay)
@@ -189,7 +196,7 @@ class EncoderStage:
             photos = photos.with_photos(
                 *generator_photos(self._generator, rng, settings.samples_per_step, self._data.resolution)
             )
-        renders = self._start is not None or place >= settings.codes_only
+        renders = self._knows_codes or place >= settings.codes_only
         if isinstance(self._generator, AnchoredGenerator):
             assert self._shape_loss is not None
             known = self.model, self._generator, photos, self._space, self._shape_loss, random
@@ -221,6 +228,33 @@ class EncoderStage:
     def save(self, path: Path, training: dict[str, Any], record: dict[str, Any]) -> None:
         extra = {"training": training, "run": record, "generator_sha256": self._info.sha256}
         save_model(path, self.average.module, self.config, extra=extra)
+
+
+_CODES = ("codes.", "pyramid.codes.", "shape.", "light.", "w_avg", "shape_avg", "light_avg", "shape_scale")
+"""Parts of an encoder that speak a generator's language; the others look at faces."""
+
+
+@torch.no_grad()
+def with_eyes_of(known: GlobalEncoder, encoder: GlobalEncoder) -> GlobalEncoder:
+    """An encoder that sees landmarks, cameras and features as another does, and has its codes to learn.
+
+    Args:
+        known: An encoder that was trained, for any generator.
+        encoder: A new one of the same widths.
+
+    Raises:
+        UsageError: They are of other widths.
+    """
+    seen = {name: value for name, value in known.state_dict().items() if not name.startswith(_CODES)}
+    own = encoder.state_dict()
+    looking = [name for name in own if not name.startswith(_CODES)]
+    wrong = [name for name in looking if name not in seen or own[name].shape != seen[name].shape]
+    if wrong:
+        raise UsageError(
+            f"the encoder to start from has other widths ({wrong[0]})", "leave out --from to start with random weights"
+        )
+    encoder.load_state_dict(own | seen)
+    return encoder
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from ...images.tensors import GREY
 from ...metrics.image import psnr_db
 from ...models.config import DetailConfig, DiscriminatorConfig, small_discriminator
 from ...models.encoder import GlobalEncoder
-from ...models.generator import TriPlaneGenerator
+from ...models.families import OfPlanes
 from ...models.local_branch import LocalBranch
 from ..data.face_photos import FacePhotos
 from ..data.head_source import HeadSource, head_sources
@@ -51,7 +51,7 @@ from ..losses.local import (
     query_heads,
     true_middles,
 )
-from .starts import described_start, frozen_generator, network_to_train
+from .starts import described_start, frozen_generator_of_planes, network_to_train
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,18 @@ LOSS_WEIGHTS = {
 }
 
 
-def detail_config(generator: TriPlaneGenerator) -> DetailConfig:
+def detail_config(generator: OfPlanes) -> DetailConfig:
     """The local branch that is trained for a generator by default."""
-    config = generator.config
+    config, widths = generator.config, DetailConfig.widths
+    aligner_widths = DetailConfig.aligner_widths
+    if config.enlargement == 1:  # maps are as large as pictures: at full size they are half as wide
+        widths, aligner_widths = ((below[0] // 2, *below) for below in (widths, aligner_widths))
     return DetailConfig(
         config.name,
         config.decoder_hidden,
         config.neural_resolution,
+        widths=widths,
+        aligner_widths=aligner_widths,
         enlargement=config.enlargement,
         radius=config.orbit.radius,
     )
@@ -151,7 +156,7 @@ class LocalStage:
         discriminator: DiscriminatorConfig | None = None,
     ) -> None:
         self.run, self.settings = run, settings or LocalSettings()
-        self._generator, self._info = frozen_generator(model, run.device, with_heads=isinstance(data, Path))
+        self._generator, self._info = frozen_generator_of_planes(model, run.device, with_heads=isinstance(data, Path))
         self._encoder, self._encoder_info = load_encoder(model, run.device, file=encoder)
         self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed, twins=True)
         self._start = start
@@ -259,7 +264,7 @@ def alignment_of_step(seed: int, step: int, single: float) -> Alignment:
 def validate(
     branch: LocalBranch,
     encoder: GlobalEncoder,
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     heads: HeadSource,
     sheet: Path,
     count: int = 24,

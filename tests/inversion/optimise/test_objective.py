@@ -87,13 +87,13 @@ def test_padding_does_not_count() -> None:
 class TestLocality:
     def test_nothing_changed(self):
         generator, pivot = tiny_generator(), head_of(tiny_generator(), 1)
-        locality = Locality(generator, pivot.w_plus, pivot.camera, seed=0)
+        locality = Locality(generator, PlainHead(generator, pivot.w_plus), pivot.camera, seed=0)
         assert locality.side_views(PlainHead(generator, pivot.w_plus)).item() == pytest.approx(0.0, abs=1e-9)
         assert locality.near_heads(generator).item() == pytest.approx(0.0, abs=1e-9)
 
     def test_a_change_is_seen(self):
         generator, pivot = tiny_generator(), head_of(tiny_generator(), 1)
-        locality = Locality(generator, pivot.w_plus, pivot.camera, seed=0)
+        locality = Locality(generator, PlainHead(generator, pivot.w_plus), pivot.camera, seed=0)
         thin = with_density(-60.0)
         assert locality.side_views(PlainHead(thin, pivot.w_plus)).item() > 0.1
         assert locality.near_heads(thin).item() > 0.1

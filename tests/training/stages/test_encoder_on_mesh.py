@@ -49,12 +49,15 @@ def generator_file(tmp_path: Path) -> Path:
     return path
 
 
-def stage_of(heads: Path, out: Path, generator: Path, steps: int, **settings: bool) -> EncoderStage:
+def stage_of(
+    heads: Path, out: Path, generator: Path, steps: int, *, start: Path | None = None, **settings: bool
+) -> EncoderStage:
     return EncoderStage(
         Run(out, Steps(steps, look_every=4, checkpoint_every=4, log_every=1), EncoderStage.usual.learning_rate),
         data=heads,
         validation=heads,
         model=str(generator),
+        start=start,
         settings=EncoderSettings(counts=COUNTS, codes_only=0.5, samples=SampleCounts(4, 4), **settings),
         config=SMALL,
     )
@@ -130,3 +133,21 @@ def test_rejects_what_makes_no_sense(heads: Path, discs: Path, generator_file: P
         stage_of(heads, tmp_path / "run", generator_file, 1, with_geometry=False)
     with pytest.raises(UsageError, match="no albedo"):
         stage_of(discs, tmp_path / "run", generator_file, 1)
+
+
+def test_eyes_of_another_encoder_are_a_start(heads: Path, generator_file: Path, tmp_path: Path) -> None:
+    """Landmarks, camera and features are taken over, codes are not, and are learned before pictures join."""
+    torch.manual_seed(1)
+    flat = GlobalEncoder(replace(SMALL, shape_size=0))
+    save_model(tmp_path / "flat.safetensors", flat, flat.config)
+    stage = stage_of(heads, tmp_path / "run", generator_file, 4, start=tmp_path / "flat.safetensors")
+    known, _ = load_encoder_file(tmp_path / "flat.safetensors")
+    assert torch.equal(stage.model.pose[0].weight, known.pose[0].weight)
+    assert torch.equal(stage.model.stem[0].weight, known.stem[0].weight)
+    assert not torch.equal(stage.model.codes.weight, known.codes.weight)
+    assert stage.model.light_avg.any()
+    assert "albedo" not in stage.losses(stage.batch(0), 0, 0.4)
+    wide = GlobalEncoder(replace(SMALL, shape_size=0, landmark_widths=(16, 24)))
+    save_model(tmp_path / "wide.safetensors", wide, wide.config)
+    with pytest.raises(UsageError, match="other widths"):
+        stage_of(heads, tmp_path / "run", generator_file, 4, start=tmp_path / "wide.safetensors")
