@@ -1,7 +1,7 @@
 """ARKit's 52 expressions as edits of heads on the head mesh: each moves its unit of the shape code.
 
 What goes with a movement, such as folds and the shadow in an open mouth, is painted by w_plus. How w follows the units
-is read off the generator's own random heads, by regression: units that no head ever moved get no appearance.
+is read off the generator's own random heads, by regression: units that hardly any head moves get little appearance.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .apply import checked_strength
 from .directions import Directions, plain_name
 
 _HEADS = 4096
-_RIDGE = 0.02  # of the spread of a number: what moves less is noise of the networks
+_RIDGE = 0.05  # of the spread of a number: what moves less is mostly noise of the networks
 _MOST = 1.2  # weight of a unit; 1 is the full movement
 _UNITS = {plain_name(unit): unit for unit in ARKIT_UNITS}
 
