@@ -8,8 +8,7 @@ from torch import Tensor
 
 from geoinv.camera import Camera, CameraPose
 from geoinv.errors import UsageError
-from geoinv.heads import detailed_head, plain_head, source_view
-from geoinv.heads.detailed import Edit
+from geoinv.heads import Edit, detailed_head, plain_head, source_view
 from geoinv.heads.draft import draft_of
 from geoinv.heads.offset import OffsetHead, mirrored
 from geoinv.images.tensors import at_side
