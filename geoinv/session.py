@@ -268,10 +268,12 @@ class Session(LoadedModels):
                 "put the model's -details.safetensors back beside its generator, or invert with --method encoder",
             ) from error
         edit = None
-        if inversion.edits:
+        if inversion.edits or inversion.photo_light is not None:
             back = {name: -strength for name, strength in inversion.edits.items()}
-            shape_before = None if on_mesh is None else moved(on_mesh, self.directions, back)
-            edit = Edit(self._with(after, back), after, shape_before)
+            shape_before = moved(on_mesh, self.directions, back) if on_mesh is not None and back else on_mesh
+            if shape_before is not None and inversion.photo_light is not None:
+                shape_before = replace(shape_before, light=inversion.photo_light.to(self.device))
+            edit = Edit(self._with(after, back) if back else after, after, shape_before)
         if inversion.others and isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
             return kept_head(inversion, plain, after if edit is None else edit.before, branch)
         return detailed_head(plain, branch, source_of(inversion.details, inversion.pose, plain), edit=edit)
@@ -448,7 +450,8 @@ class Session(LoadedModels):
                 "a generator on the head mesh keeps light apart: train one with `geoinv train generator --anchored`",
             )
         light = light_named(light) if isinstance(light, str) else light
-        return replace(inversion, on_mesh=replace(inversion.on_mesh, light=light))
+        own = inversion.photo_light if inversion.photo_light is not None else inversion.on_mesh.light
+        return replace(inversion, on_mesh=replace(inversion.on_mesh, light=light), photo_light=own)
 
     def _bounded(self, inversion: Inversion, strengths: Mapping[str, float]) -> dict[str, float]:
         from .editing import bounded_strengths

@@ -50,6 +50,7 @@ SUFFIX = ".geoinv"
 _TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
 _DETAILS = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
 _ON_MESH = {"shape": torch.float32, "light": torch.float32}
+_RELIT = {"photo_light": torch.float32}
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
 _MAKE = "make one with `geoinv invert PHOTO`"
@@ -94,6 +95,7 @@ class Inversion:
         seed: Seed of the run.
         version: Version of geoinv that made it.
         on_mesh: Shape and light of a head on the head mesh, on the CPU; None for generators without one.
+        photo_light: [1, 9, 3] the photo's own light, where the head is shown under another.
     """
 
     w_plus: Tensor
@@ -116,6 +118,7 @@ class Inversion:
     seed: int = 0
     version: str = __version__
     on_mesh: OnMesh | None = None
+    photo_light: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
@@ -211,6 +214,8 @@ class Inversion:
         if self.on_mesh is not None:
             tensors["shape"] = self.on_mesh.codes.as_vector().detach().float().cpu().contiguous()
             tensors["light"] = self.on_mesh.light.detach().float().cpu().contiguous()
+        if self.photo_light is not None:
+            tensors["photo_light"] = self.photo_light.detach().float().cpu().contiguous()
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
 
     def save(self, path: str | Path) -> Path:
@@ -257,6 +262,7 @@ class Inversion:
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
                 on_mesh=_on_mesh_of(tensors),
+                photo_light=tensors.get("photo_light"),
             )
         except (ShapeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
@@ -298,7 +304,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
-    known = {**_TENSORS, **_DETAILS, **_ON_MESH}
+    known = {**_TENSORS, **_DETAILS, **_ON_MESH, **_RELIT}
     is_known = {name: name in known or name.startswith((_TUNING, PREFIX)) for name in every_tensor}
     tensors = {name: value for name, value in every_tensor.items() if is_known[name]}
     return tensors, header
@@ -330,6 +336,7 @@ def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> No
     is_group = version == GROUP_FORMAT_VERSION or (is_on_mesh and bool(header.get("others")))
     has_details = version == DETAILED_FORMAT_VERSION or ((is_group or is_on_mesh) and "residual" in tensors)
     wanted = _TENSORS | tuning | (_DETAILS if has_details else {}) | (_ON_MESH if is_on_mesh else {})
+    wanted |= _RELIT if is_on_mesh and "photo_light" in tensors else {}
     wanted |= types_of_others(has_details=has_details) if is_group else {}
     for name, dtype in wanted.items():
         if name not in tensors:

@@ -131,3 +131,15 @@ def test_details_follow_an_edit(session: Session, tmp_path: Path) -> None:
     shapes = edited.edit.on_mesh.codes, head.plain.codes
     torch.testing.assert_close(*(shape.as_vector() for shape in shapes))
     assert not torch.equal(edited.view(head.source.camera).color, head.view(head.source.camera).color)
+
+
+def test_relit_heads_know_the_light_of_their_photo(session: Session, tmp_path: Path) -> None:
+    """What the photo shows beyond a head is found under its own light: else it would bring that light back."""
+    inversion = session.inverted(face_of(JAW, POSE), method="hybrid").inversion
+    lit = session.relight(session.relight(inversion, "above"), "left")
+    again = Inversion.load(lit.save(tmp_path / "lit.geoinv"))
+    head, before = session.head(again), session.head(inversion)
+    assert isinstance(head, DetailedHead) and isinstance(before, DetailedHead)
+    camera = before.source.camera
+    torch.testing.assert_close(head.unedited.view(camera).color, before.view(camera).color, atol=1e-4, rtol=0.0)
+    assert not torch.allclose(head.view(camera).color, before.view(camera).color, atol=0.02)
