@@ -27,12 +27,16 @@ def peak_mib(backend: str) -> float:
 
 def _measure(function: str, **environment: str) -> float:
     command = [sys.executable, "-c", f"from geoinv.bench import fresh; print(fresh.{function}())"]
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": path, **environment}, stdout=subprocess.PIPE, text=True, check=True
+        command, env={**environment_with_package(), **environment}, stdout=subprocess.PIPE, text=True, check=True
     )
     return float(done.stdout.split()[-1])
+
+
+def environment_with_package() -> dict[str, str]:
+    """This process's environment, in which Python finds this same geoinv."""
+    package = str(Path(__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def build_here() -> float:

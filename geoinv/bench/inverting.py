@@ -24,7 +24,7 @@ def invert_job(rounds: int) -> Job:
         CheckpointError: The weights of ``mini`` are missing.
     """
     session = Session.load(device="cpu")
-    face = _own_face(session)
+    face = own_face(session)
 
     def run() -> None:
         made = session.inverted(face)
@@ -34,7 +34,7 @@ def invert_job(rounds: int) -> Job:
     return Job("invert", f"{session.info.name}: a photo inverted, with its pictures", run, rounds)
 
 
-def _own_face(session: Session) -> AlignedFace:
+def own_face(session: Session) -> AlignedFace:
     """The mean head from the front, as an aligned photo before grey."""
     from ..heads import PlainHead
 

@@ -16,6 +16,7 @@ from .anchored_jobs import anchored_jobs
 from .fresh import build_seconds, peak_mib
 from .inverting import invert_job
 from .jobs import VIEWS, eight_views, large_config, picture_jobs, training_jobs
+from .many_photos import growth
 from .timing import Comparison, Job, compare, matrix_product_gflops, seconds_of
 
 ANCHORED_SIDE = 128
@@ -33,6 +34,7 @@ class BenchReport:
         peak_mib_view512: Peak resident memory of a 512 px view above the loaded program.
         peak_mib_view512_reference: The same by the reference.
         threads: Number of torch's threads.
+        photos_per_s: Photos a second that `geoinv invert` does of many, by the number of workers and cores.
     """
 
     comparisons: list[Comparison]
@@ -41,6 +43,7 @@ class BenchReport:
     peak_mib_view512: float
     peak_mib_view512_reference: float
     threads: int
+    photos_per_s: dict[int, float]
 
     def figures(self) -> dict[str, float]:
         """Flat figures for JSON."""
@@ -54,6 +57,8 @@ class BenchReport:
         figures["peak_mib_view512_reference"] = self.peak_mib_view512_reference
         figures["matrix_gflops"] = self.matrix_gflops
         figures["threads"] = self.threads
+        for workers, rate in self.photos_per_s.items():
+            figures[f"photos_per_s_{workers}"] = rate
         return {name: float(f"{value:.4g}") for name, value in figures.items()}
 
 
@@ -72,8 +77,10 @@ def run_bench(say: Say) -> BenchReport:
     say("memory of a view")
     peaks = {backend: peak_mib(backend) for backend in ("native", "reference")}
     rate = matrix_product_gflops()
+    comparisons = list(_comparisons(say))
+    say("many photos, by one worker and by two")
     return BenchReport(
-        list(_comparisons(say)), rate, build_s, peaks["native"], peaks["reference"], torch.get_num_threads()
+        comparisons, rate, build_s, peaks["native"], peaks["reference"], torch.get_num_threads(), growth()
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import traceback
 from contextlib import suppress
@@ -11,6 +10,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from ..cores import usable_cores
 from ..errors import GeoinvError
 from . import console
 from .photo_files import PhotoFile
@@ -28,7 +28,7 @@ class LocalCrew:
 
     def __init__(self, job: Job[Any], size: int, *, overwrite: bool) -> None:
         self._job, self._overwrite = job, overwrite
-        self._threads = max((os.cpu_count() or 1) // size, 1)
+        self._threads = max(usable_cores() // size, 1)
         self._workers = [self._started() for _ in range(size)]
         self._busy: list[int] = []
 

@@ -28,7 +28,13 @@ RATIOS = (
     "view512",
     "views8",
 )
-KEYS = (*(f"{name}_ratio" for name in (*RATIOS, "invert")), "build_s", "peak_mib_view512")
+KEYS = (
+    *(f"{name}_ratio" for name in (*RATIOS, "invert")),
+    "build_s",
+    "peak_mib_view512",
+    "photos_per_s_1",
+    "photos_per_s_2",
+)
 
 
 def tiny_large_config() -> GeneratorConfig:
@@ -50,6 +56,7 @@ def tiny_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_run, "build_seconds", lambda: 1.0)
     monkeypatch.setattr(bench_run, "peak_mib", lambda backend: {"native": 5.0, "reference": 9.0}[backend])
     monkeypatch.setattr(bench_run, "matrix_product_gflops", lambda: 100.0)
+    monkeypatch.setattr(bench_run, "growth", lambda: {1: 0.5, 2: 0.9})
 
 
 def test_json_has_every_figure(geoinv: Callable[..., Done], tiny_bench: None) -> None:
@@ -67,5 +74,5 @@ def test_json_has_every_figure(geoinv: Callable[..., Done], tiny_bench: None) ->
 def test_table_names_the_jobs(geoinv: Callable[..., Done], tiny_bench: None) -> None:
     done = geoinv("bench", "-q")
     assert done.code == 0 and done.err == ""
-    for part in ("ratio", "GFLOP/s", "a training step", "8 views of a head", "5 MiB", "reference 9 MiB"):
+    for part in ("ratio", "GFLOP/s", "a training step", "8 views of a head", "5 MiB", "reference 9 MiB", "1.80 times"):
         assert part in done.out

@@ -83,8 +83,9 @@ def check_each_once(run: subprocess.Popen[str], photos: list[str], out: Path) ->
     printed, err = run.communicate(timeout=900)
     assert run.returncode == 0, err
     done = json.loads(printed)
-    assert sorted(result["path"] for result in done["results"]) == photos
-    assert (done["failed"], done["skipped"]) == ([], [])
+    # a worker may be killed after it has written a result and before it has said so: another finds it there
+    assert sorted([*(result["path"] for result in done["results"]), *done["skipped"]]) == photos
+    assert done["failed"] == [] and len(done["skipped"]) <= 1
     lines = [json.loads(line)["path"] for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert sorted(lines) == photos
     assert len(list(out.glob("*.json"))) == len(photos)
