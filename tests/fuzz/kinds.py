@@ -352,6 +352,7 @@ def _shipped_kinds() -> dict[str, Kind]:
 def kinds() -> dict[str, Kind]:
     """Every kind by name."""
     from .kept_kinds import kept_kinds
+    from .video_kinds import video_kinds
 
     return {
         **_image_kinds(),
@@ -372,6 +373,7 @@ def kinds() -> dict[str, Kind]:
         "encoder": Kind(".safetensors", _encoder_files, _read_encoder),
         "details": Kind(".safetensors", _details_files, _read_details),
         **kept_kinds(),
+        **video_kinds(),
     }
 
 

@@ -1,4 +1,4 @@
-"""A process that reads damaged files: ``python -m tests.fuzz.worker KIND SEED COUNT`` prints one JSON object.
+"""A process that reads damaged files: ``python -m tests.fuzz.worker KIND,KIND SEED COUNT`` prints JSON.
 
 What a damaged file can do at worst, kill the process or fill its memory, must not end the test run; so files are read
 here, under a limit of memory. A case that takes too long, of the processor's time or by the clock, ends by an alarm.
@@ -48,7 +48,7 @@ def run(kind_name: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
     place.mkdir()
     path = place / f"case{kind.suffix}"
     for case in range(seed, seed + count):
-        print(case, file=sys.stderr, flush=True)  # the last one is known if the process dies
+        print(kind_name, case, file=sys.stderr, flush=True)  # the last one is known if the process dies
         rng = random.Random(f"{kind_name} {case}")
         path.write_bytes(mutated(rng.choice(originals), rng))
         started = time.process_time()
@@ -90,4 +90,7 @@ def _limit_memory() -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        print(json.dumps(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(name))))
+        asked = {kind: Path(name) / kind for kind in sys.argv[1].split(",")}
+        for made in asked.values():
+            made.mkdir()
+        print(json.dumps({kind: run(kind, int(sys.argv[2]), int(sys.argv[3]), made) for kind, made in asked.items()}))
