@@ -7,6 +7,7 @@ here, under a limit of memory. A case that takes too long, of the processor's ti
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import signal
@@ -93,4 +94,9 @@ if __name__ == "__main__":
         asked = {kind: Path(name) / kind for kind in sys.argv[1].split(",")}
         for made in asked.values():
             made.mkdir()
-        print(json.dumps({kind: run(kind, int(sys.argv[2]), int(sys.argv[3]), made) for kind, made in asked.items()}))
+        found, environment = {}, dict(os.environ)
+        for kind, made in asked.items():
+            found[kind] = run(kind, int(sys.argv[2]), int(sys.argv[3]), made)
+            os.environ.clear()  # of which a kind may have changed something
+            os.environ.update(environment)
+        print(json.dumps(found))
