@@ -53,7 +53,7 @@ class Captured:
     def record(self) -> dict[str, Any]:
         """Values for JSON."""
         made = self.performance
-        means = dict(zip(ARKIT_UNITS, made.expression.mean(axis=0).round(4).tolist(), strict=True))
+        means = dict(zip(ARKIT_UNITS, made.expression.mean(axis=0).astype(float).round(4).tolist(), strict=True))
         return {
             "frames": len(made),
             "fps": round(made.fps, 4),
