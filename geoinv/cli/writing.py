@@ -15,6 +15,7 @@ from . import console
 if TYPE_CHECKING:
     from ..heads import Head
     from ..inversion import Inversion
+    from ..inversion.kept_photos import OtherPhoto
     from ..models.render_output import RenderOutput
     from ..present.pictures import Picture
     from ..present.view_pictures import Kind
@@ -57,11 +58,20 @@ def write_sheet(
 
 
 def _source(session: Session, inversion: Inversion, kinds: Sequence[Kind]) -> RenderOutput | None:
-    """The head as the photo sees it, where a kind of picture needs it."""
+    """The head as its photos see it, a view each, where a kind of picture needs it."""
+    import torch
+
+    from ..camera import CameraPose
     from ..images.tensors import mask_tensor
     from ..models.source_view import cut_off
 
-    return cut_off(session.render(inversion), mask_tensor(inversion.inside)) if "seen" in kinds else None
+    if "seen" not in kinds:
+        return None
+    photos: list[Inversion | OtherPhoto] = [inversion, *inversion.others]
+    views = session.render(
+        inversion, camera=CameraPose.from_vector(torch.stack([photo.camera for photo in photos])).camera(session.orbit)
+    )
+    return cut_off(views, torch.cat([mask_tensor(photo.inside) for photo in photos]))
 
 
 def write_pictures(

@@ -62,16 +62,16 @@ def view_pictures(
 
 
 def seen_of_view(view: RenderOutput, source: RenderOutput) -> Tensor:
-    """Bool [1, 1, h, h] at the size of the depth: solid, and seen in the photo, not guessed.
+    """Bool [1, 1, h, h] at the size of the depth: solid, and seen in the photo or in one of several, not guessed.
 
     Args:
         view: A single view, batch size 1.
-        source: The head as its photo sees it.
+        source: The head as its photos see it, a view each.
     """
     view, source = view.cpu(), source.cpu()
     points = points_from_depth(view.depth, view.camera.cam2world, focal=view.camera.focal)
-    points = points.flatten(2).transpose(1, 2)
-    weight = visibility(points, solid_depth(source), source.camera, mm_per_unit=source.mm_per_unit)
+    points = points.flatten(2).transpose(1, 2).expand(len(source.camera), -1, -1)
+    weight = visibility(points, solid_depth(source), source.camera, mm_per_unit=source.mm_per_unit).amax(dim=0)
     return (weight.reshape(view.depth.shape) > SEEN) & (depth_alpha(view) > 0.5)
 
 

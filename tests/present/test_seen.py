@@ -11,9 +11,10 @@ import torch
 from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT
 from geoinv.heads import ViewPair, view_pairs
+from geoinv.models.render_output import RenderOutput
 from geoinv.present.seen import YAWS_DEG, SeenHead, seen_cameras, seen_head
 from geoinv.present.sheets import row
-from geoinv.present.view_pictures import view_pictures
+from geoinv.present.view_pictures import seen_of_view, view_pictures
 from tests.ellipsoid_head import EllipsoidConfig, EllipsoidGenerator, EllipsoidHead
 
 HEAD = EllipsoidHead(EllipsoidGenerator(config=EllipsoidConfig(resolution=64, neural_resolution=64)))
@@ -100,3 +101,11 @@ def test_details_are_measured_and_mapped() -> None:
     assert np.array_equal(below[1][32, 32], below[3][32, 32])  # the map's dark end
     assert below[2][32, 32, 1] > below[1][32, 32, 1] + 50  # greener: 0.1 of 0.25
     assert seen_from(0.0).details_change is None
+
+
+def test_what_any_of_several_photos_shows_is_seen() -> None:
+    view, front, side = (view_from(yaw).shown for yaw in (0.8, 0.0, 1.2))
+    alone = [seen_of_view(view, source) for source in (front, side)]
+    both = seen_of_view(view, RenderOutput.cat([front, side]))
+    assert torch.equal(both, alone[0] | alone[1])
+    assert both.sum() > max(seen.sum() for seen in alone)
