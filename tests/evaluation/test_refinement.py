@@ -47,7 +47,7 @@ class TinySession:
     def __init__(self, encoder: nn.Module | None) -> None:
         self.generator, self.device, self.aligner, self.seed = tiny_generator(), torch.device("cpu"), Aligner(), 0
         self._encoder = encoder
-        self.triplane_generator = self.generator
+        self.generator_of_planes, self.fit_aligner = self.generator, None
 
     @property
     def encoder(self) -> nn.Module:

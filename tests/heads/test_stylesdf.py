@@ -39,7 +39,7 @@ def parts(nets: Networks) -> Parts:
 def source(nets: Networks, parts: Parts) -> SourceView:
     plain = plain_head(nets.generator, parts.w_plus)
     everybody = torch.zeros(1, 1, 256, 256)  # of a head with its background, all of the photo counts
-    return source_view(plain, 0.5 * parts.photo + 0.5, plain.view(parts.source), everybody)
+    return source_view(plain, nets.branch, 0.5 * parts.photo + 0.5, plain.view(parts.source), everybody)
 
 
 def shown(picture: Tensor) -> Tensor:
