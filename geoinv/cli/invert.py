@@ -157,13 +157,15 @@ def invert(
     Face's columns), NAME_beside.mp4, NAME_report.json and NAME.geoinv. Ctrl-C ends optimise and pti early; the best so
     far is kept.
     """
-    from ..present.video import usual_suffix
+    from ..present.video import find_ffmpeg, usual_suffix
 
     run = console.command(quiet, json_output)
     refuse_together(
         "--no-turntable", {"--turntable": no_turntable and turntable is not None}, "they say how the head turns"
     )
     suffix = "none" if no_turntable else turntable.value if turntable is not None else usual_suffix()
+    if suffix == "mp4":
+        find_ffmpeg()  # before the work, at whose end the turntable is written
     given = {"--frames": frames is not None, "--frame": frame is not None}
     refuse_without("a turntable", given if suffix == "none" else {}, "without one it changes nothing")
     refuse_together(

@@ -170,7 +170,8 @@ def test_views_frame_the_whole_head_or_the_crop(geoinv: Callable[..., Done], inv
         assert done.code == 0, done.err
         pictures[frame] = np.asarray(Image.open(done.json["files"][0]))
     session = load(device="cpu")
-    crop = view_pictures(session.render(Inversion.load(inverted), yaw_deg=35.0))[0]
+    loaded = Inversion.load(inverted)
+    crop = view_pictures(session.enlarged(loaded).view(session.cameras(loaded, yaw_deg=35.0)))[0]
     assert np.array_equal(pictures["photo"], crop)
     assert np.abs(pictures["head"].astype(int) - crop).max() > 20
     default = geoinv("render", inverted, "--yaw", "35", "--device", "cpu", "--json").json["files"][0]
