@@ -285,7 +285,8 @@ class Session(LoadedModels):
         Args:
             inversion: Result of :meth:`invert` or :meth:`edit`.
             side: Side of its views in pixels, not below the generator's own; at that, it is the head itself. None takes
-                512, or the generator's own where that is larger or the head keeps no details of one photo.
+                twice the generator's own, up to the 512 of the photo's crop; and its own where that is larger or the
+                head keeps no details of one photo.
             photo: The photo that was inverted, for its full resolution; None takes the crop of 512 px that the
                 inversion keeps.
 
@@ -300,7 +301,7 @@ class Session(LoadedModels):
 
         head, own = self.head(inversion), (self.shown_generator or self.generator).config.resolution
         if side is None:
-            side = max(own, CROP_SIZE) if isinstance(head, DetailedHead) else own
+            side = max(own, min(2 * own, CROP_SIZE)) if isinstance(head, DetailedHead) else own
         if side == own:
             return head
         if side < own:

@@ -164,7 +164,7 @@ SizeOpt = Annotated[
     typer.Option(
         "--size",
         help="Side of each view in pixels. What the photo shows is shown as finely, the rest is the generator's.",
-        show_default="512",
+        show_default="512, or twice the generator's own where that is less",
     ),
 ]
 SizePhotoOpt = Annotated[

@@ -32,7 +32,7 @@ def test_render_takes_the_newest_and_says_so(geoinv: Callable[..., Done], invert
     assert "outputs/new.geoinv, the newest" in done.err
     assert names("outputs") == ["new.geoinv", "new_views.png", "old.geoinv"]
     width, height = Image.open("outputs/new_views.png").size
-    assert width == 3 * 512 + 2 * 4
+    assert width == 3 * 64 + 2 * 4
     assert height > 3 * 32
 
 
@@ -164,8 +164,8 @@ def test_export_mesh_finds_the_newest(geoinv: Callable[..., Done], inverted: Pat
 
 
 def test_sizes_of_views(geoinv: Callable[..., Done], inverted: Path, woman: Path) -> None:
-    """By default a view is as large as the photo's crop; the photo gives what a larger one shows beyond it."""
-    for asked, side in (([], 512), (["--size", "1024", "--photo", str(woman)], 1024)):
+    """By default a view is twice the generator's; the crop or the photo gives what a larger one shows beyond it."""
+    for asked, side in (([], 64), (["--size", "512"], 512), (["--size", "1024", "--photo", str(woman)], 1024)):
         done = geoinv("render", inverted, "--yaw", "0", "--json", "--overwrite", *asked)
         assert done.code == 0, done.err
         assert Image.open(done.json["files"][0]).size == (side, side)
