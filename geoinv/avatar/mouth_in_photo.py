@@ -102,7 +102,7 @@ def _smooth(line: FloatArray, bend: float) -> FloatArray:
     """A line [M, 2] as a parabola that leaves out places far off, ``bend`` pixels from it or more."""
     across = (line[:, 0] - line[:, 0].mean()) / max(float(np.ptp(line[:, 0])), 1e-6)
     degree = min(2, len(line) - 1)
-    weight = np.ones(len(line))
+    weight: FloatArray = np.ones(len(line))
     for _ in range(_ROUNDS):
         height = np.polyval(np.polyfit(across, line[:, 1], degree, w=weight), across)
         weight = 1.0 / (1.0 + np.square((line[:, 1] - height) / bend))

@@ -93,7 +93,8 @@ class PatchPoints:
         Returns:
             Points [468, 2] and middles [2, 2] of the right and the left iris, in pixels.
         """
-        points, irises = landmarks[:, :2].copy(), []
+        points = landmarks[:, :2].copy()
+        irises: list[FloatArray] = []
         for kind, regressor in self._of_patches:
             to_patch = kind.to_patch(landmarks, to_crop)
             yaw = -yaw_rad if kind.is_mirrored else yaw_rad

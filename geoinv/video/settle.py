@@ -57,7 +57,7 @@ def performance_of(rows: Rows, fps: float, model: HeadModel) -> Performance:
     rest = np.zeros(rows.shape[1])
     rest[_POSE] = np.nan  # the head stays where it was
     whole = bridged(whole, seen, fps, rest, LONGEST_BRIDGE_S)
-    expression = np.zeros((len(rows), UNITS))
+    expression: NDArray[np.float64] = np.zeros((len(rows), UNITS))
     is_quick = np.array([name.startswith(_QUICK) for name in ARKIT_UNITS])
     expression[:, is_quick] = smoothed(whole[:, :UNITS][:, is_quick], fps, **_OF_QUICK)
     expression[:, ~is_quick] = smoothed(whole[:, :UNITS][:, ~is_quick], fps, **_OF_SLOW)
