@@ -9,16 +9,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..camera import Camera
-from ..conventions import Orbit
 from ..models.local_branch import EditedWeights, LocalBranch, QueryRays
 from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView
 from .anchored import AnchoredHead
 from .edit import Edit
-from .head import ViewPair
+from .over_plain import OverPlain
 from .plain import PlainHead
-from .volume import Volume
 
 Alignment = Literal["hybrid", "3d", "2d"]
 """Way of bringing features to the query view: both ways together, or one alone for comparison."""
@@ -39,7 +36,7 @@ class AlignedFeatures:
     residual: Tensor | None
 
 
-class DetailedHead:
+class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
     """Heads with their photos' details. Views have no gradients: training, which needs them, looks at patches.
 
     Args:
@@ -61,7 +58,7 @@ class DetailedHead:
         edit: Edit | None = None,
         alignment: Alignment = "hybrid",
     ) -> None:
-        self.plain = plain
+        super().__init__(plain)
         self.branch = branch
         self.source = source
         self.edit = edit
@@ -116,26 +113,6 @@ class DetailedHead:
             with torch.no_grad():
                 _ = self.source_features
 
-    @property
-    def orbit(self) -> Orbit:
-        """The orbit of its cameras."""
-        return self.plain.orbit
-
-    @property
-    def volume(self) -> Volume:
-        """Its box in space, and the density of its surface."""
-        return self.plain.volume
-
-    def view(self, camera: Camera) -> RenderOutput:
-        """Views with details through V cameras."""
-        return self.view_pair(camera).shown
-
-    @torch.no_grad()
-    def view_pair(self, camera: Camera) -> ViewPair:
-        """Views without and with details."""
-        plain = self.plain.view(camera)
-        return ViewPair(plain, self.with_details(plain))
-
     @torch.no_grad()
     def with_details(self, plain: RenderOutput) -> RenderOutput:
         """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
@@ -180,6 +157,12 @@ class DetailedHead:
         if edit is None:
             return rays, None
         return rays, EditedWeights.of_view(rays, self.source.expand(len(plain.camera)))
+
+    def seen_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor]:
+        """Where the photo shows the places of rays of V views, [V, N, 2] normalised, and how surely [V, N, 1]; an edit
+        that changed their colours takes from it."""
+        positions, sure, _ = self.source.expand(len(rays.places)).look_up(rays.places)
+        return positions, sure if edited is None else sure * (1.0 - edited.nearby)
 
     @property
     def _edit_of_places(self) -> Edit | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cached_property
 
@@ -10,15 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera import Camera, pixel_centres
-from ..conventions import Orbit
-from ..images.tensors import wholly
+from ..images.tensors import at_side, wholly
+from ..models.local_branch import EditedWeights, QueryRays
 from ..models.render_output import RenderOutput
 from ..models.source_view import faded, sampled
 from .anchored import AnchoredHead
-from .detailed import DetailedHead
+from .detailed import DetailedHead, coloured
 from .head import ViewPair
+from .over_plain import OverPlain
 from .plain import PlainHead
-from .volume import Volume
 
 _HARDLY = 1e-4  # weight of the place in the photo of a ray that the photo does not see, so that there is one at all
 
@@ -30,7 +31,7 @@ def _inner(person: Tensor) -> Tensor:
     return F.avg_pool2d(inner, reach, stride=1, padding=reach // 2, count_include_pad=False)
 
 
-class EnlargedHead:
+class EnlargedHead(OverPlain[PlainHead | AnchoredHead]):
     """One head whose views have ``side`` pixels along a side.
 
     Views are enlarged, and what the photo shows beyond them is added: the photo minus the head's own enlarged view
@@ -45,24 +46,10 @@ class EnlargedHead:
     """
 
     def __init__(self, head: DetailedHead, photo: Tensor, person: Tensor, inside: Tensor) -> None:
+        super().__init__(head.plain)
         self.head = head
         self._side = photo.shape[-1]
         self._photo, self._person, self._inside = photo, person, inside
-
-    @property
-    def orbit(self) -> Orbit:
-        """The orbit of its cameras."""
-        return self.head.orbit
-
-    @property
-    def volume(self) -> Volume:
-        """Its box in space, and the density of its surface."""
-        return self.head.volume
-
-    @property
-    def plain(self) -> PlainHead | AnchoredHead:
-        """The head without its photo's details, in its own size."""
-        return self.head.plain
 
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density and colour at world points, as those of the head."""
@@ -82,34 +69,30 @@ class EnlargedHead:
         )
         return replace(view, color=torch.minimum(color, alpha), alpha=alpha)
 
-    def view(self, camera: Camera) -> RenderOutput:
-        """Views through V cameras; depth stays at the side of the generator's rays."""
-        return self.view_pair(camera).shown
-
     @torch.no_grad()
     def view_pair(self, camera: Camera) -> ViewPair:
-        """Views without and with details."""
-        plain, shown = self.head.view_pair(camera)
-        positions, weight = self._places_in_photo(plain)
-        larger = self._larger(shown)
+        """Views without and with details; depth stays at the side of the generator's rays."""
+        plain = self.plain.view(camera)
+        return ViewPair(self._larger(plain), self.with_details(plain))
+
+    @torch.no_grad()
+    def with_details(self, plain: RenderOutput) -> RenderOutput:
+        """The views of :attr:`plain` that are given, larger and with details."""
+        rays, edited = self.head.rays_of(plain)
+        larger = self._larger(coloured(self.plain, plain, self.head.film_of(plain, rays, edited)))
+        positions, weight = self._places_in_photo(rays, edited)
         beyond = self._beyond.expand(len(positions), -1, -1, -1)
         beyond = sampled(beyond, positions).transpose(1, 2).unflatten(2, (self._side, self._side))
         color = (larger.color + weight * beyond).clamp(min=0.0)
-        return ViewPair(self._larger(plain), replace(larger, color=torch.minimum(color, larger.alpha)))
+        return replace(larger, color=torch.minimum(color, larger.alpha))
 
-    def _places_in_photo(self, plain: RenderOutput) -> tuple[Tensor, Tensor]:
+    def _places_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor]:
         """Where the photo shows what each pixel of a view shows, [V, side * side, 2] normalised, and how surely
-        [V, 1, side, side]."""
-        rays, edited = self.head.rays_of(plain)
-        views, grid = plain.depth.shape[0], plain.depth.shape[-1]
-        positions, sure, _ = self.head.source.expand(views).look_up(rays.places)
-        if edited is not None:
-            sure = sure * (1.0 - edited.nearby)
+        [V, 1, side, side]; the rays are those of the view's whole grid."""
+        grid = math.isqrt(rays.points.shape[1])
+        positions, sure = self.head.seen_in_photo(rays, edited)
         # the way from a pixel to its place in the photo is smooth where the place is seen; elsewhere it means nothing
         way, weight = (part.transpose(1, 2).unflatten(2, (grid, grid)) for part in (positions - rays.pixels, sure))
         trusted = weight + _HARDLY
-        size = (self._side, self._side)
-        way, trusted, weight = (
-            F.interpolate(part, size, mode="bilinear", align_corners=False) for part in (way * trusted, trusted, weight)
-        )
+        way, trusted, weight = (at_side(part, self._side) for part in (way * trusted, trusted, weight))
         return pixel_centres(self._side, way.device) + (way / trusted).flatten(2).transpose(1, 2), weight

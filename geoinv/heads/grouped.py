@@ -8,15 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..camera import Camera
-from ..conventions import Orbit
 from ..models.local_branch import EditedWeights, QueryRays
 from ..models.render_output import RenderOutput
 from .anchored import AnchoredHead
 from .detailed import Alignment, DetailedHead, coloured
-from .head import ViewPair
+from .over_plain import OverPlain
 from .plain import PlainHead
-from .volume import Volume
 
 _HIDDEN = 0.02
 """Weight of a photo where it shows nothing, beside 1 where it shows all: what no photo saw is guessed from the photos
@@ -32,7 +29,7 @@ _LEAST = 0.05
 """Share up to which a photo does not count, if it has no larger one anywhere in a view."""
 
 
-class GroupedHead:
+class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
     """One head with the details of K photos. Views have no gradients.
 
     Args:
@@ -42,21 +39,7 @@ class GroupedHead:
 
     def __init__(self, parts: Sequence[DetailedHead]) -> None:
         self.parts = tuple(parts)
-
-    @property
-    def plain(self) -> PlainHead | AnchoredHead:
-        """The head by its code alone."""
-        return self.parts[0].plain
-
-    @property
-    def orbit(self) -> Orbit:
-        """The orbit of its cameras."""
-        return self.plain.orbit
-
-    @property
-    def volume(self) -> Volume:
-        """Its box in space, and the density of its surface."""
-        return self.plain.volume
+        super().__init__(self.parts[0].plain)
 
     def with_rays(self, side: int, *, alignment: Alignment) -> GroupedHead:
         """The same head, whose views are of ``side`` x ``side`` rays; the photos' features are shared."""
@@ -66,16 +49,6 @@ class GroupedHead:
         """Compute now what all views have in common."""
         for part in self.parts:
             part.prepare()
-
-    def view(self, camera: Camera) -> RenderOutput:
-        """Views with details through V cameras."""
-        return self.view_pair(camera).shown
-
-    @torch.no_grad()
-    def view_pair(self, camera: Camera) -> ViewPair:
-        """Views without and with details."""
-        plain = self.plain.view(camera)
-        return ViewPair(plain, self.with_details(plain))
 
     @torch.no_grad()
     def with_details(self, plain: RenderOutput) -> RenderOutput:
@@ -109,11 +82,8 @@ class GroupedHead:
         scores: list[Tensor] = []
         seen: list[Tensor] = []
         for part, (own, edited) in zip(self.parts, rays, strict=True):
-            source = part.source.expand(len(looking))
-            visibility = source.look_up(own.places)[1][..., 0]
-            if edited is not None:
-                visibility = visibility * (1.0 - edited.nearby[..., 0])
-            eye = source.camera.cam2world[:, None, :3, 3]
+            visibility = part.seen_in_photo(own, edited)[1][..., 0]
+            eye = part.source.camera.cam2world[:, None, :3, 3]
             nearness = (functional.normalize(eye - own.places, dim=-1) * looking).sum(dim=-1)
             preference = 0.0 if scores else _FIRST
             scores.append((visibility + _HIDDEN).log() + nearness / _NEARNESS + preference)

@@ -21,12 +21,11 @@ from ..models.source_view import SourceView, solid_depth
 from ..models.triplanenet.plane_offsets import PlaneOffsets
 from .detailed import Alignment
 from .edit import Edit
-from .head import ViewPair
+from .over_plain import OverPlain
 from .plain import PlainHead
-from .volume import Volume
 
 
-class OffsetHead:
+class OffsetHead(OverPlain[PlainHead]):
     """Heads with their photos' details.
 
     Args:
@@ -51,23 +50,13 @@ class OffsetHead:
     ) -> None:
         if alignment != "hybrid":
             raise UsageError(f"this model's details cannot be aligned in {alignment} alone")
-        self.plain = plain
+        super().__init__(plain)
         self.branch = branch
         self.source = source
         self.edit = edit
 
     def __len__(self) -> int:
         return len(self.plain)
-
-    @property
-    def orbit(self) -> Orbit:
-        """The orbit of its cameras."""
-        return self.plain.orbit
-
-    @property
-    def volume(self) -> Volume:
-        """Its box in space, and the density of its surface."""
-        return self.plain.volume
 
     @cached_property
     def shown(self) -> PlainHead:
@@ -104,11 +93,6 @@ class OffsetHead:
         """Views with details through V cameras."""
         with torch.no_grad():
             return self.shown.view(camera)
-
-    @torch.no_grad()
-    def view_pair(self, camera: Camera) -> ViewPair:
-        """Views without and with details."""
-        return ViewPair(self.plain.view(camera), self.shown.view(camera))
 
     def with_details(self, plain: RenderOutput) -> RenderOutput:
         """The views of :attr:`plain` that are given, with details."""

@@ -23,6 +23,7 @@ from ..models.stylesdf.local_branch import RESIDUAL_SIDE, StyleSdfLocalBranch, r
 from ..models.stylesdf.volume_renderer import VolumeView
 from .detailed import Alignment
 from .head import ViewPair
+from .over_plain import OverPlain
 from .volume import Volume
 
 
@@ -100,7 +101,7 @@ class StyleSdfHead:
         return SourceView(residual, depth, color, seen.camera)
 
 
-class StyleSdfDetailedHead:
+class StyleSdfDetailedHead(OverPlain[StyleSdfHead]):
     """Heads with their photos' details. Their shape is their codes'.
 
     Args:
@@ -125,23 +126,13 @@ class StyleSdfDetailedHead:
     ) -> None:
         if alignment != "hybrid":
             raise UsageError(f"this model's details cannot be aligned in {alignment} alone")
-        self.plain = plain
+        super().__init__(plain)
         self.branch = branch
         self.source = source
         self.is_edited = is_edited
 
     def __len__(self) -> int:
         return len(self.plain)
-
-    @property
-    def orbit(self) -> Orbit:
-        """The orbit of its cameras."""
-        return self.plain.orbit
-
-    @property
-    def volume(self) -> Volume:
-        """Its box in space, and the density of its surface."""
-        return self.plain.volume
 
     def prepare(self) -> None:
         """Compute now what all views have in common, which the first view would else do."""
@@ -166,16 +157,6 @@ class StyleSdfDetailedHead:
     def _features_in_2d(self) -> Tensor:
         """Features by 2D alignment to the photos' own views, for points that are in no view."""
         return self.branch.query_features(self._residual, self._own_view)
-
-    def view(self, camera: Camera) -> RenderOutput:
-        """Views with details through V cameras."""
-        return self.view_pair(camera).shown
-
-    @torch.no_grad()
-    def view_pair(self, camera: Camera) -> ViewPair:
-        """Views without and with details."""
-        plain = self.plain.view(camera)
-        return ViewPair(plain, self.with_details(plain))
 
     @torch.no_grad()
     def with_details(self, plain: RenderOutput) -> RenderOutput:

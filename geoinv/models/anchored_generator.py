@@ -171,12 +171,9 @@ class AnchoredGenerator(PlaneGenerator):
 
     def anchored(self, w_plus: Tensor, vertices: Tensor) -> AnchoredHeads:
         """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]."""
-        decoder = self.decoder.weights()
-        return AnchoredHeads(
-            self.planes(w_plus),
-            self.anchor(vertices),
-            decoder.hidden_bias + self.tone(self.painting_codes(w_plus).mean(dim=1)),
-        )
+        codes = self.painting_codes(w_plus)
+        hidden_bias = self.decoder.weights().hidden_bias + self.tone(codes.mean(dim=1))
+        return AnchoredHeads(super().planes(codes), self.anchor(vertices), hidden_bias)
 
     def heads(self, w_plus: Tensor, *, codes: HeadCodes | None = None, light: Tensor | None = None) -> LitHeads:
         """Heads of w_plus [B, num_ws, w_dim].

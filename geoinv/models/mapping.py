@@ -27,12 +27,12 @@ class MappingNetwork(nn.Module):
         if config.label_dim:
             self.embed = Linear(config.label_dim, config.w_dim)
             width += config.w_dim
+        if config.shortcut:
+            self.shortcut = Linear(width, config.w_dim)
         for i in range(config.layers):
             out = config.w_dim if i == config.layers - 1 else config.hidden
             setattr(self, f"fc{i}", Linear(width, out, lr_multiplier=config.lr_multiplier))
             width = out
-        if config.shortcut:
-            self.shortcut = Linear(config.z_dim + one_hot + len(config.switches) + len(config.ramps), config.w_dim)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def features(self, z: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class MappingNetwork(nn.Module):
         x = _normalise_second_moment(z) if self.config.normalise_z else self.features(z)
         if self.config.label_dim:
             x = torch.cat([x, _normalise_second_moment(self.embed(self._scaled(label, len(z))))], dim=1)
-        told = x
+        w = x
         for i in range(self.config.layers):
-            x = scaled_lrelu(getattr(self, f"fc{i}")(x))
-        return x + self.shortcut(told) if self.config.shortcut else x
+            w = scaled_lrelu(getattr(self, f"fc{i}")(w))
+        return w + self.shortcut(x) if self.config.shortcut else w
