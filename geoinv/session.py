@@ -141,18 +141,7 @@ class Session(LoadedModels):
             on_step: Function that is called after each step of optimisation. Ctrl-C ends the steps; the best so far is
                 returned.
         """
-        crop = self.crop
-        if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto):
-            if source is None and isinstance(photo, str | os.PathLike):
-                source = Path(photo).name
-            aligned = self.align(photo, face=face)
-        elif photo.crop != crop:
-            raise UsageError(
-                f"the face is cut as {photo.crop}, model {self.info.name} wants {crop}",
-                "align the photo by this session",
-            )
-        else:
-            aligned = photo
+        aligned = self._aligned(photo, face)
         chosen = default_method(self) if method is None else method_named(method)
         if refinement is not None and not chosen.is_optimised:
             raise UsageError(
@@ -160,7 +149,7 @@ class Session(LoadedModels):
                 "give method='optimise' or method='pti'",
             )
         provenance = Provenance(
-            source or "photo",
+            (_name_of(photo) if source is None else source) or "photo",
             self.info.name,
             self.info.sha256,
             self.seed,
@@ -199,14 +188,8 @@ class Session(LoadedModels):
             raise UsageError("no photos of the person", "give one or more")
         generator, encoder = self.triplane_generator, self.encoder
         branch = self.triplane_branch if self.local_branch_or_notice is not None else None
-        if sources is None:
-            names = [Path(photo).name if isinstance(photo, str | os.PathLike) else "photo" for photo in photos]
-        else:
-            names = list(sources)
-        faces = [
-            self.align(photo) if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto) else photo
-            for photo in photos
-        ]
+        names = [_name_of(photo) for photo in photos] if sources is None else list(sources)
+        faces = [self._aligned(photo) for photo in photos]
         kept_branch = None if branch is None else self.branch_file
         made = invert_together(
             faces,
@@ -220,6 +203,22 @@ class Session(LoadedModels):
         if self.shown_with is None:
             self._heads.keep(made.inverted.inversion, made.inverted.head)
         return made
+
+    def _aligned(self, photo: Photo | AlignedFace, face: int | None = None) -> AlignedFace:
+        """A photo as by :meth:`align`, or a face that was aligned before.
+
+        Raises:
+            UsageError: It was cut in another way than the model wants, or the model's pictures are not of faces.
+        """
+        crop = self.crop
+        if isinstance(photo, str | os.PathLike | np.ndarray | ReadPhoto):
+            return self.align(photo, face=face)
+        if photo.crop != crop:
+            raise UsageError(
+                f"the face is cut as {photo.crop}, model {self.info.name} wants {crop}",
+                "align the photo by this session",
+            )
+        return photo
 
     def directions_or_notice(self) -> Mapping[str, Tensor]:
         """The edit directions; none where there are none, and a notice says what lacks them."""
@@ -683,6 +682,11 @@ def photos_of(inversion: Inversion) -> dict[str, NDArray[Any]]:
     for number, other in enumerate(inversion.others, start=2):
         photos[other.source if other.source not in photos else f"{other.source} ({number})"] = other.photo
     return photos
+
+
+def _name_of(photo: Photo | AlignedFace) -> str:
+    """Name of a photo's file; ``photo`` where it is none."""
+    return Path(photo).name if isinstance(photo, str | os.PathLike) else "photo"
 
 
 def _as_photo(photo: Photo) -> NDArray[Any] | ReadPhoto:
