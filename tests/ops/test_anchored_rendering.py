@@ -23,6 +23,7 @@ from geoinv.ops.anchored_rays import (
     rendering,
 )
 from geoinv.ops.render_rays import DecoderWeights, RayOutput, RaySampling
+from geoinv.ops.render_rays.limits import SkipLimits
 
 FACE_BOX = ((-0.2, 0.2), (-0.3, 0.1), (0.0, 0.4))
 SPACE = CanonicalSpace()
@@ -110,7 +111,7 @@ class TestRenderAnchored:
         assert 0.2 < float((whole.alpha > 0.5).float().mean()) < 0.9
         settings = rendering.kernel_settings(FACE_BOX, SPACE)
         bounds = rendering._bounds(rendering.kernel_head(heads, decoder), settings)
-        limit = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING).empty_raw
+        limit = SkipLimits.of(SKIP_TOLERANCE, SAMPLING, haze=rendering._HAZE).empty_raw
         assert 0.1 < float((bounds < limit).float().mean()) < 0.9
 
     def test_bounds_are_those_of_their_corners(self, native: None) -> None:

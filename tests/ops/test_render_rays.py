@@ -25,6 +25,7 @@ from geoinv.ops.render_rays import (
     render_rays_reference,
     rendering,
 )
+from geoinv.ops.render_rays.limits import SkipLimits
 from geoinv.ops.sample_planes import ThirdPlane
 
 Case = tuple[Tensor, ...]  # planes, origins, directions, distances, decoder's four
@@ -300,7 +301,7 @@ class TestRenderRays:
 
     def test_skips_much_and_lacks_little(self, native: None) -> None:
         case = hollow_case()
-        limits = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING)
+        limits = SkipLimits.of(SKIP_TOLERANCE, SAMPLING)
         _, bounds = rendering._prepared(case[0], DecoderWeights(*case[4:]), SAMPLING, limits)
         assert (bounds < limits.empty_raw).float().mean() > 0.5
         # without a second pass the samples are given, and the bound holds as it is stated
@@ -322,7 +323,7 @@ class TestRenderRays:
     def test_bounds_hold(self, native: None, roughness: float) -> None:
         """No point of a cell is denser than the cell's bound."""
         case = hollow_case(roughness)
-        limits = rendering._Limits.of(SKIP_TOLERANCE, SAMPLING)
+        limits = SkipLimits.of(SKIP_TOLERANCE, SAMPLING)
         for third_plane in ("zx", "zy"):
             sampling = RaySampling(8, 8, "box", 0.0, 0.0, 1.0, third_plane)  # type: ignore[arg-type]
             _, bounds = rendering._prepared(case[0], DecoderWeights(*case[4:]), sampling, limits)

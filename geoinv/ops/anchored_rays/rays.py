@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from ..render_rays import DecoderWeights, RayOutput, RaySampling, volume
-from ..render_rays.reference import composite_samples, even_distances
+from ..render_rays import DecoderWeights, RayOutput, RaySampling
+from ..render_rays.reference import composite_samples, composite_two_passes, even_distances
 from .points import decode_points
 from .reference import AnchoredHeads, CanonicalSpace
 
@@ -36,16 +35,11 @@ def render_by_points(
     film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
     """Two-pass volume rendering of rays; arguments as in :func:`.render_anchored`."""
-    coarse = even_distances(origins, directions, sampling)
-    raw, features = _decode_along(heads, origins, directions, coarse, decoder, space, film)
-    with torch.no_grad():
-        fine = volume.importance_distances(coarse, volume.sample_weights(raw, coarse), sampling.num_importance)
-    fine_raw, fine_features = _decode_along(heads, origins, directions, fine, decoder, space, film)
-    distances, order = torch.cat([coarse, fine], dim=-1).sort(dim=-1)
-    raw = torch.cat([raw, fine_raw], dim=-1).gather(-1, order)
-    features = torch.cat([features, fine_features], dim=-2)
-    features = features.gather(-2, order[..., None].expand_as(features))
-    return composite_samples(raw, features, distances)
+
+    def decode(distances: Tensor) -> tuple[Tensor, Tensor]:
+        return _decode_along(heads, origins, directions, distances, decoder, space, film)
+
+    return composite_two_passes(decode, even_distances(origins, directions, sampling), sampling.num_importance)
 
 
 def _decode_along(

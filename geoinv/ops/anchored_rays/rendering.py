@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 
@@ -11,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ..render_rays import DecoderWeights, RayOutput, RaySampling, volume
-from ..render_rays.reference import even_distances
+from ..render_rays import DecoderWeights, RayOutput, RaySampling
+from ..render_rays.limits import SkipLimits
+from ..render_rays.two_passes import march_two_passes, render_in_parts
 from . import cuda
 from .march import check_film, check_heads, kernel_head, kernel_settings, march_anchored, needs_gradient, takes_floats
 from .rays import render_by_points
@@ -25,9 +24,9 @@ density is known at the corners of a grid, and between them up to what ``_SLACK`
 
 _CELLS = 64  # along a side of the grid: of 5.8 mm, as large as the planes' texels where these are largest
 _SLACK = 1.5  # raw density; on trained heads 999 places of 1000 in empty cells exceed their corners by less
-_HAZE = (
-    0.1  # of that way is at most as dense as skipped space may be; alpha errs by 5e-4 on trained heads, as without it
-)
+_HAZE = 0.1
+"""Part of the longest way that is at most as dense as skipped space may be; alpha errs by 5e-4 on trained heads, as
+without it."""
 
 _RAYS_AT_ONCE = 8192  # point by point; what their samples need stays below half a gigabyte
 
@@ -69,13 +68,21 @@ def render_anchored(
     rays = (origins, directions, film)
     kernels = cuda.cuda_kernels(head, settings, *rays, samples=sampling.num_samples + sampling.num_importance)
     if kernels is None and not takes_floats(*head, *rays):
-        return _render_by_points(heads, origins, directions, decoder, sampling, space, film)
+
+        def render(origins: Tensor, directions: Tensor, film: Tensor | None) -> RayOutput:
+            return render_by_points(heads, origins, directions, decoder, sampling, space, film=film)
+
+        return render_in_parts(render, origins, directions, film, rays_at_once=_RAYS_AT_ONCE)
     if needs_gradient(*head, *rays):
-        return _render_with_gradient(heads, origins, directions, decoder, sampling, space, film)
+
+        def march(distances: Tensor, film: Tensor | None) -> RayOutput:
+            return march_anchored(heads, origins, directions, distances, decoder, space, film=film)
+
+        return march_two_passes(march, origins, directions, sampling, film)
     if kernels is not None:
         seen = cuda.render_anchored_forward(kernels, head, settings, origins, directions, sampling, film)
         return RayOutput(*seen, weights=origins.new_empty(*seen[1].shape, 0))
-    limits = _Limits.of(0.0 if exact else SKIP_TOLERANCE, sampling)
+    limits = SkipLimits.of(0.0 if exact else SKIP_TOLERANCE, sampling, haze=_HAZE)
     bounds = heads.planes.new_empty(len(heads.planes), 0, 0, 0) if exact else _bounds(head, settings)
     features, alpha, distance = torch.ops.geoinv.render_anchored_forward(
         *head,
@@ -94,70 +101,6 @@ def render_anchored(
         limits.least_share,
     )
     return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
-
-
-def _render_by_points(
-    heads: AnchoredHeads,
-    origins: Tensor,
-    directions: Tensor,
-    decoder: DecoderWeights,
-    sampling: RaySampling,
-    space: CanonicalSpace,
-    film: Tensor | None,
-) -> RayOutput:
-    """A few rays at a time."""
-    at_once = max(1, _RAYS_AT_ONCE // max(1, len(origins)))
-    rays = zip(origins.split(at_once, dim=1), directions.split(at_once, dim=1), strict=True)
-    films = itertools.repeat(None) if film is None else film.split(at_once, dim=1)
-    parts = [
-        render_by_points(heads, *some, decoder, sampling, space, film=of_some)
-        for some, of_some in zip(rays, films, strict=False)
-    ]
-    names = ("features", "alpha", "distance", "weights")
-    return RayOutput(*(torch.cat([getattr(part, name) for part in parts], dim=1) for name in names))
-
-
-def _render_with_gradient(
-    heads: AnchoredHeads,
-    origins: Tensor,
-    directions: Tensor,
-    decoder: DecoderWeights,
-    sampling: RaySampling,
-    space: CanonicalSpace,
-    film: Tensor | None,
-) -> RayOutput:
-    distances = even_distances(origins, directions, sampling)
-    if sampling.num_importance:
-        with torch.no_grad():
-            seen = march_anchored(heads, origins, directions, distances, decoder, space)
-            fine = volume.importance_distances(distances, seen.weights, sampling.num_importance)
-        distances = torch.cat([distances, fine], dim=-1).sort(dim=-1).values
-    return march_anchored(heads, origins, directions, distances, decoder, space, film=film)
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """Limits of what may be skipped.
-
-    Args:
-        empty_raw: Raw density; an interval whose mean is surely below it is left out.
-        min_transmittance: A ray ends where its transmittance falls below this.
-        least_share: Weight of a sample; one that counts less gets no features.
-    """
-
-    empty_raw: float
-    min_transmittance: float
-    least_share: float
-
-    @staticmethod
-    def of(tolerance: float, sampling: RaySampling) -> _Limits:
-        if tolerance == 0.0:
-            return _Limits(-math.inf, 0.0, 0.0)
-        part = tolerance / 3.0
-        # softplus(raw - 1) along some of the longest way through the box makes an alpha of `part`
-        empty_raw = 1.0 + math.log(math.expm1(part / (_HAZE * math.sqrt(3.0) * sampling.box_side)))
-        samples = sampling.num_samples + sampling.num_importance
-        return _Limits(empty_raw, part, part / samples)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -60,6 +61,12 @@ class RayOutput:
     alpha: Tensor
     distance: Tensor
     weights: Tensor
+
+    @classmethod
+    def cat(cls, parts: Sequence[RayOutput]) -> RayOutput:
+        """Rays of all parts, one part after another."""
+        names = ("features", "alpha", "distance", "weights")
+        return cls(*(torch.cat([getattr(part, name) for part in parts], dim=1) for name in names))
 
 
 def decode_reference(sampled: Tensor, decoder: DecoderWeights, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -142,19 +149,28 @@ def render_rays_reference(
 ) -> RayOutput:
     """Two-pass volume rendering of rays [B, N, 3] (unit directions), film [B, N, 2 H]."""
 
-    def decoded(distances: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(distances: Tensor) -> tuple[Tensor, Tensor]:
         box_side, third_plane = sampling.box_side, sampling.third_plane
         return decode_along(
             planes, origins, directions, distances, decoder, film, box_side=box_side, third_plane=third_plane
         )
 
-    coarse = even_distances(origins, directions, sampling)
-    raw, features = decoded(coarse)
-    if not sampling.num_importance:
+    return composite_two_passes(decode, even_distances(origins, directions, sampling), sampling.num_importance)
+
+
+def composite_two_passes(
+    decode: Callable[[Tensor], tuple[Tensor, Tensor]], coarse: Tensor, num_importance: int
+) -> RayOutput:
+    """What rays see at distances [B, N, S] of the first pass and those of the second, each decoded once.
+
+    ``decode`` returns raw density [B, N, S] and features [B, N, S, F] of these rays at distances [B, N, S].
+    """
+    raw, features = decode(coarse)
+    if not num_importance:
         return composite_samples(raw, features, coarse)
     with torch.no_grad():
-        fine = volume.importance_distances(coarse, volume.sample_weights(raw, coarse), sampling.num_importance)
-    fine_raw, fine_features = decoded(fine)
+        fine = volume.importance_distances(coarse, volume.sample_weights(raw, coarse), num_importance)
+    fine_raw, fine_features = decode(fine)
     distances, order = torch.cat([coarse, fine], dim=-1).sort(dim=-1)
     raw = torch.cat([raw, fine_raw], dim=-1).gather(-1, order)
     features = torch.cat([features, fine_features], dim=-2)

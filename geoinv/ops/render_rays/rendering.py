@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 
@@ -11,10 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from . import cuda, volume
+from . import cuda
 from .checks import BEST_INSTRUCTIONS, check_film, check_rays, is_native
+from .limits import SkipLimits
 from .march import march_rays
-from .reference import DecoderWeights, RayOutput, RaySampling, even_distances, render_rays_reference
+from .reference import DecoderWeights, RayOutput, RaySampling, render_rays_reference
+from .two_passes import march_two_passes, render_in_parts
 
 SKIP_TOLERANCE = 3e-4
 """Largest error of alpha and each feature for given samples: a third each for space whose density is bounded close to
@@ -59,15 +59,25 @@ def render_rays(
     tensors = (planes, origins, directions, *(() if film is None else (film,)), *decoder)
     kernels = cuda.cuda_kernels(*tensors, samples=sampling.num_samples + sampling.num_importance)
     if kernels is None and not is_native(*tensors):
-        return _render_by_reference(planes, origins, directions, decoder, sampling, film)
+
+        def render(origins: Tensor, directions: Tensor, film: Tensor | None) -> RayOutput:
+            return render_rays_reference(planes, origins, directions, decoder, sampling, film=film)
+
+        return render_in_parts(render, origins, directions, film, rays_at_once=_RAYS_AT_ONCE)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return _render_with_gradient(planes, origins, directions, decoder, sampling, film)
+
+        def march(distances: Tensor, film: Tensor | None) -> RayOutput:
+            rays = (origins, directions, distances)
+            box_side, third_plane = sampling.box_side, sampling.third_plane
+            return march_rays(planes, *rays, decoder, box_side=box_side, third_plane=third_plane, film=film)
+
+        return march_two_passes(march, origins, directions, sampling, film)
     if kernels is not None:
         features, alpha, distance = cuda.render_rays_forward(
             kernels, planes, origins, directions, decoder, sampling, film
         )
         return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
-    limits = _Limits.of(0.0 if exact else SKIP_TOLERANCE, sampling)
+    limits = SkipLimits.of(0.0 if exact else SKIP_TOLERANCE, sampling)
     hidden_planes, bounds = _prepared(planes, decoder, sampling, limits)
     features, alpha, distance = torch.ops.geoinv.render_rays_forward(
         hidden_planes,
@@ -91,76 +101,6 @@ def render_rays(
     return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
 
 
-def _render_by_reference(
-    planes: Tensor,
-    origins: Tensor,
-    directions: Tensor,
-    decoder: DecoderWeights,
-    sampling: RaySampling,
-    film: Tensor | None,
-) -> RayOutput:
-    """The reference on a few rays at a time."""
-    at_once = max(1, _RAYS_AT_ONCE // max(1, planes.shape[0]))
-    parts = (origins.split(at_once, dim=1), directions.split(at_once, dim=1))
-    films = itertools.repeat(None) if film is None else film.split(at_once, dim=1)
-    chunks = [
-        render_rays_reference(planes, o, d, decoder, sampling, film=f)
-        for (o, d), f in zip(zip(*parts, strict=True), films, strict=False)
-    ]
-    return RayOutput(
-        *(
-            torch.cat(parts, dim=1)
-            for parts in zip(*((c.features, c.alpha, c.distance, c.weights) for c in chunks), strict=True)
-        )
-    )
-
-
-def _render_with_gradient(
-    planes: Tensor,
-    origins: Tensor,
-    directions: Tensor,
-    decoder: DecoderWeights,
-    sampling: RaySampling,
-    film: Tensor | None,
-) -> RayOutput:
-    box_side, third_plane = sampling.box_side, sampling.third_plane
-    distances = even_distances(origins, directions, sampling)
-    if sampling.num_importance:
-        with torch.no_grad():
-            seen = march_rays(
-                planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane
-            )
-            fine = volume.importance_distances(distances, seen.weights, sampling.num_importance)
-        distances = torch.cat([distances, fine], dim=-1).sort(dim=-1).values
-    return march_rays(
-        planes, origins, directions, distances, decoder, box_side=box_side, third_plane=third_plane, film=film
-    )
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """Limits of what may be skipped.
-
-    Args:
-        empty_raw: Raw density; an interval whose mean is surely below it is left out.
-        min_transmittance: A ray ends where its transmittance falls below this.
-        least_share: Weight of a sample; one that counts less gets no colour.
-    """
-
-    empty_raw: float
-    min_transmittance: float
-    least_share: float
-
-    @staticmethod
-    def of(tolerance: float, sampling: RaySampling) -> _Limits:
-        if tolerance == 0.0:
-            return _Limits(-math.inf, 0.0, 0.0)
-        part = tolerance / 3.0
-        # softplus(raw - 1) along the longest way through the box makes an alpha of `part`
-        empty_raw = 1.0 + math.log(math.expm1(part / (math.sqrt(3.0) * sampling.box_side)))
-        return _Limits(empty_raw, part, part / (sampling.num_samples + sampling.num_importance))
-
-
 @dataclass(frozen=True)
 class _Prepared:
     """Hidden planes [B, 3, R, R, H] and bounds [B, G, G, G] of planes, and what else they depend on."""
@@ -174,7 +114,9 @@ class _Prepared:
 _PREPARED: MutableMapping[Tensor, _Prepared] = WeakIdKeyDictionary()  # by planes: views and chunks of one head use it
 
 
-def _prepared(planes: Tensor, decoder: DecoderWeights, sampling: RaySampling, limits: _Limits) -> tuple[Tensor, Tensor]:
+def _prepared(
+    planes: Tensor, decoder: DecoderWeights, sampling: RaySampling, limits: SkipLimits
+) -> tuple[Tensor, Tensor]:
     settings = (sampling.third_plane, limits.empty_raw, BEST_INSTRUCTIONS)
     version = -1 if planes.is_inference() else planes._version
     known = _PREPARED.get(planes)
