@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,24 @@ def load_cuda(source: Path, device: torch.device) -> ctypes.CDLL | None:
     if choice == "native":
         raise NativeBuildError(f"{source.name}: {kernels.message}", kernels.hint)
     notify(f"{source.stem} runs as plain torch on this GPU (same results): {kernels.message}; {kernels.hint}")
+    return None
+
+
+def load_for_rays(source: Path, tensors: Sequence[Tensor], sizes: dict[str, int]) -> ctypes.CDLL | None:
+    """As :func:`load_cuda`, where kernels that keep a ray in a thread take these tensors; a notice if it is too large.
+
+    Args:
+        source: A ``.cu`` whose ``<name>_fits`` takes the sizes.
+        tensors: All that the kernels read.
+        sizes: Numbers that the arrays of a thread limit, by their names in the notice.
+    """
+    if not all(tensor.is_cuda and tensor.dtype == torch.float32 for tensor in tensors):
+        return None
+    library = load_cuda(source, tensors[0].device)
+    if library is None or getattr(library, f"{source.stem}_fits")(*map(ctypes.c_int64, sizes.values())):
+        return library
+    told = ", ".join(f"{size} {name}" for name, size in sizes.items())
+    notify(f"{source.stem} runs as plain torch on this GPU (same results): its kernel is too small: {told}")
     return None
 
 
@@ -132,6 +151,11 @@ def call(library: ctypes.CDLL, function: str, *arguments: Tensor | int | float |
             code = getattr(library, function)(*map(_as_c, arguments), stream)
     if code:
         raise RuntimeError(f"{function}: CUDA error {code}")
+
+
+def contiguous(tensor: Tensor | None) -> Tensor | None:
+    """A tensor as :func:`call` takes it, without its history; None for None."""
+    return None if tensor is None else tensor.detach().contiguous()
 
 
 def _as_c(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_float:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 import geoinv.ops.anchored_rays as operation
 from geoinv.ops._build import use_backend
@@ -16,7 +15,7 @@ from geoinv.ops.anchored_rays import cuda
 from geoinv.ops.render_rays import RaySampling
 
 from . import test_anchored_rendering as with_two_passes
-from .fake_grid import load_on_cpu
+from .fake_grid import go_the_way_of_a_gpu, load_on_cpu
 from .test_anchored_march import SIZES, gradients, marched, random_case
 from .test_render_rays import assert_as_good_as_float32, parts
 
@@ -29,18 +28,11 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 @pytest.fixture
 def launched(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Has CPU tensors go the way of a GPU's; the launchers that were called."""
-    names: list[str] = []
 
-    def noted(library: ctypes.CDLL, function: str, *arguments: Tensor | int | float | None) -> None:
-        names.append(function)
-        call(library, function, *arguments)
+    def kernels(head: cuda.HeadTensors, *_: Any, samples: int) -> ctypes.CDLL | None:
+        return library if head[0].dtype == torch.float32 else None
 
-    call = cuda.call
-    monkeypatch.setattr(cuda, "call", noted)
-    monkeypatch.setattr(
-        cuda, "cuda_kernels", lambda head, *_, samples: library if head[0].dtype == torch.float32 else None
-    )
-    return names
+    return go_the_way_of_a_gpu(cuda, kernels, monkeypatch)
 
 
 class TestOverAFakeGrid:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import geoinv.ops.render_rays as operation
+from geoinv.ops import _cuda
 from geoinv.ops.render_rays import (
     DecoderWeights,
     RaySampling,
@@ -23,7 +23,7 @@ from geoinv.ops.render_rays import (
 from geoinv.ops.sample_planes import ThirdPlane
 
 from . import test_render_rays_film as with_film
-from .fake_grid import load_on_cpu
+from .fake_grid import go_the_way_of_a_gpu, load_on_cpu
 from .test_render_rays import (
     SAMPLING,
     Case,
@@ -51,16 +51,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 @pytest.fixture
 def launched(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Has CPU tensors go the way of a GPU's; the launchers that were called."""
-    names: list[str] = []
-
-    def noted(library: ctypes.CDLL, function: str, *arguments: Tensor | int | float | None) -> None:
-        names.append(function)
-        call(library, function, *arguments)
-
-    call = cuda.call
-    monkeypatch.setattr(cuda, "call", noted)
-    monkeypatch.setattr(cuda, "cuda_kernels", lambda *_, samples: library)
-    return names
+    return go_the_way_of_a_gpu(cuda, lambda *_, samples: library, monkeypatch)
 
 
 class TestOverAFakeGrid:
@@ -184,7 +175,7 @@ class TestChoice:
 
     @pytest.fixture(autouse=True)
     def _loaded(self, library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cuda, "load_cuda", lambda source, device: library)
+        monkeypatch.setattr(_cuda, "load_cuda", lambda source, device: library)
 
     def chosen(self, dtype: torch.dtype = torch.float32, *, samples: int = 20, **sizes: int) -> ctypes.CDLL | None:
         case = random_case(rays=1, side=4, **sizes)  # type: ignore[arg-type]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ctypes import CDLL, c_int64
+from ctypes import CDLL
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...notices import notify
-from .._cuda import call, load_cuda
+from .._cuda import call, contiguous, load_for_rays
 from ..render_rays import RaySampling
 
 _SOURCE = Path(__file__).with_name("anchored_rays.cu")
@@ -25,17 +24,9 @@ def cuda_kernels(head: HeadTensors, settings: list[float], *others: Tensor | Non
     Built once, here; None where the points' way is to be taken, with one message if it has to.
     """
     tensors = (*head, *(tensor for tensor in others if tensor is not None))
-    if not all(tensor.is_cuda and tensor.dtype == torch.float32 for tensor in tensors):
-        return None
-    library = load_cuda(_SOURCE, head[0].device)
-    if library is None:
-        return None
     hidden, told = head[3].shape
-    if not library.anchored_rays_fits(*map(c_int64, (told, hidden, samples, len(settings)))):
-        sizes = f"{told} inputs, {hidden} hidden units, {samples} samples a ray"
-        notify(f"anchored_rays runs as plain torch on this GPU (same results): its kernel is too small: {sizes}")
-        return None
-    return library
+    sizes = {"inputs": told, "hidden units": hidden, "samples a ray": samples, "settings": len(settings)}
+    return load_for_rays(_SOURCE, tensors, sizes)
 
 
 class _Head(NamedTuple):
@@ -93,7 +84,7 @@ def march_anchored_forward(
     samples = distances.shape[2]
     features, weights = (origins.new_empty(*origins.shape[:2], size) for size in (7, samples - 1))
     alpha, distance = (origins.new_empty(origins.shape[:2]) for _ in range(2))
-    others = (distances.detach().contiguous(), samples, _contiguous(film))
+    others = (contiguous(distances), samples, contiguous(film))
     call(library, "march_anchored_forward", *given, *others, features, alpha, distance, weights)
     return features, alpha, distance, weights
 
@@ -116,8 +107,8 @@ def march_anchored_backward(
     given = _head(head, settings, origins, directions)
     v_planes = torch.zeros_like(given.planes) if wants_planes else None
     v_columns, v_bias, v_rows, v_output_bias = (torch.zeros_like(tensor) for tensor in given[3:7])
-    others = (distances.detach().contiguous(), distances.shape[2], _contiguous(film))
-    v_outputs = [_contiguous(v) for v in cotangents]
+    others = (contiguous(distances), distances.shape[2], contiguous(film))
+    v_outputs = [contiguous(v) for v in cotangents]
     gradients = (v_planes, v_columns, v_bias, v_rows, v_output_bias)
     call(library, "march_anchored_backward", *given, *others, *v_outputs, *gradients)
     v_output = (v_rows.roll(1, dims=0), v_output_bias.roll(1, dims=0))
@@ -139,9 +130,5 @@ def render_anchored_forward(
     alpha, distance = (origins.new_empty(origins.shape[:2]) for _ in range(2))
     counts = (sampling.num_samples, sampling.num_importance, int(sampling.limits == "box"))
     limits = (float(sampling.near), float(sampling.far))
-    call(library, "render_anchored_forward", *given, *counts, *limits, _contiguous(film), features, alpha, distance)
+    call(library, "render_anchored_forward", *given, *counts, *limits, contiguous(film), features, alpha, distance)
     return features, alpha, distance
-
-
-def _contiguous(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.detach().contiguous()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ctypes import CDLL, c_int64
+from ctypes import CDLL
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...notices import notify
-from .._cuda import call, load_cuda
+from .._cuda import call, contiguous, load_for_rays
 from ..sample_planes import ThirdPlane
 from .reference import DecoderWeights, RaySampling
 
@@ -34,22 +33,9 @@ def cuda_kernels(planes: Tensor, origins: Tensor, directions: Tensor, *others: T
     Built once, here; None where the reference is to be used, with one message if it has to.
     """
     tensors = (planes, origins, directions, *others)
-    if not all(tensor.is_cuda and tensor.dtype == torch.float32 for tensor in tensors):
-        return None
-    library = load_cuda(_SOURCE, planes.device)
-    if library is None:
-        return None
-    hidden, outputs = others[-4].shape[0], others[-2].shape[0]
-    if not fits(library, planes.shape[2], hidden, outputs - 1, samples):
-        sizes = f"{planes.shape[2]} channels, {hidden} hidden units, {outputs - 1} features, {samples} samples a ray"
-        notify(f"render_rays runs as plain torch on this GPU (same results): its kernel is too small: {sizes}")
-        return None
-    return library
-
-
-def fits(library: CDLL, channels: int, hidden: int, features: int, samples: int) -> bool:
-    """Whether these sizes are within what a thread keeps of a ray."""
-    return bool(library.render_rays_fits(*map(c_int64, (channels, hidden, features, samples))))
+    channels, hidden, outputs = planes.shape[2], others[-4].shape[0], others[-2].shape[0]
+    sizes = {"channels": channels, "hidden units": hidden, "features": outputs - 1, "samples a ray": samples}
+    return load_for_rays(_SOURCE, tensors, sizes)
 
 
 class _Head(NamedTuple):
@@ -112,7 +98,7 @@ def march_rays_forward(
     features = origins.new_empty(head.heads, head.rays, head.features)
     alpha, distance = (origins.new_empty(head.heads, head.rays) for _ in range(2))
     weights = origins.new_empty(head.heads, head.rays, samples - 1)
-    given = (distances.detach().contiguous(), samples, _contiguous(film))
+    given = (contiguous(distances), samples, contiguous(film))
     call(library, "march_rays_forward", *head, *given, features, alpha, distance, weights)
     return features, alpha, distance, weights
 
@@ -135,12 +121,12 @@ def march_rays_backward(
     """
     origins, directions, distances = rays
     head = _head(planes, origins, directions, decoder, box_side, third_plane)
-    v_outputs = [_contiguous(v) for v in cotangents]
+    v_outputs = [contiguous(v) for v in cotangents]
     v_planes = torch.zeros_like(head.planes) if wants.planes else None
     v_decoder = [torch.zeros_like(tensor) if wants.decoder else None for tensor in head[1:5]]
     v_rays = [t.new_zeros(t.shape) if wants.rays else None for t in rays]
     v_film = film.new_zeros(film.shape) if wants.film and film is not None else None
-    given = (distances.detach().contiguous(), distances.shape[2], _contiguous(film))
+    given = (contiguous(distances), distances.shape[2], contiguous(film))
     call(library, "march_rays_backward", *head, *given, *v_outputs, v_planes, *v_decoder, *v_rays, v_film)
     v_hidden_columns, v_hidden_bias, v_output_rows, v_output_bias = v_decoder
     return (
@@ -152,10 +138,6 @@ def march_rays_backward(
         None if v_output_bias is None else v_output_bias.roll(1, dims=0),
         v_film,
     )
-
-
-def _contiguous(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.detach().contiguous()
 
 
 def render_rays_forward(
@@ -173,5 +155,5 @@ def render_rays_forward(
     alpha, distance = (origins.new_empty(head.heads, head.rays) for _ in range(2))
     counts = (sampling.num_samples, sampling.num_importance, int(sampling.limits == "box"))
     limits = (float(sampling.near), float(sampling.far))
-    call(library, "render_rays_forward", *head, *counts, *limits, _contiguous(film), features, alpha, distance)
+    call(library, "render_rays_forward", *head, *counts, *limits, contiguous(film), features, alpha, distance)
     return features, alpha, distance
