@@ -79,9 +79,10 @@ def load_native(operation: Operation) -> bool:
     return False
 
 
-def takes_floats(operation: Operation, *tensors: Tensor) -> bool:
+def takes_floats(operation: Operation, *tensors: Tensor | None) -> bool:
     """Whether kernels that take float32 tensors on the CPU can be used for these; see :func:`load_native`."""
-    usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
+    given = (tensor for tensor in tensors if tensor is not None)
+    usable = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in given)
     return usable and load_native(operation)
 
 

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from ...conventions import BOX_SIDE
-from ...errors import ShapeError
+from .._gradients import needs_gradient, second_order
 from ..render_rays import DecoderWeights, RayOutput
+from ..render_rays.checks import check_directions, check_distances, check_film
 from . import cuda
-from .points import is_native
+from .points import check_planes, is_native
 from .rays import march_by_points
-from .reference import FACE_MARGIN, PLANES, AnchoredHeads, AnchorVolumes, Box, CanonicalSpace
+from .reference import FACE_MARGIN, AnchoredHeads, AnchorVolumes, Box, CanonicalSpace
 
 
 def march_anchored(
@@ -45,13 +46,12 @@ def march_anchored(
     of second order, point by point.
     """
     check_heads(heads, origins, directions)
-    if distances.ndim != 3 or distances.shape[:2] != origins.shape[:2] or distances.shape[2] < 1:
-        raise ShapeError(f"distances must be [{origins.shape[0]}, {origins.shape[1]}, S], got {list(distances.shape)}")
-    check_film(film, origins, heads)
+    check_distances(distances, origins)
+    check_film(film, origins, heads.hidden_bias.shape[1])
     head, settings = kernel_head(heads, decoder), kernel_settings(heads.volumes.face_box, space)
     constants = (origins, directions, distances, film)
     kernels = cuda.cuda_kernels(head, settings, *constants, samples=distances.shape[2])
-    takes_native = kernels is not None or takes_floats(*head, *constants)
+    takes_native = kernels is not None or is_native(*head, *constants)
     if not takes_native or needs_gradient(heads.volumes.whole, heads.volumes.face, *constants):
         return march_by_points(heads, origins, directions, distances, decoder, space, film=film)
     others = (*constants, heads.volumes.face_box, space, kernels)
@@ -60,31 +60,8 @@ def march_anchored(
 
 def check_heads(heads: AnchoredHeads, origins: Tensor, directions: Tensor) -> None:
     """Raise ShapeError unless planes are [B, 4, C, R, R], and there are rays [B, N, 3] for them."""
-    planes = heads.planes
-    if planes.ndim != 5 or planes.shape[1] != PLANES or planes.shape[3] != planes.shape[4]:
-        raise ShapeError(f"planes must be [B, {PLANES}, C, R, R], got {list(planes.shape)}")
-    for name, rays in (("origins", origins), ("directions", directions)):
-        if rays.ndim != 3 or rays.shape[2] != 3 or len(rays) != len(planes):
-            raise ShapeError(f"{name} must be [{len(planes)}, N, 3], got {list(rays.shape)}")
-    if origins.shape != directions.shape:
-        raise ShapeError(f"{origins.shape[1]} origins but {directions.shape[1]} directions")
-
-
-def check_film(film: Tensor | None, origins: Tensor, heads: AnchoredHeads) -> None:
-    """Raise ShapeError unless there is no film, or one [B, N, 2 H] for rays [B, N, 3]."""
-    expected = (*origins.shape[:2], 2 * heads.hidden_bias.shape[1])
-    if film is not None and film.shape != expected:
-        raise ShapeError(f"film must be {list(expected)}, got {list(film.shape)}")
-
-
-def takes_floats(*tensors: Tensor | None) -> bool:
-    """Whether the CPU's kernels are built (once, here) and take these tensors."""
-    return is_native(*(tensor for tensor in tensors if tensor is not None))
-
-
-def needs_gradient(*tensors: Tensor | None) -> bool:
-    """Whether a gradient to one of these is asked for."""
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    check_planes(heads.planes)
+    check_directions(len(heads.planes), origins, directions)
 
 
 def kernel_head(heads: AnchoredHeads, decoder: DecoderWeights) -> cuda.HeadTensors:
@@ -172,8 +149,4 @@ def _second_order(
     decoder = DecoderWeights(hidden_weight, hidden_bias[0], output_weight, output_bias)
     output = march_by_points(heads, *rays, decoder, ctx.space, film=film)
     outputs = (output.features, output.alpha, output.distance, output.weights)
-    given = [(value, v) for value, v in zip(outputs, cotangents, strict=True) if v is not None and value.requires_grad]
-    values, v_values = zip(*given, strict=True)
-    wanted = [tensor for tensor, is_wanted in zip(head, ctx.needs_input_grad, strict=False) if is_wanted]
-    gradients = iter(torch.autograd.grad(values, wanted, v_values, create_graph=True, allow_unused=True))
-    return tuple(next(gradients) if is_wanted else None for is_wanted in ctx.needs_input_grad[:7])
+    return second_order(outputs, cotangents, head, ctx.needs_input_grad[:7])

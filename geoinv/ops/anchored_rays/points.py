@@ -12,6 +12,7 @@ from ...conventions import BOX_SIDE
 from ...errors import ShapeError
 from .._build import takes_floats
 from .._compile import Operation
+from .._gradients import needs_gradient
 from ..render_rays import DecoderWeights
 from .reference import (
     FACE_MARGIN,
@@ -31,9 +32,15 @@ _FOLDER = Path(__file__).parent
 OPERATION = Operation("anchored_rays", tuple(sorted(_FOLDER.glob("*.cpp"))), uses=(_FOLDER.parent / "render_rays",))
 
 
-def is_native(*tensors: Tensor) -> bool:
+def is_native(*tensors: Tensor | None) -> bool:
     """Whether the kernels are built (once, here) and take these tensors."""
     return takes_floats(OPERATION, *tensors)
+
+
+def check_planes(planes: Tensor) -> None:
+    """Raise ShapeError unless planes are [B, 4, C, R, R]."""
+    if planes.ndim != 5 or planes.shape[1] != PLANES or planes.shape[3] != planes.shape[4]:
+        raise ShapeError(f"planes must be [B, {PLANES}, C, R, R], got {list(planes.shape)}")
 
 
 def read_anchor(volumes: AnchorVolumes, points: Tensor) -> Tensor:
@@ -47,8 +54,7 @@ def read_anchor(volumes: AnchorVolumes, points: Tensor) -> Tensor:
     if points.ndim != 3 or points.shape[2] != 3 or len(points) != len(volumes.whole):
         raise ShapeError(f"points must be [{len(volumes.whole)}, N, 3], got {list(points.shape)}")
     tensors = (volumes.whole, volumes.face, points)
-    needs_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    if needs_gradient or not is_native(*tensors):
+    if needs_gradient(*tensors) or not is_native(*tensors):
         return read_anchor_reference(volumes, points)
     low, high = zip(*volumes.face_box, strict=True)
     whole, face, points = (tensor.contiguous() for tensor in tensors)
@@ -64,9 +70,8 @@ def sample_canonical(planes: Tensor, places: Tensor, front: Tensor) -> Tensor:
 
     Differentiability: planes first order native, places, front and second order through the reference.
     """
+    check_planes(planes)
     batch = len(planes)
-    if planes.ndim != 5 or planes.shape[1] != PLANES or planes.shape[3] != planes.shape[4]:
-        raise ShapeError(f"planes must be [B, {PLANES}, C, R, R], got {list(planes.shape)}")
     if places.ndim != 3 or places.shape[2] != 3 or len(places) != batch:
         raise ShapeError(f"places must be [{batch}, N, 3], got {list(places.shape)}")
     if front.shape != places.shape[:2]:

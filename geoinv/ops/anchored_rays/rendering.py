@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from .._gradients import needs_gradient
 from ..render_rays import DecoderWeights, RayOutput, RaySampling
+from ..render_rays.checks import check_film
 from ..render_rays.limits import SkipLimits
 from ..render_rays.two_passes import march_two_passes, render_in_parts
 from . import cuda
-from .march import check_film, check_heads, kernel_head, kernel_settings, march_anchored, needs_gradient, takes_floats
+from .march import check_heads, kernel_head, kernel_settings, march_anchored
+from .points import is_native
 from .rays import render_by_points
 from .reference import AnchoredHeads, CanonicalSpace
 
@@ -63,11 +66,11 @@ def render_anchored(
     Differentiability: as :func:`.march_anchored`; distances of the second pass are constants.
     """
     check_heads(heads, origins, directions)
-    check_film(film, origins, heads)
+    check_film(film, origins, heads.hidden_bias.shape[1])
     head, settings = kernel_head(heads, decoder), kernel_settings(heads.volumes.face_box, space)
     rays = (origins, directions, film)
     kernels = cuda.cuda_kernels(head, settings, *rays, samples=sampling.num_samples + sampling.num_importance)
-    if kernels is None and not takes_floats(*head, *rays):
+    if kernels is None and not is_native(*head, *rays):
 
         def render(origins: Tensor, directions: Tensor, film: Tensor | None) -> RayOutput:
             return render_by_points(heads, origins, directions, decoder, sampling, space, film=film)

@@ -17,6 +17,7 @@ from torch import Tensor
 from ...errors import ShapeError
 from .._build import backend_choice, load_native
 from .._compile import Operation
+from .._gradients import needs_gradient
 from ..bias_act import bias_act
 from ..upfirdn2d import blur_after_transpose
 from .reference import modulated_conv2d_reference
@@ -89,7 +90,7 @@ def modulated_conv2d(
     if demodulate:
         squares = _squares(weight)
         scale = torch.rsqrt(styles.to(squares.dtype).square() @ squares.T + 1e-8)  # [B, C_out]
-    if _suits_winograd(features, weight, up) and not _wants_gradient(features, weight, styles, noise, bias):
+    if _suits_winograd(features, weight, up) and not needs_gradient(features, weight, styles, noise, bias):
         return _winograd(features, weight, styles, scale, noise, bias, up, (slope, gain, limit))
     features = features.contiguous(memory_format=torch.channels_last)
     kernel = weight
@@ -111,7 +112,7 @@ def modulated_conv2d(
 
 def _squares(weight: Tensor) -> Tensor:
     """[C_out, C_in] sums of the squares of the taps, at least in float32."""
-    is_plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and not _wants_gradient(weight)
+    is_plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and not needs_gradient(weight)
     if is_plain and load_native(OPERATION):
         squares: Tensor = torch.ops.geoinv.modulated_conv2d_energy(weight.contiguous())  # without a copy of all squares
         return squares
@@ -132,10 +133,6 @@ def _suits_winograd(features: Tensor, weight: Tensor, up: bool) -> bool:
         and tiles >= _MIN_TILES
         and load_native(OPERATION)
     )
-
-
-def _wants_gradient(*tensors: Tensor | None) -> bool:
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def _winograd(

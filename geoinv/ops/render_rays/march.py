@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import ShapeError
+from .._gradients import second_order
 from ..sample_planes import ThirdPlane
 from . import cuda
-from .checks import BEST_INSTRUCTIONS, check_film, check_rays, is_native
+from .checks import BEST_INSTRUCTIONS, check_distances, check_film, check_rays, is_native
 from .reference import DecoderWeights, RayOutput, march_rays_reference
 
 
@@ -46,8 +46,7 @@ def march_rays(
     film alone needs a gradient, the backward pass does no more than that takes.
     """
     check_rays(planes, origins, directions)
-    if distances.ndim != 3 or distances.shape[:2] != origins.shape[:2] or distances.shape[2] < 1:
-        raise ShapeError(f"distances must be [{origins.shape[0]}, {origins.shape[1]}, S], got {list(distances.shape)}")
+    check_distances(distances, origins)
     check_film(film, origins, decoder.hidden_weight.shape[0])
     tensors = (planes, origins, directions, distances, *(() if film is None else (film,)), *decoder)
     kernels = cuda.cuda_kernels(*tensors, samples=distances.shape[2])
@@ -172,11 +171,4 @@ def _second_order(
         film=film,
     )
     outputs = (output.features, output.alpha, output.distance, output.weights)
-    given = [(value, v) for value, v in zip(outputs, cotangents, strict=True) if v is not None and value.requires_grad]
-    wanted = [tensor for tensor, is_wanted in zip(inputs, ctx.needs_input_grad, strict=False) if is_wanted]
-    gradients = iter(
-        torch.autograd.grad(
-            [value for value, _ in given], wanted, [v for _, v in given], create_graph=True, allow_unused=True
-        )
-    )
-    return tuple(next(gradients) if is_wanted else None for is_wanted in ctx.needs_input_grad[:9])
+    return second_order(outputs, cotangents, inputs, ctx.needs_input_grad[:9])

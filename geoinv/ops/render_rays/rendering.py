@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from .._gradients import needs_gradient
 from . import cuda
 from .checks import BEST_INSTRUCTIONS, check_film, check_rays, is_native
 from .limits import SkipLimits
@@ -64,7 +65,7 @@ def render_rays(
             return render_rays_reference(planes, origins, directions, decoder, sampling, film=film)
 
         return render_in_parts(render, origins, directions, film, rays_at_once=_RAYS_AT_ONCE)
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+    if needs_gradient(*tensors):
 
         def march(distances: Tensor, film: Tensor | None) -> RayOutput:
             rays = (origins, directions, distances)
