@@ -119,12 +119,14 @@ def open_clip(path: Path) -> Clip:
 def _is_picture(path: Path) -> bool:
     from PIL import Image
 
+    from ..images.pixels import DECODING_ERRORS
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(path, formats=("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")):
                 return True
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except DECODING_ERRORS:
             return False
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from geoinv import notices
 from geoinv.errors import PhotoError
@@ -74,6 +74,18 @@ def test_whatever_is_no_video_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(PhotoError, match=message) as caught:
             open_clip(path)
         assert caught.value.hint
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_a_damaged_avif_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mp4"
+    Image.new("RGB", (80, 80)).save(path, "AVIF")
+    no_item = path.read_bytes().replace(b"pitm\0\0\0\0\0\1", b"pitm\0\0\0\0\0\0")
+    path.write_bytes(no_item)
+    with pytest.raises(RuntimeError):
+        Image.open(path)
+    with pytest.raises(PhotoError, match="damaged.mp4"):
+        open_clip(path)
 
 
 def test_a_clip_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
