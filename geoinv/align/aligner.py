@@ -11,10 +11,9 @@ from ..errors import PhotoError, ShapeError, UsageError
 from ..images import Photo
 from .crop import apply_affine, crop_with_soft_border
 from .crops import CropName, roll_of, to_crop
-from .face import AlignedFace, Face, FloatArray, ImageArray, five_points
-from .pose import HeadPose, fit_pose
+from .face import AlignedFace, Face, ImageArray, five_points
+from .pose import pose_of
 from .quality import quality_warnings
-from .standard_points import standard_points
 
 Backend = Literal["mediapipe", "face-alignment"]
 
@@ -63,7 +62,7 @@ class FaceAligner:
         faces = self.detect(image)
         index = _choose(len(faces), face)
         several = (_several_faces(len(faces)),) if len(faces) > 1 and face is None else ()
-        pose = _pose_of(faces[index])
+        pose = pose_of(faces[index].landmarks)
         matrix = to_crop(crop, pose, faces[index].landmarks5) * CROP_SIZE
         cut = crop_with_soft_border(image, matrix, CROP_SIZE)
         landmarks = apply_affine(matrix, faces[index].landmarks)
@@ -122,9 +121,3 @@ def _choose(count: int, face: int | None) -> int:
 
 def _several_faces(count: int) -> str:
     return f"{count} faces in the photo: the largest is taken, --face N takes another"
-
-
-def _pose_of(face: Face) -> HeadPose:
-    indices, points = standard_points(len(face.landmarks))
-    selected: FloatArray = face.landmarks[indices, :2]
-    return fit_pose(selected, points)

@@ -18,8 +18,7 @@ from ..folders import weights_dir
 from .crop import apply_affine, compose_affine, invert_affine, warp
 from .face import Face, FloatArray, ImageArray
 from .network import TFLiteNetwork
-from .pose import fit_pose
-from .standard_points import standard_points
+from .pose import pose_of
 
 _DETECTOR_FILE = "face_detection_full_range.tflite"
 _MESH_FILE = "face_landmark.tflite"
@@ -235,8 +234,7 @@ def _is_sure(candidate: _Candidate) -> bool:
 
 def _misfit(landmarks: FloatArray) -> float:
     """Root mean square distance of landmarks [468, 3] from those of an average head, as a part of the crop's side."""
-    indices, points = standard_points(len(landmarks))
-    return fit_pose(landmarks[indices, :2], points).residual
+    return pose_of(landmarks).residual
 
 
 def _overlap(a: FloatArray, b: FloatArray) -> float:

@@ -20,6 +20,7 @@ import numpy as np
 from ..conventions import FOCAL, PIVOT, RADIUS
 from .crop import apply_affine, invert_affine
 from .face import FloatArray
+from .standard_points import standard_points
 
 _MAX_STEPS = 20
 _STEP_LIMIT = 0.3  # radians a step
@@ -58,6 +59,16 @@ def project_standard(points: FloatArray, yaw_rad: float, pitch_rad: float) -> Fl
     depth = RADIUS - offset @ direction
     projected: FloatArray = np.stack([offset @ right, offset @ down], axis=1) / depth[:, None] * FOCAL + 0.5
     return projected
+
+
+def pose_of(landmarks: FloatArray) -> HeadPose:
+    """The pose of a face by a backend's landmarks [468 or 68, 2+] in photo pixels.
+
+    Raises:
+        ShapeError: Another number of landmarks.
+    """
+    indices, standard = standard_points(len(landmarks))
+    return fit_pose(landmarks[indices, :2], standard)
 
 
 def fit_pose(landmarks: FloatArray, standard: FloatArray) -> HeadPose:

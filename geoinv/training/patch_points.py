@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from .._version import __version__
 from ..align.crop import apply_affine
 from ..align.mediapipe import MediaPipeBackend
-from ..align.pose import fit_pose
-from ..align.standard_points import standard_points
+from ..align.pose import pose_of
 from ..camera.rays import project
 from ..conventions import FOCAL
 from ..files import atomic_path
@@ -68,14 +67,13 @@ class Patches:
 def patches_of(heads: Iterable[ActingHead], seed: int = 5) -> tuple[Patches, Patches]:
     """Patches of all eyes and of all mouths that the detector finds."""
     backend, random = MediaPipeBackend(), np.random.default_rng(seed)
-    indices, standard = standard_points(468)
     rows: tuple[list[tuple[object, ...]], list[tuple[object, ...]]] = ([], [])
     for head in heads:
         low, high = head.points[:468].min(axis=0), head.points[:468].max(axis=0)
         face = backend.measure(head.picture, np.concatenate([low, high]) + random.normal(0.0, 3.0, 4))
         if face is None:
             continue
-        pose = fit_pose(face.landmarks[indices, :2], standard)
+        pose = pose_of(face.landmarks)
         for of, kind, iris in ((rows[0], RIGHT_EYE, [468]), (rows[0], LEFT_EYE, [469]), (rows[1], MOUTH, [])):
             to_patch = kind.to_patch(face.landmarks, pose.to_crop)
             places = apply_affine(to_patch, head.points[[*kind.points, *iris]]) / SIDE - 0.5

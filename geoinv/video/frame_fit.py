@@ -13,8 +13,7 @@ from torch import Tensor
 from ..align.crop import apply_affine, invert_affine, scale_of
 from ..align.crops import roll_of
 from ..align.face import FloatArray, ImageArray
-from ..align.pose import fit_pose
-from ..align.standard_points import standard_points
+from ..align.pose import pose_of
 from ..camera import CameraPose
 from ..conventions import FACE_ORBIT
 from ..shape import ARKIT_UNITS, FitConfig, HeadCodes, HeadFit, HeadModel, fit_landmarks
@@ -45,8 +44,7 @@ class SeenFace:
     @classmethod
     def of(cls, frame: ImageArray, landmarks: FloatArray, points: PatchPoints) -> SeenFace:
         """The face with landmarks [468, 3] in pixels of the frame [H, W, 3]."""
-        indices, standard = standard_points(len(landmarks))
-        pose = fit_pose(landmarks[indices, :2], standard)
+        pose = pose_of(landmarks)
         read, irises = points.read(frame, landmarks, pose.to_crop, pose.yaw_rad, pose.pitch_rad)
         right, left = apply_affine(pose.to_crop, irises)
         return cls(torch.from_numpy(apply_affine(pose.to_crop, read)), np.stack([left, right]), pose.to_crop)
