@@ -77,20 +77,18 @@ class OtherPhoto:
         return inside_photo(self.crop, self.source_size, CROP_SIZE)
 
 
-_TYPES = {
-    "others.w_plus": torch.float32,
-    "others.camera": torch.float32,
-    "others.photo": torch.uint8,
-    "others.crop": torch.float64,
-}
-_DETAIL_TYPES = {f"others.{name}": torch.float16 for name in ("residual", "surface", "color")}
+PHOTO_TYPES = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
+"""Types of the tensors of each photo in a file, by name."""
+DETAIL_TYPES = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
+"""Types of the tensors of each photo's details."""
 PREFIX = "others."
 """Before the names of the tensors of other photos, each with one photo after another."""
 
 
 def types_of_others(*, has_details: bool) -> dict[str, torch.dtype]:
     """Types of the tensors in a file, by name."""
-    return {**_TYPES, **_DETAIL_TYPES} if has_details else dict(_TYPES)
+    types = PHOTO_TYPES | DETAIL_TYPES if has_details else PHOTO_TYPES
+    return {PREFIX + name: dtype for name, dtype in types.items()}
 
 
 def others_as_tensors(others: Sequence[OtherPhoto]) -> dict[str, Tensor]:
@@ -104,7 +102,7 @@ def others_as_tensors(others: Sequence[OtherPhoto]) -> dict[str, Tensor]:
         "others.crop": torch.from_numpy(np.stack([np.asarray(other.crop, np.float64) for other in others])),
     }
     details = [other.details for other in others if other.details is not None]
-    for name in ("residual", "surface", "color") if details else ():
+    for name in DETAIL_TYPES if details else ():
         tensors[PREFIX + name] = torch.stack([getattr(each, name).half().cpu() for each in details])
     return tensors
 
@@ -132,7 +130,7 @@ def others_of(header: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor]
             crop=parts["crop"][index].numpy(),
             source=str(said["source"]),
             source_size=(int(said["source_size"][0]), int(said["source_size"][1])),
-            details=PhotoDetails(*(parts[name][index] for name in ("residual", "surface", "color")))
+            details=PhotoDetails(**{name: parts[name][index] for name in DETAIL_TYPES})
             if "residual" in parts
             else None,
         )

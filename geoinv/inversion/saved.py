@@ -25,6 +25,8 @@ from ..images import IMAGE_SUFFIXES
 from ..models.on_mesh import OnMesh
 from ..shape import HeadCodes
 from .kept_photos import (
+    DETAIL_TYPES,
+    PHOTO_TYPES,
     PREFIX,
     OtherPhoto,
     PhotoDetails,
@@ -47,8 +49,6 @@ ON_MESH_FORMAT_VERSION = 5
 
 SUFFIX = ".geoinv"
 
-_TENSORS = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
-_DETAILS = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
 _ON_MESH = {"shape": torch.float32, "light": torch.float32}
 _RELIT = {"photo_light": torch.float32}
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
@@ -210,7 +210,7 @@ class Inversion:
             **others_as_tensors(self.others),
         }
         if self.details is not None:
-            tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in _DETAILS}
+            tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in DETAIL_TYPES}
         if self.on_mesh is not None:
             tensors["shape"] = self.on_mesh.codes.as_vector().detach().float().cpu().contiguous()
             tensors["light"] = self.on_mesh.light.detach().float().cpu().contiguous()
@@ -256,7 +256,7 @@ class Inversion:
                 method=str(header.get("method", "encoder")),
                 steps=int(header.get("steps", 0)),
                 tuning={name[len(_TUNING) :]: value for name, value in tensors.items() if name.startswith(_TUNING)},
-                details=PhotoDetails(**{n: tensors[n] for n in _DETAILS}) if "residual" in tensors else None,
+                details=PhotoDetails(**{n: tensors[n] for n in DETAIL_TYPES}) if "residual" in tensors else None,
                 branch=_branch_of(header),
                 others=others_of(header.get("others", ()), tensors),
                 seed=int(header["seed"]),
@@ -304,9 +304,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
-    known = {**_TENSORS, **_DETAILS, **_ON_MESH, **_RELIT}
-    is_known = {name: name in known or name.startswith((_TUNING, PREFIX)) for name in every_tensor}
-    tensors = {name: value for name, value in every_tensor.items() if is_known[name]}
+    known = {**PHOTO_TYPES, **DETAIL_TYPES, **_ON_MESH, **_RELIT}
+    families = (_TUNING, PREFIX)
+    tensors = {name: value for name, value in every_tensor.items() if name in known or name.startswith(families)}
     return tensors, header
 
 
@@ -335,7 +335,7 @@ def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> No
     is_on_mesh = version == ON_MESH_FORMAT_VERSION
     is_group = version == GROUP_FORMAT_VERSION or (is_on_mesh and bool(header.get("others")))
     has_details = version == DETAILED_FORMAT_VERSION or ((is_group or is_on_mesh) and "residual" in tensors)
-    wanted = _TENSORS | tuning | (_DETAILS if has_details else {}) | (_ON_MESH if is_on_mesh else {})
+    wanted = PHOTO_TYPES | tuning | (DETAIL_TYPES if has_details else {}) | (_ON_MESH if is_on_mesh else {})
     wanted |= _RELIT if is_on_mesh and "photo_light" in tensors else {}
     wanted |= types_of_others(has_details=has_details) if is_group else {}
     for name, dtype in wanted.items():
