@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ..images.tensors import photo_bytes
+from ..inversion.landmark_fit import landmarks_in
 from ..inversion.reconstruct import Reconstructed, reconstruct
 
 if TYPE_CHECKING:
@@ -67,6 +67,4 @@ def encoded_by(
 def _landmarks(photo: Tensor, aligner: FaceAligner) -> Tensor | None:
     """[468, 2] landmarks of the largest face in a photo [1, 3, H, H], as parts of its side; None if there is none."""
     faces = aligner.detect(photo_bytes(photo))
-    if not faces or len(faces[0].landmarks) != 468:
-        return None
-    return torch.from_numpy(faces[0].landmarks[:, :2] / photo.shape[-1]).float()
+    return landmarks_in(faces[0].landmarks, photo.shape[-1]) if faces else None

@@ -4,7 +4,7 @@ head, and how well it fits."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -149,9 +149,35 @@ def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: P
         before = {"encoder_psnr_db": metrics["psnr_db"]}
         metrics = metrics | before | fit_metrics(made.views.shown, face.image, face.inside)
     plain = made.head.plain
-    inversion = Inversion(
-        w_plus=plain.w_plus.float().cpu(),
-        camera=made.pose.as_vector()[0].float().cpu(),
+    inversion = inversion_of(face, provenance, plain.w_plus, made.pose.as_vector()[0], metrics, method, details)
+    if isinstance(plain, AnchoredHead):
+        inversion = replace(inversion, on_mesh=plain.on_mesh.to(torch.device("cpu")))
+    return Inverted(inversion, made.head, made.views)
+
+
+def inversion_of(
+    face: AlignedFace,
+    provenance: Provenance,
+    w_plus: Tensor,
+    camera: Tensor,
+    metrics: dict[str, float],
+    method: str,
+    details: PhotoDetails | None,
+) -> Inversion:
+    """The inversion of an aligned photo by a method without steps.
+
+    Args:
+        face: Aligned photo.
+        provenance: Origin of the inversion.
+        w_plus: [1, num_ws, w_dim] its code.
+        camera: [6] its camera.
+        metrics: Metrics by name.
+        method: Name of the method.
+        details: What the photo shows beyond the code, or None.
+    """
+    return Inversion(
+        w_plus=w_plus.float().cpu(),
+        camera=camera.float().cpu(),
         photo=face.image,
         crop=np.asarray(face.matrix, dtype=np.float64),
         source=provenance.source,
@@ -164,9 +190,7 @@ def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: P
         details=details,
         branch=None if details is None else provenance.branch,
         seed=provenance.seed,
-        on_mesh=plain.on_mesh.to(torch.device("cpu")) if isinstance(plain, AnchoredHead) else None,
     )
-    return Inverted(inversion, made.head, made.views)
 
 
 def details_of(source: SourceView) -> PhotoDetails:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
@@ -33,9 +35,14 @@ degrees, 7 mm in depth): faces were 2.9 mm off in shape and 4.9 mm in depth befo
 
 def landmarks_of(face: AlignedFace) -> Tensor | None:
     """[468, 2] landmarks of an aligned photo, (x, y) as parts of its side; None from detectors with fewer points."""
-    if len(face.landmarks) != 468:
+    return landmarks_in(face.landmarks, face.image.shape[0])
+
+
+def landmarks_in(landmarks: NDArray[np.floating], side: int) -> Tensor | None:
+    """[468, 2] landmarks [468, 2+] in pixels as parts of a picture's side; None from detectors with fewer points."""
+    if len(landmarks) != 468:
         return None
-    return torch.from_numpy(face.landmarks[:, :2] / face.image.shape[0]).float()
+    return torch.from_numpy(landmarks[:, :2] / side).float()
 
 
 def fitted_to_landmarks(

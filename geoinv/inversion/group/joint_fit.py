@@ -150,6 +150,7 @@ class _Problem:
         self.layers = torch.zeros(self.start.shape, device=device, requires_grad=True)
         self.turns = torch.zeros(cameras.shape, device=device, requires_grad=True)
         self.scale = torch.tensor(TYPICAL_POSE, device=device)
+        self._faces = [target.is_face.nonzero()[:, 0].cpu() for target in targets]
         self._random = torch.Generator().manual_seed(settings.seed)
         fixed = torch.Generator().manual_seed(settings.seed + 1)
         self._checked = [self._draw(photo, settings.rays, fixed) for photo in range(len(targets))]
@@ -197,9 +198,8 @@ class _Problem:
 
     def _draw(self, photo: int, count: int, random: torch.Generator) -> Tensor:
         """[count] indices of a photo's pixels, half of them on the face where one was found."""
-        target = self.targets[photo]
-        pixels = torch.randint(len(target.color), (count,), generator=random)
-        face = target.is_face.nonzero()[:, 0].cpu()
+        pixels = torch.randint(len(self.targets[photo].color), (count,), generator=random)
+        face = self._faces[photo]
         if len(face):
             half = count // 2
             pixels[:half] = face[torch.randint(len(face), (half,), generator=random)]

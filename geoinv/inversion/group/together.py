@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ from ...heads.grouped import GroupedHead
 from ...images.tensors import GREY, at_side, mask_tensor, photo_tensor
 from ...models.encoder import INPUT_SIZE
 from ...models.precision import fast_precision
-from ..encode import Inverted, Provenance, details_of, fit_metrics, source_of
+from ..encode import Inverted, Provenance, details_of, fit_metrics, inversion_of, source_of
 from ..kept_photos import OtherPhoto, PhotoDetails
 from ..optimise.photo_target import PhotoTarget
 from ..reconstruct import persons_in
@@ -234,8 +234,7 @@ def _person(
     faces: Sequence[AlignedFace], made: ReconstructedTogether, members: Members, provenances: Sequence[Provenance]
 ) -> Person:
     head, fit, views = made.head, made.fit, made.views
-    first, provenance = faces[0], provenances[0]
-    shown = views[0]
+    first, shown = faces[0], views[0]
     details: list[PhotoDetails | None] = [None] * len(faces)
     if isinstance(head, GroupedHead):
         shown = ViewPair(shown.plain, head.with_details(shown.plain))
@@ -255,24 +254,9 @@ def _person(
         for index, face in enumerate(faces)
         if index > 0
     )
-    inversion = Inversion(
-        w_plus=codes[:1],
-        camera=cameras[0],
-        photo=first.image,
-        crop=np.asarray(first.matrix, dtype=np.float64),
-        source=provenance.source,
-        source_size=(int(first.source_size[0]), int(first.source_size[1])),
-        removed_roll_deg=float(first.roll_deg),
-        generator=provenance.generator,
-        generator_sha256=provenance.generator_sha256,
-        metrics=fit_metrics(shown.shown, first.image, first.inside),
-        method=METHOD,
-        steps=fit.steps,
-        details=details[0],
-        branch=None if details[0] is None else provenance.branch,
-        others=others,
-        seed=provenance.seed,
-    )
+    metrics = fit_metrics(shown.shown, first.image, first.inside)
+    inversion = inversion_of(first, provenances[0], codes[:1], cameras[0], metrics, METHOD, details[0])
+    inversion = replace(inversion, steps=fit.steps, others=others)
     return Person(Inverted(inversion, head, shown), members, fits, fit.is_interrupted)
 
 
