@@ -148,7 +148,7 @@ def _together(session: Session, persons: list[PersonPhotos] | None, limit: int |
         with console.progress("measuring", len(persons)) as update:
             return evaluate_persons(session, persons, on_person=update)
     held_out = load_held_out()
-    total = len(held_out) if limit is None else min(limit, len(held_out))
+    total = held_out.count_up_to(limit)
     with console.progress("measuring", total) as update:
         return evaluate_heads_together(session, held_out, limit=limit, on_head=update)
 
@@ -157,7 +157,7 @@ def _heads(session: Session, limit: int | None, method: str) -> Metrics:
     from ..evaluation import evaluate_heads, load_held_out
 
     held_out = load_held_out()
-    total = len(held_out) if limit is None else min(limit, len(held_out))
+    total = held_out.count_up_to(limit)
     with console.progress("measuring", total) as update:
         return evaluate_heads(
             session.generator_of_planes,
@@ -194,7 +194,7 @@ def _compared(
                 session, photos, method, refinement, on_photo=update, on_skip=_warn_of_skipped
             )
     held_out = load_held_out()
-    total = len(held_out) if limit is None else min(limit, len(held_out))
+    total = held_out.count_up_to(limit)
     with console.progress("measuring", total) as update:
         return evaluate_refined_heads(session, method, refinement, held_out, limit=limit, on_head=update)
 
@@ -218,7 +218,7 @@ def _print_ablation(session: Session, limit: int | None, no_geometry: Path | Non
 
     candidates = candidates_of(session, no_geometry)
     held_out = load_held_out()
-    total = len(held_out) if limit is None else min(limit, len(held_out))
+    total = held_out.count_up_to(limit)
     with console.progress("measuring", total) as update:
         metrics = evaluate_variants(candidates.variants, held_out, device=session.device, limit=limit, on_head=update)
     if run.as_json:

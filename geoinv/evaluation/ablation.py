@@ -66,27 +66,21 @@ def candidates_of(session: Session, no_geometry: Path | None = None) -> Candidat
     """
     from ..checkpoints.store import load_encoder, model_file
 
-    found = Candidates(
-        [Variant(E0, encoded_by(session.encoder, session.generator_of_planes, aligner=session.fit_aligner))]
-    )
+    generator, aligner = session.generator_of_planes, session.fit_aligner
+    found = Candidates([Variant(E0, encoded_by(session.encoder, generator, aligner=aligner))])
     path = no_geometry if no_geometry is not None else model_file(session.model, "encoder-nogeometry")
     if no_geometry is None and not path.is_file():
         found.left_out[E0_WITHOUT_GEOMETRY] = f"no such encoder is given, and there is none at {path}"
     else:
         encoder = load_encoder(session.model, session.device, file=path)[0]
-        found.variants.append(
-            Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, session.generator_of_planes, aligner=session.fit_aligner))
-        )
+        found.variants.append(Variant(E0_WITHOUT_GEOMETRY, encoded_by(encoder, generator, aligner=aligner)))
     try:
         branch = session.triplane_branch
     except MissingDetailsError as error:
         found.left_out.update({name: error.message for name, _ in ALIGNMENTS})
         return found
     found.variants += [
-        Variant(
-            name,
-            encoded_by(session.encoder, session.generator_of_planes, branch, alignment, aligner=session.fit_aligner),
-        )
+        Variant(name, encoded_by(session.encoder, generator, branch, alignment, aligner=aligner))
         for name, alignment in ALIGNMENTS
     ]
     return found
@@ -110,7 +104,7 @@ def evaluate_variants(
         on_head: Function that is called with the number of heads done.
     """
     held_out = held_out if held_out is not None else load_held_out()
-    count = len(held_out) if limit is None else min(limit, len(held_out))
+    count = held_out.count_up_to(limit)
     means = {variant.name: Means() for variant in variants}
     with torch.no_grad():
         for index in range(count):

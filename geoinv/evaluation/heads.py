@@ -78,7 +78,7 @@ def evaluate_heads(
         on_head: Function that is called with the number of heads done.
     """
     held_out = held_out if held_out is not None else load_held_out()
-    count = len(held_out) if limit is None else min(limit, len(held_out))
+    count = held_out.count_up_to(limit)
     device = next(generator.parameters()).device
     means = Means()
     invert = None if encoder is None else encoded_by(encoder, generator, branch, aligner=aligner)

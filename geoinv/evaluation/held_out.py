@@ -72,6 +72,10 @@ class HeldOutHeads:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def count_up_to(self, limit: int | None) -> int:
+        """Number of the first heads that are measured: all of them, or at most so many."""
+        return len(self) if limit is None else min(limit, len(self))
+
     def head(self, index: int) -> HeldOutHead:
         """The head of an index, decoded."""
         color = np.stack([decode_rgb(code) for code in self.codes["color"][index]])

@@ -55,7 +55,7 @@ def evaluate_refined_heads(
         on_head: Function that is called with the number of heads done.
     """
     held_out = held_out if held_out is not None else load_held_out()
-    count = len(held_out) if limit is None else min(limit, len(held_out))
+    count = held_out.count_up_to(limit)
     generator = session.generator_of_planes
     own = optimised_method(method).complete(settings)
     before, after, name = Means(), Means(), "encoder"

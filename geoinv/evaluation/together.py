@@ -6,7 +6,6 @@ photos; whether a head is like the person from the side is measured against each
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from ..progress import OnCount
 from .heads import head_metrics, measure_head, true_descriptors
 from .held_out import HeldOutHead, HeldOutHeads, load_held_out
 from .means import Means, Metrics
+from .photos import IDENTITY_YAW_RAD
 from .refinement import face_of
 from .variants import encoded_by
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 VIEWS_DEG: Mapping[int, tuple[int, ...]] = {2: (0, 30), 3: (0, -30, 30), 5: (0, -30, 30, -15, 15)}
 """Yaws of the photos that a head is made of, by their number; those of 1 are the input view."""
-
-_SIDES_RAD = (-math.radians(25.0), math.radians(25.0))
 
 
 def evaluate_heads_together(
@@ -61,7 +59,7 @@ def evaluate_heads_together(
     held_out = held_out if held_out is not None else load_held_out()
     if not {angle for angles in VIEWS_DEG.values() for angle in angles} <= set(held_out.yaws_deg):
         raise UsageError("these held-out heads have too few views", "use those that ship with geoinv")
-    count = len(held_out) if limit is None else min(limit, len(held_out))
+    count = held_out.count_up_to(limit)
     columns = {number: Means() for number in (1, *VIEWS_DEG)}
     alone = encoded_by(session.encoder, session.triplane_generator, session.triplane_branch)
     for index in range(count):
@@ -190,7 +188,7 @@ def _measure_person(means: Means, head: Head, pose: CameraPose, known: Tensor, o
         return identity_descriptor(head.view(seen_from.camera(head.orbit)).cpu().over_grey())
 
     means.add("identity_input", (descriptor(pose) - known).norm(dim=1))
-    for side in _SIDES_RAD:
+    for side in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD):
         seen = descriptor(turned(pose, side))
         means.add("identity_novel", (seen - known).norm(dim=1))
         means.add("identity_kept_back", (seen - others).norm(dim=1))
