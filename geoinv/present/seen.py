@@ -27,6 +27,11 @@ YAWS_DEG = (-45, 0, 45)
 """The views that are looked at: level, upright cameras, the middle one before the face."""
 
 
+def side_names() -> list[str]:
+    """What the views are called beneath their pictures."""
+    return [f"{yaw:+d} deg" if yaw else "front" for yaw in YAWS_DEG]
+
+
 @dataclass(frozen=True, eq=False)
 class SeenHead:
     """Metrics and picture of what a photo showed of its head.
@@ -76,8 +81,7 @@ def seen_head(
     counts = torch.tensor([float(mask.sum()) for mask in seen])
     solid = torch.tensor([float((depth_alpha(view) > 0.5).sum()) for view in shown])
     percents = (100.0 * counts / solid.clamp(min=1.0)).tolist()
-    sides = [f"{yaw:+d} deg" if yaw else "front" for yaw in YAWS_DEG]
-    labels = [f"{side}, {percent:.0f} % seen" for side, percent in zip(sides, percents, strict=True)]
+    labels = [f"{side}, {percent:.0f} % seen" for side, percent in zip(side_names(), percents, strict=True)]
     pictures = [view_pictures(view, ["seen"], source=source)[0] for view in shown]
     sheet = row([resized(photo, pictures[0].shape[0]), *pictures], labels=["photo; violet: not seen", *labels])
     seen_fraction = round(float(counts.sum() / solid.sum().clamp(min=1.0)), 4)

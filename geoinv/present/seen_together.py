@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..camera.visibility import SEEN
 from .pictures import Picture, color_picture
-from .seen import YAWS_DEG
+from .seen import YAWS_DEG, side_names
 from .sheets import grid, row, stack
 from .view_pictures import depth_alpha, resized
 
@@ -58,23 +58,24 @@ def seen_together(photos: Mapping[str, Picture], head: GroupedHead, views: Seque
     """
     names, colours = list(photos), photo_colours(len(photos))
     fractions: dict[str, dict[str, float]] = {}
-    tinted, seen, solid, side = [], 0.0, 0.0, views[0].shown.color.shape[-1]
-    for yaw, pair in zip(YAWS_DEG, views, strict=True):
+    plain = [color_picture(pair.shown) for pair in views]
+    tinted, seen, solid = [], 0.0, 0.0
+    for yaw, pair, picture in zip(YAWS_DEG, views, plain, strict=True):
         origin = origin_of(head, pair.plain)
         total = max(float((origin != NOWHERE).sum()), 1.0)
         counts = [float((origin == index).sum()) for index in range(len(names))]
         by = {name: round(count / total, 4) for name, count in zip(names, counts, strict=True)}
         fractions[f"{yaw:+d}" if yaw else "0"] = {**by, "guessed": round(1.0 - sum(counts) / total, 4)}
         seen, solid = seen + sum(counts), solid + total
-        tinted.append(_tinted(color_picture(pair.shown.cpu()), origin, colours))
+        tinted.append(_tinted(picture, origin, colours))
     labels = [
-        f"{f'{yaw:+d} deg' if yaw else 'front'}, {100.0 * (1.0 - fractions[key]['guessed']):.0f} % seen"
-        for yaw, key in zip(YAWS_DEG, fractions, strict=True)
+        f"{side}, {100.0 * (1.0 - by['guessed']):.0f} % seen"
+        for side, by in zip(side_names(), fractions.values(), strict=True)
     ]
-    framed = [_framed(resized(photo, side), colour) for photo, colour in zip(photos.values(), colours, strict=True)]
-    plain = [color_picture(pair.shown.cpu()) for pair in views]
-    picture = stack([grid(framed, columns=_COLUMNS, labels=names), row(tinted, labels=labels), row(plain)])
-    return SeenTogether(fractions, round(seen / max(solid, 1.0), 4), picture)
+    small = [resized(photo, plain[0].shape[0]) for photo in photos.values()]
+    framed = [_framed(photo, colour) for photo, colour in zip(small, colours, strict=True)]
+    sheet = stack([grid(framed, columns=_COLUMNS, labels=names), row(tinted, labels=labels), row(plain)])
+    return SeenTogether(fractions, round(seen / max(solid, 1.0), 4), sheet)
 
 
 NOWHERE, GUESSED = -2, -1
