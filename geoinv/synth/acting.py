@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..camera import CameraPose
 from ..camera.rays import project
 from ..conventions import FACE_ORBIT, FOCAL
-from ..shape import load_head_model
+from ..shape import HeadCodes, HeadModel, load_head_model
 from ..shape.irises import irises_of
 from .dataset import draw_latent
 from .head_codes import HeadCoder
@@ -72,14 +73,22 @@ def acting_heads(persons: int, *, seed: int = 91, side: int = 224, assets: Path 
             vector = torch.tensor([rng.normal(0.0, _POSE_DEVIATIONS)], dtype=torch.float32)
             vector[0, 0].clamp_(-_LARGEST_YAW, _LARGEST_YAW)
             cam2world = CameraPose.from_vector(vector).cam2world(FACE_ORBIT)
-            with torch.no_grad():
-                vertices = model.vertices(codes)
-                places = torch.cat([model.landmarks468.on(vertices), irises_of(model, vertices, codes.gaze)], dim=1)
-                points = project(places, cam2world, focal=FOCAL)[0][0].double().numpy() * side
+            points = project(known_places(model, codes), cam2world, focal=FOCAL)[0][0].double().numpy() * side
             view = renderer.render(head, cam2world[0].numpy().astype(np.float32))
-            opacity = view.rgba[..., 3:] / 255.0
-            picture = view.rgba[..., :3] * opacity + rng.uniform(0.0, 255.0, 3) * (1.0 - opacity)
-            yield ActingHead(picture.astype(np.uint8), points, person)
+            yield ActingHead(over_one_colour(view.rgba, rng), points, person)
+
+
+@torch.no_grad()
+def known_places(model: HeadModel, codes: HeadCodes) -> Tensor:
+    """[B, 470, 3] MediaPipe's points on heads of the mesh, then the middles of the right and the left iris."""
+    vertices = model.vertices(codes)
+    return torch.cat([model.landmarks468.on(vertices), irises_of(model, vertices, codes.gaze)], dim=1)
+
+
+def over_one_colour(rgba: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """[H, H, 3] a picture [H, H, 4] before a colour that is drawn."""
+    opacity = rgba[..., 3:] / 255.0
+    return np.asarray(rgba[..., :3] * opacity + rng.uniform(0.0, 255.0, 3) * (1.0 - opacity), np.uint8)
 
 
 def random_units(rng: np.random.Generator) -> dict[str, float]:

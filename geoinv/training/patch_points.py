@@ -28,8 +28,7 @@ from ..camera.rays import project
 from ..conventions import FOCAL
 from ..files import atomic_path
 from ..shape import HeadCodes, load_head_model
-from ..shape.irises import irises_of
-from ..synth.acting import ActingHead, acting_heads
+from ..synth.acting import ActingHead, acting_heads, known_places, over_one_colour
 from ..video.patch_points import Regressor
 from ..video.patches import LEFT_EYE, MOUTH, RIGHT_EYE, SIDE, histograms
 
@@ -91,17 +90,13 @@ def heads_in(data: Path, shards: int, seed: int = 5) -> Iterator[ActingHead]:
         names = ("rgba", "cam2world", "codes")
         rgba, cameras, codes = (np.load(data / f"{shard:05d}_{name}.npy", mmap_mode="r") for name in names)
         heads = HeadCodes.from_vector(torch.from_numpy(np.array(codes)).float())
-        with torch.no_grad():
-            vertices = model.vertices(heads)
-            places = torch.cat([model.landmarks468.on(vertices), irises_of(model, vertices, heads.gaze)], dim=1)
+        places = known_places(model, heads)
         for view in range(rgba.shape[1]):
             cam2world = torch.from_numpy(np.array(cameras[:, view])).float()
             points = project(places, cam2world, focal=FOCAL)[0].double().numpy() * rgba.shape[2]
             for head in np.flatnonzero(-cameras[:, view, 2, 2] > _FROM_FRONT):
-                colour, alpha = np.split(np.asarray(rgba[head, view], np.float64), [3], axis=-1)
-                opacity = alpha / 255.0
-                picture = colour * opacity + random.uniform(0.0, 255.0, 3) * (1.0 - opacity)
-                yield ActingHead(picture.astype(np.uint8), points[head], _HELD_OUT * (shard * len(rgba) + int(head)))
+                picture = over_one_colour(rgba[head, view], random)
+                yield ActingHead(picture, points[head], _HELD_OUT * (shard * len(rgba) + int(head)))
 
 
 def _stacked(rows: list[tuple[object, ...]]) -> Patches:
