@@ -7,7 +7,7 @@ Then every frame is fitted with that identity. One frame is in memory at a time;
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,7 +18,7 @@ from ..align.face import FloatArray, ImageArray
 from ..align.mediapipe import MediaPipeBackend
 from ..errors import PhotoError
 from ..progress import OnCount
-from ..shape import ARKIT_UNITS, HeadCodes, HeadFit, load_head_model
+from ..shape import ARKIT_UNITS, HeadCodes, HeadFit, HeadModel, load_head_model
 from .frame_fit import FrameFitter, SeenFace, identity_of
 from .gaze import gaze_of
 from .patch_points import PatchPoints, load_patch_points
@@ -81,9 +81,7 @@ def capture(
     backend, points, model = backend or MediaPipeBackend(), load_patch_points(), load_head_model()
     trusting = points.trusted_by(model)
     index = face or 0
-    samples = list(_samples(clip, backend, points, index))
-    person, fits = identity_of(trusting, [sample.face for sample in samples])
-    best = max(zip(samples, fits, strict=True), key=lambda pair: _plainness(*pair))[0]
+    person, best = _first_look(trusting, _samples(clip, backend, points, index))
     tracker, fitter = FaceTracker(backend, index), FrameFitter(trusting, person)
     rows, errors = [], []
     for count, frame in enumerate(clip.frames(), start=1):
@@ -114,6 +112,13 @@ class _Sample:
     face: SeenFace
     middle: FloatArray
     size: float
+
+
+def _first_look(model: HeadModel, found: Iterable[_Sample]) -> tuple[HeadCodes, _Sample]:
+    """Codes at rest of the person in the samples, and the sample that shows the face best; the others are let go."""
+    samples = list(found)
+    person, fits = identity_of(model, [sample.face for sample in samples])
+    return person, max(zip(samples, fits, strict=True), key=lambda pair: _plainness(*pair))[0]
 
 
 def _samples(clip: Clip, backend: MediaPipeBackend, points: PatchPoints, index: int) -> Iterator[_Sample]:

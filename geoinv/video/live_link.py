@@ -18,7 +18,7 @@ from ..files import atomic_path
 from ..shape import ARKIT_UNITS
 from .performance import Performance
 
-_SIDES = {"Left": 0, "Right": 1}
+_SIDES = ("Left", "Right")
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 
 _EYE_NAMES = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")

@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..camera import CameraPose
+from ..conventions import FACE_ORBIT
+
 Curves = NDArray[np.float32]
 
 YAW, PITCH, ROLL, X, Y, LOG_SCALE = range(6)
@@ -43,9 +46,6 @@ class Performance:
 
     def head_turns(self) -> Curves:
         """[T, 3, 3] turns of the head from looking straight into the camera; axes are the world's at rest."""
-        from ..camera import CameraPose
-        from ..conventions import FACE_ORBIT
-
         vectors = torch.zeros(len(self), 6, dtype=torch.float64)
         vectors[:, :3] = torch.from_numpy(self.pose[:, :3])
         cam2world = CameraPose.from_vector(vectors).cam2world(FACE_ORBIT)[:, :3, :3].numpy()
