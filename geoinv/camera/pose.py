@@ -15,6 +15,11 @@ TYPICAL_POSE = (0.4, 0.2, 0.1, 0.05, 0.05, 0.15)
 """Typical size of photos' poses, in the order of :meth:`CameraPose.as_vector`: the unit in which they are learned."""
 
 
+def direction_at(yaw_rad: Tensor, pitch_rad: Tensor) -> Tensor:
+    """[B, 3] unit vectors at yaws [B] from +z to +x and at pitches [B] up, in the world."""
+    return torch.stack([yaw_rad.sin() * pitch_rad.cos(), pitch_rad.sin(), yaw_rad.cos() * pitch_rad.cos()], dim=-1)
+
+
 @dataclass(frozen=True)
 class CameraPose:
     """Batch of camera poses relative to the frontal camera of an orbit: at ``RADIUS`` from ``PIVOT`` for heads.
@@ -57,7 +62,7 @@ class CameraPose:
         """[B, 4, 4] in OpenCV axes."""
         yaw, pitch, roll = self.yaw_rad, self.pitch_rad, self.roll_rad
         zero = torch.zeros_like(yaw)
-        direction = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], dim=-1)  # [B, 3]
+        direction = direction_at(yaw, pitch)
         forward = -direction
         right = torch.stack([yaw.cos(), zero, -yaw.sin()], dim=-1)
         down = torch.linalg.cross(forward, right)

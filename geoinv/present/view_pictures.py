@@ -88,9 +88,7 @@ def shared_depth_range(views: Sequence[RenderOutput]) -> tuple[float, float]:
 
 def inversion_sheet(inversion: Inversion, reconstruction: RenderOutput) -> Picture:
     """Photo, reconstruction, depth and normals side by side."""
-    pictures = view_pictures(reconstruction, ("color", "depth", "normals"))
-    photo = resized(inversion.photo, pictures[0].shape[0])
-    return row([photo, *pictures], labels=["photo", "reconstruction", "depth", "normals"])
+    return _photo_row(inversion.photo, reconstruction, ("photo", "reconstruction"))
 
 
 def group_sheet(photos: Mapping[str, Picture], reconstructions: Sequence[RenderOutput]) -> Picture:
@@ -100,12 +98,21 @@ def group_sheet(photos: Mapping[str, Picture], reconstructions: Sequence[RenderO
         photos: The aligned photos by their names.
         reconstructions: The head in each photo's view.
     """
-    limits, sheets = shared_depth_range(reconstructions), []
-    for (name, photo), view in zip(photos.items(), reconstructions, strict=True):
-        pictures = view_pictures(view, ("color", "depth", "normals"), depth_limits=limits)
-        labels = [name, "the head in its view", "depth", "normals"]
-        sheets.append(row([resized(photo, pictures[0].shape[0]), *pictures], labels=labels))
-    return stack(sheets)
+    limits = shared_depth_range(reconstructions)
+    return stack(
+        [
+            _photo_row(photo, view, (name, "the head in its view"), limits)
+            for (name, photo), view in zip(photos.items(), reconstructions, strict=True)
+        ]
+    )
+
+
+def _photo_row(
+    photo: Picture, view: RenderOutput, names: tuple[str, str], depth_limits: tuple[float, float] | None = None
+) -> Picture:
+    """A photo, the head in its view, depth and normals; ``names`` stand under the first two."""
+    pictures = view_pictures(view, ("color", "depth", "normals"), depth_limits=depth_limits)
+    return row([resized(photo, pictures[0].shape[0]), *pictures], labels=[*names, "depth", "normals"])
 
 
 def view_sheet(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..camera.pose import direction_at
 from .model import HeadModel
 
 IRIS_RADIUS = 0.95
@@ -26,7 +27,6 @@ def eyeball(model: HeadModel, vertices: Tensor, side: str) -> tuple[Tensor, Tens
 
 def irises_of(model: HeadModel, vertices: Tensor, gaze: Tensor) -> Tensor:
     """[B, 2, 3] middles of the right and the left iris of heads with vertices [B, V, 3] and gaze [B, 2]."""
-    aside, up = gaze.unbind(-1)
-    look = torch.stack([aside.sin() * up.cos(), up.sin(), aside.cos() * up.cos()], dim=-1)
+    look = direction_at(*gaze.unbind(-1))
     eyes = [eyeball(model, vertices, side) for side in ("right", "left")]
     return torch.stack([middle + radius * look for middle, radius in eyes], dim=1)

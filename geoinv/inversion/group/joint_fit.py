@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...camera import CameraPose
-from ...camera.pose import TYPICAL_POSE
+from ...camera.pose import TYPICAL_POSE, direction_at
 from ...heads import PlainHead
 from ...images.tensors import GREY
 from ...models.latent_space import measure_latent_space
@@ -214,6 +214,5 @@ class _Problem:
 
 def widest_angle_rad(cameras: Tensor) -> float:
     """Largest angle between the directions that any two cameras [K, 6] look along."""
-    yaw, pitch = cameras[:, 0].double(), cameras[:, 1].double()
-    away = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], dim=1)
+    away = direction_at(cameras[:, 0].double(), cameras[:, 1].double())
     return float((away @ away.T).clamp(-1.0, 1.0).acos().max())
