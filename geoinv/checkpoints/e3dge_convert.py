@@ -7,17 +7,14 @@ official code draws anew at each start, are drawn once, here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import CheckpointError
-from ..files import atomic_path
 from ..folders import sha256_of
 from ..models.stylesdf.config import StyleSdfConfig
 from ..models.stylesdf.encoder import StyleSdfEncoder
@@ -25,12 +22,10 @@ from ..models.stylesdf.generator import StyleSdfGenerator
 from ..models.stylesdf.local_branch import StyleSdfLocalBranch
 from .e3dge_files import StoredModel, Tensors, stored_model
 from .e3dge_layout import detail_config, encoder_config, generator_config, is_filter, ours
-from .foreign_tensors import check_fit, read_numbers
-from .model_files import Part, model_file, model_name
-from .model_format import Kind, model_metadata
+from .foreign_networks import ForeignNetwork, Numbers, check_network, claimed_numbers, numbers_of, write_networks
+from .foreign_tensors import check_fit
+from .model_files import model_file, model_name
 from .network_files import read_network_file
-from .safetensors_file import write_safetensors
-from .torch_pickles import StoredTensor
 
 MEAN_CODES = 10_000
 _MEAN_SEED = 0
@@ -59,23 +54,6 @@ class ConvertedModel:
     left_out: dict[str, list[str]]
 
 
-@dataclass(frozen=True)
-class _Network:
-    """What one file is made of: tensors of ours by name, of the released files or made here."""
-
-    part: Part
-    kind: Kind
-    config: dict[str, Any]
-    tensors: dict[str, StoredTensor | Tensor]
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(self.tensors[name].shape) for name in sorted(self.tensors)}
-
-    def read(self, name: str) -> Tensor:
-        tensor = self.tensors[name]
-        return tensor if isinstance(tensor, Tensor) else read_numbers(tensor, name)
-
-
 def convert_e3dge(sources: list[Path], target: Path) -> ConvertedModel:
     """Write generator, and where their files are given encoder and local branch, as files of ours.
 
@@ -90,7 +68,8 @@ def convert_e3dge(sources: list[Path], target: Path) -> ConvertedModel:
     name = model_name(str(target))
     try:
         networks = _networks(model, name)
-        _check_size(networks, model)
+        if claimed_numbers(networks) > sum(path.stat().st_size for path in model.sources):
+            raise CheckpointError("the tensors are larger than the files")
     except CheckpointError as error:
         where = ", ".join(str(path) for path in sources)
         raise CheckpointError(f"{where}: {error.message}", error.hint) from error
@@ -98,47 +77,37 @@ def convert_e3dge(sources: list[Path], target: Path) -> ConvertedModel:
     paths = tuple(
         target if network.part == "generator" else model_file(str(target), network.part) for network in networks
     )
-    extra: dict[str, Any] = {"source_sha256": hashes, "licence": _LICENCE}
-    with ExitStack() as stack:
-        for network, path in zip(networks, paths, strict=True):
-            temporary = stack.enter_context(atomic_path(path))
-            metadata = model_metadata(network.kind, network.config, extra)
-            write_safetensors(temporary, network.shapes(), network.read, metadata)
-            extra = {**extra, f"{network.part}_sha256": sha256_of(temporary)}
-    count = sum(
-        tensor.numel() if isinstance(tensor, Tensor) else tensor.numel
-        for n in networks
-        for tensor in n.tensors.values()
-    )
+    write_networks(networks, paths, {"source_sha256": hashes, "licence": _LICENCE})
+    count = sum(network.parameters for network in networks)
     return ConvertedModel(paths, generator_config(model.generator, name), count, hashes, model.left_out)
 
 
-def _networks(model: StoredModel, name: str) -> list[_Network]:
+def _networks(model: StoredModel, name: str) -> list[ForeignNetwork]:
     config = generator_config(model.generator, name)
     _check_filters(model.generator)
-    found: dict[str, StoredTensor | Tensor] = dict(ours("g_ema", model.generator))
+    found: dict[str, Numbers] = dict(ours("g_ema", model.generator))
     renderer_mean, decoder_mean = mean_codes(config, found)
     found |= {"renderer_mean": renderer_mean, "decoder_mean": decoder_mean}
-    _check(found, lambda: StyleSdfGenerator(config), "StyleSDF's generator")
-    networks = [_Network("generator", "generator", asdict(config), found)]
+    check_network(found, lambda: StyleSdfGenerator(config), "StyleSDF's generator")
+    networks = [ForeignNetwork("generator", asdict(config), found)]
     if model.encoder is not None and model.pose is not None:
         of_encoder = encoder_config(model.encoder, model.pose, config)
-        tensors: dict[str, StoredTensor | Tensor] = {**ours("encoder", model.encoder), **ours("d", model.pose)}
-        _check(tensors, lambda: StyleSdfEncoder(of_encoder), "E3DGE's encoder")
-        networks.append(_Network("encoder", "encoder", asdict(of_encoder), tensors))
+        tensors: dict[str, Numbers] = {**ours("encoder", model.encoder), **ours("d", model.pose)}
+        check_network(tensors, lambda: StyleSdfEncoder(of_encoder), "E3DGE's encoder")
+        networks.append(ForeignNetwork("encoder", asdict(of_encoder), tensors))
     if model.local:
         local, aligner = model.local["netLocal"], model.local["grid_align"]
         of_branch = detail_config(local, aligner, config, is_hybrid="Fuse_sft_block" in model.local)
         parts: Tensors = {}
         for entry, values in model.local.items():
             parts |= ours(entry, values)
-        _check(parts, lambda: StyleSdfLocalBranch(of_branch), "E3DGE's local branch")
-        networks.append(_Network("details", "details", asdict(of_branch), dict(parts)))
+        check_network(parts, lambda: StyleSdfLocalBranch(of_branch), "E3DGE's local branch")
+        networks.append(ForeignNetwork("details", asdict(of_branch), dict(parts)))
     return networks
 
 
 @torch.no_grad()
-def mean_codes(config: StyleSdfConfig, tensors: Mapping[str, StoredTensor | Tensor]) -> tuple[Tensor, Tensor]:
+def mean_codes(config: StyleSdfConfig, tensors: Mapping[str, Numbers]) -> tuple[Tensor, Tensor]:
     """Mean codes of G0 and G1 over random z, the same for the same weights.
 
     Args:
@@ -153,9 +122,7 @@ def mean_codes(config: StyleSdfConfig, tensors: Mapping[str, StoredTensor | Tens
         {n: tuple(s) for n, s in wanted.items()},
         "StyleSDF's generator",
     )
-    mapping = {
-        name: value if isinstance(value := tensors[name], Tensor) else read_numbers(value, name) for name in wanted
-    }
+    mapping = {name: numbers_of(tensors[name], name) for name in wanted}
     generator.load_state_dict(mapping, strict=False, assign=True)
     z = torch.randn(MEAN_CODES, config.z_dim, generator=torch.Generator().manual_seed(_MEAN_SEED))
     renderer, decoder = generator.means(z)
@@ -164,27 +131,9 @@ def mean_codes(config: StyleSdfConfig, tensors: Mapping[str, StoredTensor | Tens
     return renderer, decoder
 
 
-def _check(tensors: Mapping[str, StoredTensor | Tensor], build: Callable[[], nn.Module], what: str) -> None:
-    try:
-        with torch.device("meta"):  # no memory for its numbers
-            network = build()
-    except (ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"its widths are not those of {what}") from error
-    check_fit(tensors, {name: tuple(value.shape) for name, value in network.state_dict().items()}, what)
-
-
 def _check_filters(tensors: Tensors) -> None:
     for name, tensor in tensors.items():
         if is_filter(name) and (
             tensor.shape != (4, 4) or not torch.allclose(tensor.read().float(), _FILTER, atol=1e-4)
         ):
             raise CheckpointError(f"{name} is not [1, 3, 3, 1]", "it is a variant of StyleSDF")
-
-
-def _check_size(networks: list[_Network], model: StoredModel) -> None:
-    """Refuse tensors that share their numbers, which would fill the disk."""
-    stored = sum(
-        tensor.numel for network in networks for tensor in network.tensors.values() if not isinstance(tensor, Tensor)
-    )
-    if stored > sum(path.stat().st_size for path in model.sources):
-        raise CheckpointError("the tensors are larger than the files")

@@ -7,28 +7,26 @@ discriminator are left out. Numbers stay float32; tensors go from file to file o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import CheckpointError
-from ..files import atomic_path
 from ..folders import sha256_of
 from ..models.config import GeneratorConfig
 from ..models.triplanenet.encoder import TriPlaneNetEncoder
 from ..models.triplanenet.plane_offsets import PlaneOffsets
-from .foreign_tensors import check_fit, read_numbers
+from .foreign_networks import ForeignNetwork, Numbers, check_network, claimed_numbers, write_networks
+from .foreign_tensors import read_numbers
 from .model_files import generator_path, model_file, model_name
-from .model_format import model_metadata, read_model_header
+from .model_format import read_model_header
 from .network_files import read_network_file
 from .registry import NetworkPart, register
-from .safetensors_file import write_safetensors
 from .torch_pickles import StoredTensor, printable
 from .triplanenet_layout import ENCODER, GENERATOR, OFFSETS, detail_config, encoder_config, ours, part_of
 
@@ -57,25 +55,6 @@ class ConvertedEncoder:
     left_out: list[str]
 
 
-@dataclass(frozen=True)
-class _Network:
-    part: NetworkPart
-    config: dict[str, Any]
-    tensors: dict[str, StoredTensor | Tensor]
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(self.tensors[name].shape) for name in sorted(self.tensors)}
-
-    def reader(self, source: Path) -> Callable[[str], Tensor]:
-        """A function that reads a tensor by name."""
-
-        def read(name: str) -> Tensor:
-            tensor = self.tensors[name]
-            return tensor if isinstance(tensor, Tensor) else read_numbers(tensor, f"{source}: {name}")
-
-        return read
-
-
 def is_triplanenet(root: Mapping[Any, Any]) -> bool:
     """Whether the entries of a file may be TriPlaneNet's."""
     tensors = root.get("state_dict")
@@ -99,7 +78,8 @@ def convert_triplanenet(source: Path, target: Path, model: str) -> ConvertedEnco
     root = read_network_file(source)
     try:
         networks, generator = _networks(root, base, model_name(model))
-        _check_size(networks, source)
+        if claimed_numbers(networks) > source.stat().st_size:
+            raise CheckpointError("the tensors are larger than the file")
         _check_generator(generator, base)
     except CheckpointError as error:
         raise CheckpointError(f"{source}: {error.message}", error.hint) from error
@@ -110,27 +90,19 @@ def convert_triplanenet(source: Path, target: Path, model: str) -> ConvertedEnco
         "licence": _LICENCE,
         "generator_sha256": sha256_of(base),
     }
-    paths = tuple(model_file(str(target), network.part) for network in networks)
-    with ExitStack() as stack:
-        for network, path in zip(networks, paths, strict=True):
-            temporary = stack.enter_context(atomic_path(path))
-            metadata = model_metadata(network.part, network.config, extra)
-            write_safetensors(temporary, network.shapes(), network.reader(source), metadata)
-            extra = {**extra, f"{network.part}_sha256": sha256_of(temporary)}
+    parts: tuple[NetworkPart, ...] = ("encoder", "details")
+    paths = tuple(model_file(str(target), part) for part in parts)
+    write_networks(networks, paths, extra, source=f"{source}: ")
     name = model_name(str(target))
     names = tuple(
-        register(path, network.part, f"{name}-{network.part}", source=_SOURCE, licence=_LICENCE)
-        for network, path in zip(networks, paths, strict=True)
+        register(path, part, f"{name}-{part}", source=_SOURCE, licence=_LICENCE)
+        for part, path in zip(parts, paths, strict=True)
     )
-    count = sum(
-        tensor.numel() if isinstance(tensor, Tensor) else tensor.numel
-        for network in networks
-        for tensor in network.tensors.values()
-    )
+    count = sum(network.parameters for network in networks)
     return ConvertedEncoder(paths, names, count, sha256, sorted(printable(key) for key in root if key != "state_dict"))
 
 
-def _networks(root: dict[Any, Any], base: Path, name: str) -> tuple[list[_Network], dict[str, StoredTensor]]:
+def _networks(root: dict[Any, Any], base: Path, name: str) -> tuple[list[ForeignNetwork], dict[str, StoredTensor]]:
     """Encoder and local branch in the file, and the generator that it has beside them."""
     state = root.get("state_dict")
     if type(state) is not dict or not is_triplanenet(root):
@@ -152,12 +124,15 @@ def _networks(root: dict[Any, Any], base: Path, name: str) -> tuple[list[_Networ
             f"[{generator.num_ws}, {generator.w_dim}] and {generator.backbone.out_channels}",
             "name the generator of EG3D that it was trained with: --model",
         )
-    found: dict[str, StoredTensor | Tensor] = dict(ours(ENCODER, parts[ENCODER]))
+    found: dict[str, Numbers] = dict(ours(ENCODER, parts[ENCODER]))
     found["w_avg"] = _mean_code(base, generator.w_dim)
-    _check(found, lambda: TriPlaneNetEncoder(of_encoder), "TriPlaneNet's encoder")
-    offsets: dict[str, StoredTensor | Tensor] = dict(ours(OFFSETS, parts[OFFSETS]))
-    _check(offsets, lambda: PlaneOffsets(of_details), "TriPlaneNet's U-Net")
-    networks = [_Network("encoder", asdict(of_encoder), found), _Network("details", asdict(of_details), offsets)]
+    check_network(found, lambda: TriPlaneNetEncoder(of_encoder), "TriPlaneNet's encoder")
+    offsets: dict[str, Numbers] = dict(ours(OFFSETS, parts[OFFSETS]))
+    check_network(offsets, lambda: PlaneOffsets(of_details), "TriPlaneNet's U-Net")
+    networks = [
+        ForeignNetwork("encoder", asdict(of_encoder), found),
+        ForeignNetwork("details", asdict(of_details), offsets),
+    ]
     return networks, parts[GENERATOR]
 
 
@@ -170,15 +145,6 @@ def _mean_code(base: Path, w_dim: int) -> Tensor:
     return mean
 
 
-def _check(tensors: Mapping[str, StoredTensor | Tensor], build: Callable[[], nn.Module], what: str) -> None:
-    try:
-        with torch.device("meta"):  # no memory for its numbers
-            network = build()
-    except (ValueError, RuntimeError, ArithmeticError) as error:
-        raise CheckpointError(f"its widths are not those of {what}") from error
-    check_fit(tensors, {name: tuple(value.shape) for name, value in network.state_dict().items()}, what)
-
-
 def _check_generator(theirs: Mapping[str, StoredTensor], base: Path) -> None:
     """Refuse networks that were trained with another generator than the one that they are to be used with."""
     with safe_open(base, framework="pt") as file:
@@ -189,12 +155,3 @@ def _check_generator(theirs: Mapping[str, StoredTensor], base: Path) -> None:
                     f"it was trained with another generator than {base}: their {name} differ",
                     "name the generator of EG3D that it was trained with: --model",
                 )
-
-
-def _check_size(networks: list[_Network], source: Path) -> None:
-    """Refuse tensors that share their numbers, which would fill the disk."""
-    stored = sum(
-        tensor.numel for network in networks for tensor in network.tensors.values() if not isinstance(tensor, Tensor)
-    )
-    if stored > source.stat().st_size:
-        raise CheckpointError("the tensors are larger than the file")
