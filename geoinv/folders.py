@@ -38,13 +38,20 @@ def cache_dir() -> Path:
     Raises:
         CheckpointError: The user has no home folder.
     """
-    root = os.environ.get("GEOINV_CACHE")
-    if not root:
-        try:
-            root = os.path.join(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "geoinv")
-        except RuntimeError as error:
-            raise CheckpointError("there is no home folder for fetched weights", "set GEOINV_CACHE to one") from error
-    return Path(root) / "weights"
+    try:
+        return user_cache() / "weights"
+    except RuntimeError as error:
+        raise CheckpointError("there is no home folder for fetched weights", "set GEOINV_CACHE to one") from error
+
+
+def user_cache() -> Path:
+    """The user's cache, with a folder for each kind of files that geoinv keeps there.
+
+    Raises:
+        RuntimeError: The user has no home folder.
+    """
+    named = os.environ.get("GEOINV_CACHE")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "geoinv")
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import NativeBuildError
+from ..folders import user_cache
 
 _LEAST_FREE_BYTES = 64 << 20  # objects and libraries of all operations take some 10 MB
 _REMEMBERED_S = 24 * 3600.0  # memory that ran out, and the like, may have passed
@@ -28,13 +29,10 @@ def cache_folder() -> Path:
     Raises:
         CacheError: The user has no home folder.
     """
-    root = os.environ.get("GEOINV_CACHE")
-    if not root:
-        try:
-            root = os.path.join(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "geoinv")
-        except RuntimeError as error:
-            raise CacheError("there is no home folder for built kernels", "set GEOINV_CACHE to a folder") from error
-    return Path(root) / "native"
+    try:
+        return user_cache() / "native"
+    except RuntimeError as error:
+        raise CacheError("there is no home folder for built kernels", "set GEOINV_CACHE to a folder") from error
 
 
 def check_runs_programs() -> None:
