@@ -29,6 +29,7 @@ from ...models.plane_warp import PlaneWarp
 from ..data.held_out_views import save_comparison
 from ..data.toon_rays import ToonViews, average_landmarks, random_views, toon_rays
 from ..data.toon_shape import ToonProportions, ToonShape
+from ..engine.devices import moved
 from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
@@ -145,9 +146,8 @@ class ToonStage:
         """``heldout_psnr_db`` over rays that meet a toon, ``untrained_psnr_db`` of the generator itself; heads above
         their toons as a sheet."""
         toon = self.average.module
-        views = self._views(np.random.default_rng([self.run.seed, 1 << 32]), self.settings.held_out)
-        device = self._generator.w_avg.device
-        views = ToonViews(*(getattr(views, name).to(device) for name in ToonViews.__dataclass_fields__))
+        drawn = self._views(np.random.default_rng([self.run.seed, 1 << 32]), self.settings.held_out)
+        views = moved(drawn, self._generator.w_avg.device)
         w_plus = views.w_plus(self._generator, self._space)
         rays = toon_rays(self._generator, w_plus, views, self.settings.proportions).rays
         mask = (rays.alpha > 0.5).float()[:, None]  # [H, 1, N], a picture of one row
@@ -190,6 +190,6 @@ def move_for_all(generator: TriPlaneGenerator, proportions: ToonProportions) -> 
     profile = torch.stack([middle, rows, columns], dim=-1)[None]
     flow = torch.zeros(3, 2, side, side, device=warp.mean.device)
     for plane, axes, points in ((0, [0, 1], facing), (2, [2, 1], profile)):
-        moved = (shape.on_head(points) - points)[0, :, axes] / half
-        flow[plane] = moved.T.reshape(2, side, side)
+        way = (shape.on_head(points) - points)[0, :, axes] / half
+        flow[plane] = way.T.reshape(2, side, side)
     warp.add_to_mean(flow)
