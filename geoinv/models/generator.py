@@ -37,13 +37,18 @@ class TriPlaneGenerator(PlaneGenerator):
             hybrid = HYBRIDS[config.superresolution]
             self.superresolution = HybridSuperresolution(hybrid, config.feature_channels, config.w_dim)
 
+    @property
+    def warp(self) -> PlaneWarp:
+        """What moves the planes of each head; only generators of planes that are moved have it."""
+        warp: PlaneWarp = self.backbone["synthesis"].warp  # type: ignore[assignment]
+        return warp
+
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor) -> Tensor:
         """World points [B, N, 3] of the head of ``w_to`` at the places of the face that ``points`` are of the head of
         ``w_from``; the same points where the generator has no warp, see :class:`PlaneWarp`."""
         if not self.config.knows_places:
             return points
-        warp: PlaneWarp = self.backbone["synthesis"].warp  # type: ignore[assignment]
-        return warp.same_places(points, w_from, w_to, box_side=self.config.render.box_side)
+        return self.warp.same_places(points, w_from, w_to, box_side=self.config.render.box_side)
 
     def _decode(self, planes: Tensor, points: Tensor, film: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """points [B, N, 3], film [B, N, 2 * decoder_hidden] -> raw density [B, N], features [B, N, F]."""

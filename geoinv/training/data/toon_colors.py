@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ...models.generator import TriPlaneGenerator
-from ...models.plane_warp import PlaneWarp
 from .toon_shape import closeness, eye_middles
 
 _LUMINANCE = (0.3, 0.59, 0.11)
@@ -44,7 +43,7 @@ class ToonColors:
     """
 
     def __init__(self, generator: TriPlaneGenerator, planes: Tensor, w_plus: Tensor, landmarks: Tensor) -> None:
-        self._warp: PlaneWarp = generator.backbone["synthesis"].warp  # type: ignore[assignment]
+        self._warp = generator.warp
         self._box_side, self._w_plus, self._landmarks = generator.config.render.box_side, w_plus, landmarks
         self._tone = self._skin_tone(generator, planes)
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ...models.generator import TriPlaneGenerator
-from ...models.plane_warp import PlaneWarp
 
 _ITERATIONS = 8
 
@@ -64,13 +63,12 @@ class ToonShape:
         proportions: ToonProportions,
     ) -> None:
         self._sizes = proportions
-        warp: PlaneWarp = generator.backbone["synthesis"].warp  # type: ignore[assignment]
         middles = torch.stack([*eye_middles(landmarks), landmarks[30], landmarks[8]])
         middles = middles - middles.new_tensor([[_EYE_DEPTH], [_EYE_DEPTH], [_NOSE_DEPTH], [0.0]]) * middles.new_tensor(
             [0.0, 0.0, 1.0]
         )
         box_side = generator.config.render.box_side
-        placed = warp.places_on_head(middles.expand(len(w_plus), -1, -1), w_plus, box_side=box_side)
+        placed = generator.warp.places_on_head(middles.expand(len(w_plus), -1, -1), w_plus, box_side=box_side)
         self._eyes, self._nose, self._chin = placed[:, :2], placed[:, 2:3], placed[:, 3:]
 
     def on_head(self, points: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ class GeneratorStage:
         if pairs:
             terms["twin"] = twin_loss(output, batch, pairs)
         if batch.flow is not None and self.config.backbone.warp_rank:
-            terms["flow"] = flow_loss(generator.backbone["synthesis"].warp.flow(w_plus), batch.flow)
+            terms["flow"] = flow_loss(generator.warp.flow(w_plus), batch.flow)
         return terms
 
     def metrics(self, sheet: Path) -> dict[str, float]:

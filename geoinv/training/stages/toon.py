@@ -25,7 +25,6 @@ from ...images.tensors import GREY
 from ...metrics.image import psnr_db
 from ...models.generator import TriPlaneGenerator
 from ...models.latent_space import measure_latent_space, random_w_plus
-from ...models.plane_warp import PlaneWarp
 from ..data.held_out_views import save_comparison
 from ..data.toon_rays import ToonViews, average_landmarks, random_views, toon_rays
 from ..data.toon_shape import ToonProportions, ToonShape
@@ -96,17 +95,13 @@ class ToonStage:
         self.config = replace(self._generator.config, name="toon")
         self.model: TriPlaneGenerator = copy.deepcopy(self._generator)
         move_for_all(self.model, self.settings.proportions)
-        learns = {**painting_parameters(self.model), "backbone.synthesis.warp.mean": self._warp.mean}
+        learns = {**painting_parameters(self.model), "backbone.synthesis.warp.mean": self.model.warp.mean}
         for parameter in learns.values():
             parameter.requires_grad_(True)
         self._changed = tuple(learns)
         self.average: MovingAverage[TriPlaneGenerator] = MovingAverage(self.model, AVERAGE_DECAY)
         self.optimizer = torch.optim.Adam(list(learns.values()), lr=run.learning_rate, betas=(0.9, 0.99))
         self._space = measure_latent_space(self._generator, seed=run.seed)
-
-    @property
-    def _warp(self) -> PlaneWarp:
-        return self.model.backbone["synthesis"].warp  # type: ignore[return-value]
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -179,7 +174,7 @@ class ToonStage:
 def move_for_all(generator: TriPlaneGenerator, proportions: ToonProportions) -> None:
     """Move what the planes that face the viewer and hold the profile show of all heads, as the toon of the average head
     is moved, for a start."""
-    warp: PlaneWarp = generator.backbone["synthesis"].warp  # type: ignore[assignment]
+    warp = generator.warp
     half, side = 0.5 * generator.config.render.box_side, warp.mean.shape[-1]
     marks = average_landmarks().to(warp.mean.device)
     shape = ToonShape(generator, generator.w_avg.expand(1, generator.config.num_ws, -1), marks, proportions)

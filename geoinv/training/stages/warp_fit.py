@@ -30,7 +30,7 @@ def fit_warp(generator: TriPlaneGenerator, data: HeadShards, *, steps: int, seed
     Returns:
         Fraction of the flows' variance that is left unexplained, over the last batches.
     """
-    warp: PlaneWarp = generator.backbone["synthesis"].warp  # type: ignore[assignment]
+    warp = generator.warp
     z, flows = data.flows(_MOST_HEADS)
     components, amounts = _components(warp, flows)
     random = torch.Generator().manual_seed(seed)
