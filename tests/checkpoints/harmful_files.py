@@ -50,11 +50,16 @@ def call(module: str, name: str, arguments: bytes) -> bytes:
     return text(module) + text(name) + b"\x93" + arguments + b"R"
 
 
+def in_tensor(storage: bytes) -> bytes:
+    """A file of one tensor, of the storage that ``storage`` pushes."""
+    tensor = call("torch._utils", "_rebuild_tensor_v2", b"(" + storage + b"K\x00K\x01\x85K\x01\x85\x89}t")
+    return raw(b"}" + text(ROOT) + b"}" + text(TENSOR) + tensor + b"ss")
+
+
 def nested_storage(saved: bytes) -> bytes:
     """A tensor whose storage is ``saved``, where plain ``pickle`` would call torch.load on it."""
     storage = call("torch.storage", "_load_from_bytes", b"B" + struct.pack("<I", len(saved)) + saved + b"\x85")
-    tensor = call("torch._utils", "_rebuild_tensor_v2", b"(" + storage + b"K\x00K\x01\x85K\x01\x85\x89}t")
-    return raw(b"}" + text(ROOT) + b"}" + text(TENSOR) + tensor + b"ss")
+    return in_tensor(storage)
 
 
 def torch_zip(pickled: bytes, **entries: bytes) -> bytes:
@@ -86,8 +91,7 @@ def persistent_storage(numel: int) -> bytes:
     """A tensor of a zip's storage "0" of so many floats."""
     storage = b"(" + text("storage") + text("torch") + text("FloatStorage") + b"\x93" + text("0") + text("cpu")
     storage += b"\x8a\x06" + numel.to_bytes(6, "little") + b"tQ"
-    tensor = call("torch._utils", "_rebuild_tensor_v2", b"(" + storage + b"K\x00K\x01\x85K\x01\x85\x89}t")
-    return raw(b"}" + text(ROOT) + b"}" + text(TENSOR) + tensor + b"ss")
+    return in_tensor(storage)
 
 
 def doubling(levels: int) -> bytes:

@@ -13,7 +13,9 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -25,12 +27,12 @@ KEPT_KINDS = ("checkpoint", "run-record", "run-log", "shard", "z", "dataset", "m
 def kept_kinds() -> dict[str, Kind]:
     """Every kind by name."""
     return {
-        "checkpoint": Kind(".pt", lambda folder: [_run_file("state.pt")], _resume_with("state.pt")),
-        "run-record": Kind(".json", lambda folder: [_run_file("run.json")], _resume_with("run.json")),
-        "run-log": Kind(".jsonl", lambda folder: [_run_file("log.jsonl")], _resume_with("log.jsonl"), True),
-        "shard": Kind(".npy", lambda folder: [_shard_file("00000_rgba.npy")], _heads_with("00000_rgba.npy")),
-        "z": Kind(".npy", lambda folder: [_shard_file("00000_z.npy")], _heads_with("00000_z.npy")),
-        "dataset": Kind(".json", lambda folder: [_shard_file("dataset.json")], _heads_with("dataset.json")),
+        "checkpoint": _one_of(_run_files, "state.pt", _resume),
+        "run-record": _one_of(_run_files, "run.json", _resume),
+        "run-log": _one_of(_run_files, "log.jsonl", _resume, is_forgiving=True),
+        "shard": _one_of(_shard_files, "00000_rgba.npy", _read_heads),
+        "z": _one_of(_shard_files, "00000_z.npy", _read_heads),
+        "dataset": _one_of(_shard_files, "dataset.json", _read_heads),
         "manifest": Kind(".jsonl", _manifests, _read_manifest, True),
         "list": Kind(".txt", _lists, _find),
         "tar": Kind(".tar", _archives, _find),
@@ -47,62 +49,50 @@ def _folder_with(path: Path, name: str, others: dict[str, bytes]) -> Iterator[Pa
         yield Path(made)
 
 
-_RUN: dict[str, bytes] = {}
-"""Files of a run of six steps, of which the last is not in the checkpoint."""
+def _one_of(
+    files: Callable[[], dict[str, bytes]], name: str, read: Callable[[Path], object], *, is_forgiving: bool = False
+) -> Kind:
+    """One file of a folder, which is read with the others as they are."""
+
+    def read_beside_others(path: Path) -> object:
+        with _folder_with(path, name, files()) as folder:
+            return read(folder)
+
+    return Kind(Path(name).suffix, lambda folder: [files()[name]], read_beside_others, is_forgiving)
 
 
+@cache
 def _run_files() -> dict[str, bytes]:
+    """Files of a run of six steps, of which the last is not in the checkpoint."""
     from geoinv.training.engine.loop import train
     from tests.training.engine.line_stage import LineStage, line_run
 
-    if not _RUN:
-        with tempfile.TemporaryDirectory() as made:
-            train(LineStage(line_run(Path(made), 6)))
-            _RUN.update({name: (Path(made) / name).read_bytes() for name in ("state.pt", "run.json", "log.jsonl")})
-    return _RUN
+    with tempfile.TemporaryDirectory() as made:
+        train(LineStage(line_run(Path(made), 6)))
+        return {name: (Path(made) / name).read_bytes() for name in ("state.pt", "run.json", "log.jsonl")}
 
 
-def _run_file(name: str) -> bytes:
-    return _run_files()[name]
+def _resume(folder: Path) -> object:
+    from geoinv.training.engine.loop import train
+    from tests.training.engine.line_stage import LineStage, line_run
+
+    return train(LineStage(line_run(folder, 8)))
 
 
-def _resume_with(name: str) -> Callable[[Path], object]:
-    def resume(path: Path) -> object:
-        from geoinv.training.engine.loop import train
-        from tests.training.engine.line_stage import LineStage, line_run
-
-        with _folder_with(path, name, _run_files()) as folder:
-            return train(LineStage(line_run(folder, 8)))
-
-    return resume
-
-
-_SHARD: dict[str, bytes] = {}
-
-
+@cache
 def _shard_files() -> dict[str, bytes]:
     from tests.training.conftest import write_shard
 
-    if not _SHARD:
-        with tempfile.TemporaryDirectory() as made:
-            write_shard(Path(made), "00000", 0, twins=True, side=8)
-            _SHARD.update({path.name: path.read_bytes() for path in Path(made).iterdir()})
-    return _SHARD
+    with tempfile.TemporaryDirectory() as made:
+        write_shard(Path(made), "00000", 0, twins=True, side=8)
+        return {path.name: path.read_bytes() for path in Path(made).iterdir()}
 
 
-def _shard_file(name: str) -> bytes:
-    return _shard_files()[name]
+def _read_heads(folder: Path) -> object:
+    from geoinv.training.data.head_shards import HeadShards
 
-
-def _heads_with(name: str) -> Callable[[Path], object]:
-    def read(path: Path) -> object:
-        from geoinv.training.data.head_shards import HeadShards
-
-        with _folder_with(path, name, _shard_files()) as folder:
-            heads = HeadShards(folder)
-            return heads.describe(), [np.array(part) for part in heads.view(0, 0)]
-
-    return read
+    heads = HeadShards(folder)
+    return heads.describe(), [np.array(part) for part in heads.view(0, 0)]
 
 
 def _manifests(folder: Path) -> list[bytes]:
@@ -173,12 +163,5 @@ def _read_index(path: Path) -> object:
     from geoinv.checkpoints.index import existing_index
     from geoinv.checkpoints.model_facts import entry_facts
 
-    with _folder_with(path, "index.toml", {}) as folder:
-        before = os.environ.get("GEOINV_WEIGHTS")
-        os.environ["GEOINV_WEIGHTS"] = str(folder)
-        try:
-            return [(entry_facts(entry), verify(entry)) for entry in existing_index().values()]
-        finally:
-            os.environ.pop("GEOINV_WEIGHTS")
-            if before is not None:
-                os.environ["GEOINV_WEIGHTS"] = before
+    with _folder_with(path, "index.toml", {}) as folder, mock.patch.dict(os.environ, GEOINV_WEIGHTS=str(folder)):
+        return [(entry_facts(entry), verify(entry)) for entry in existing_index().values()]
