@@ -72,9 +72,8 @@ def tiny_anchored_config() -> GeneratorConfig:
     )
 
 
-def tiny_anchored_encoder_config() -> EncoderConfig:
-    """The shape of an encoder of ``tiny-anchored``."""
-    config = tiny_anchored_config()
+def tiny_encoder_config(config: GeneratorConfig) -> EncoderConfig:
+    """The shape of an encoder of a tiny generator."""
     return EncoderConfig(
         config.name,
         config.num_ws,
@@ -83,7 +82,7 @@ def tiny_anchored_encoder_config() -> EncoderConfig:
         blocks=(1, 1, 1, 1, 1),
         hidden=16,
         landmark_widths=(16, 16),
-        shape_size=150,
+        shape_size=0 if config.anchor is None else config.anchor.code_size,
     )
 
 
@@ -116,7 +115,7 @@ def write_tiny_anchored(folder: Path, *, seed: int = 0) -> Path:
     generator = AnchoredGenerator(config)
     path = folder / "tiny-anchored-generator.safetensors"
     save_model(path, generator, config)
-    encoder = GlobalEncoder(tiny_anchored_encoder_config())
+    encoder = GlobalEncoder(tiny_encoder_config(config))
     encoder.start_at(generator)
     trained_for = {"generator_sha256": sha256_of(path)}
     save_model(folder / "tiny-anchored-encoder.safetensors", encoder, encoder.config, trained_for)
@@ -137,15 +136,7 @@ def write_tiny_weights(folder: Path, *, seed: int = 0) -> Path:
         generator.decoder.net[-1].bias[0] = 60.0  # dense everywhere: a box, so that there is a surface to mesh
     save_model(folder / "mini-generator.safetensors", generator, config)
     sha256 = sha256_of(folder / "mini-generator.safetensors")
-    encoder_config = EncoderConfig(
-        generator="mini",
-        num_ws=config.num_ws,
-        w_dim=config.w_dim,
-        channels=(8, 8, 8, 8, 8),
-        blocks=(1, 1, 1, 1, 1),
-        hidden=16,
-        landmark_widths=(16, 16),
-    )
+    encoder_config = tiny_encoder_config(replace(config, name="mini"))
     encoder = GlobalEncoder(encoder_config)
     save_model(folder / "mini-encoder.safetensors", encoder, encoder_config, {"generator_sha256": sha256})
     branch = tiny_details()

@@ -28,7 +28,7 @@ from geoinv.models.on_mesh import OnMesh
 from geoinv.session import Session
 from geoinv.shape import HeadCodes, expression_code, load_head_model
 from tests.on_mesh_faces import face_of, seen_landmarks
-from tests.tiny_models import tiny_anchored_encoder_config, write_tiny_anchored
+from tests.tiny_models import tiny_anchored_config, tiny_encoder_config, write_tiny_anchored
 
 WHITE = torch.zeros(1, 9, 3)
 WHITE[:, 0] = 3.5449077
@@ -88,7 +88,7 @@ def test_files_without_shape_are_damaged(session: Session, tmp_path: Path) -> No
 
 
 def test_other_encoders_are_refused(session: Session) -> None:
-    flat = GlobalEncoder(replace(tiny_anchored_encoder_config(), shape_size=0))
+    flat = GlobalEncoder(replace(tiny_encoder_config(tiny_anchored_config()), shape_size=0))
     with pytest.raises(CheckpointError, match="gives no shape"):
         reconstruct(torch.zeros(1, 3, 64, 64), flat, session.generator)
 

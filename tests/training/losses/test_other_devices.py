@@ -15,7 +15,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from geoinv.models.config import EncoderConfig
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.latent_space import LatentSpace
@@ -28,7 +27,7 @@ from geoinv.training.engine.devices import moved
 from geoinv.training.losses.encoder import encoder_losses, portrait_losses
 from geoinv.training.losses.local import PatchSampling, middle_pictures, portrait_likeness, query_heads, true_middles
 from geoinv.training.losses.rays import SampleCounts, guided_distances, ray_losses, twin_loss
-from tests.tiny_models import tiny_config, tiny_details
+from tests.tiny_models import tiny_config, tiny_details, tiny_encoder_config
 
 ELSEWHERE = torch.device("meta")
 Losses = Callable[[HeadShards], dict[str, Tensor]]
@@ -43,7 +42,7 @@ def pretend_values(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def networks() -> tuple[TriPlaneGenerator, GlobalEncoder, LatentSpace]:
     config = tiny_config()
-    small = EncoderConfig("tiny", config.num_ws, config.w_dim, (8,) * 5, (1,) * 5, 16, landmark_widths=(16, 16))
+    small = tiny_encoder_config(config)
     with ELSEWHERE:
         space = LatentSpace(torch.zeros(config.w_dim), torch.eye(config.w_dim))
         return TriPlaneGenerator(config).requires_grad_(False), GlobalEncoder(small), space

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from geoinv.evaluation.held_out import save_held_out
-from geoinv.models.config import DiscriminatorConfig, EncoderConfig, GeneratorConfig
+from geoinv.models.config import DiscriminatorConfig, GeneratorConfig
 from geoinv.synth.dataset import DatasetSpec
 from geoinv.synth.sampler import HeadSampler
 from geoinv.training.data.photo_batches import PhotoCounts
@@ -23,7 +23,7 @@ from geoinv.training.stages.local import LocalSettings
 from geoinv.training.stages.mini_model import mini_for_heads
 from geoinv.training.stages.superresolution import SuperresolutionSettings
 from tests.evaluation.ellipsoid_heads import ellipsoid_heads
-from tests.tiny_models import tiny_config, tiny_details
+from tests.tiny_models import tiny_config, tiny_details, tiny_encoder_config
 from tests.training.conftest import write_shard
 
 HEADS, CHECK_HEADS = 6, 2
@@ -46,9 +46,7 @@ def small_run(out: Path, *, steps: int = STEPS, **others: Any) -> AllStages:
         large_check_heads=CHECK_HEADS,
         shard_size=HEADS,
         model=model,
-        encoder=EncoderConfig(
-            "mini", model.num_ws, model.w_dim, (8, 8, 8, 8, 8), (1, 1, 1, 1, 1), 16, landmark_widths=(16, 16)
-        ),
+        encoder=tiny_encoder_config(model),
         details=tiny_details().config,
         discriminator=DiscriminatorConfig(32, (8, 8, 8, 8)),
         generator_settings=GeneratorSettings(heads_per_step=2, views_per_head=1, rays_per_view=16, warp_steps=2),

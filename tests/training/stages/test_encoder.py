@@ -14,7 +14,6 @@ from geoinv.camera import CameraPose
 from geoinv.checkpoints.store import load_encoder, load_encoder_file, load_generator, save_model, sha256_of
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import UsageError
-from geoinv.models.config import EncoderConfig
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.latent_space import measure_latent_space
@@ -26,19 +25,11 @@ from geoinv.training.engine.run import Run, Steps
 from geoinv.training.losses.encoder import camera_loss, encoder_losses, loss_weights, portrait_losses
 from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages.encoder import EncoderSettings, EncoderStage
-from tests.tiny_models import tiny_config
+from tests.tiny_models import tiny_config, tiny_encoder_config
 from tests.training.conftest import SIDE
 
 COUNTS = PhotoCounts(photos=3, heads_rendered=2, rays_per_view=32)
-SMALL = EncoderConfig(
-    "tiny",
-    tiny_config().num_ws,
-    tiny_config().w_dim,
-    channels=(8, 8, 8, 8, 8),
-    blocks=(1, 1, 1, 1, 1),
-    hidden=16,
-    landmark_widths=(16, 16),
-)
+SMALL = tiny_encoder_config(tiny_config())
 
 
 @pytest.fixture

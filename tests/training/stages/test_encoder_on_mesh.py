@@ -25,11 +25,11 @@ from geoinv.training.losses.encoder_on_mesh import on_mesh_losses
 from geoinv.training.losses.on_mesh import ShapeLoss
 from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages.encoder import EncoderSettings, EncoderStage, encoder_config
-from tests.tiny_models import tiny_anchored_config, tiny_anchored_encoder_config
+from tests.tiny_models import tiny_anchored_config, tiny_encoder_config
 from tests.training.conftest import write_shard
 
 COUNTS = PhotoCounts(photos=3, heads_rendered=2, faces=1, rays_per_view=16, landmark_sets=8)
-SMALL = tiny_anchored_encoder_config()
+SMALL = tiny_encoder_config(tiny_anchored_config())
 
 
 @pytest.fixture

@@ -25,9 +25,10 @@ from geoinv.training.stages.encoder import EncoderSettings, EncoderStage
 from geoinv.training.stages.local import LocalSettings, LocalStage, detail_config
 from geoinv.training.stages.own_stages import OwnSizes, OwnStages, train_own
 from tests.opaque_generator import OTHER_ORBIT, opaque_config, opaque_generator, write_opaque_generator
+from tests.tiny_models import tiny_encoder_config
 
 SHAPE = opaque_config()
-SMALL = EncoderConfig("opaque", SHAPE.num_ws, SHAPE.w_dim, (8,) * 5, (1,) * 5, 16, landmark_widths=(16, 16))
+SMALL = tiny_encoder_config(SHAPE)
 FEW = OwnSettings(new_per_step=2, known=6, held_out=2)
 
 
