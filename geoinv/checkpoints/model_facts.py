@@ -13,7 +13,7 @@ from ..folders import sha256_of
 from .index import Entry, entry_named, load_index
 from .model_files import model_file
 from .model_format import read_header
-from .registry import NetworkPart, encoder_file, registered
+from .registry import NETWORK_PARTS, encoder_file, registered
 
 
 def entry_facts(entry: Entry) -> dict[str, Any]:
@@ -57,7 +57,6 @@ def weights_facts(name: str) -> dict[str, Any]:
     return listed or entry_facts(entry_named(name))
 
 
-_PARTS: tuple[NetworkPart, ...] = ("encoder", "details")
 _CROPS = {"face": "eg3d-face", "ffhq": "ffhq"}
 
 
@@ -80,7 +79,7 @@ def generator_facts(model: str) -> dict[str, Any]:
         "ray_grid": config.get("neural_resolution"),
         "crop": _CROPS.get(str(config.get("crop", "face")), "none of geoinv's"),
         "encoder": encoder_file(model).is_file(),
-        "registered": [entry.name for part in _PARTS for entry in registered(part, sha256_of(path))],
+        "registered": [entry.name for part in NETWORK_PARTS for entry in registered(part, sha256_of(path))],
         "attributes": _tensor_names(directions) if directions.is_file() else [],
     }
     if orbit is not None:

@@ -36,10 +36,7 @@ def save_model(
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
-    tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in module.state_dict().items()}
-    metadata = model_metadata(_KINDS[type(config)], asdict(config), extra or {})
-    with atomic_path(path, durable=True) as temporary:
-        temporary.write_bytes(save(tensors, metadata=metadata))
+    _write(path, module.state_dict(), model_metadata(_KINDS[type(config)], asdict(config), extra or {}))
 
 
 def save_changes(
@@ -54,10 +51,13 @@ def save_changes(
         base: The other generator.
         extra: JSON values for the header.
     """
-    tensors = {name: value.detach().to(torch.float16).contiguous().cpu() for name, value in changed.items()}
-    metadata = model_metadata("generator", asdict(config), extra, base=base)
+    _write(path, changed, model_metadata("generator", asdict(config), extra, base=base))
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    halves = {name: value.detach().to(torch.float16).contiguous().cpu() for name, value in tensors.items()}
     with atomic_path(path, durable=True) as temporary:
-        temporary.write_bytes(save(tensors, metadata=metadata))
+        temporary.write_bytes(save(halves, metadata=metadata))
 
 
 @dataclass(frozen=True)

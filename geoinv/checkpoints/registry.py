@@ -21,6 +21,7 @@ from .model_files import generator_path, model_file
 from .model_format import read_model_header
 
 NetworkPart = Literal["encoder", "details"]
+NETWORK_PARTS: tuple[NetworkPart, ...] = ("encoder", "details")
 
 
 def encoder_file(model: str, named: str | None = None) -> Path:

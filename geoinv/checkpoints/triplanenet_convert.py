@@ -26,7 +26,7 @@ from .foreign_tensors import read_numbers
 from .model_files import generator_path, model_file, model_name
 from .model_format import read_model_header
 from .network_files import read_network_file
-from .registry import NetworkPart, register
+from .registry import NETWORK_PARTS, register
 from .torch_pickles import StoredTensor, printable
 from .triplanenet_layout import ENCODER, GENERATOR, OFFSETS, detail_config, encoder_config, ours, part_of
 
@@ -90,13 +90,12 @@ def convert_triplanenet(source: Path, target: Path, model: str) -> ConvertedEnco
         "licence": _LICENCE,
         "generator_sha256": sha256_of(base),
     }
-    parts: tuple[NetworkPart, ...] = ("encoder", "details")
-    paths = tuple(model_file(str(target), part) for part in parts)
+    paths = tuple(model_file(str(target), part) for part in NETWORK_PARTS)
     write_networks(networks, paths, extra, source=f"{source}: ")
     name = model_name(str(target))
     names = tuple(
         register(path, part, f"{name}-{part}", source=_SOURCE, licence=_LICENCE)
-        for part, path in zip(parts, paths, strict=True)
+        for part, path in zip(NETWORK_PARTS, paths, strict=True)
     )
     count = sum(network.parameters for network in networks)
     return ConvertedEncoder(paths, names, count, sha256, sorted(printable(key) for key in root if key != "state_dict"))
