@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
 from ..errors import CheckpointError, UsageError
-from ..files import atomic_path
+from ..files import atomic_path, one_process_at_a_time
 from ..folders import sha256_of
 from .index import Entry, load_index, own_index, own_index_path
 from .model_files import generator_path, model_file
@@ -110,9 +110,6 @@ def register(file: Path, part: NetworkPart, name: str, *, source: str, licence: 
     generator = extra.get("generator_sha256")
     if type(generator) is not str:
         raise CheckpointError(f"{file} does not say which generator it was trained for", "train or convert it again")
-    taken = load_index().get(name)
-    if taken is not None and not (taken.is_registered and taken.generator_sha256 == generator):
-        name = f"{name}-{generator[:8]}"
     entry = Entry(
         name,
         str(file.resolve()),
@@ -125,8 +122,12 @@ def register(file: Path, part: NetworkPart, name: str, *, source: str, licence: 
         encoder_sha256=extra.get("encoder_sha256"),
         is_registered=True,
     )
-    _write([*(old for old in own_index().values() if old.name != name), entry])
-    return name
+    with one_process_at_a_time(own_index_path()):  # two runs that end together would lose an entry
+        taken = load_index().get(name)
+        if taken is not None and not (taken.is_registered and taken.generator_sha256 == generator):
+            entry = replace(entry, name=f"{name}-{generator[:8]}")
+        _write([*(old for old in own_index().values() if old.name != entry.name), entry])
+    return entry.name
 
 
 def _named_file(named: str, part: NetworkPart) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +109,21 @@ def test_names(run: Path, tmp_path: Path) -> None:
     name = register(other / "mini-encoder.safetensors", "encoder", "mine-encoder", source="me", licence="mine")
     assert name == f"mine-encoder-{sha256_of(other / 'mini-generator.safetensors')[:8]}"
     assert set(index.own_index()) == {"mine-encoder", "mine-details", name}
+
+
+def test_two_that_register_at_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reads the index before it writes: the second waits for the first."""
+    write = registry._write
+
+    def slowly(entries: list[index.Entry]) -> None:
+        time.sleep(0.3)
+        write(entries)
+
+    monkeypatch.setattr(registry, "_write", slowly)
+    with ThreadPoolExecutor() as threads:
+        for part in registry.NETWORK_PARTS:
+            threads.submit(register, run / f"{part}.safetensors", part, f"mine-{part}", source="me", licence="mine")
+    assert set(index.own_index()) == {"mine-encoder", "mine-details"}
 
 
 def test_a_damaged_index(run: Path) -> None:
