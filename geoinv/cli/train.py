@@ -287,6 +287,7 @@ def encoder(
             start=start_from,
             settings=EncoderSettings(counts=counts, with_geometry=not no_geometry),
             size=size.value,
+            report=training.report,
         )
         best = training.train(stage, "trained an encoder")
         if own and training.is_first:

@@ -144,10 +144,24 @@ class GlobalEncoder(nn.Module):
         if self.config.codes == "pyramid":
             offsets, seen = self.pyramid(image.contiguous(memory_format=torch.channels_last))
             return offsets, seen
+        return self._offsets_of(self.features(image))
+
+    def features(self, image: Tensor) -> Tensor:
+        """[B, F] what the trunk makes of photos [B, 3, 256, 256]; a pyramid has none."""
         half = F.avg_pool2d(image, 2).contiguous(memory_format=torch.channels_last)
-        hidden = self.neck(self.trunk(self.stem(half)).flatten(1)).float()
+        features: Tensor = self.trunk(self.stem(half)).flatten(1)
+        return features
+
+    def _offsets_of(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.neck(features).float()
         codes: Tensor = self.codes(hidden).float().reshape(-1, self.config.num_ws, self.config.w_dim)
         return codes, hidden
+
+    def codes_of(self, features: Tensor, landmarks: Tensor) -> tuple[Tensor, OnMesh]:
+        """w_plus [B, num_ws, w_dim], shape and light of the trunk's features [B, F] and landmarks [B, 73, 2]; of
+        encoders for generators on the head mesh."""
+        offsets, hidden = self._offsets_of(features)
+        return self.w_avg + offsets, self._on_mesh(hidden, landmarks)
 
     def forward(self, image: Tensor) -> EncoderOutput:
         if image.ndim != 4 or image.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):

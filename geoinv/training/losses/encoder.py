@@ -53,6 +53,7 @@ LOSS_WEIGHTS = {
     "shape": 0.1,
     "expression": 0.1,  # lids and gaze move few vertices
     "light": 0.5,
+    "painting": 0.2,
     "albedo": 1.0,
     "normal": 0.02,
     "portrait": 0.3,

@@ -26,7 +26,7 @@ from ..data.photo_batches import PhotoBatch
 from .encoder import code_losses
 from .likeness import likeness_loss, rendered_faces
 from .lit_rays import LitGenerator, lit_ray_losses
-from .on_mesh import SHAPE_WEIGHT, ShapeLoss, light_loss
+from .on_mesh import SHAPE_WEIGHT, ShapeLoss, light_loss, painting_loss
 from .rays import SampleCounts, guided_distances, ray_losses
 from .shape import SLAB
 
@@ -57,6 +57,7 @@ def encoder_losses_on_mesh(
     predicted, target, terms = code_losses(encoder, generator, batch, space)
     assert predicted.on_mesh is not None and batch.codes is not None and batch.light is not None
     terms |= on_mesh_losses(encoder, predicted.on_mesh, batch.codes, batch.light, shape_loss)
+    terms["painting"] = painting_loss(generator, predicted.w_plus, target)
     if not renders:
         return terms
     rays = batch.rays

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ...light import sh_basis
+from ...models.anchored_generator import AnchoredGenerator
 from ...shape import HeadCodes, HeadModel
 
 _DIRECTIONS = 200  # in which lights are compared
@@ -46,6 +47,19 @@ def light_loss(found: Tensor, wanted: Tensor) -> Tensor:
     around = (1.0 - height.square()).sqrt()
     basis = sh_basis(torch.stack([around * turn.cos(), around * turn.sin(), height], dim=-1))  # [D, 9]
     return (basis @ (found - wanted)).square().mean()
+
+
+def painting_loss(generator: AnchoredGenerator, w_plus: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared error of what planes are painted from, each number in units of its spread over heads.
+
+    Args:
+        generator: The generator of the codes.
+        w_plus: [B, num_ws, w_dim] found; their mean counts.
+        wanted: [B, w_dim] true codes.
+    """
+    with torch.no_grad():
+        target = generator.painting_codes(wanted[:, None])
+    return (generator.painting_codes(w_plus.mean(dim=1, keepdim=True)) - target).square().mean()
 
 
 class LookLoss:

@@ -39,14 +39,17 @@ from ..data.held_out_views import psnr_over, save_comparison, true_view, view_an
 from ..data.own_samples import OwnSamples, OwnSettings
 from ..data.photo_augment import random_background
 from ..data.photo_batches import PhotoBatch, PhotoCounts, generator_photos, photo_batch
+from ..engine.loop import Report
 from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
+from ..engine.run_folder import RunFolder
 from ..losses.encoder import encoder_losses, loss_weights, portrait_losses
 from ..losses.encoder_on_mesh import encoder_losses_on_mesh
 from ..losses.lit_rays import LitGenerator
 from ..losses.on_mesh import ShapeLoss, light_loss
 from ..losses.rays import SampleCounts
+from .first_codes import fit_first_codes
 from .own_metrics import validate_on_samples
 from .starts import described_start, frozen_generator_of_planes, network_to_train
 
@@ -63,6 +66,8 @@ class EncoderSettings:
         portraits_per_step: Unlabelled portraits in a step, where there are any.
         samples: Samples on each ray.
         shape_points: Points of each head rendered: near its surface, on it, and anywhere.
+        first_photos: Photos that the codes are learned from first, where only the eyes are known.
+        first_steps: Steps of learning these.
         with_geometry: Whether shapes are taught; without, for comparison: see
             :data:`geoinv.training.losses.encoder.GEOMETRY`.
     """
@@ -73,6 +78,8 @@ class EncoderSettings:
     portraits_per_step: int = 3
     samples: SampleCounts = SampleCounts()
     shape_points: int = 160
+    first_photos: int = 12_000
+    first_steps: int = 2000
     with_geometry: bool = True
 
 
@@ -101,6 +108,7 @@ class EncoderStage:
         settings: Settings of the stage.
         size: Size of the encoder.
         config: The encoder; by default :func:`encoder_config`.
+        report: Called with what :func:`.fit_first_codes` leaves.
 
     Raises:
         CheckpointError: No such model.
@@ -126,6 +134,7 @@ class EncoderStage:
         settings: EncoderSettings | None = None,
         size: Size = "small",
         config: EncoderConfig | None = None,
+        report: Report | None = None,
     ) -> None:
         self.run, self.settings = run, settings or EncoderSettings()
         self._generator, self._info = frozen_generator_of_planes(model, run.device, with_heads=isinstance(data, Path))
@@ -153,10 +162,15 @@ class EncoderStage:
         encoder = network_to_train(
             self.config, GlobalEncoder, going_on, lambda path: load_encoder_file(path)[0], seed=run.seed
         )
-        if known is not None and not self._knows_codes:
+        has_eyes = known is not None and not self._knows_codes
+        if known is not None and has_eyes:
             encoder = with_eyes_of(known, encoder)
         encoder = encoder.to(run.device)
         encoder.start_at(self._generator)
+        if has_eyes and isinstance(self._generator, AnchoredGenerator) and self.config.codes == "trunk":
+            if not RunFolder(run.out).is_begun:
+                self._fit_first_codes(encoder, self._generator, report)
+            self._knows_codes = True
         self.model: GlobalEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[GlobalEncoder] = MovingAverage(self.model, run.average_decay)
         self.optimizer = torch.optim.AdamW(
@@ -164,6 +178,22 @@ class EncoderStage:
         )
         self._portraits = None if photos is None else FacePhotos(photos, self._data.resolution)
         self._space = measure_latent_space(self._generator, seed=run.seed)
+
+    def _fit_first_codes(self, encoder: GlobalEncoder, generator: AnchoredGenerator, report: Report | None) -> None:
+        settings = self.settings
+        left = fit_first_codes(
+            encoder,
+            generator,
+            self._data,
+            settings.counts,
+            photos=settings.first_photos,
+            steps=settings.first_steps,
+            seed=self.run.seed,
+        )
+        if report is not None:
+            millimetres = MM_PER_UNIT * left.vertices
+            off = f"look {left.painting:.3f}, vertices {millimetres:.2f} mm, light {left.light:.3f} off"
+            report(0.0, f"codes by what is seen already: {off}")
 
     def describe(self) -> dict[str, Any]:
         return {

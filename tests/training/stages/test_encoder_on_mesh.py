@@ -19,12 +19,13 @@ from geoinv.models.on_mesh import OnMesh
 from geoinv.shape import HeadCodes, load_head_model
 from geoinv.training.data.head_shards import HeadShards
 from geoinv.training.data.photo_batches import PhotoCounts, photo_batch
-from geoinv.training.engine.loop import train
+from geoinv.training.engine.loop import Report, train
 from geoinv.training.engine.run import Run, Steps
 from geoinv.training.losses.encoder_on_mesh import on_mesh_losses
 from geoinv.training.losses.on_mesh import ShapeLoss
 from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages.encoder import EncoderSettings, EncoderStage, encoder_config
+from geoinv.training.stages.first_codes import FirstErrors, fit_first_codes
 from tests.tiny_models import tiny_anchored_config, tiny_encoder_config
 from tests.training.conftest import write_shard
 
@@ -50,7 +51,14 @@ def generator_file(tmp_path: Path) -> Path:
 
 
 def stage_of(
-    heads: Path, out: Path, generator: Path, steps: int, *, start: Path | None = None, **settings: bool
+    heads: Path,
+    out: Path,
+    generator: Path,
+    steps: int,
+    *,
+    start: Path | None = None,
+    report: Report | None = None,
+    **settings: bool,
 ) -> EncoderStage:
     return EncoderStage(
         Run(out, Steps(steps, look_every=4, checkpoint_every=4, log_every=1), EncoderStage.usual.learning_rate),
@@ -58,8 +66,11 @@ def stage_of(
         validation=heads,
         model=str(generator),
         start=start,
-        settings=EncoderSettings(counts=COUNTS, codes_only=0.5, samples=SampleCounts(4, 4), **settings),
+        settings=EncoderSettings(
+            counts=COUNTS, codes_only=0.5, samples=SampleCounts(4, 4), first_photos=30, first_steps=60, **settings
+        ),
         config=SMALL,
+        report=report,
     )
 
 
@@ -136,18 +147,38 @@ def test_rejects_what_makes_no_sense(heads: Path, discs: Path, generator_file: P
 
 
 def test_eyes_of_another_encoder_are_a_start(heads: Path, generator_file: Path, tmp_path: Path) -> None:
-    """Landmarks, camera and features are taken over, codes are not, and are learned before pictures join."""
+    """Landmarks, camera and features are taken over; codes, shape and light are learned from what they see."""
     torch.manual_seed(1)
     flat = GlobalEncoder(replace(SMALL, shape_size=0))
     save_model(tmp_path / "flat.safetensors", flat, flat.config)
-    stage = stage_of(heads, tmp_path / "run", generator_file, 4, start=tmp_path / "flat.safetensors")
-    known, _ = load_encoder_file(tmp_path / "flat.safetensors")
+    start, said = tmp_path / "flat.safetensors", list[str]()
+    stage = stage_of(heads, tmp_path / "run", generator_file, 4, start=start, report=lambda _, text: said.append(text))
+    known, _ = load_encoder_file(start)
     assert torch.equal(stage.model.pose[0].weight, known.pose[0].weight)
     assert torch.equal(stage.model.stem[0].weight, known.stem[0].weight)
     assert not torch.equal(stage.model.codes.weight, known.codes.weight)
     assert stage.model.light_avg.any()
-    assert "albedo" not in stage.losses(stage.batch(0), 0, 0.4)
+    assert "look" in said[0] and "vertices" in said[0]
+    assert "albedo" in stage.losses(stage.batch(0), 0, 0.0)
     wide = GlobalEncoder(replace(SMALL, shape_size=0, landmark_widths=(16, 24)))
     save_model(tmp_path / "wide.safetensors", wide, wide.config)
     with pytest.raises(UsageError, match="other widths"):
         stage_of(heads, tmp_path / "run", generator_file, 4, start=tmp_path / "wide.safetensors")
+
+
+def test_first_codes_learn_from_what_eyes_see(heads: Path) -> None:
+    """Random eyes see light, at least; and they stay as they are."""
+    torch.set_num_threads(1)
+    torch.manual_seed(2)
+    generator = AnchoredGenerator(tiny_anchored_config()).requires_grad_(False)
+    generator.set_painted_scale(generator.mapping(torch.randn(200, generator.config.z_dim))[:, 0])
+    encoder = GlobalEncoder(SMALL)
+    encoder.start_at(generator)
+    eyes = encoder.stem[0].weight.clone()
+
+    def left(steps: int) -> FirstErrors:
+        return fit_first_codes(encoder, generator, HeadShards(heads), COUNTS, photos=60, steps=steps, seed=0)
+
+    at_first = left(1).light
+    assert left(600).light < 0.8 * at_first
+    assert torch.equal(encoder.stem[0].weight, eyes)
