@@ -11,6 +11,7 @@ from geoinv.camera import Camera, pixel_centres
 from geoinv.conventions import FACE_ORBIT, Orbit
 from geoinv.heads import ViewPair
 from geoinv.heads.volume import Volume
+from geoinv.models.config import RenderConfig
 from geoinv.models.render_output import RenderOutput
 
 DENSITY = 2000.0
@@ -26,6 +27,9 @@ class EllipsoidConfig:
     num_ws: int = 3
     resolution: int = 64
     neural_resolution: int = 32
+    anchor: None = None
+    crop: str = "none"
+    render: RenderConfig = RenderConfig(num_samples=8, num_importance=8, limits="box")
     orbit: Orbit = FACE_ORBIT
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from .options import (
     JsonOpt,
     Method,
     ModelOpt,
+    OverwriteOpt,
     QuietOpt,
     SeedOpt,
     StepsOpt,
@@ -27,6 +29,7 @@ from .options import (
     refuse_without,
 )
 from .photo_files import find_photos
+from .targets import check_outputs
 
 if TYPE_CHECKING:
     from ..evaluation import Metrics, PersonPhotos
@@ -55,6 +58,17 @@ def evaluate(
             "with one for each person, whose folder kept-back has photos to compare with.",
         ),
     ] = False,
+    generator_only: Annotated[
+        bool,
+        typer.Option("--generator-only", help="The generator at the true z of the held-out heads; needs no encoder."),
+    ] = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--sheet",
+            help="Of --generator-only: a picture to write, of truths, results and grey meshes of the first heads.",
+        ),
+    ] = None,
     no_geometry: Annotated[
         Path | None,
         typer.Option(
@@ -77,6 +91,7 @@ def evaluate(
     time_budget: TimeBudgetOpt = None,
     device: DeviceOpt = "auto",
     seed: SeedOpt = 0,
+    overwrite: OverwriteOpt = False,
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
@@ -88,10 +103,19 @@ def evaluate(
     refuse_together("--same-person", {"--method": same_person and method is not None}, "it compares hybrid with group")
     given = {"--set": which != "heads", "--method": method is not None}
     refuse_together("--ablation", given if ablation else {}, "it compares variants on the held-out heads")
+    given = {"--set": which != "heads", "--ablation": ablation, "--same-person": same_person}
+    given["--method"] = method is not None
+    refuse_together("--generator-only", given if generator_only else {}, "it measures no inversion")
+    refuse_without("--generator-only", {"--sheet": sheet is not None and not generator_only}, "it shows generators")
+    check_outputs([] if sheet is None else [sheet], overwrite=overwrite)
 
-    from ..evaluation import rounded, table_rows
     from ..session import Session
 
+    if generator_only:
+        session = Session.load(model, device, seed)
+        metrics = _generator(session, limit, sheet)
+        _print_metrics(metrics, _record(session, which), session, run, [] if sheet is None else [sheet])
+        return
     if same_person:
         persons = None if which == "heads" else _persons(Path(which), limit)
         session = Session.load(model, device, seed)
@@ -109,9 +133,16 @@ def evaluate(
     chosen = default_method(session) if method is None else METHODS[method.value]
     chosen.prepare(session)
     metrics = _heads(session, limit, chosen.name) if photos is None else _photo_metrics(session, photos, chosen.name)
+    _print_metrics(metrics, {**_record(session, which), "method": chosen.name}, session, run)
+
+
+def _print_metrics(
+    metrics: Metrics, record: dict[str, Any], session: Session, run: Command, files: Sequence[Path] = ()
+) -> None:
+    from ..evaluation import rounded, table_rows
+
     if run.as_json:
-        record = {**_record(session, which), "method": chosen.name}
-        run.result("", {**record, **rounded(metrics)}, device=session.device)
+        run.result("", {**record, **rounded(metrics)}, files, device=session.device)
         return
     rows = table_rows(metrics)
     width = max(len(what) for what, _ in rows)
@@ -151,6 +182,36 @@ def _together(session: Session, persons: list[PersonPhotos] | None, limit: int |
     total = held_out.count_up_to(limit)
     with console.progress("measuring", total) as update:
         return evaluate_heads_together(session, held_out, limit=limit, on_head=update)
+
+
+_SHEET_HEADS = 8
+
+
+def _generator(session: Session, limit: int | None, sheet: Path | None) -> Metrics:
+    """Metrics of the generator alone; writes the sheet where one is asked for.
+
+    Raises:
+        UsageError: The held-out heads are of another sampler than the generator's.
+    """
+    from ..errors import UsageError
+    from ..evaluation import evaluate_generator, generator_sheet, knows_latents, load_held_out
+    from ..images import write_image
+
+    held_out, generator = load_held_out(), session.generator_of_planes
+    if not knows_latents(generator, held_out):
+        raise UsageError(
+            f"the held-out heads are described by {held_out.latents.shape[1]} numbers, and the generator takes "
+            f"{generator.config.z_dim}",
+            "it was trained on heads of another version, and has no true z for these",
+        )
+    total = held_out.count_up_to(limit)
+    with console.progress("measuring", total) as update:
+        metrics = evaluate_generator(generator, held_out, limit=limit, on_head=update)
+    if sheet is not None:
+        shown = min(total, _SHEET_HEADS)
+        with console.progress("drawing", shown) as update:
+            write_image(sheet, generator_sheet(generator, held_out, shown, on_head=update))
+    return metrics
 
 
 def _heads(session: Session, limit: int | None, method: str) -> Metrics:

@@ -1,12 +1,13 @@
-"""Metrics on held-out heads: photo to head by the encoder, and the generator given the true z.
+"""Metrics on held-out heads: photo to head by the encoder, beside those of the generator given the true z.
 
 Colours are compared over mid-grey, on the pixels where the truth's alpha is above one half; each metric is taken per
 picture and then averaged. The reconstruction's input view is seen by the camera that the encoder predicts; its novel
 views by that camera moved on by the true difference of the poses (yaw, pitch, roll and shift), so a wrong camera
 counts once and is not forgiven. Depth and normals are compared pixel by pixel in the input view, each in its own
 camera's axes, where both alphas are above one half; ``shape_depth`` is depth without the median difference, which is
-where along the view the head stands. Identity is the distance of a view's descriptor to that of the true
-picture of the same view, both over mid-grey.
+where along the view the head stands. On the head mesh, ``vertices_mm`` and ``light_off`` are the errors of shape and
+light by themselves. Identity is the distance of a view's descriptor to that of the true picture of the same view, both
+over mid-grey.
 """
 
 from __future__ import annotations
@@ -18,25 +19,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..camera import Camera, CameraPose
-from ..camera.surface import render_normals
+from ..camera import CameraPose
 from ..conventions import FACE_ORBIT
 from ..faces.identity import identity_descriptor
-from ..heads import Head, PlainHead, plain_head
-from ..images.tensors import at_side
+from ..heads import AnchoredHead, Head
 from ..metrics.camera import rotation_angle_deg
-from ..metrics.geometry import (
-    both_solid,
-    depth_error_units,
-    normal_error_deg,
-    shape_depth_error_units,
-    units_to_mm,
-)
+from ..metrics.geometry import units_to_mm
 from ..metrics.image import psnr_db, ssim
 from ..progress import OnCount
-from .held_out import HeldOutHead, HeldOutHeads, load_held_out
+from .generator_alone import generator_metrics, knows_latents, measure_generator
+from .held_out import BEHIND_DEG, HeldOutHead, HeldOutHeads, load_held_out
 from .means import Means, Metrics
 from .variants import Invert, encoded_by
+from .view_errors import errors_on_mesh, geometry_errors, over_grey
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,13 +39,13 @@ if TYPE_CHECKING:
     from ..align import FaceAligner
     from ..models.families import OfPlanes
     from ..models.local_branch import LocalBranch
-    from ..models.render_output import RenderOutput
 
 NOVEL_DEG = 30
 """Yaw of the views, to both sides, that ``novel_psnr_db``, ``ssim_novel`` and ``identity_novel`` measure."""
 
 _NAMES = (
-    *("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "ssim_input", "ssim_novel"),
+    *("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "psnr_db_60", "psnr_db_behind"),
+    *("ssim_input", "ssim_novel", "vertices_mm", "light_off"),
     *("depth_units", "shape_depth_units", "normal_deg", "camera_deg", "identity_input", "identity_novel"),
 )
 _SECONDS = "inversion_seconds"
@@ -87,11 +82,11 @@ def evaluate_heads(
             head = held_out.head(index)
             if invert is not None:
                 measure_inversion(means, invert, head, head.photo(index).to(device))
-            if held_out.latents.shape[1] == generator.config.z_dim:
-                _measure_generator(means, generator, head, device)
+            if knows_latents(generator, held_out):
+                measure_generator(means, generator, head)
             if on_head is not None:
                 on_head(index + 1)
-    return {**inversion_metrics(means, count), **_generator_metrics(means)}
+    return {**inversion_metrics(means, count), **generator_metrics(means)}
 
 
 def head_metrics(means: Means, count: int) -> Metrics:
@@ -107,15 +102,6 @@ def inversion_metrics(means: Means, count: int) -> Metrics:
     """Metrics that :func:`measure_inversion` added: those of the heads, and the median time of an inversion."""
     seconds = means.values.get(_SECONDS)
     return {**head_metrics(means, count), _SECONDS: None if not seconds else statistics.median(seconds)}
-
-
-def _generator_metrics(means: Means) -> Metrics:
-    metrics: Metrics = {}
-    generator_names = ("psnr_db", "ssim", "256_psnr_db", "256_ssim", "depth_units", "normal_deg", "alpha_iou")
-    metrics.update({f"generator_{name}": means.mean(f"generator_{name}") for name in generator_names})
-    depth = means.mean("generator_depth_units")
-    metrics["generator_depth_mm"] = None if depth is None else units_to_mm(depth)
-    return metrics
 
 
 def measure_inversion(
@@ -163,10 +149,11 @@ def measure_head(
     cameras = CameraPose.from_vector(predicted + true - true[:1]).camera(made.orbit)
     for view, yaw_deg in enumerate(head.yaws_deg):
         render = made.view(cameras[view])  # one at a time keeps memory low
-        color, mask = _over_grey(render, head.color.shape[-1]), head.alpha[view : view + 1] > 0.5
+        color, mask = over_grey(render, head.color.shape[-1]), head.alpha[view : view + 1] > 0.5
         truth = head.color[view : view + 1]
         fit = psnr_db(color, truth, mask)
-        means.add("input_psnr_db" if view == 0 else f"psnr_db_{abs(yaw_deg)}", fit)
+        angle = "behind" if yaw_deg == BEHIND_DEG else str(abs(yaw_deg))
+        means.add("input_psnr_db" if view == 0 else f"psnr_db_{angle}", fit)
         if view in truths:
             name = "input" if view == 0 else "novel"
             means.add(f"ssim_{name}", ssim(color, truth, mask))
@@ -174,61 +161,9 @@ def measure_head(
         if abs(yaw_deg) == NOVEL_DEG:
             means.add("novel_psnr_db", fit)
         if view == 0:
-            for name, error in _geometry_errors(render, head).items():
+            for name, error in geometry_errors(render, head).items():
                 means.add(name, error)
+    if isinstance(made.plain, AnchoredHead) and head.known is not None:
+        for name, error in errors_on_mesh(made.plain.on_mesh, head.known).items():
+            means.add(name, error)
     means.add("camera_deg", rotation_angle_deg(cameras.cam2world[:1], head.cam2world[:1]))
-
-
-def _measure_generator(means: Means, generator: OfPlanes, head: HeldOutHead, device: torch.device) -> None:
-    """Add the generator's own error: true z and true cameras, at the side of its ray grid and at full size.
-
-    Measured in the input view and at +-30 degrees, however many views there are, so that metrics of files of both
-    formats can be compared.
-    """
-    known = plain_head(generator, generator.mapping(head.z.to(device)))
-    for view in head.views_at(0, NOVEL_DEG):
-        camera = Camera(head.cam2world[view : view + 1], FACE_ORBIT.focal)
-        truth, alpha = head.color[view : view + 1], head.alpha[view : view + 1]
-        small = known.view(camera, superresolution=False) if isinstance(known, PlainHead) else known.view(camera)
-        side = small.color.shape[-1]
-        small_truth, small_alpha = at_side(truth, side), at_side(alpha, side)
-        color = _over_grey(small, side)
-        means.add("generator_psnr_db", psnr_db(color, small_truth, small_alpha > 0.5))
-        means.add("generator_ssim", ssim(color, small_truth, small_alpha > 0.5))
-        solid, true_solid = small.alpha.cpu() > 0.5, small_alpha > 0.5
-        overlap = (solid & true_solid).sum() / (solid | true_solid).sum()
-        means.add("generator_alpha_iou", overlap)
-        if view == 0:
-            for name, error in _geometry_errors(small, head).items():
-                means.add(f"generator_{name}", error)
-        full = known.view(camera)
-        color = _over_grey(full, truth.shape[-1])
-        means.add("generator_256_psnr_db", psnr_db(color, truth, alpha > 0.5))
-        means.add("generator_256_ssim", ssim(color, truth, alpha > 0.5))
-
-
-def _over_grey(render: RenderOutput, side: int) -> Tensor:
-    """[1, 3, side, side] in [0, 1] over mid-grey."""
-    return at_side(render.cpu().over_grey(), side)
-
-
-def _geometry_errors(render: RenderOutput, head: HeldOutHead) -> dict[str, Tensor]:
-    """Depth errors in world units and normal error in degrees of the input view, [1] each."""
-    side = head.depth.shape[-1]
-    render = render.cpu()
-    depth, alpha, camera = render.depth, render.alpha, render.camera
-    normals = render_normals(depth, alpha, camera.cam2world, focal=camera.focal)
-    normals = _in_camera(at_side(normals, side), camera.cam2world)
-    truth = _in_camera(head.normals, head.cam2world[:1])
-    mask = both_solid(at_side(alpha, side), at_side(head.alpha[:1], side))
-    depths = at_side(depth, side), head.depth, mask
-    return {
-        "depth_units": depth_error_units(*depths),
-        "shape_depth_units": shape_depth_error_units(*depths),
-        "normal_deg": normal_error_deg(normals, truth, mask),
-    }
-
-
-def _in_camera(vectors: Tensor, cam2world: Tensor) -> Tensor:
-    """World vectors [B, 3, H, W] in the camera's axes."""
-    return torch.einsum("bij,bihw->bjhw", cam2world[:, :3, :3], vectors)

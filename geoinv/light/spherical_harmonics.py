@@ -26,6 +26,8 @@ GAMMA = 2.2
 _LAMBERT = (math.pi, 2.0 * math.pi / 3.0, math.pi / 4.0)
 """What each order of radiance becomes in the light that a surface receives (equation 8), times pi."""
 
+_DIRECTIONS = 200  # in which lights are compared
+
 
 def sh_basis(normals: Tensor) -> Tensor:
     """The nine harmonics [..., 9] at unit vectors [..., 3].
@@ -74,6 +76,15 @@ def shaded_color(albedo: Tensor, light: Tensor, normals: Tensor) -> Tensor:
     """
     # the slope of x ** (1 / 2.2) has no bound at 0
     return albedo * shade(light, normals).clamp_min(1e-4) ** (1.0 / GAMMA)
+
+
+def light_difference(light: Tensor, other: Tensor) -> Tensor:
+    """Mean squared difference, a scalar, of what two lights [B, 9, 3] do to white surfaces of all directions."""
+    index = torch.arange(_DIRECTIONS, device=light.device) + 0.5
+    height, turn = 1.0 - 2.0 * index / _DIRECTIONS, index * 2.399963  # the golden angle
+    around = (1.0 - height.square()).sqrt()
+    basis = sh_basis(torch.stack([around * turn.cos(), around * turn.sin(), height], dim=-1))  # [D, 9]
+    return (basis @ (light - other)).square().mean()
 
 
 def directional_light(direction: Tensor, color: Tensor) -> Tensor:

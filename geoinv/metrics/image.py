@@ -1,4 +1,4 @@
-"""PSNR and SSIM of images in [0, 1], over a mask where one is given."""
+"""PSNR, SSIM and sharpness of images in [0, 1], over a mask where one is given."""
 
 from __future__ import annotations
 
@@ -54,6 +54,28 @@ def ssim(
     luminance = (2.0 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
     contrast = (2.0 * covariance + c2) / (variance_x + variance_y + c2)
     return _masked_mean(luminance * contrast, mask)
+
+
+def sharpness(
+    image: Tensor,  # [B, C, H, W]
+    target: Tensor,  # [B, C, H, W]
+    mask: Tensor | None = None,  # [B, 1, H, W] weights >= 0
+) -> Tensor:
+    """Mean length of the gradient of brightness (the mean of channels) over that of the target: 1 is as sharp.
+
+    Returns:
+        [B]; an image whose mask is empty is nan.
+    """
+    _check(image, target, mask)
+    inner = None if mask is None else mask[..., :-1, :-1]
+    return _masked_mean(_gradient(image), inner) / _masked_mean(_gradient(target), inner).clamp_min(1e-9)
+
+
+def _gradient(image: Tensor) -> Tensor:
+    """[B, C, H, W] -> [B, 1, H - 1, W - 1]: lengths of gradients, from a pixel to its right and its lower neighbour."""
+    brightness = image.mean(dim=1, keepdim=True)
+    across, down = brightness.diff(dim=3)[..., :-1, :], brightness.diff(dim=2)[..., :-1]
+    return (across.square() + down.square()).sqrt()
 
 
 def _blur(image: Tensor, window_size: int, sigma: float) -> Tensor:

@@ -131,7 +131,8 @@ def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
 LOWEST_RAD, HIGHEST_RAD = -0.7, 1.05
 """Pitches between which cameras all around the head lie: -40 and 60 degrees."""
 
-_HEAD_MIDDLE = np.array([0.0, 0.05, 0.05], np.float32)  # world units
+HEAD_MIDDLE = np.array([0.0, 0.05, 0.05], np.float32)
+"""Where cameras all around look, in world units."""
 
 
 def cameras_all_around(rng: np.random.Generator, views: int) -> NDArray[np.float32]:
@@ -146,7 +147,7 @@ def cameras_all_around(rng: np.random.Generator, views: int) -> NDArray[np.float
     aside = rng.normal(0.0, 0.015, (views, 2))
     back = rng.uniform(-0.9, 0.1, (views, 1))  # the camera's own z points to the head
     cameras = _cameras(yaw, pitch, roll, np.concatenate([aside, back], -1))
-    cameras[:, :3, 3] += _HEAD_MIDDLE - np.asarray(FACE_ORBIT.pivot, np.float32)
+    cameras[:, :3, 3] += HEAD_MIDDLE - np.asarray(FACE_ORBIT.pivot, np.float32)
     return cameras
 
 

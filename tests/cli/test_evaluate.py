@@ -69,6 +69,20 @@ def test_heads(geoinv: Callable[..., Done], weights_with_heads: Path) -> None:
     assert [rows[0]["psnr_db_45"], rows[-1]["psnr_db_45"]] == [plain["psnr_db_45"], figures["psnr_db_45"]]
 
 
+def test_generator_only(geoinv: Callable[..., Done], weights_with_heads: Path) -> None:
+    (weights_with_heads / "mini-encoder.safetensors").unlink()
+    figures = geoinv("eval", "--generator-only", "--limit", "1", "--json").json
+    names = {f"generator_{name}" for name in ("psnr_db", "256_psnr_db_to_60", "256_psnr_db_behind", "sharpness")}
+    assert names <= set(figures) and figures["heads"] == 1 and "input_psnr_db" not in figures
+    done = geoinv("eval", "--generator-only", "--limit", "1", "--sheet", "sheet.png")
+    assert "fraction of expressions" in done.out and Path("sheet.png").is_file()
+    geoinv("eval", "--generator-only", "--sheet", "sheet.png").assert_fails(2, "sheet.png exists", "--overwrite")
+    geoinv("eval", "--generator-only", "--method", "encoder").assert_fails(2, "does not go with --method")
+    geoinv("eval", "--sheet", "other.png").assert_fails(2, "--sheet goes with --generator-only")
+    save_held_out(weights_with_heads / "heldout-heads.safetensors", ellipsoid_heads(1, z_dim=5))
+    geoinv("eval", "--generator-only").assert_fails(2, "described by 5 numbers, and the generator takes 8")
+
+
 def test_ablation(geoinv: Callable[..., Done], weights_with_heads: Path) -> None:
     done = geoinv("eval", "--ablation", "--limit", "1", "--json")
     assert done.code == 0, done.err

@@ -1,19 +1,17 @@
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT, FOCAL
 from geoinv.errors import CheckpointError
-from geoinv.evaluation.held_out import (
-    YAWS_DEG,
-    HeldOutHeads,
-    halved,
-    held_out_cameras,
-    load_held_out,
-    save_held_out,
-    soft_background,
-)
+from geoinv.evaluation.held_out import BEHIND_DEG, YAWS_DEG, load_held_out, save_held_out, soft_background
+from geoinv.evaluation.held_out_rendering import halved, held_out_cameras
+from geoinv.synth.dataset import HEAD_MIDDLE
 from tests.evaluation.ellipsoid_heads import ellipsoid_heads
 
 
@@ -25,29 +23,33 @@ class TestFile:
         assert len(back) == 2 and back.seed == heads.seed and back.codes == heads.codes
         one, other = heads.head(1), back.head(1)
         assert torch.equal(one.color, other.color) and torch.equal(one.cam2world, other.cam2world)
-        assert one.depth[one.depth < 3.5] == pytest.approx(other.depth[other.depth < 3.5])
+        assert torch.equal(one.depth, other.depth)
+        assert torch.equal(other.known.twin_color, one.color[:1].flip(2))
+        assert torch.equal(other.known.twin_z, torch.ones(1, 8))
+        assert torch.equal(other.known.shape.as_vector(), one.known.shape.as_vector())
 
-    def test_reads_format_1(self, tmp_path):
-        """Its three views were named, and nothing told their angles."""
-        import json
-
-        from safetensors import safe_open
-        from safetensors.torch import save_file
-
+    @pytest.mark.parametrize(("version", "views"), [(1, 3), (2, 7)])
+    def test_reads_former_formats(self, tmp_path, version, views):
+        """They have fewer views, depth in finer steps, and no twins; nothing in format 1 told the angles."""
         heads = ellipsoid_heads(1)
-        codes = {kind: [row[:3] for row in rows] for kind, rows in heads.codes.items()}
-        old = HeldOutHeads(heads.latents, heads.cam2world[:, :3].clone(), codes, YAWS_DEG[:3], 0, 1)
-        save_held_out(tmp_path / "new", old)
+        save_held_out(tmp_path / "new", heads)
         with safe_open(tmp_path / "new", framework="pt") as file:
             header = json.loads(file.metadata()["geoinv"])
-            tensors = {name: file.get_tensor(name) for name in ("z", "cam2world", "pictures")}
-        header["format"] = "geoinv held-out heads 1"
-        del header["yaws_deg"]
-        header["views"] = ["input", "left", "right"]
+        codes = {kind: [row[:views] for row in heads.codes[kind]] for kind in ("alpha", "color", "depth", "normals")}
+        header["sizes"] = {kind: [[len(code) for code in row] for row in rows] for kind, rows in codes.items()}
+        header["format"] = f"geoinv held-out heads {version}"
+        header["yaws_deg"] = list(YAWS_DEG[:views])
+        if version == 1:
+            del header["yaws_deg"]
+        blob = b"".join(code for rows in codes.values() for row in rows for code in row)
+        pictures = torch.frombuffer(bytearray(blob), dtype=torch.uint8)
+        tensors = {"z": heads.latents, "cam2world": heads.cam2world[:, :views].clone(), "pictures": pictures}
         save_file(tensors, tmp_path / "old", metadata={"geoinv": json.dumps(header)})
         back = load_held_out(tmp_path / "old")
-        assert back.yaws_deg == (0, -30, 30)
-        assert back.head(0).color.shape == (3, 3, 256, 256) and back.codes == codes
+        assert back.yaws_deg == YAWS_DEG[:views] and back.known is None and back.head(0).known is None
+        assert back.head(0).color.shape == (views, 3, 256, 256) and back.codes == codes
+        old, new = back.head(0).depth - 1.5, heads.head(0).depth - 1.5
+        assert torch.allclose(old * 3e-4 * 65535.0 / 2.5, new, atol=1e-5)
 
     def test_same_bytes(self, tmp_path):
         for name in ("a", "b"):
@@ -62,8 +64,6 @@ class TestFile:
             load_held_out(path)
 
     def test_rejects_another_kind(self, tmp_path):
-        from safetensors.torch import save_file
-
         save_file({"a": torch.zeros(1)}, tmp_path / "heads.safetensors")
         with pytest.raises(CheckpointError, match="not a file of held-out heads"):
             load_held_out(tmp_path / "heads.safetensors")
@@ -72,19 +72,20 @@ class TestFile:
 class TestShippedHeads:
     def test_contents(self):
         heads = load_held_out()
-        assert len(heads) == 48
-        poses = [CameraPose.from_cam2world(matrices, FACE_ORBIT).as_vector() for matrices in heads.cam2world]
+        assert len(heads) == 48 and heads.yaws_deg == YAWS_DEG[: len(heads.yaws_deg)]
+        turned = [view for view, yaw in enumerate(heads.yaws_deg) if yaw != BEHIND_DEG]
+        yaws_deg = [heads.yaws_deg[view] for view in turned]
+        poses = [CameraPose.from_cam2world(matrices[turned], FACE_ORBIT).as_vector() for matrices in heads.cam2world]
         for vectors in poses:
             assert abs(vectors[0, 0]) < np.radians(25.1)
-            assert torch.rad2deg(vectors[:, 0] - vectors[0, 0]).tolist() == pytest.approx(YAWS_DEG, abs=0.01)
-            assert torch.allclose(vectors[1:, 1:], vectors[:1, 1:].expand(len(YAWS_DEG) - 1, -1), atol=1e-4)
+            assert torch.rad2deg(vectors[:, 0] - vectors[0, 0]).tolist() == pytest.approx(yaws_deg, abs=0.01)
+            assert torch.allclose(vectors[1:, 1:], vectors[:1, 1:].expand(len(turned) - 1, -1), atol=1e-4)
 
     def test_views_by_angle(self):
-        heads = load_held_out()
-        assert heads.yaws_deg == YAWS_DEG == (0, -30, 30, -15, 15, -45, 45)
-        head = heads.head(0)
+        head = load_held_out().head(0)
         assert head.views_at(0, 30) == [0, 1, 2] and head.views_at(45) == [5, 6] and head.views_at(7) == []
-        assert head.color.shape == (7, 3, 256, 256) and head.alpha.shape == (7, 1, 256, 256)
+        views = len(head.yaws_deg)
+        assert head.color.shape == (views, 3, 256, 256) and head.alpha.shape == (views, 1, 256, 256)
 
     def test_depth_and_normals_agree(self):
         """Normals out of the depth map equal the stored ones: axes, camera and scale all fit."""
@@ -118,10 +119,16 @@ def test_halved_by_hand():
     assert empty_depth.tolist() == [[4.0]] and not empty_normals.any()
 
 
-def test_cameras_are_deterministic():
-    pytest.importorskip("geoinv.synth.dataset")
+def test_cameras():
+    """All but the one behind turn about the pivot of the face; that one looks at the middle of the head."""
     one, other = (held_out_cameras(np.random.default_rng(3)) for _ in range(2))
-    assert torch.equal(one, other) and one.shape == (7, 4, 4)
+    assert torch.equal(one, other) and one.shape == (10, 4, 4)
+    vectors = CameraPose.from_cam2world(one, FACE_ORBIT).as_vector()
+    assert torch.rad2deg(vectors[:-1, 0] - vectors[0, 0]).tolist() == pytest.approx(YAWS_DEG[:-1], abs=0.01)
+    assert torch.allclose(vectors[1:-1, 1:], vectors[:1, 1:].expand(8, -1), atol=1e-4)
+    to_middle = torch.from_numpy(HEAD_MIDDLE) - one[-1, :3, 3]
+    assert torch.allclose(to_middle, 3.2 * one[-1, :3, 2], atol=1e-4)
+    assert (one[-1, :3, 2] @ one[0, :3, 2]).item() < -0.8
 
 
 def test_background():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from geoinv.errors import ShapeError
-from geoinv.light import directional_light, sh_basis, shade, shaded_color
+from geoinv.light import directional_light, light_difference, sh_basis, shade, shaded_color
 
 
 def sphere(count: int = 4000) -> torch.Tensor:
@@ -61,3 +61,13 @@ def test_colour_is_linear_in_albedo() -> None:
 def test_rejects_other_light(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="light must be"):
         shade(torch.zeros(shape), torch.zeros(1, 2, 3))
+
+
+def test_difference_of_lights() -> None:
+    """A constant light differs from none by itself, and a lamp from one of twice its strength by its mean square."""
+    even = torch.zeros(1, 9, 3)
+    even[:, 0] = 1.0
+    assert light_difference(even, torch.zeros(1, 9, 3)).item() == pytest.approx(0.28209479**2)
+    lamp = directional_light(torch.tensor([[0.6, 0.0, 0.8]]), torch.ones(1, 3))
+    known = (sh_basis(sphere().float()) @ lamp[0]).square().mean()
+    assert light_difference(2.0 * lamp, lamp).item() == pytest.approx(known.item(), rel=0.02)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from geoinv.errors import ShapeError
-from geoinv.metrics.image import PEAK_PSNR_DB, psnr_db, ssim
+from geoinv.metrics.image import PEAK_PSNR_DB, psnr_db, sharpness, ssim
 
 
 class TestPsnr:
@@ -60,3 +60,23 @@ class TestSsim:
     def test_equal_images(self):
         image = torch.rand(2, 3, 20, 20, generator=torch.Generator().manual_seed(2))
         assert ssim(image, image) == pytest.approx([1.0, 1.0], abs=1e-5)
+
+
+class TestSharpness:
+    def test_hand_computed(self):
+        """A slope of 3 across and 4 down has a gradient of 5; half of it is half as sharp."""
+        across, down = torch.meshgrid(torch.arange(6.0), torch.arange(5.0), indexing="xy")
+        target = (0.03 * across + 0.04 * down).expand(2, 3, -1, -1)
+        image = torch.stack([target[0], 0.5 * target[1]])
+        assert sharpness(image, target) == pytest.approx([1.0, 0.5])
+        assert sharpness(image, target.flip(3)) == pytest.approx([1.0, 0.5])
+
+    def test_counts_the_mask_alone(self):
+        image, target = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+        target[..., 2:4, 2:4], image[..., 2:4, 2:4] = 0.8, 0.2
+        image[..., 6, 6] = 1.0
+        mask = torch.zeros(1, 1, 8, 8)
+        mask[..., :5, :5] = 1.0
+        assert sharpness(image, target, mask).item() == pytest.approx(0.25)
+        assert sharpness(image, target).item() > 0.4
+        assert sharpness(image, target, torch.zeros(1, 1, 8, 8)).isnan()

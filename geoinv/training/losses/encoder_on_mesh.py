@@ -16,6 +16,7 @@ from torch import Tensor
 from ...camera import CameraPose
 from ...faces.square import face_square
 from ...images.tensors import GREY
+from ...light import light_difference
 from ...models.anchored_generator import AnchoredGenerator, LitHeads
 from ...models.encoder import GlobalEncoder
 from ...models.latent_space import LatentSpace
@@ -26,7 +27,7 @@ from ..data.photo_batches import PhotoBatch
 from .encoder import code_losses
 from .likeness import likeness_loss, rendered_faces
 from .lit_rays import LitGenerator, lit_ray_losses
-from .on_mesh import SHAPE_WEIGHT, ShapeLoss, light_loss, painting_loss
+from .on_mesh import SHAPE_WEIGHT, ShapeLoss, painting_loss
 from .rays import SampleCounts, guided_distances, ray_losses
 from .shape import SLAB
 
@@ -106,7 +107,7 @@ def on_mesh_losses(
     return {
         "shape": SHAPE_WEIGHT * shape_loss(known.codes, codes),
         "expression": error.square().mean(),
-        "light": light_loss(known.light, light),
+        "light": light_difference(known.light, light),
     }
 
 

@@ -1,15 +1,13 @@
-"""Shape, light and look of heads against known ones: errors of vertices, of what lights do to surfaces, of numbers."""
+"""Shape and look of heads against known ones: errors of vertices, and of numbers."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ...light import sh_basis
 from ...models.anchored_generator import AnchoredGenerator
 from ...shape import HeadCodes, HeadModel
 
-_DIRECTIONS = 200  # in which lights are compared
 _CODE_WEIGHT = 1e-7  # of squared codes beside squared world units: small components are not left to chance
 
 SHAPE_WEIGHT = 1e4
@@ -38,15 +36,6 @@ class ShapeLoss:
         """Mean squared distance of vertices in squared world units; ``wanted`` is [B, I + 54]."""
         error = found.as_vector() - wanted
         return ((error @ self._products.to(error)) * error).sum(dim=-1).mean()
-
-
-def light_loss(found: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared difference of what two lights [B, 9, 3] do to white surfaces of all directions."""
-    index = torch.arange(_DIRECTIONS, device=found.device) + 0.5
-    height, turn = 1.0 - 2.0 * index / _DIRECTIONS, index * 2.399963
-    around = (1.0 - height.square()).sqrt()
-    basis = sh_basis(torch.stack([around * turn.cos(), around * turn.sin(), height], dim=-1))  # [D, 9]
-    return (basis @ (found - wanted)).square().mean()
 
 
 def painting_loss(generator: AnchoredGenerator, w_plus: Tensor, wanted: Tensor) -> Tensor:

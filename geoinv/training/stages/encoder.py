@@ -23,6 +23,7 @@ from ...checkpoints.store import load_encoder_file, save_model
 from ...conventions import MM_PER_UNIT
 from ...errors import UsageError
 from ...images.tensors import at_side
+from ...light import light_difference
 from ...metrics.camera import rotation_angle_deg
 from ...metrics.geometry import units_to_mm
 from ...models.anchored_generator import AnchoredGenerator
@@ -47,7 +48,7 @@ from ..engine.run_folder import RunFolder
 from ..losses.encoder import encoder_losses, loss_weights, portrait_losses
 from ..losses.encoder_on_mesh import encoder_losses_on_mesh
 from ..losses.lit_rays import LitGenerator
-from ..losses.on_mesh import ShapeLoss, light_loss
+from ..losses.on_mesh import ShapeLoss
 from ..losses.rays import SampleCounts
 from .first_codes import fit_first_codes
 from .own_metrics import validate_on_samples
@@ -346,4 +347,4 @@ def _errors_on_mesh(found: OnMesh, generator: AnchoredGenerator, heads: HeadShar
     true = HeadCodes.from_vector(torch.from_numpy(np.array(heads.codes(head)))[None].to(device))
     away_mm = (model.vertices(found.codes) - model.vertices(true)).norm(dim=-1) * MM_PER_UNIT
     light = torch.from_numpy(np.array(heads.light(head)))[None].to(device)
-    return away_mm.square().mean().item(), light_loss(found.light, light).item()
+    return away_mm.square().mean().item(), light_difference(found.light, light).item()

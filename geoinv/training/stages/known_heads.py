@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...light import light_difference
 from ...models.anchored_generator import AnchoredGenerator
 from ...shape import HeadModel
 from ...synth.assets import find_base_data
@@ -21,7 +22,7 @@ from ...synth.geometry import HeadGeometry
 from ...synth.head_codes import HeadCoder
 from ...synth.look import look_numbers
 from ...synth.sampler import HeadSampler
-from ..losses.on_mesh import SHAPE_WEIGHT, LookLoss, ShapeLoss, light_loss
+from ..losses.on_mesh import SHAPE_WEIGHT, LookLoss, ShapeLoss
 
 _BATCH = 256
 _HELD_OUT = 500
@@ -105,7 +106,7 @@ def fit_known_heads(generator: AnchoredGenerator, heads: KnownHeads, *, steps: i
     def losses(some: KnownHeads) -> tuple[Tensor, Tensor, Tensor]:
         w = generator.mapping(some.z)[:, :1]
         shape = SHAPE_WEIGHT * shape_loss(generator.shape_codes(w), some.codes)
-        return shape, light_loss(generator.light(w), some.light), look_loss(generator.look(w), some.look)
+        return shape, light_difference(generator.light(w), some.light), look_loss(generator.look(w), some.look)
 
     for _ in range(steps):
         shape, light, look = losses(learned.some(random, device))

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from geoinv.evaluation.held_out import save_held_out
 from geoinv.models.config import DiscriminatorConfig, GeneratorConfig
 from geoinv.synth.dataset import DatasetSpec
@@ -80,4 +78,4 @@ def _write_heads(config: AllStages) -> None:
         write_shard(folder, "00000", number, twins=True, heads=heads, views=views, side=side, z_dim=z_dim)
         spec = DatasetSpec(heads, views, side, number, shard_size=HEADS, twins=True)
         (folder / "dataset.json").write_text(json.dumps(spec.describe()), encoding="utf-8")
-    save_held_out(config.held_out, replace(ellipsoid_heads(1), latents=torch.zeros(1, HeadSampler().z_dim)))
+    save_held_out(config.held_out, ellipsoid_heads(1, HeadSampler().z_dim))

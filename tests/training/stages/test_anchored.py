@@ -17,7 +17,7 @@ from geoinv.training.data.head_shards import HeadShards, RayBatch
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps
 from geoinv.training.losses.lit_rays import lit_ray_losses
-from geoinv.training.losses.on_mesh import ShapeLoss, light_loss
+from geoinv.training.losses.on_mesh import ShapeLoss
 from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, validate
 from geoinv.training.stages.known_heads import KnownHeads, fit_known_heads
@@ -98,12 +98,6 @@ def test_shape_loss_is_that_of_vertices() -> None:
     moved = torch.einsum("bi,ivc->bvc", (found - wanted)[:, :96], model.identity_basis)
     loss = ShapeLoss(model)(HeadCodes.from_vector(found), wanted)
     assert loss.item() == pytest.approx(moved.square().sum(dim=-1).mean().item(), rel=0.05)
-
-
-def test_light_loss_of_a_constant() -> None:
-    found = torch.zeros(1, 9, 3)
-    found[:, 0] = 1.0
-    assert light_loss(found, torch.zeros(1, 9, 3)).item() == pytest.approx(0.28209479**2)
 
 
 def test_shape_light_and_look_are_learned_from_z(tmp_path: Path, heads: Path) -> None:
