@@ -1,6 +1,7 @@
 """The file of a network: safetensors with the configuration in the header.
 
-Weights of our own training are stored in float16, converted ones in float32; all are used in float32.
+Weights of our own training are stored in float16, converted ones in float32, and those that ship may be in 8 bits
+(:mod:`.eight_bits`); all are used in float32.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..files import atomic_path
 from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
+from .eight_bits import packed, unpacked
 
 FORMAT = "geoinv-model-1"
+FORMAT_OF_8_BITS = "geoinv-model-2"
+"""Of files that may hold tensors in 8 bits, which former versions cannot read."""
 
 Kind = Literal["generator", "encoder", "details"]
 _KINDS: dict[type, Kind] = {GeneratorConfig: "generator", EncoderConfig: "encoder", DetailConfig: "details"}
@@ -54,10 +58,33 @@ def save_changes(
     _write(path, changed, model_metadata("generator", asdict(config), extra, base=base))
 
 
+def save_packed(source: Path, out: Path, kind: Kind, *, extra: Mapping[str, Any]) -> None:
+    """Write a model's file anew with its large tensors in 8 bits, which halves it, whole or not at all.
+
+    Args:
+        source: The file; it may be packed already.
+        out: The file to write.
+        kind: What it holds.
+        extra: Values of the header's ``extra`` that change, such as hashes of files that were packed as well.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, holds something else, or only changes of another.
+    """
+    config, known, tensors = read_model(source, kind)
+    if read_base(source) is not None:
+        raise CheckpointError(f"{source} holds changes of another file alone", "pack the other one")
+    metadata = model_metadata(kind, config, known | dict(extra), version=FORMAT_OF_8_BITS)
+    _write_tensors(out, packed(tensors), metadata)
+
+
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     halves = {name: value.detach().to(torch.float16).contiguous().cpu() for name, value in tensors.items()}
+    _write_tensors(path, halves, metadata)
+
+
+def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     with atomic_path(path, durable=True) as temporary:
-        temporary.write_bytes(save(halves, metadata=metadata))
+        temporary.write_bytes(save(tensors, metadata=metadata))
 
 
 @dataclass(frozen=True)
@@ -74,10 +101,15 @@ class BaseModel:
 
 
 def model_metadata(
-    kind: Kind, config: dict[str, Any], extra: dict[str, Any], *, base: BaseModel | None = None
+    kind: Kind,
+    config: dict[str, Any],
+    extra: dict[str, Any],
+    *,
+    base: BaseModel | None = None,
+    version: str = FORMAT,
 ) -> dict[str, str]:
     """The header of a model's file."""
-    header = {"format": FORMAT, "kind": kind, "config": config, "extra": extra}
+    header = {"format": version, "kind": kind, "config": config, "extra": extra}
     if base is not None:
         header["base"] = asdict(base)
     # one key, because safetensors writes several in no fixed order and the same weights should be the same bytes
@@ -93,7 +125,7 @@ def read_model(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Any], 
     config, extra = read_model_header(path, kind)
     try:
         with safe_open(path, framework="pt") as file:
-            return config, extra, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            return config, extra, unpacked({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}", "fetch or train it again") from error
 
@@ -105,7 +137,7 @@ def read_model_header(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str,
         CheckpointError: The file is missing, damaged or holds something else.
     """
     header = read_header(path)
-    if header.get("format") != FORMAT or header.get("kind") != kind:
+    if header.get("format") not in (FORMAT, FORMAT_OF_8_BITS) or header.get("kind") != kind:
         raise CheckpointError(f"{path} holds no geoinv {kind}", "it may be another tool's file")
     config, extra = header.get("config"), header.get("extra")
     if not isinstance(config, dict) or not isinstance(extra, dict):
