@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 YAWS_DEG = (0, -30, 30, -60, 60, BEHIND_DEG)
 _MESH_POSES = ((0.0, 0.0), (0.6, 0.1), (math.pi, 0.1))  # yaw and pitch in radians: front, three quarters, behind
-_MESH_BACK = 0.5  # world units farther away than photos are taken from, so that shoulders are seen
+_MESH_SHIFT = (0.0, -0.05, -0.8)  # higher and farther away than photos are taken from: all of the head is seen
 
 
 @torch.no_grad()
@@ -62,6 +62,6 @@ def _result(made: OfPlanesHead, head: HeldOutHead, view: int) -> Picture:
 def _mesh_pictures(made: OfPlanesHead) -> list[Picture]:
     vertices, faces = head_surface(made)
     normals = vertex_normals(vertices, faces)
-    poses = torch.tensor([[yaw, pitch, 0.0, 0.0, 0.0, -_MESH_BACK] for yaw, pitch in _MESH_POSES])
+    poses = torch.tensor([[yaw, pitch, 0.0, *_MESH_SHIFT] for yaw, pitch in _MESH_POSES])
     cameras = CameraPose.from_vector(poses).camera(FACE_ORBIT)
     return [shaded_mesh(vertices, faces, normals, camera, 256) for camera in cameras]
