@@ -58,13 +58,14 @@ def save_changes(
     _write(path, changed, model_metadata("generator", asdict(config), extra, base=base))
 
 
-def save_packed(source: Path, out: Path, kind: Kind, *, extra: Mapping[str, Any]) -> None:
-    """Write a model's file anew with its large tensors in 8 bits, which halves it, whole or not at all.
+def save_anew(source: Path, out: Path, kind: Kind, *, in_8_bits: bool, extra: Mapping[str, Any]) -> None:
+    """Write a model's file anew, whole or not at all.
 
     Args:
-        source: The file; it may be packed already.
+        source: The file.
         out: The file to write.
         kind: What it holds.
+        in_8_bits: Whether its large tensors are to be in 8 bits, which halves it; else they are float16.
         extra: Values of the header's ``extra`` that change, such as hashes of files that were packed as well.
 
     Raises:
@@ -73,13 +74,17 @@ def save_packed(source: Path, out: Path, kind: Kind, *, extra: Mapping[str, Any]
     config, known, tensors = read_model(source, kind)
     if read_base(source) is not None:
         raise CheckpointError(f"{source} holds changes of another file alone", "pack the other one")
-    metadata = model_metadata(kind, config, known | dict(extra), version=FORMAT_OF_8_BITS)
-    _write_tensors(out, packed(tensors), metadata)
+    version = FORMAT_OF_8_BITS if in_8_bits else FORMAT
+    metadata = model_metadata(kind, config, known | dict(extra), version=version)
+    _write_tensors(out, packed(tensors) if in_8_bits else _halves(tensors), metadata)
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    halves = {name: value.detach().to(torch.float16).contiguous().cpu() for name, value in tensors.items()}
-    _write_tensors(path, halves, metadata)
+    _write_tensors(path, _halves(tensors), metadata)
+
+
+def _halves(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().to(torch.float16).contiguous().cpu() for name, value in tensors.items()}
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
