@@ -50,8 +50,8 @@ class EncoderOutput:
 
 def shape_scales(size: int) -> Tensor:
     """[size] about the spread of each number of a shape code over heads."""
-    identity = size - len(ARKIT_UNITS) - 2
-    return torch.tensor([1.0] * identity + [_EXPRESSION_SCALE] * len(ARKIT_UNITS) + [_GAZE_SCALE] * 2)
+    others = torch.tensor([_EXPRESSION_SCALE] * len(ARKIT_UNITS) + [_GAZE_SCALE] * 2)
+    return torch.cat([torch.ones(size - len(others)), others])
 
 
 class _Residual(nn.Module):

@@ -18,6 +18,7 @@ import pytest
 
 from geoinv.checkpoints.e3dge_convert import convert_e3dge
 from geoinv.checkpoints.model_facts import generator_facts
+from geoinv.checkpoints.model_format import save_anew
 from geoinv.checkpoints.store import (
     load_any_details,
     load_any_encoder,
@@ -59,6 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("GEOINV_WEIGHTS", str(folder))
         inverted(folder)
         convert_e3dge(write_files(folder), folder / "e3dge.safetensors")
+        encoder = folder / "mini-encoder.safetensors"
+        save_anew(encoder, folder / "packed-encoder.safetensors", "encoder", in_8_bits=True, extra={})
         yield folder
 
 
@@ -71,6 +74,7 @@ def load_beside_generator(path: Path, load: Callable[[str], object]) -> object:
 LOADERS: dict[str, Callable[[Path], object]] = {
     "mini-generator.safetensors": lambda path: (load_generator(str(path)), generator_facts(str(path))),
     "mini-encoder.safetensors": load_encoder_file,
+    "packed-encoder.safetensors": load_encoder_file,
     "mini-details.safetensors": load_details_file,
     "mini-directions.safetensors": read_directions,
     "face/expression.safetensors": read_face_weights,
