@@ -39,8 +39,11 @@ class Volume:
 
 
 def volume_of(config: GeneratorConfig) -> Volume:
-    """The volume of a generator; those with fixed limits along the rays are EG3D's."""
-    level = EG3D_SURFACE_LEVEL if config.render.limits == "fixed" else SURFACE_LEVEL
+    """The volume of a generator; those with fixed limits along the rays are EG3D's.
+
+    What is on the head mesh was seen from all around: nothing has to be cut away, which would cut large heads flat.
+    """
     if config.anchor is not None:
-        level = ANCHORED_SURFACE * config.anchor.space.density
+        return Volume(ANCHORED_SURFACE * config.anchor.space.density, config.render.box_side, is_bust=False)
+    level = EG3D_SURFACE_LEVEL if config.render.limits == "fixed" else SURFACE_LEVEL
     return Volume(level, config.render.box_side, is_bust=config.crop == "face")
