@@ -22,6 +22,7 @@ from ..mesh.simplify import fewer_faces, simplified
 from ..shape import HeadModel
 from .parts import FloatArray, IntArray
 from .template import FittedTemplate
+from .texture.regions import UsualColours, skin_regions
 
 if TYPE_CHECKING:
     from ..heads import Head
@@ -35,6 +36,9 @@ SOLID_TRIANGLES = 60_000
 
 _MM = 1.0 / MM_PER_UNIT
 _GAP, _GAP_ON_FACE, _GAP_ON_NECK = 2.0 * _MM, 14.0 * _MM, 10.0 * _MM  # nearer to the template is the template's
+_GAP_ON_CHEST = 16.0 * _MM  # the same of clothes that the photo shows: the skin's texture has the finer pixels of them
+_GAP_OF_SKIN = 16.0 * _MM  # the same of what has the colour of skin
+_ROUNDS = 6  # of smoothing that colour: about three cells
 _FACE_EDGE = (0.04, 0.13)  # distances from the landmarks, world units, between which the face ends
 _LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
 _CLOSE = 1.5 * _MM  # above the skin, at least, where holes are closed
@@ -66,32 +70,43 @@ class Hair:
 
 
 def hair_of(
-    template: FittedTemplate, head: Head, inside: NDArray[np.bool_], *, triangles: int = DEFAULT_TRIANGLES
+    template: FittedTemplate,
+    head: Head,
+    shown: NDArray[np.bool_],
+    usual: UsualColours | None,
+    *,
+    triangles: int = DEFAULT_TRIANGLES,
 ) -> Hair | None:
     """Hair and clothes of a head; None where there is nothing outside of the template.
 
     Args:
         template: The template fitted to the head.
         head: The head.
-        inside: [S, S] which pixels of the aligned photo show the photo.
+        shown: [S, S] which pixels of the aligned photo show the person.
+        usual: Colours of the person's skin and hair, or None where they are not known.
         triangles: Number of triangles to reduce to, about.
     """
     near = _Nearness(template)
     vertices, faces = head_surface(head, resolution=RESOLUTION)
-    outside = _without_holes(vertices, faces, near.distance(vertices) - near.gap(vertices))
+    outside = _outside(near, head, vertices, faces, usual)
     vertices, faces = _kept(vertices, faces, outside)
     vertices, faces = _large_pieces(vertices, faces)
     if len(faces) == 0:
         return None
     if len(faces) > triangles:
         vertices, faces = reduced_surface(vertices, faces, triangles)
-    colours = _colours(template, head, inside, vertices, faces)
+    colours = _colours(template, head, shown, vertices, faces)
     resting = near.fitted(vertices, faces) - near.expression(vertices)
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
 
 
 def hair_solid(
-    template: FittedTemplate, head: Head, inside: NDArray[np.bool_], *, triangles: int = SOLID_TRIANGLES
+    template: FittedTemplate,
+    head: Head,
+    shown: NDArray[np.bool_],
+    usual: UsualColours | None,
+    *,
+    triangles: int = SOLID_TRIANGLES,
 ) -> ColouredMesh | None:
     """Hair and clothes as one closed mesh about the head at rest; None where there are none.
 
@@ -100,15 +115,47 @@ def hair_solid(
     near = _Nearness(template)
     vertices, faces = head_surface(head, resolution=RESOLUTION)
     vertices, faces = simplified(vertices, faces, triangles)
-    distance = near.distance(vertices)
-    outside = _without_holes(vertices, faces, distance - near.gap(vertices))
+    outside = _outside(near, head, vertices, faces, usual)
     if not (outside > 0.0).any():
         return None
-    colours = _colours(template, head, inside, vertices, faces)
+    colours = _colours(template, head, shown, vertices, faces)
+    distance = near.distance(vertices)
     share = _smooth(outside, 0.0, _TUCKED_OVER)  # of the hair's own place, and the rest of the place under the skin
     wanted = share * np.maximum(distance, _CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
     return ColouredMesh(moved, faces, np.rint(255.0 * colours).astype(np.uint8))
+
+
+def _outside(
+    near: _Nearness, head: Head, vertices: FloatArray, faces: IntArray, usual: UsualColours | None
+) -> FloatArray:
+    """[V] how far the volume's surface is hair or clothes: above 0 where it is, beyond what is the template itself.
+
+    Generators make ears and foreheads larger than they are: what looks like skin is none the farther out. Scalps are
+    left alone, as generators know the colour of hair no better than its shape where no photo shows it.
+    """
+    distance, gap = near.distance(vertices), near.gap(vertices)
+    unsure = np.flatnonzero((distance > gap) & (distance < _GAP_OF_SKIN))
+    if usual is not None and usual.hairiness > 0.0 and len(unsure):
+        normals = vertex_normals(vertices, faces)
+        likeness = np.zeros(len(vertices))
+        likeness[unsure] = usual.likeness_to_skin(surface_colors(head, vertices[unsure], normals[unsure]))
+        near_skin = 1.0 - near.scalp(vertices)
+        gap += near_skin * _averaged(likeness, faces) * (np.float32(_GAP_OF_SKIN) - gap).clip(0.0)
+    return _without_holes(vertices, faces, distance - gap)
+
+
+def _averaged(values: NDArray[np.float64], faces: IntArray) -> FloatArray:
+    """Values [V] after some rounds of means over neighbours, so that what is cut by them has no jags."""
+    from scipy.sparse import coo_array
+
+    edges = edges_of(faces)
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    near = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(values), len(values))).tocsr()
+    count = np.maximum(near.sum(axis=1), 1.0)
+    for _ in range(_ROUNDS):
+        values = 0.5 * (values + near @ values / count)
+    return np.asarray(values, np.float32)
 
 
 class _Nearness:
@@ -124,6 +171,7 @@ class _Nearness:
         self.normals = model.normals(in_photo[None, : len(model.mean)])[0, :count].numpy()
         self.moved = self.places - template.at_rest()[:count].numpy()
         self.gaps = _gaps(model)
+        self.scalps = skin_regions(model).scalp.astype(np.float32)
         self.is_outer = _outer(model)
         self.outer = np.flatnonzero(self.is_outer)
         self.tree = cKDTree(self.places[self.outer])
@@ -153,6 +201,10 @@ class _Nearness:
     def gap(self, points: FloatArray) -> FloatArray:
         """[N] distance within which the volume is taken to be the template itself."""
         return self._mixed(points, self.gaps)
+
+    def scalp(self, points: FloatArray) -> FloatArray:
+        """[N] from 0 to 1: whether hair usually grows on the skin nearby."""
+        return self._mixed(points, self.scalps)
 
     def fitted(self, points: FloatArray, faces: IntArray) -> FloatArray:
         """[N, 3] the points above the skin, and those near the mesh's open edge drawn down to a little under it."""
@@ -194,6 +246,8 @@ def _gaps(model: HeadModel) -> FloatArray:
     collar = np.minimum(-0.305 + 0.55 * (0.02 - z), -0.17)  # as the synthetic heads wear theirs
     neck = _smooth(y - collar, 0.0, 0.03) * (1.0 - _smooth(y, -0.2, -0.12)) * (abs(x) < 0.2)
     gaps = _GAP + np.maximum((_GAP_ON_FACE - _GAP) * face, (_GAP_ON_NECK - _GAP) * neck)
+    chest = (1.0 - _smooth(y - collar, -0.03, 0.0)) * _smooth(z, 0.0, 0.06)
+    gaps += (_GAP_ON_CHEST - gaps).clip(0.0) * chest
     return np.asarray(gaps, np.float32)
 
 
@@ -273,22 +327,22 @@ def reduced_surface(vertices: FloatArray, faces: IntArray, triangles: int) -> tu
 
 
 def _colours(
-    template: FittedTemplate, head: Head, inside: NDArray[np.bool_], vertices: FloatArray, faces: IntArray
+    template: FittedTemplate, head: Head, shown: NDArray[np.bool_], vertices: FloatArray, faces: IntArray
 ) -> FloatArray:
     """[V, 3] the head's own colours where the photo saw them, carried on elsewhere; arguments as of :func:`hair_of`."""
     normals = vertex_normals(vertices, faces)
-    seen = _seen(template, vertices, normals, inside)
+    seen = _seen(template, vertices, normals, shown)
     return _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
 
 
-def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray, inside: NDArray[np.bool_]) -> FloatArray:
-    """[V] how surely the photo saw each vertex, by the angle of the surface: 0 to 1, and 0 beside the photo."""
+def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray, shown: NDArray[np.bool_]) -> FloatArray:
+    """[V] how surely the photo saw each vertex, by the angle of the surface: 0 to 1, and 0 beside the person."""
     camera = template.camera
     to_camera = camera.cam2world[0, :3, 3].numpy() - vertices
     cosine = (normals * to_camera).sum(axis=1) / np.linalg.norm(to_camera, axis=1)
-    column, row = np.floor(camera.project(torch.from_numpy(vertices)[None])[0][0].numpy().T * len(inside)).astype(int)
-    is_shown = (column >= 0) & (row >= 0) & (column < len(inside)) & (row < len(inside))
-    is_shown[is_shown] = inside[row[is_shown], column[is_shown]]
+    column, row = np.floor(camera.project(torch.from_numpy(vertices)[None])[0][0].numpy().T * len(shown)).astype(int)
+    is_shown = (column >= 0) & (row >= 0) & (column < len(shown)) & (row < len(shown))
+    is_shown[is_shown] = shown[row[is_shown], column[is_shown]]
     return np.asarray(_smooth(cosine, _SEEN_BELOW, _SEEN_FROM) * is_shown, np.float32)
 
 

@@ -16,17 +16,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..align.crop import apply_affine, invert_affine
+from ..align.person import person_mask
 from ..camera import Camera, CameraPose
 from ..conventions import Orbit
 from ..errors import PhotoError
 from ..images.tensors import photo_bytes
 from ..shape import HeadCodes, HeadModel, load_head_model
 from .mouth_fit import fit_face
+from .outline_fit import within_outline
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
     from ..heads import Head
     from ..inversion import Inversion
+
+
+_SOLID = 0.5
+"""Alpha from which a view shows a head."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +97,21 @@ def fit_template(
         PhotoError: No face is found in the aligned photo.
     """
     model = load_head_model()
-    picture = _picture(inversion, head)
+    pose, orbit = inversion.pose, head.orbit
+    picture, outline = _picture(inversion, head)
     landmarks = _landmarks(picture, inversion.source, aligner)
-    fit = fit_face(model, picture, landmarks, inversion.pose, head.orbit, person)
-    return FittedTemplate(model, fit.codes, inversion.pose, head.orbit, fit.error)
+    fit = fit_face(model, picture, landmarks, pose, orbit, person)
+    codes = within_outline(model, fit.codes, pose.camera(orbit), float(pose.yaw_rad[0]), outline)
+    return FittedTemplate(model, codes, pose, orbit, fit.error)
 
 
-def _picture(inversion: Inversion, head: Head) -> NDArray[np.uint8]:
-    """[S, S, 3] the aligned photo, or what an edited head looks like."""
+def _picture(inversion: Inversion, head: Head) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """[S, S, 3] the aligned photo, or what an edited head looks like; and [S, S] where a head may lie in it."""
     if not inversion.edits:
-        return inversion.photo
+        return inversion.photo, person_mask(inversion.photo) | ~inversion.inside
     with torch.no_grad():
-        return photo_bytes(head.view(inversion.pose.camera(head.orbit)).over_grey())
+        view = head.view(inversion.pose.camera(head.orbit)).cpu()
+    return photo_bytes(view.over_grey()), view.alpha[0, 0].numpy() > _SOLID
 
 
 def _landmarks(picture: NDArray[np.uint8], name: str, aligner: FaceAligner) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from geoinv.avatar.hair import Hair, hair_of
+from geoinv.avatar.texture.regions import UsualColours
 from geoinv.conventions import MM_PER_UNIT
 from tests.avatar.people import a_person
 from tests.ellipsoid_head import EllipsoidGenerator, EllipsoidHead
@@ -19,7 +20,7 @@ EVERYWHERE = np.ones((512, 512), bool)
 def hair() -> Hair:
     """A cap: the ellipsoid stands out above and behind the head, and the face looks out of it."""
     made = hair_of(
-        a_person(), EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2)), EVERYWHERE, triangles=3000
+        a_person(), EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2)), EVERYWHERE, None, triangles=3000
     )
     assert made is not None
     return made
@@ -64,4 +65,23 @@ def test_what_was_not_seen_takes_the_colours_beside_it(hair: Hair) -> None:
 
 
 def test_a_volume_within_the_template_has_none() -> None:
-    assert hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.14, 0.14, 0.14), centre=0.2)), EVERYWHERE) is None
+    assert (
+        hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.14, 0.14, 0.14), centre=0.2)), EVERYWHERE, None) is None
+    )
+
+
+def test_what_looks_like_skin_below_the_hairline_is_no_hair(hair: Hair) -> None:
+    """The ellipsoid's blue is z: with skin that is blue and hair that is not, its front below the hairline goes."""
+    usual = UsualColours(skin=np.array([128.0, 128.0, 255.0]), hair=np.array([128.0, 128.0, 0.0]))
+    volume = EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2))
+    cut, other = (hair_of(a_person(), volume, EVERYWHERE, colours, triangles=3000) for colours in (usual, None))
+    assert cut is not None and other is not None
+
+    def in_front(made: Hair) -> int:
+        return int(((made.positions[:, 2] > 0.05) & (made.positions[:, 1] < 0.0)).sum())
+
+    def behind(made: Hair) -> float:
+        return float(np.ptp(made.positions[made.positions[:, 2] < -0.1], axis=0).min())
+
+    assert in_front(cut) < in_front(other)
+    assert behind(cut) == pytest.approx(behind(other), rel=0.1)

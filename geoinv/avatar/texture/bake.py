@@ -26,7 +26,7 @@ from .photo_layer import mirrored_layer, photo_layer
 from .photo_view import PhotoView, view_of_photo
 from .picture_source import PictureSource
 from .rasterise import signed_areas
-from .regions import skin_regions
+from .regions import UsualColours, skin_regions
 from .seen import seen_weights
 from .skin import compose_skin
 from .surface import HeadSurface, Sighting
@@ -56,6 +56,7 @@ class AvatarTextures:
         tongue: [256, 256, 3] of the tongue, in its map there.
         teeth: [T, 3] float32, sRGB in [0, 1] of the fine teeth's vertices.
         gaze: Radians that the photo's right and left eye turn to world +x and up; the textures look straight ahead.
+        usual: Colours of the person's skin and hair, or None where the photo shows too little skin.
     """
 
     skin: NDArray[np.uint8]
@@ -65,6 +66,7 @@ class AvatarTextures:
     tongue: NDArray[np.uint8]
     teeth: NDArray[np.float32]
     gaze: tuple[tuple[float, float], tuple[float, float]]
+    usual: UsualColours | None
 
 
 def bake_textures(
@@ -127,10 +129,10 @@ def bake_view(
     sighting = surface.seen_by(view.camera, _SIGHT_SIDE)
     source = view.source.shrunk_to(_texels_of_view(sighting, surface, size))
     regions = skin_regions(model)
-    weight = seen_weights(surface, sighting, view.shows_person)
+    weight = seen_weights(surface, sighting, view.shows_person, regions)
     usual = colours_of_person(surface, sighting, view, source, regions, weight)
     skin = ExpectedSkin(surface, sighting, source, regions, weight)
-    shown = photo_layer(surface, sighting, source, view.shows_person, skin)
+    shown = photo_layer(surface, sighting, source, view.shows_person, regions, skin)
     layers: list[Layer] = [shown]
     if is_symmetric:
         layers.append(mirrored_layer(surface, sighting, source, view.shows_person, skin, shown))
@@ -147,6 +149,7 @@ def bake_view(
         tongue=draw_tongue(model),
         teeth=teeth_colours(model, surface, sighting, view.camera, source, None if usual is None else usual.skin),
         gaze=look.each,
+        usual=usual,
     )
 
 

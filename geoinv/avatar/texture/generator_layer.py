@@ -61,7 +61,7 @@ def generator_layer(
         skin: What bare skin should look like; hair that generators put before it is left out.
         yaws_deg: Turns from the photo's camera.
     """
-    views = [_view(surface, head, _turned(pose, yaw)) for yaw in yaws_deg]
+    views = [_view(surface, head, _turned(pose, yaw), regions) for yaw in yaws_deg]
     total = np.sum([view.weight for view in views], axis=0)
     trust = _trust(surface, pose.camera(head.orbit), regions)
     mixed = np.sum([view.weight[:, None] * view.source.colours(view.places) for view in views], axis=0)
@@ -101,7 +101,7 @@ def _turned(pose: CameraPose, yaw_deg: float) -> CameraPose:
     return replace(level, yaw_rad=pose.yaw_rad + math.radians(yaw_deg))
 
 
-def _view(surface: HeadSurface, head: Head, pose: CameraPose) -> _ViewOfSkin:
+def _view(surface: HeadSurface, head: Head, pose: CameraPose, regions: SkinRegions) -> _ViewOfSkin:
     camera: Camera = pose.camera(head.orbit).zoomed(_ZOOM)
     with torch.no_grad():
         # details of the photo end in jags at its outline, and it comes first anyway
@@ -110,4 +110,4 @@ def _view(surface: HeadSurface, head: Head, pose: CameraPose) -> _ViewOfSkin:
     plain = (view.color[0] / view.alpha[0].clamp(min=0.1)).clamp(0.0, 1.0).permute(1, 2, 0).numpy() * 255.0
     source = PictureSource.of_square(np.ascontiguousarray(plain, dtype=np.float32))
     sighting = surface.seen_by(camera, _SIDE)
-    return _ViewOfSkin(source, sighting.places, seen_weights(surface, sighting, alpha > _SOLID))
+    return _ViewOfSkin(source, sighting.places, seen_weights(surface, sighting, alpha > _SOLID, regions))

@@ -11,6 +11,7 @@ from .layers import Layer
 from .person_colours import ExpectedSkin
 from .picture_source import PictureSource
 from .rasterise import Coverage
+from .regions import SkinRegions
 from .seen import is_shown, seen_weights
 from .surface import HeadSurface, Sighting
 
@@ -18,7 +19,12 @@ _MIRROR_TRUST = 0.9  # what is seen itself comes first
 
 
 def photo_layer(
-    surface: HeadSurface, sighting: Sighting, source: PictureSource, shows_person: NDArray[np.bool_], skin: ExpectedSkin
+    surface: HeadSurface,
+    sighting: Sighting,
+    source: PictureSource,
+    shows_person: NDArray[np.bool_],
+    regions: SkinRegions,
+    skin: ExpectedSkin,
 ) -> Layer:
     """The photo's own colours where it saw the skin.
 
@@ -27,10 +33,11 @@ def photo_layer(
         sighting: The surface through the photo's camera.
         source: The photo.
         shows_person: [S, S] where the view shows the person.
+        regions: Regions of the skin.
         skin: What bare skin should look like.
     """
     itself = np.arange(surface.topology.count)
-    weight = seen_weights(surface, sighting, shows_person, skin.covered)
+    weight = seen_weights(surface, sighting, shows_person, regions, skin.covered)
     texels = _texels(surface, sighting, source, shows_person, skin, itself)
     return Layer(weight, source.colours(sighting.places).astype(np.float64), texels)
 

@@ -62,14 +62,18 @@ def view_of_photo(inversion: Inversion, head: Head, photo: NDArray[np.uint8] | N
         solid = view.alpha[0, 0].numpy() > 0.5
         return PhotoView(camera, PictureSource.of_square(picture), _moved_inwards(solid))
     if photo is None:
-        shown = person_mask(inversion.photo) & inversion.inside
-        return PhotoView(camera, PictureSource.of_square(inversion.photo), _moved_inwards(shown))
+        return PhotoView(camera, PictureSource.of_square(inversion.photo), person_in_crop(inversion))
     middle = 0.5 * CROP_SIZE * (1.0 - _WIDER)
     placed = compose_affine(np.array([[_WIDER, 0.0, middle], [0.0, _WIDER, middle]]), inversion.crop)
     source = PictureSource.of_photo(photo, placed, CROP_SIZE, inversion.source_size)
     person = person_mask(crop_with_soft_border(photo, placed, CROP_SIZE))
     shown = person & inside_photo(placed, inversion.source_size, CROP_SIZE)
     return PhotoView(camera.zoomed(_WIDER), source, _moved_inwards(shown))
+
+
+def person_in_crop(inversion: Inversion) -> NDArray[np.bool_]:
+    """[S, S] where the aligned photo surely shows the person."""
+    return _moved_inwards(person_mask(inversion.photo) & inversion.inside)
 
 
 def _moved_inwards(shown: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -24,10 +24,12 @@ _COLLAR = -0.33  # y below which clothes begin
 _CORE_RIM = 0.10  # world units from the rim of the face to its middle
 _FACE_CLOSING = 0.03  # world units between neighbouring points at most
 _FACE_RIM = 0.045  # world units that the face is made smaller: the closing, and what lies at the side of cheeks
+_BESIDE_EAR = 0.05  # world units before an ear where the photo may show that ear: they stand out more or less
 _LEAST_SEEN = 12  # vertices of a region from which its colour is taken
 _LEAST_BESIDE = 200  # pixels of hair beside the mesh, from which its colour is taken
 _HAIRLINES_DIFFER = 0.03  # world units that a hairline may be higher than usual
 _BALD = (15.0, 45.0)  # distance between colours of scalp and skin: of a bald head, and of one with hair
+_BETWEEN = (0.3, 0.55)  # parts of the way from the skin's colour to the hair's where skin ends, and where hair begins
 _WITHOUT_SHINE = 70  # per cent of hair by brightness
 
 
@@ -41,6 +43,8 @@ class SkinRegions:
         core: [V] bool: the middle of the face, which nothing but a hand hangs before.
         face: [V] bool: what a face detector's points cover.
         bare: [V] bool: face, ears and neck.
+        held: [V] world units within the edge of what those points cover and away from ears, up to 0.1: how well the
+            points hold the fit; negative beyond.
     """
 
     scalp: FloatArray
@@ -48,6 +52,7 @@ class SkinRegions:
     bare: NDArray[np.bool_]
     face: NDArray[np.bool_]
     core: NDArray[np.bool_]
+    held: FloatArray
 
     @property
     def is_known(self) -> NDArray[np.bool_]:
@@ -65,11 +70,11 @@ def skin_regions(model: HeadModel) -> SkinRegions:
         is_ear &= (values > start) & (values < stop)
     beyond = np.where(is_ear, -1.0, y - np.interp(z, *_HAIRLINE))
     scalp = smoothstep(beyond, -0.01, 0.02)
-    return SkinRegions(scalp, beyond, (scalp < 0.5) & (y > _COLLAR), *_face(model))
+    return SkinRegions(scalp, beyond, (scalp < 0.5) & (y > _COLLAR), *_face(model, is_ear))
 
 
-def _face(model: HeadModel) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """[V] which vertices of the skin MediaPipe's points cover, but for a rim, and the middle of them."""
+def _face(model: HeadModel, is_ear: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], FloatArray]:
+    """[V] which vertices MediaPipe's points cover, but for a rim, the middle of them, and how well they are held."""
     count = model.parts["skin"].vertices.stop
     mean = model.mean[:count].double().numpy()
     fields = SurfaceFields(mean, skin_topology(model).triangles)
@@ -78,7 +83,9 @@ def _face(model: HeadModel) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     points[corners[corners < count]] = True
     covered = fields.distance(points, _FACE_CLOSING) < _FACE_CLOSING
     inwards = fields.distance(~covered, _CORE_RIM)
-    return inwards > _FACE_RIM, inwards > _CORE_RIM
+    within = inwards.clip(max=_CORE_RIM) - fields.distance(covered, _CORE_RIM).clip(max=_CORE_RIM)
+    from_ears = fields.distance(is_ear, _CORE_RIM + _BESIDE_EAR) - _BESIDE_EAR
+    return inwards > _FACE_RIM, inwards > _CORE_RIM, np.minimum(within, from_ears)
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,12 @@ class UsualColours:
     def hairiness(self) -> float:
         """0 where the scalp has the colour of skin, as on bald heads, 1 where it surely has hair."""
         return float(smoothstep(np.linalg.norm(self.hair - self.skin), *_BALD))
+
+    def likeness_to_skin(self, colours: NDArray[np.floating]) -> FloatArray:
+        """[N] of colours [N, 3], 0 to 255: 1 for skin, 0 for hair; 0 for all where both have one colour."""
+        to_hair = self.hair - self.skin
+        place = (colours - self.skin) @ to_hair / max(float(to_hair @ to_hair), 1.0)
+        return np.asarray(self.hairiness * (1.0 - smoothstep(place, *_BETWEEN)))
 
     def on(self, regions: SkinRegions) -> FloatArray:
         """[V, 3] at the skin's vertices."""

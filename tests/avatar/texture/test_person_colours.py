@@ -28,7 +28,7 @@ def covered_by(hair: NDArray[np.bool_]) -> NDArray[np.bool_]:
     view = painted_photo(who, paint)
     sighting = surface.seen_by(view.camera, SIDE)
     regions = skin_regions(who.model)
-    weight = seen_weights(surface, sighting, view.shows_person)
+    weight = seen_weights(surface, sighting, view.shows_person, regions)
     found = ExpectedSkin(surface, sighting, view.source, regions, weight).covered
     return np.asarray(found & (sighting.cosine > 0.3))
 
