@@ -100,7 +100,7 @@ class UsualColours:
         """0 where the scalp has the colour of skin, as on bald heads, 1 where it surely has hair."""
         return float(smoothstep(np.linalg.norm(self.hair - self.skin), *_BALD))
 
-    def likeness_to_skin(self, colours: NDArray[np.floating]) -> FloatArray:
+    def likeness_to_skin(self, colours: NDArray[np.floating] | NDArray[np.uint8]) -> FloatArray:
         """[N] of colours [N, 3], 0 to 255: 1 for skin, 0 for hair; 0 for all where both have one colour."""
         to_hair = self.hair - self.skin
         place = (colours - self.skin) @ to_hair / max(float(to_hair @ to_hair), 1.0)
