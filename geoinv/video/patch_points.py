@@ -1,8 +1,8 @@
-"""Points of lids, brows and lips, read off patches about them, and where the irises are.
+"""Points of lids, brows, lips and nose, read off patches about them, and where the irises are.
 
 MediaPipe's mesh sees the whole face in 192 pixels: brows and lids of its points hardly move when the face's do. So
-each eye with its brow, and the mouth, are looked at by a small regressor of their own: histograms of gradients, their
-main components, and a network of one hidden layer. It is trained on synthetic heads
+each eye with its brow, the mouth and the nose are looked at by a small regressor of their own: histograms of
+gradients, their main components, and a network of one hidden layer. It is trained on synthetic heads
 (:mod:`geoinv.training.patch_points`), whose points are known exactly, so it has no habits of a detector.
 """
 
@@ -20,10 +20,17 @@ from ..align.face import FloatArray, ImageArray
 from ..errors import CheckpointError, ShapeError
 from ..folders import weights_dir
 from ..shape import DetectorHabits, HeadModel
-from .patches import FEATURES, LEFT_EYE, MOUTH, RIGHT_EYE, PatchKind, from_patch, histograms
+from .patches import FEATURES, LEFT_EYE, MOUTH, NOSE, RIGHT_EYE, PatchKind, from_patch, histograms
 
 _SHIFTS = ((-1.0, -1.5), (1.0, -0.5), (-1.0, 0.5), (1.0, 1.5))
 """Pixels by which a patch is shifted for the looks at it whose mean is taken: edges of cells tremble less."""
+
+_OTHERS = 3.0
+"""Factor on the deviations of all other points. They err together, with what the face does: where they are trusted as
+in photos, the head nods as the brows go up or down."""
+
+_NOSE_DOUBT = 2.0
+"""The same for the nose, which does not bend: its points err as one."""
 
 FILE_NAME = "face/patch-points.safetensors"
 """Place of the weights in the folder of weights."""
@@ -64,24 +71,26 @@ class Regressor:
 
 @dataclass(frozen=True, eq=False)
 class PatchPoints:
-    """The regressors of eyes and mouth.
+    """The regressors of eyes, mouth and nose.
 
     Args:
         eye: That of the right eye, and of the left one's mirror image; its last place is the iris.
         mouth: That of the mouth.
+        nose: That of the nose.
     """
 
     eye: Regressor
     mouth: Regressor
+    nose: Regressor
 
     @property
     def _of_patches(self) -> tuple[tuple[PatchKind, Regressor], ...]:
-        return ((RIGHT_EYE, self.eye), (LEFT_EYE, self.eye), (MOUTH, self.mouth))
+        return ((RIGHT_EYE, self.eye), (LEFT_EYE, self.eye), (MOUTH, self.mouth), (NOSE, self.nose))
 
     def read(
         self, picture: ImageArray, landmarks: FloatArray, to_crop: FloatArray, yaw_rad: float, pitch_rad: float
     ) -> tuple[FloatArray, FloatArray]:
-        """Points of a face, with those of lids, brows and lips read off their patches.
+        """Points of a face, with those of lids, brows, lips and nose read off their patches.
 
         Args:
             picture: [H, W, 3].
@@ -122,11 +131,13 @@ class PatchPoints:
     def trusted_by(self, model: HeadModel) -> HeadModel:
         """The model for fits to these points: they are where the mesh has them, as surely as the training found."""
         habits = model.detector_habits
-        offset, deviation = habits.offset.clone(), habits.deviation.clone()
+        offset, deviation = habits.offset.clone(), _OTHERS * habits.deviation
         for kind, regressor in self._of_patches:
             rows = list(kind.points)
             offset[:, rows] = 0.0
             deviation[:, rows] = torch.from_numpy(regressor.deviation[: len(rows)] * kind.side)
+            if kind is NOSE:
+                deviation[:, rows] *= _NOSE_DOUBT
         made = copy.copy(model)
         made.detector_habits = DetectorHabits(habits.yaw_rad, offset, deviation)
         return made
@@ -147,7 +158,8 @@ def load_patch_points(path: Path | None = None) -> PatchPoints:
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("there are numbers that are not finite")
         parts = [
-            Regressor(**{f.name: arrays[f"{part}.{f.name}"] for f in fields(Regressor)}) for part in ("eye", "mouth")
+            Regressor(**{f.name: arrays[f"{part}.{f.name}"] for f in fields(Regressor)})
+            for part in ("eye", "mouth", "nose")
         ]
     except (OSError, KeyError, IndexError, ValueError, TypeError, ShapeError, SafetensorError) as error:
         raise CheckpointError(

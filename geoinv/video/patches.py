@@ -1,5 +1,5 @@
-"""Squares about eyes and mouth, cut so that they lie alike whatever the head does, and what a picture of one is to a
-regressor: histograms of gradients."""
+"""Squares about eyes, mouth and nose, cut so that they lie alike whatever the head does, and what a picture of one is
+to a regressor: histograms of gradients."""
 
 from __future__ import annotations
 
@@ -65,9 +65,17 @@ _LIPS = (
     *(78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415),
 )
 
+_NOSE = (
+    *(168, 6, 197, 195, 5, 4, 1, 19, 94, 2, 122, 351, 193, 417, 196, 419, 3, 248, 51, 281, 45, 275, 220, 440, 115, 344),
+    *(48, 278, 64, 294, 98, 327, 97, 326, 240, 460, 99, 328, 134, 363, 236, 456, 198, 420, 131, 360, 49, 279, 209, 429),
+    *(102, 331),
+)
+
 RIGHT_EYE = PatchKind((*_RIGHT_LIDS, *_RIGHT_BROW), (33, 133), 0.26, -0.03)
 LEFT_EYE = PatchKind((*_LEFT_LIDS, *_LEFT_BROW), (263, 362), 0.26, -0.03, is_mirrored=True)
 MOUTH = PatchKind(_LIPS, (61, 291), 0.34, 0.03)
+NOSE = PatchKind(_NOSE, (133, 362), 0.32, 0.085)
+"""The nose hardly moves with the face, and so tells how the head lies."""
 
 
 def histograms(picture: ImageArray, to_patch: FloatArray) -> NDArray[np.float32]:
