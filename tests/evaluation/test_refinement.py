@@ -15,7 +15,7 @@ from geoinv.camera.orbits import poses_at
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import MissingEncoderError, PhotoError
 from geoinv.evaluation.held_out import HeldOutHeads
-from geoinv.evaluation.picture_codes import encode_jpeg, encode_png
+from geoinv.evaluation.picture_codes import encode_png, encode_webp
 from geoinv.evaluation.refinement import evaluate_refined_heads, evaluate_refined_photos
 from geoinv.evaluation.table import compared_rows
 from geoinv.images import write_image
@@ -64,10 +64,10 @@ def held_out() -> HeldOutHeads:
     large = nn.functional.interpolate(torch.cat([views.color, views.alpha], dim=1), (256, 256))
     color = (large[:, :3] + (1.0 - large[:, 3:]) * GREY).permute(0, 2, 3, 1).numpy()
     codes = {
-        "color": [encode_jpeg(np.round(255.0 * view).astype(np.uint8), quality=95) for view in color],
-        "alpha": [encode_png(np.round(255.0 * view).astype(np.uint8)) for view in large[:, 3].numpy()],
+        "color": [encode_webp(np.round(255.0 * view).astype(np.uint8)) for view in color],
+        "alpha": [encode_webp(np.round(255.0 * view).astype(np.uint8)) for view in large[:, 3].numpy()],
         "depth": [encode_png(np.full((128, 128), 30000, np.uint16))],
-        "normals": [encode_png(np.full((128, 128, 3), 200, np.uint8))],
+        "normals": [encode_webp(np.full((128, 128, 3), 200, np.uint8))],
     }
     return HeldOutHeads(
         latents=torch.zeros(1, 8),
