@@ -39,7 +39,7 @@ def test_after_a_long_absence_the_face_is_at_rest_where_it_was() -> None:
 
 def test_weights_are_from_the_clips_own_rest() -> None:
     weights = np.full((50, UNITS), 0.1)
-    weights[20:24, BLINK] = 0.5
+    weights[20:24, BLINK] = 0.8
     out = calibrated(weights)
     assert out.min() == 0.0 and out[0].max() == 0.0 and out.max() <= 1.0
     assert out[21, BLINK] > 0.8
