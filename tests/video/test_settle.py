@@ -43,7 +43,7 @@ def test_weights_are_from_the_clips_own_rest() -> None:
     out = calibrated(weights)
     assert out.min() == 0.0 and out[0].max() == 0.0 and out.max() <= 1.0
     assert out[21, BLINK] > 0.8
-    smiling = np.full((50, UNITS), 0.6)  # all the time
+    smiling = np.full((50, UNITS), 0.8)  # all the time
     assert calibrated(smiling)[:, ARKIT_UNITS.index("mouthSmileLeft")].min() > 0.5
 
 
