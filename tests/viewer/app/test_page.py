@@ -159,7 +159,7 @@ def test_the_camera_takes_a_photo(running: Running) -> None:
         page.evaluate("document.getElementById('shutter-button').click()")
         page.wait_for("!document.getElementById('trouble').hidden")  # Chromium's test picture shows nobody
         assert "no face" in page.evaluate("document.getElementById('trouble-text').textContent").lower()
-        assert page.evaluate("document.getElementById('video').srcObject") is None
+        page.wait_for("document.getElementById('video').srcObject === null")
 
 
 def test_the_description_is_readable_offline(browser: Chromium, running: Running) -> None:
