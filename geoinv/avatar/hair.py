@@ -25,6 +25,8 @@ from .template import FittedTemplate
 from .texture.regions import UsualColours, skin_regions
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from ..heads import Head
 
 RESOLUTION = 112
@@ -88,7 +90,7 @@ def hair_of(
     """
     near = _Nearness(template)
     vertices, faces = head_surface(head, resolution=RESOLUTION)
-    outside = _outside(near, head, vertices, faces, usual)
+    outside = _outside(near, head, vertices, faces, near.distance(vertices), usual)
     vertices, faces = _kept(vertices, faces, outside)
     vertices, faces = _large_pieces(vertices, faces)
     if len(faces) == 0:
@@ -115,11 +117,11 @@ def hair_solid(
     near = _Nearness(template)
     vertices, faces = head_surface(head, resolution=RESOLUTION)
     vertices, faces = simplified(vertices, faces, triangles)
-    outside = _outside(near, head, vertices, faces, usual)
+    distance = near.distance(vertices)
+    outside = _outside(near, head, vertices, faces, distance, usual)
     if not (outside > 0.0).any():
         return None
     colours = _colours(template, head, shown, vertices, faces)
-    distance = near.distance(vertices)
     share = _smooth(outside, 0.0, _TUCKED_OVER)  # of the hair's own place, and the rest of the place under the skin
     wanted = share * np.maximum(distance, _CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
@@ -127,14 +129,20 @@ def hair_solid(
 
 
 def _outside(
-    near: _Nearness, head: Head, vertices: FloatArray, faces: IntArray, usual: UsualColours | None
+    near: _Nearness,
+    head: Head,
+    vertices: FloatArray,
+    faces: IntArray,
+    distance: FloatArray,
+    usual: UsualColours | None,
 ) -> FloatArray:
     """[V] how far the volume's surface is hair or clothes: above 0 where it is, beyond what is the template itself.
 
     Generators make ears and foreheads larger than they are: what looks like skin is none the farther out. Scalps are
-    left alone, as generators know the colour of hair no better than its shape where no photo shows it.
+    left alone, as generators know the colour of hair no better than its shape where no photo shows it. ``distance`` is
+    that of the vertices from the skin.
     """
-    distance, gap = near.distance(vertices), near.gap(vertices)
+    gap = near.gap(vertices)
     unsure = np.flatnonzero((distance > gap) & (distance < _GAP_OF_SKIN))
     if usual is not None and usual.hairiness > 0.0 and len(unsure):
         normals = vertex_normals(vertices, faces)
@@ -147,15 +155,20 @@ def _outside(
 
 def _averaged(values: NDArray[np.float64], faces: IntArray) -> FloatArray:
     """Values [V] after some rounds of means over neighbours, so that what is cut by them has no jags."""
-    from scipy.sparse import coo_array
-
-    edges = edges_of(faces)
-    edges = np.concatenate([edges, edges[:, ::-1]])
-    near = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(values), len(values))).tocsr()
+    near = _neighbours(len(values), faces)
     count = np.maximum(near.sum(axis=1), 1.0)
     for _ in range(_ROUNDS):
         values = 0.5 * (values + near @ values / count)
     return np.asarray(values, np.float32)
+
+
+def _neighbours(count: int, faces: IntArray) -> csr_array:
+    """[V, V] how many triangles' edges run between two of ``count`` vertices."""
+    from scipy.sparse import coo_array
+
+    edges = edges_of(faces)
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    return coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
 
 
 class _Nearness:
@@ -348,15 +361,12 @@ def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray, s
 
 def _spread(colours: NDArray[np.floating[Any]], seen: FloatArray, faces: IntArray) -> FloatArray:
     """Colours [V, 3] that are their own where they were seen, and as smooth as can be elsewhere."""
-    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse import diags_array
     from scipy.sparse.linalg import splu
 
-    count = len(colours)
-    edges = edges_of(faces)
-    edges = np.concatenate([edges, edges[:, ::-1]])
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+    near = _neighbours(len(colours), faces)
     hold = _SEEN_HOLD * seen.astype(np.float64) + _UNSEEN_HOLD
-    system = diags(np.asarray(graph.sum(axis=1)).ravel() + hold) - graph
+    system = diags_array(near.sum(axis=1) + hold) - near
     spread = splu(system.tocsc()).solve(hold[:, None] * colours)
     return np.asarray(spread.clip(0.0, 1.0), np.float32)
 

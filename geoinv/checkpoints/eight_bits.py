@@ -1,7 +1,7 @@
-"""Tensors in 8 bits: whole numbers from -127 to 127, and what a step is worth in each row.
+"""Tensors as files hold them: in 16 bits, or in 8.
 
-A tensor NAME [R, ...] of floats becomes NAME int8 and ``NAME.step`` float16 [R]. Only large tensors do: of the others
-nothing is gained.
+In 8 bits they are whole numbers from -127 to 127, and what a step is worth in each row: a tensor NAME [R, ...] of
+floats becomes NAME int8 and ``NAME.step`` float16 [R]. Only large tensors do: of the others nothing is gained.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ _FEWEST = 4096  # numbers of a tensor that is packed
 _CLIPS = torch.linspace(0.6, 1.0, 17)  # fractions of a row's largest number that are tried as the end of the range
 
 
+def halves(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in 16 bits, as files hold them."""
+    return {name: tensor.detach().to(torch.float16).contiguous().cpu() for name, tensor in tensors.items()}
+
+
 def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors with the large ones in 8 bits, and the others in 16."""
-    small: dict[str, Tensor] = {}
+    small = halves(tensors)
     for name, tensor in tensors.items():
         if tensor.ndim >= 2 and tensor.numel() >= _FEWEST and tensor.is_floating_point():
             small[name], small[name + STEP] = _in_steps(tensor.detach().float().cpu())
-        else:
-            small[name] = tensor.detach().to(torch.float16).contiguous().cpu()
     return small
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..files import atomic_path
 from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
-from .eight_bits import packed, unpacked
+from .eight_bits import halves, packed, unpacked
 
 FORMAT = "geoinv-model-1"
 FORMAT_OF_8_BITS = "geoinv-model-2"
@@ -40,7 +40,7 @@ def save_model(
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
-    _write(path, module.state_dict(), model_metadata(_KINDS[type(config)], asdict(config), extra or {}))
+    _write(path, halves(module.state_dict()), model_metadata(_KINDS[type(config)], asdict(config), extra or {}))
 
 
 def save_changes(
@@ -55,7 +55,7 @@ def save_changes(
         base: The other generator.
         extra: JSON values for the header.
     """
-    _write(path, changed, model_metadata("generator", asdict(config), extra, base=base))
+    _write(path, halves(changed), model_metadata("generator", asdict(config), extra, base=base))
 
 
 def save_anew(source: Path, out: Path, kind: Kind, *, in_8_bits: bool, extra: Mapping[str, Any]) -> None:
@@ -76,18 +76,10 @@ def save_anew(source: Path, out: Path, kind: Kind, *, in_8_bits: bool, extra: Ma
         raise CheckpointError(f"{source} holds changes of another file alone", "pack the other one")
     version = FORMAT_OF_8_BITS if in_8_bits else FORMAT
     metadata = model_metadata(kind, config, known | dict(extra), version=version)
-    _write_tensors(out, packed(tensors) if in_8_bits else _halves(tensors), metadata)
+    _write(out, packed(tensors) if in_8_bits else halves(tensors), metadata)
 
 
-def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    _write_tensors(path, _halves(tensors), metadata)
-
-
-def _halves(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().to(torch.float16).contiguous().cpu() for name, value in tensors.items()}
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     with atomic_path(path, durable=True) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
 

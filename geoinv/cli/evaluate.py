@@ -103,8 +103,7 @@ def evaluate(
     refuse_together("--same-person", {"--method": same_person and method is not None}, "it compares hybrid with group")
     given = {"--set": which != "heads", "--method": method is not None}
     refuse_together("--ablation", given if ablation else {}, "it compares variants on the held-out heads")
-    given = {"--set": which != "heads", "--ablation": ablation, "--same-person": same_person}
-    given["--method"] = method is not None
+    given |= {"--ablation": ablation, "--same-person": same_person}
     refuse_together("--generator-only", given if generator_only else {}, "it measures no inversion")
     refuse_without("--generator-only", {"--sheet": sheet is not None and not generator_only}, "it shows generators")
     check_outputs([] if sheet is None else [sheet], overwrite=overwrite)

@@ -67,7 +67,7 @@ def build_held_out(
         MissingDependencyError: The assets, the base mesh, moderngl or EGL is missing.
     """
     from ..shape import load_head_model
-    from ..synth.dataset import TWIN_EXPRESSION
+    from ..synth.dataset import draw_latent, draw_twin
     from ..synth.head_codes import HeadCoder
     from ..synth.heads import HeadRenderer
     from ..synth.sampler import SAMPLER_VERSION, HeadSampler
@@ -75,16 +75,14 @@ def build_held_out(
     if heads < 1:
         raise UsageError(f"at least one head is needed, got {heads}")
     sampler, renderer = HeadSampler(), HeadRenderer(assets, SIDE, _SUPERSAMPLE)
-    coder, expression = HeadCoder(load_head_model(), renderer.geometry), list(sampler.expression_entries)
+    coder = HeadCoder(load_head_model(), renderer.geometry)
     latents, twins, cameras, shapes, lights = [], [], [], [], []
     codes: dict[str, list[list[bytes]]] = {}
     for index in range(heads):
         rng = np.random.default_rng([seed, 0, index])
-        z = rng.standard_normal(sampler.z_dim).astype(np.float32)
+        z = draw_latent(sampler, rng)
         cam2world = held_out_cameras(rng)
-        twin = z.copy()
-        other = np.random.default_rng([seed, 2, index]).standard_normal(len(expression))
-        twin[expression] = TWIN_EXPRESSION * other
+        twin = draw_twin(sampler, z, np.random.default_rng([seed, 2, index]))
         parameters = sampler(z)
         head = renderer.build(parameters)
         encoded = _render(renderer, head, cam2world)

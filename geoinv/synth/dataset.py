@@ -99,8 +99,15 @@ def draw_latent(sampler: HeadSampler, rng: np.random.Generator) -> NDArray[np.fl
     return rng.standard_normal(sampler.z_dim).astype(np.float32)
 
 
-TWIN_EXPRESSION = 1.5
+_TWIN_EXPRESSION = 1.5
 """Standard deviation of a second twin's expression entries: wider than a head's own, so that pairs differ clearly."""
+
+
+def draw_twin(sampler: HeadSampler, z: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """z [z_dim] of a twin of the head of ``z``, who makes another face."""
+    twin, entries = z.copy(), list(sampler.expression_entries)
+    twin[entries] = _TWIN_EXPRESSION * rng.standard_normal(len(entries))
+    return twin
 
 
 def draw_head(sampler: HeadSampler, spec: DatasetSpec, head: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -110,11 +117,7 @@ def draw_head(sampler: HeadSampler, spec: DatasetSpec, head: int) -> tuple[NDArr
     z, cameras = draw_latent(sampler, rng), sample_cameras(rng, spec.face_views)
     if spec.around:
         cameras = np.concatenate([cameras, cameras_all_around(rng, spec.views - spec.face_views)])
-    if second:
-        entries = list(sampler.expression_entries)
-        face = np.random.default_rng([spec.seed, head]).standard_normal(len(entries))
-        z[entries] = TWIN_EXPRESSION * face
-    return z, cameras
+    return (draw_twin(sampler, z, np.random.default_rng([spec.seed, head])) if second else z), cameras
 
 
 def sample_cameras(rng: np.random.Generator, views: int) -> NDArray[np.float32]:

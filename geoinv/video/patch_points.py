@@ -158,8 +158,8 @@ def load_patch_points(path: Path | None = None) -> PatchPoints:
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("there are numbers that are not finite")
         parts = [
-            Regressor(**{f.name: arrays[f"{part}.{f.name}"] for f in fields(Regressor)})
-            for part in ("eye", "mouth", "nose")
+            Regressor(**{f.name: arrays[f"{part.name}.{f.name}"] for f in fields(Regressor)})
+            for part in fields(PatchPoints)
         ]
     except (OSError, KeyError, IndexError, ValueError, TypeError, ShapeError, SafetensorError) as error:
         raise CheckpointError(

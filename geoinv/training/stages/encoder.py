@@ -163,12 +163,12 @@ class EncoderStage:
         encoder = network_to_train(
             self.config, GlobalEncoder, going_on, lambda path: load_encoder_file(path)[0], seed=run.seed
         )
-        has_eyes = known is not None and not self._knows_codes
-        if known is not None and has_eyes:
-            encoder = with_eyes_of(known, encoder)
+        eyes = None if self._knows_codes else known
+        if eyes is not None:
+            encoder = with_eyes_of(eyes, encoder)
         encoder = encoder.to(run.device)
         encoder.start_at(self._generator)
-        if has_eyes and isinstance(self._generator, AnchoredGenerator) and self.config.codes == "trunk":
+        if eyes is not None and isinstance(self._generator, AnchoredGenerator) and self.config.codes == "trunk":
             if not RunFolder(run.out).is_begun:
                 self._fit_first_codes(encoder, self._generator, report)
             self._knows_codes = True
