@@ -70,7 +70,7 @@ def acting_heads(persons: int, *, seed: int = 91, side: int = 224, assets: Path 
             )
             head = renderer.build(acting)
             codes = coder(acting, head.shape)
-            vector = torch.tensor([rng.normal(0.0, _POSE_DEVIATIONS)], dtype=torch.float32)
+            vector = torch.from_numpy(rng.normal(0.0, _POSE_DEVIATIONS)).float()[None]
             vector[0, 0].clamp_(-_LARGEST_YAW, _LARGEST_YAW)
             cam2world = CameraPose.from_vector(vector).cam2world(FACE_ORBIT)
             points = project(known_places(model, codes), cam2world, focal=FOCAL)[0][0].double().numpy() * side

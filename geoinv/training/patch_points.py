@@ -10,7 +10,7 @@ shards of a set of 256 px (4,200 views from the front); its nose is of the set a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
@@ -37,6 +37,7 @@ SIZES = {"eye": 150, "mouth": 150, "nose": 100}
 """Main components and width of the hidden layer of each regressor: together less than a megabyte."""
 
 _HELD_OUT = 10  # every tenth person
+_FEWEST = 20  # persons: 180 looks at mouths less those held out are more than its 150 components
 _UNIT = 0.03  # of the patch's side: the spread of a point
 _FROM_FRONT = 0.62  # cosine of the largest angle between the head's front and the direction to the camera
 _FARTHEST = 0.9  # of the patch's side: beyond it the detector was wrong
@@ -161,7 +162,7 @@ def _descend(hidden: nn.Linear, output: nn.Linear, x: Tensor, y: Tensor, epochs:
 
 def write_patch_points(path: Path, made: PatchPoints) -> None:
     """Write the regressors as float16, whole or not at all."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     arrays = {
         f"{part.name}.{field.name}": np.ascontiguousarray(getattr(getattr(made, part.name), field.name), np.float16)
@@ -170,17 +171,19 @@ def write_patch_points(path: Path, made: PatchPoints) -> None:
     }
     facts = {"format": "geoinv-patch-points", "licence": "CC0-1.0", "geoinv_version": __version__}
     with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata=facts)
+        temporary.write_bytes(save(arrays, facts))  # its save_file makes private files
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Render, train and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--persons", type=int, default=PERSONS)
     parser.add_argument("--data", type=Path, help="data set whose heads are added")
     parser.add_argument("--shards", type=int, default=13)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    if given.persons < _FEWEST:
+        parser.error(f"--persons must be {_FEWEST} or more: fewer do not span the main components")
     more = [] if given.data is None else heads_in(given.data, given.shards)
     trained: dict[str, Regressor] = {}
     for name, patches in patches_of(chain(acting_heads(given.persons), more)).items():
