@@ -44,7 +44,7 @@ def matched(
 
     Returns:
         A correction [V, 3] for each layer, and colours [V, 3] of all vertices: where no layer knows, carried on from
-        those where one does, and farther away those of the person's hair and skin.
+        those where one does, and farther away those of the person's hair, skin and clothes.
     """
     count = surface.topology.count
     total, mixed = np.zeros(count), np.zeros((count, 3))
@@ -64,7 +64,7 @@ def matched(
     known = mixed / np.maximum(total, 1e-6)[:, None]
     if usual is None:
         return corrections, surface.fields.spread(known, total, _BASE_STIFFNESS)
-    faint = np.where(regions.is_known, _USUAL_WEIGHT * (1.0 - total), 0.0)
+    faint = np.where(usual.are_known(regions), _USUAL_WEIGHT * (1.0 - total), 0.0)
     weight = total + faint
     data = (mixed + faint[:, None] * usual.on(regions)) / np.maximum(weight, 1e-9)[:, None]
     return corrections, surface.fields.spread(data, weight, _BASE_STIFFNESS)

@@ -1,9 +1,13 @@
-"""Colours of the person in the photo: of skin, of hair, and of what lies before the skin and would be painted on it.
+"""Colours of the person in the photo: of skin, of hair, of clothes, and of what lies before the skin and would be
+painted on it.
 
-The mesh is a bald head. What the photo shows of the person beside it, above the ears, is hair (or a hat).
+The mesh is a bald head. What the photo shows of the person beside it, above the ears, is hair (or a hat). What it shows
+lowest, and is neither skin nor hair, are clothes.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -21,6 +25,8 @@ FloatArray = NDArray[np.float64]
 _COARSE = 300.0  # pixels along the view in which colours are compared: single hairs and pores do not count
 _GRID = 128  # places along the view that are looked at beside the head
 _EARS_Y = 0.04  # world units: height of the ears on the mean head
+_LOWEST = 0.08  # parts of the view's height, from the lowest place that shows the person: clothes, or bare shoulders
+_LEAST_CLOTHES = 0.2  # part of what is seen there
 _SIDEWAYS = (
     0.45,
     0.65,
@@ -40,22 +46,33 @@ def colours_of_person(
     regions: SkinRegions,
     weight: FloatArray,
 ) -> UsualColours | None:
-    """Colours of skin and hair, from vertices by their ``weight`` [V]; None where the photo shows too little skin."""
+    """Colours of skin, hair and clothes, from vertices by their ``weight`` [V]; None where too little skin is shown."""
     coarse = source.shrunk_to(_COARSE)
-    beside = _beside_the_head(surface, sighting, view)
-    return usual_colours(
-        regions, coarse.colours(sighting.places).astype(np.float64), weight, coarse.colours(beside).astype(np.float64)
-    )
-
-
-def _beside_the_head(surface: HeadSurface, sighting: Sighting, view: PhotoView) -> FloatArray:
-    """Places [N, 2] in the view that show the person, but not the mesh, above the ears."""
     ticks = (np.arange(_GRID) + 0.5) / _GRID
     places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    places = places[sighting.read(view.shows_person, places)]
+    beside = places[_are_beside_the_head(surface, sighting, places)]
+    usual = usual_colours(
+        regions, coarse.colours(sighting.places).astype(np.float64), weight, coarse.colours(beside).astype(np.float64)
+    )
+    if usual is None:
+        return None
+    lowest = places[places[:, 1] > places[:, 1].max() - _LOWEST]
+    return replace(usual, clothes=_clothes(coarse.colours(lowest), usual))
+
+
+def _are_beside_the_head(surface: HeadSurface, sighting: Sighting, places: FloatArray) -> NDArray[np.bool_]:
+    """[N] which places [N, 2] in the view lie above the ears, and not on the mesh."""
     ears = np.abs(surface.vertices[: surface.topology.count, 1] - _EARS_Y) < 0.02
     is_above = places[:, 1] < np.median(sighting.places[ears, 1])
-    is_beside = sighting.read(view.shows_person, places) & (sighting.read(sighting.shown, places) < 0)
-    return np.asarray(places[is_above & is_beside])
+    return np.asarray(is_above & (sighting.read(sighting.shown, places) < 0))
+
+
+def _clothes(colours: NDArray[np.floating], usual: UsualColours) -> FloatArray | None:
+    """[3] of what is neither skin nor hair among colours [N, 3], 0 to 255; None where that is little of them."""
+    unlike = [_difference(colours, _lab(known[None])) > _UNLIKE for known in (usual.skin, usual.hair)]
+    is_other = np.logical_and(*unlike)
+    return np.median(colours[is_other].astype(np.float64), axis=0) if is_other.mean() > _LEAST_CLOTHES else None
 
 
 class ExpectedSkin:

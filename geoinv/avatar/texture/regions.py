@@ -1,4 +1,4 @@
-"""Regions of the skin on the mean head, and colours for what no picture tells: scalp as hair, the rest as skin."""
+"""Regions of the skin on the mean head, and colours for what no picture tells: of hair, of skin and of clothes."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class SkinRegions:
         core: [V] bool: the middle of the face, which nothing but a hand hangs before.
         face: [V] bool: what a face detector's points cover.
         bare: [V] bool: face, ears and neck.
+        clothed: [V] bool: what is below the collar.
         held: [V] world units within the edge of what those points cover and away from ears, up to 0.1: how well the
             points hold the fit; negative beyond.
     """
@@ -50,14 +51,10 @@ class SkinRegions:
     scalp: FloatArray
     beyond_hairline: FloatArray
     bare: NDArray[np.bool_]
+    clothed: NDArray[np.bool_]
     face: NDArray[np.bool_]
     core: NDArray[np.bool_]
     held: FloatArray
-
-    @property
-    def is_known(self) -> NDArray[np.bool_]:
-        """[V] whether the usual colours hold: not for clothes, which may have any."""
-        return np.asarray(self.bare | (self.scalp > 0.0))
 
 
 @lru_cache(maxsize=2)
@@ -70,7 +67,8 @@ def skin_regions(model: HeadModel) -> SkinRegions:
         is_ear &= (values > start) & (values < stop)
     beyond = np.where(is_ear, -1.0, y - np.interp(z, *_HAIRLINE))
     scalp = smoothstep(beyond, -0.01, 0.02)
-    return SkinRegions(scalp, beyond, (scalp < 0.5) & (y > _COLLAR), *_face(model, is_ear))
+    is_below = y <= _COLLAR
+    return SkinRegions(scalp, beyond, (scalp < 0.5) & ~is_below, is_below, *_face(model, is_ear))
 
 
 def _face(model: HeadModel, is_ear: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], FloatArray]:
@@ -90,10 +88,17 @@ def _face(model: HeadModel, is_ear: NDArray[np.bool_]) -> tuple[NDArray[np.bool_
 
 @dataclass(frozen=True)
 class UsualColours:
-    """Colours of a person's bare skin and of the scalp with its hair, sRGB 0 to 255, [3] each."""
+    """Colours of a person, sRGB 0 to 255, [3] each.
+
+    Args:
+        skin: Of bare skin.
+        hair: Of the scalp with its hair.
+        clothes: Of clothes; None where the photo shows none.
+    """
 
     skin: FloatArray
     hair: FloatArray
+    clothes: FloatArray | None = None
 
     @property
     def hairiness(self) -> float:
@@ -108,7 +113,13 @@ class UsualColours:
 
     def on(self, regions: SkinRegions) -> FloatArray:
         """[V, 3] at the skin's vertices."""
-        return np.asarray(self.skin + regions.scalp[:, None] * (self.hair - self.skin))
+        bare = self.skin + regions.scalp[:, None] * (self.hair - self.skin)
+        return np.asarray(bare if self.clothes is None else np.where(regions.clothed[:, None], self.clothes, bare))
+
+    def are_known(self, regions: SkinRegions) -> NDArray[np.bool_]:
+        """[V] whether these colours hold: below the collar not, where the photo shows no clothes."""
+        known = regions.bare | (regions.scalp > 0.0)
+        return np.asarray(known if self.clothes is None else known | regions.clothed)
 
 
 def usual_colours(

@@ -1,12 +1,14 @@
-"""Hair before the sides of a face is left out of its skin; a fringe, which lies on the forehead, stays."""
+"""Hair before the sides of a face is left out of its skin, a fringe, which lies on the forehead, stays, and shoulders
+wear what the photo shows of clothes."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from geoinv.avatar.texture.person_colours import ExpectedSkin
+from geoinv.avatar.texture.person_colours import ExpectedSkin, colours_of_person
 from geoinv.avatar.texture.regions import skin_regions
 from geoinv.avatar.texture.seen import seen_weights
 from geoinv.avatar.texture.surface import HeadSurface
@@ -44,3 +46,27 @@ def test_hair_before_cheeks_is_left_out_and_a_fringe_is_not() -> None:
     assert covered[locks].sum() > 10
     assert covered[fringe].sum() == 0
     assert not covered[regions.core].any()
+
+
+@pytest.mark.parametrize("shirt", [np.array([30.0, 60.0, 190.0]), None])
+def test_shoulders_wear_what_the_photo_shows_of_clothes(shirt: NDArray[np.float64] | None) -> None:
+    who = a_person()
+    surface = HeadSurface.of(who.model, who.in_photo())
+
+    def paint(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = places[:, 1:2] < -0.28
+        return np.where(below, FLESH if shirt is None else shirt, FLESH)
+
+    view = painted_photo(who, paint)
+    sighting = surface.seen_by(view.camera, SIDE)
+    regions = skin_regions(who.model)
+    weight = seen_weights(surface, sighting, view.shows_person, regions)
+    usual = colours_of_person(surface, sighting, view, view.source, regions, weight)
+    assert usual is not None
+    shoulders = usual.on(regions)[usual.are_known(regions) & regions.clothed]
+    if shirt is None:
+        assert len(shoulders) == 0
+    else:
+        assert len(shoulders) == regions.clothed.sum() > 100
+        np.testing.assert_allclose(shoulders, np.broadcast_to(shirt, shoulders.shape), atol=2.0)
+    np.testing.assert_allclose(usual.skin, FLESH, atol=2.0)
