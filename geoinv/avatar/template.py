@@ -22,6 +22,7 @@ from ..conventions import Orbit
 from ..errors import PhotoError
 from ..images.tensors import photo_bytes
 from ..shape import HeadCodes, HeadModel, load_head_model
+from .inner_mouth import mouth_offsets, shut_lips
 from .mouth_fit import fit_face
 from .outline_fit import within_outline
 
@@ -69,14 +70,20 @@ class FittedTemplate:
         return all_vertices(self.model, self.codes)[0]
 
     def at_rest(self) -> Tensor:
-        """Vertices [V + T, 3] of the person at rest; see :func:`all_vertices`."""
-        return all_vertices(self.model, self.neutral)[0]
+        """Vertices [V + T, 3] of the person at rest, with the lips shut; see :func:`all_vertices`."""
+        vertices = all_vertices(self.model, self.neutral)[0]
+        own = vertices[: len(self.model.mean)]
+        own += shut_lips(self.model, own)
+        return vertices
 
 
 @torch.no_grad()
 def all_vertices(model: HeadModel, codes: HeadCodes) -> Tensor:
-    """Vertices of heads, world units: the model's V, then the T of its fine teeth. Returns [B, V + T, 3]."""
-    vertices = model.vertices(codes)
+    """Vertices of heads, world units: the model's V, then the T of its fine teeth. Returns [B, V + T, 3].
+
+    Teeth and tongue lie as :mod:`geoinv.avatar.inner_mouth` says.
+    """
+    vertices = model.vertices(codes) + mouth_offsets(model)
     return torch.cat([vertices, model.teeth.on(vertices)], dim=1)
 
 

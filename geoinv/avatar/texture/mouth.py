@@ -17,8 +17,10 @@ from .surface import HeadSurface, Sighting, SkinTopology
 from .surface_fields import smoothstep
 
 TONGUE_SIZE = 256
-_TONGUE_TIP, _TONGUE_ROOT = (158.0, 82.0, 82.0), (52.0, 18.0, 20.0)
-_AT_BACK = 0.65  # of the light at the front teeth
+_TONGUE_TIP, _TONGUE_ROOT = (158.0, 82.0, 82.0), (26.0, 8.0, 9.0)
+_TONGUE_LIT = (0.25, 1.0)  # parts of the way from root to tip where light begins to reach it, and has all reached it
+_TEETH_LIT = (0.0, 0.9)  # the same of teeth, from the last to the first: between cheeks they lie in the dark
+_AT_BACK = 0.3  # of the light at the front teeth
 _USUAL_TONE = 0.88
 _TONES = (0.45, 1.1)  # limits of the factor between the model's teeth and those of a photo
 _LEAST_PIXELS = 60  # of teeth in a picture of a head
@@ -33,14 +35,14 @@ _SEED = 11
 
 
 def draw_tongue(model: HeadModel, size: int = TONGUE_SIZE) -> NDArray[np.uint8]:
-    """Texture [size, size, 3] of the tongue: paler at its tip, with buds.
+    """Texture [size, size, 3] of the tongue: paler at its tip, with buds, and dark where no light comes.
 
     Its island fills the texture, as in :mod:`geoinv.avatar.parts`.
     """
     layout = LAYOUTS[TONGUE](model)
     places = layout.uvs.astype(np.float64) * (size, -size) + (0.0, size)
     depth = model.mean[layout.rows, 2].double().numpy()
-    front = ((depth - depth.min()) / np.ptp(depth))[:, None]
+    front = smoothstep((depth - depth.min()) / np.ptp(depth), *_TONGUE_LIT)[:, None]
     colours = np.asarray(_TONGUE_ROOT) * (1.0 - front) + np.asarray(_TONGUE_TIP) * front
     coverage = Coverage.of(draw_triangles(places, layout.triangles, (size, size)), places, layout.triangles)
     buds = np.random.default_rng(_SEED).normal(1.0, 0.035, len(coverage.pixels))[:, None]
@@ -72,7 +74,7 @@ def teeth_colours(
     with torch.no_grad():
         places = model.teeth.on(model.mean[None])[0].numpy()
     depth = places[:, 2]
-    light = np.clip((depth - depth.min()) / np.ptp(depth), 0.0, 1.0)
+    light = smoothstep((depth - depth.min()) / np.ptp(depth), *_TEETH_LIT)
     colours = model.teeth.colours.double().numpy() * (_AT_BACK + (1.0 - _AT_BACK) * light)[:, None]
     tone = _tone(colours, surface.topology, sighting, source, skin)
     colours *= tone

@@ -15,8 +15,8 @@ from .rasterise import Coverage, draw_triangles
 from .regions import SkinRegions, UsualColours
 from .surface import HeadSurface, SkinTopology
 
-_MOUTH_COLOUR = (62.0, 20.0, 22.0)  # sRGB of the inside of a mouth, which no light reaches
-_MOUTH_REACH = 0.02  # world units behind the lips where their colour has gone
+_MOUTH_COLOUR, _THROAT_COLOUR = (62.0, 20.0, 22.0), (10.0, 3.0, 4.0)  # sRGB behind the lips, and where no light comes
+_MOUTH_REACH, _THROAT_REACH = 0.012, 0.12  # world units behind the lips where their colour has gone, and all light
 _CHUNK = 1 << 18  # texels at once
 
 
@@ -88,11 +88,13 @@ def _composed(
 
 
 def _with_dark_mouth(surface: HeadSurface, colours: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Colours [V, 3] that go over into the mouth's behind the lips."""
+    """Colours [V, 3] that go over into the mouth's behind the lips, and into the dark of the throat."""
     mouth = surface.topology.mouth
-    depth = surface.fields.distance(~mouth, 2.0 * _MOUTH_REACH)
-    dark = np.clip(depth / _MOUTH_REACH, 0.0, 1.0)[:, None] * mouth[:, None]
-    return np.asarray(colours * (1.0 - dark) + np.array(_MOUTH_COLOUR) * dark)
+    depth = surface.fields.distance(~mouth, 1.5 * _THROAT_REACH)
+    for colour, start, stop in ((_MOUTH_COLOUR, 0.0, _MOUTH_REACH), (_THROAT_COLOUR, _MOUTH_REACH, _THROAT_REACH)):
+        dark = np.clip((depth - start) / (stop - start), 0.0, 1.0)[:, None] * mouth[:, None]
+        colours = colours * (1.0 - dark) + np.array(colour) * dark
+    return colours
 
 
 def padded(texture: NDArray[np.uint8], covered: NDArray[np.integer]) -> NDArray[np.uint8]:

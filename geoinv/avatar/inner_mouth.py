@@ -1,0 +1,82 @@
+"""Where lips, teeth and tongue lie in avatars, so that a mouth is shut at rest and shows a dark throat when it opens.
+
+MakeHuman's tongue fills the closed mouth up to the palate, its teeth end where the upper lip does, and its lips are a
+millimetre apart. So teeth shone between lips at rest, and a mouth that opened showed the tongue as a wall behind the
+lower teeth and no upper tooth.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..conventions import MM_PER_UNIT
+from ..shape import ARKIT_UNITS, HeadModel
+
+_MM = 1.0 / MM_PER_UNIT
+_TEETH_LOWER = 2.0 * _MM  # upper front teeth end some millimetres below a lip at rest, lower ones behind theirs
+_TONGUE_LOWER = 15.0 * _MM  # of the top of the tongue's body; its tip stays behind the lower teeth
+_FROM_TIP = (4.0 * _MM, 34.0 * _MM)  # behind the tip: where it begins to lie lower, and where all of it does
+_UPPER_RIM = (191, 80, 81, 82, 13, 312, 311, 310, 415)  # of MediaPipe's points
+_LOWER_RIM = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+_CORNERS = (78, 308)
+_GAP = 1.9 * _MM  # between the mean head's lips, at most
+_OF_UPPER = 0.2  # of it, by which the upper lip sinks; the lower one rises by all of it
+_RIM_REACH = (3.0 * _MM, 10.0 * _MM)  # from the rims, where lips begin to follow less, and where nothing follows
+
+
+@lru_cache(maxsize=2)
+def mouth_offsets(model: HeadModel) -> Tensor:
+    """World units [V, 3] that are added to the model's vertices: teeth lower, and the tongue flat on the floor."""
+    offsets = torch.zeros_like(model.mean)
+    for name in ("upper-teeth", "lower-teeth"):
+        offsets[model.parts[name].vertices, 1] = -_TEETH_LOWER
+    rows = model.parts["tongue"].vertices
+    height, depth = model.mean[rows, 1], model.mean[rows, 2]
+    share = (height - height.min()) / (height.max() - height.min())  # its underside stays on the floor
+    offsets[rows, 1] = -_TONGUE_LOWER * share * _smooth(depth.max() - depth, *_FROM_TIP)
+    return offsets
+
+
+def shut_lips(model: HeadModel, vertices: Tensor) -> Tensor:
+    """World units [V, 3] that bring together the rims of lips at rest, and the skin about them.
+
+    Args:
+        model: Head model.
+        vertices: [V, 3] of the person at rest.
+    """
+    gap = max(0.0, _GAP + float(_apart(model, vertices) - _apart(model, model.mean)))
+    offsets = torch.zeros_like(model.mean)
+    offsets[model.parts["skin"].vertices, 1] = gap * _closing(model)
+    return offsets
+
+
+def _apart(model: HeadModel, vertices: Tensor) -> Tensor:
+    """How far the points on the rims of a head [V, 3] are apart, in the mean."""
+    points = model.landmarks468.on(vertices)[:, 1]
+    return (points[list(_UPPER_RIM)] - points[list(_LOWER_RIM)]).mean()
+
+
+@lru_cache(maxsize=2)
+def _closing(model: HeadModel) -> Tensor:
+    """[V] of the skin: parts of the gap by which vertices rise; the lower lip is what goes with the jaw."""
+    rows, points = model.parts["skin"].vertices, model.landmarks468
+    jaw = -model.expression_basis[ARKIT_UNITS.index("jawOpen"), :, 1:2]
+    right, left = _CORNERS
+    columns = points.on(model.mean)[[right, *_LOWER_RIM, left], 0].numpy()
+    upper, lower = (points.on(jaw)[[right, *rim, left], 0].numpy() for rim in (_UPPER_RIM, _LOWER_RIM))
+    x = model.mean[rows, 0].numpy()
+    of_upper, of_lower = np.interp(x, columns, upper), np.interp(x, columns, lower)
+    share = ((jaw[rows, 0].numpy() - of_upper) / np.maximum(of_lower - of_upper, _MM)).clip(0.0, 1.0)
+    gap = np.interp(x, columns, [0.0] + [1.0] * len(_LOWER_RIM) + [0.0])
+    away = torch.cdist(model.mean[rows], points.on(model.mean)[list(_UPPER_RIM + _LOWER_RIM)]).min(dim=1).values
+    rises = torch.from_numpy(gap * (share - _OF_UPPER * (1.0 - share))).to(away)
+    return rises * (1.0 - _smooth(away, *_RIM_REACH))
+
+
+def _smooth(values: Tensor, start: float, stop: float) -> Tensor:
+    share = ((values - start) / (stop - start)).clamp(0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share)
