@@ -47,6 +47,15 @@ def test_weights_are_from_the_clips_own_rest() -> None:
     assert calibrated(smiling)[:, ARKIT_UNITS.index("mouthSmileLeft")].min() > 0.5
 
 
+def test_raised_brows_do_not_hide_where_lowered_ones_rest() -> None:
+    down = ARKIT_UNITS.index("browDownLeft")
+    weights = np.zeros((100, UNITS))
+    weights[:60, down] = 0.15  # at rest, as the fit has it
+    weights[20:40, down] = 0.6
+    out = calibrated(weights)[:, down]  # in the last 40 frames raised brows hold it at 0
+    assert out[0] == 0.0 and out[70] == 0.0 and out[30] > 0.5
+
+
 def test_a_look_aside_turns_both_eyes_and_goes_on_through_a_blink() -> None:
     rows = _rows()
     rows[:, UNITS : UNITS + 4] = [0.3, 0.1, 0.3, 0.1]  # both eyes to the person's left and up
