@@ -51,6 +51,16 @@ def test_photos_from_one_side_leave_the_code_where_it_is(monkeypatch: pytest.Mon
     assert torch.allclose(fit.w_plus, head_of(tiny_generator(), 5).w_plus.repeat(3, 1, 1), atol=1e-5)
 
 
+def test_profiles_do_not_bend_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.YAWS", (0.0, -1.2, 1.2))
+    assert fitted().steps == 0, "one photo is left, and its code is E0's"
+    monkeypatch.setattr(f"{__name__}.YAWS", (0.0, -1.2, 0.5))
+    fit = fitted()
+    start = torch.stack([head_of(tiny_generator(), 3, yaw).camera for yaw in YAWS])
+    assert fit.steps == SETTINGS.steps and fit.loss < fit.first_loss
+    assert torch.equal(fit.cameras[1], start[1]) and not torch.equal(fit.cameras[2], start[2])
+
+
 def test_the_widest_angle_is_that_of_the_two_photos_farthest_apart() -> None:
     cameras = torch.zeros(3, 6)
     cameras[1, 0], cameras[2, 0] = -0.3, 0.5
