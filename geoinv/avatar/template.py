@@ -36,6 +36,19 @@ _SOLID = 0.5
 """Alpha from which a view shows a head."""
 
 
+@dataclass(frozen=True, eq=False)
+class EditedHead:
+    """What an edited head, which no photo shows, looks like through the photo's camera.
+
+    Args:
+        picture: [S, S, 3] RGB uint8.
+        is_solid: [S, S] where the head is.
+    """
+
+    picture: NDArray[np.uint8]
+    is_solid: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class FittedTemplate:
     """The head of one photo as a mesh of the model's topology, in the world of the inversion's head.
@@ -46,6 +59,7 @@ class FittedTemplate:
         pose: Camera of the aligned photo, batch size 1: the inversion's.
         orbit: Where cameras stand.
         error: Median distance of landmarks from the photo's, as a part of the distance between the eyes.
+        edited: What it was fitted to instead of a photo, where the head is an edited one.
     """
 
     model: HeadModel
@@ -53,6 +67,7 @@ class FittedTemplate:
     pose: CameraPose
     orbit: Orbit
     error: float
+    edited: EditedHead | None = None
 
     @property
     def camera(self) -> Camera:
@@ -105,20 +120,21 @@ def fit_template(
     """
     model = load_head_model()
     pose, orbit = inversion.pose, head.orbit
-    picture, outline = _picture(inversion, head)
+    edited = _edited(head, pose) if inversion.edits else None
+    if edited is None:
+        picture, outline = inversion.photo, person_mask(inversion.photo) | ~inversion.inside
+    else:
+        picture, outline = edited.picture, edited.is_solid
     landmarks = _landmarks(picture, inversion.source, aligner)
     fit = fit_face(model, picture, landmarks, pose, orbit, person)
     codes = within_outline(model, fit.codes, pose.camera(orbit), float(pose.yaw_rad[0]), outline)
-    return FittedTemplate(model, codes, pose, orbit, fit.error)
+    return FittedTemplate(model, codes, pose, orbit, fit.error, edited)
 
 
-def _picture(inversion: Inversion, head: Head) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """[S, S, 3] the aligned photo, or what an edited head looks like; and [S, S] where a head may lie in it."""
-    if not inversion.edits:
-        return inversion.photo, person_mask(inversion.photo) | ~inversion.inside
-    with torch.no_grad():
-        view = head.view(inversion.pose.camera(head.orbit)).cpu()
-    return photo_bytes(view.over_grey()), view.alpha[0, 0].numpy() > _SOLID
+@torch.no_grad()
+def _edited(head: Head, pose: CameraPose) -> EditedHead:
+    view = head.view(pose.camera(head.orbit)).cpu()
+    return EditedHead(photo_bytes(view.over_grey()), view.alpha[0, 0].numpy() > _SOLID)
 
 
 def _landmarks(picture: NDArray[np.uint8], name: str, aligner: FaceAligner) -> Tensor:

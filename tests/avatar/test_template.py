@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from geoinv.align import AlignedFace, FaceAligner
 from geoinv.avatar import fit_template
-from geoinv.camera import CameraPose
+from geoinv.avatar.texture.photo_view import view_of_photo
+from geoinv.camera import Camera, CameraPose
 from geoinv.errors import PhotoError
 from geoinv.images import read_image
 from geoinv.inversion import Inversion
+from geoinv.models.render_output import RenderOutput
 from tests.avatar.people import a_person
 from tests.ellipsoid_head import EllipsoidHead
 from tests.examples_folder import EXAMPLES
@@ -56,6 +59,30 @@ def test_it_lies_over_the_photo_through_the_inversions_camera(aligner: FaceAlign
 def test_an_edited_head_is_fitted_to_its_own_picture(aligner: FaceAligner, face: AlignedFace) -> None:
     with pytest.raises(PhotoError, match="no face"):  # the ellipsoid's picture, which is no face
         fit_template(_inversion(face, edits={"smile": 1.0}), EllipsoidHead(), aligner)
+
+
+def test_an_edited_heads_picture_is_drawn_once(aligner: FaceAligner, face: AlignedFace) -> None:
+    head = PictureHead(face.image)
+    inversion = _inversion(face, edits={"smile": 1.0})
+    template = fit_template(inversion, head, aligner)
+    view = view_of_photo(inversion, template, None)
+    assert head.views == 1
+    assert np.array_equal(view.source.pixels, face.image)
+    assert view.shows_person[256, 256]
+    assert template.error == fit_template(_inversion(face), head, aligner).error
+
+
+class PictureHead(EllipsoidHead):
+    """A head that looks like a picture [S, S, 3], and fills it; it counts its views."""
+
+    def __init__(self, picture: NDArray[np.uint8]) -> None:
+        super().__init__()
+        self.picture, self.views = picture, 0
+
+    def view(self, camera: Camera) -> RenderOutput:
+        self.views += 1
+        color = torch.from_numpy(self.picture).permute(2, 0, 1)[None] / 255.0
+        return RenderOutput(color, torch.ones_like(color[:, :1]), torch.ones_like(color[:, :1]), camera)
 
 
 def test_at_rest_it_is_the_same_person_without_expression() -> None:

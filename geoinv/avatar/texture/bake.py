@@ -96,7 +96,12 @@ def bake_textures(
         UsageError: Another size of the photo than was inverted, or an absurd one of the texture.
     """
     return bake_view(
-        template, head, view_of_photo(inversion, head, photo), size=size, is_symmetric=is_symmetric, is_albedo=is_albedo
+        template,
+        head,
+        view_of_photo(inversion, template, photo),
+        size=size,
+        is_symmetric=is_symmetric,
+        is_albedo=is_albedo,
     )
 
 

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...align.crop import compose_affine, crop_with_soft_border, inside_photo
 from ...align.person import person_mask
 from ...camera import Camera
 from ...conventions import CROP_SIZE
-from ...images.tensors import photo_bytes
 from .picture_source import PictureSource
 
 if TYPE_CHECKING:
-    from ...heads import Head
     from ...inversion import Inversion
+    from ..template import FittedTemplate
 
 _WIDER = 0.65  # zoom of the view of a whole photo: neck and shoulders lie below the crop
 _OUTLINE = 4  # pixels of 512 that the person's outline is moved inwards: the mask is coarse and hair is fine
@@ -40,27 +38,23 @@ class PhotoView:
     shows_person: NDArray[np.bool_]
 
 
-def view_of_photo(inversion: Inversion, head: Head, photo: NDArray[np.uint8] | None) -> PhotoView:
+def view_of_photo(inversion: Inversion, template: FittedTemplate, photo: NDArray[np.uint8] | None) -> PhotoView:
     """The view of an inversion's photo: of the whole photo where it is given, else of the crop that is kept.
 
     For an edited head, which no photo shows, its own picture is taken.
 
     Args:
         inversion: Result of inverting a photo.
-        head: Its head.
+        template: Mesh fitted to it.
         photo: [H, W, 3] the photo as it was read, or None.
 
     Raises:
         ShapeError: The photo is no RGB uint8.
         UsageError: The photo is not of the size of the one that was inverted.
     """
-    camera = inversion.pose.camera(head.orbit)
-    if inversion.edits:
-        with torch.no_grad():
-            view = head.view(camera).cpu()
-        picture = photo_bytes(view.over_grey())
-        solid = view.alpha[0, 0].numpy() > 0.5
-        return PhotoView(camera, PictureSource.of_square(picture), _moved_inwards(solid))
+    camera, edited = template.camera, template.edited
+    if edited is not None:
+        return PhotoView(camera, PictureSource.of_square(edited.picture), _moved_inwards(edited.is_solid))
     if photo is None:
         return PhotoView(camera, PictureSource.of_square(inversion.photo), person_in_crop(inversion))
     middle = 0.5 * CROP_SIZE * (1.0 - _WIDER)
