@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align.crop import apply_affine, compose_affine, invert_affine, warp
+from ..align.crop import apply_affine, compose_affine, invert_affine, scale_of, warp
 from ..align.face import FloatArray, ImageArray
 
 SIDE = 48
@@ -101,10 +101,23 @@ def histograms(picture: ImageArray, to_patch: FloatArray) -> NDArray[np.float32]
 
 
 def _cut(picture: ImageArray, to_patch: FloatArray) -> ImageArray:
+    picture, to_patch = _about(picture, to_patch)
     if np.linalg.det(to_patch[:, :2]) > 0.0:
         return warp(picture, to_patch, SIDE, border=cv2.BORDER_REPLICATE)
     unmirrored = compose_affine(np.array([[-1.0, 0.0, SIDE], [0.0, 1.0, 0.0]]), to_patch)
     return np.ascontiguousarray(warp(picture, unmirrored, SIDE, border=cv2.BORDER_REPLICATE)[:, ::-1])
+
+
+def _about(picture: ImageArray, to_patch: FloatArray) -> tuple[ImageArray, FloatArray]:
+    """The part of a picture about a patch, and [2, 3] from there: warping averages all that it is given, and the sixteen
+    looks at a frame of 1280 x 720 took 67 ms, not 23."""
+    corners = apply_affine(invert_affine(to_patch), SIDE * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    margin = 4.0 + 4.0 / scale_of(to_patch)
+    size = np.array(picture.shape[1::-1])
+    left, top = np.clip(np.floor(corners.min(axis=0) - margin).astype(int), 0, size - 1)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0) + margin).astype(int), [left + 1, top + 1], size)
+    back = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
+    return picture[top:bottom, left:right], compose_affine(to_patch, back)
 
 
 def from_patch(to_patch: FloatArray, places: FloatArray) -> FloatArray:

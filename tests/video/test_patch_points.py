@@ -55,6 +55,17 @@ def test_light_does_not_count() -> None:
     assert away.mean() < 0.02 and away.max() < 0.15
 
 
+def test_a_patch_of_a_large_frame_is_that_of_its_part() -> None:
+    part = np.random.default_rng(2).integers(0, 255, (240, 240, 3), np.uint8)
+    frame = np.full((720, 1280, 3), 90, np.uint8)
+    frame[400:640, 700:940] = part
+    to_patch = np.array([[0.4, 0.0, -24.0], [0.0, 0.4, -24.0]])  # of pixels 60 to 180
+    in_frame = to_patch - np.array([[0.0, 0.0, 0.4 * 700.0], [0.0, 0.0, 0.4 * 400.0]])
+    np.testing.assert_array_equal(histograms(frame, in_frame), histograms(part, to_patch))
+    beyond = np.array([[0.4, 0.0, 900.0], [0.0, 0.4, 900.0]])
+    assert not histograms(part, beyond).any(), "one colour, its corner's"
+
+
 def test_points_of_a_photo_lie_near_the_detectors() -> None:
     from geoinv.images import read_image
 
