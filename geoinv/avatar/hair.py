@@ -7,49 +7,39 @@ drawn under the skin so that no gap shows. What the photo did not see takes the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..conventions import BOX_LIMIT, MM_PER_UNIT
-from ..mesh.extract import head_surface, surface_colors
+from ..mesh.extract import surface_colors
 from ..mesh.head_mesh import compacted, edges_of, pieces_of, vertex_normals
 from ..mesh.printing import ColouredMesh
 from ..mesh.simplify import fewer_faces, simplified
-from ..shape import HeadModel
+from .hair_surface import hair_surface, seen_by_photo
+from .nearness import CLOSE, Nearness
 from .parts import FloatArray, IntArray
 from .template import FittedTemplate
-from .texture.regions import UsualColours, skin_regions
+from .texture.regions import UsualColours
+from .texture.surface_fields import smoothstep
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from ..heads import Head
 
-RESOLUTION = 112
-"""Cells along the box of 370 mm: 3.3 mm, which is finer than the generator's hair."""
-
 DEFAULT_TRIANGLES = 12_000
 
 SOLID_TRIANGLES = 60_000
 
 _MM = 1.0 / MM_PER_UNIT
-_GAP, _GAP_ON_FACE, _GAP_ON_NECK = 2.0 * _MM, 14.0 * _MM, 10.0 * _MM  # nearer to the template is the template's
-_GAP_ON_CHEST = 16.0 * _MM  # the same of clothes that the photo shows: the skin's texture has the finer pixels of them
 _GAP_OF_SKIN = 16.0 * _MM  # the same of what has the colour of skin
 _ROUNDS = 6  # of smoothing that colour: about three cells
-_FACE_EDGE = (0.04, 0.13)  # distances from the landmarks, world units, between which the face ends
 _LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
-_CLOSE = 1.5 * _MM  # above the skin, at least, where holes are closed
 _TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
 _LEAST_AREA = 0.01  # world units squared of a piece: 14 cm2
-_NEIGHBOURS = 6
-_SEEN_BELOW, _SEEN_FROM = 0.15, 0.45  # cosines between normal and photo's camera: not seen, surely seen
 _SEEN_HOLD, _UNSEEN_HOLD = 20.0, 1e-4  # by which vertices keep their colours against their neighbours
-_FOLLOWS_WITHIN = 25.0 * _MM  # of the skin: hair that moves with the face's expression
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +78,8 @@ def hair_of(
         usual: Colours of the person's skin and hair, or None where they are not known.
         triangles: Number of triangles to reduce to, about.
     """
-    near = _Nearness(template)
-    vertices, faces = head_surface(head, resolution=RESOLUTION)
+    near = Nearness(template)
+    vertices, faces = hair_surface(near, template, head, shown, usual)
     outside = _outside(near, head, vertices, faces, near.distance(vertices), usual)
     vertices, faces = _kept(vertices, faces, outside)
     vertices, faces = _large_pieces(vertices, faces)
@@ -98,7 +88,7 @@ def hair_of(
     if len(faces) > triangles:
         vertices, faces = reduced_surface(vertices, faces, triangles)
     colours = _colours(template, head, shown, vertices, faces)
-    resting = near.fitted(vertices, faces) - near.expression(vertices)
+    resting = _fitted(near, vertices, faces) - near.expression(vertices)
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
 
 
@@ -114,22 +104,23 @@ def hair_solid(
 
     It is the whole surface of the volume, which beyond the hair lies under the skin. Arguments as of :func:`hair_of`.
     """
-    near = _Nearness(template)
-    vertices, faces = head_surface(head, resolution=RESOLUTION)
+    near = Nearness(template)
+    vertices, faces = hair_surface(near, template, head, shown, usual)
     vertices, faces = simplified(vertices, faces, triangles)
     distance = near.distance(vertices)
     outside = _outside(near, head, vertices, faces, distance, usual)
     if not (outside > 0.0).any():
         return None
     colours = _colours(template, head, shown, vertices, faces)
-    share = _smooth(outside, 0.0, _TUCKED_OVER)  # of the hair's own place, and the rest of the place under the skin
-    wanted = share * np.maximum(distance, _CLOSE) - (1.0 - share) * _TUCKED_DEPTH
+    # of the hair's own place, and the rest of the place under the skin
+    share = smoothstep(outside, 0.0, _TUCKED_OVER).astype(np.float32)
+    wanted = share * np.maximum(distance, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
     return ColouredMesh(moved, faces, np.rint(255.0 * colours).astype(np.uint8))
 
 
 def _outside(
-    near: _Nearness,
+    near: Nearness,
     head: Head,
     vertices: FloatArray,
     faces: IntArray,
@@ -171,110 +162,17 @@ def _neighbours(count: int, faces: IntArray) -> csr_array:
     return coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
 
 
-class _Nearness:
-    """Distances from the skin of a template as in the photo, smooth between its vertices."""
-
-    def __init__(self, template: FittedTemplate) -> None:
-        from scipy.spatial import cKDTree
-
-        model = template.model
-        count = model.parts["skin"].vertices.stop
-        in_photo = template.in_photo()
-        self.places = in_photo[:count].numpy()
-        self.normals = model.normals(in_photo[None, : len(model.mean)])[0, :count].numpy()
-        self.moved = self.places - template.at_rest()[:count].numpy()
-        self.gaps = _gaps(model)
-        self.scalps = skin_regions(model).scalp.astype(np.float32)
-        self.is_outer = _outer(model)
-        self.outer = np.flatnonzero(self.is_outer)
-        self.tree = cKDTree(self.places[self.outer])
-        self.tree_of_all = cKDTree(self.places)
-
-    def _mixed(self, points: FloatArray, values: FloatArray) -> FloatArray:
-        """Values [skin, ...] of the nearest vertices, weighted by nearness."""
-        rows, weights = self._near(points)
-        return np.asarray(np.einsum("nk,nk...->n...", weights, values[rows]), np.float32)
-
-    def _near(self, points: FloatArray) -> tuple[IntArray, FloatArray]:
-        distance, found = self.tree.query(points, k=_NEIGHBOURS)
-        weights = 1.0 / (distance + 1e-3) ** 2
-        return self.outer[found], np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
-
-    def nearest(self, points: FloatArray) -> IntArray:
-        """[N] the nearest vertex of the outer skin."""
-        return np.asarray(self.outer[self.tree.query(points)[1]])
-
-    def distance(self, points: FloatArray) -> FloatArray:
-        """[N] signed distance from the outer skin, positive outside; none in mouth and eye sockets is."""
-        rows, weights = self._near(points)
-        gaps = np.einsum("nkc,nkc->nk", points[:, None] - self.places[rows], self.normals[rows])
-        is_within = ~self.is_outer[self.tree_of_all.query(points)[1]]
-        return np.asarray(np.where(is_within, -_CLOSE, (weights * gaps).sum(axis=1)), np.float32)
-
-    def gap(self, points: FloatArray) -> FloatArray:
-        """[N] distance within which the volume is taken to be the template itself."""
-        return self._mixed(points, self.gaps)
-
-    def scalp(self, points: FloatArray) -> FloatArray:
-        """[N] from 0 to 1: whether hair usually grows on the skin nearby."""
-        return self._mixed(points, self.scalps)
-
-    def fitted(self, points: FloatArray, faces: IntArray) -> FloatArray:
-        """[N, 3] the points above the skin, and those near the mesh's open edge drawn down to a little under it."""
-        from scipy.spatial import cKDTree
-
-        distance = self.distance(points)
-        wanted = np.maximum(distance, _CLOSE)
-        edge = points[_edge_vertices(faces)]
-        if len(edge):
-            inner = 1.0 - (cKDTree(edge).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)
-            wanted -= inner * inner * (wanted + _TUCKED_DEPTH)
-        return self.lifted(points, wanted - distance)
-
-    def lifted(self, points: FloatArray, heights: FloatArray) -> FloatArray:
-        """[N, 3] the points moved away from the skin by heights [N]."""
-        return np.asarray(points + heights[:, None] * self._mixed(points, self.normals), np.float32)
-
-    def expression(self, points: FloatArray) -> FloatArray:
-        """[N, 3] how far the photo's expression moved what lies here."""
-        fading = np.exp(-self.distance(points).clip(0.0) / _FOLLOWS_WITHIN)
-        return np.asarray(fading[:, None] * self._mixed(points, self.moved), np.float32)
-
-
-@lru_cache(maxsize=2)
-def _gaps(model: HeadModel) -> FloatArray:
-    """[skin] distance within which the volume is the template, by the mean head.
-
-    In the face it is large, since neither skin nor the photo's brows, beard and glasses should become hair; at the neck
-    too, because generators make necks thicker than they are.
-    """
+def _fitted(near: Nearness, points: FloatArray, faces: IntArray) -> FloatArray:
+    """[N, 3] the points above the skin, and those near the mesh's open edge drawn down to a little under it."""
     from scipy.spatial import cKDTree
 
-    count = model.parts["skin"].vertices.stop
-    places = model.mean[:count].numpy()
-    x, y, z = places.T
-    points = model.landmarks468.on(model.mean).numpy()
-    face = 1.0 - _smooth(cKDTree(points).query(places)[0], *_FACE_EDGE)
-    face *= 1.0 - _smooth(abs(x), 0.14, 0.2)  # not at the temples
-    collar = np.minimum(-0.305 + 0.55 * (0.02 - z), -0.17)  # as the synthetic heads wear theirs
-    neck = _smooth(y - collar, 0.0, 0.03) * (1.0 - _smooth(y, -0.2, -0.12)) * (abs(x) < 0.2)
-    gaps = _GAP + np.maximum((_GAP_ON_FACE - _GAP) * face, (_GAP_ON_NECK - _GAP) * neck)
-    chest = (1.0 - _smooth(y - collar, -0.03, 0.0)) * _smooth(z, 0.0, 0.06)
-    gaps += (_GAP_ON_CHEST - gaps).clip(0.0) * chest
-    return np.asarray(gaps, np.float32)
-
-
-@lru_cache(maxsize=2)
-def _outer(model: HeadModel) -> NDArray[np.bool_]:
-    """[skin] vertices that are seen from outside: those of mouth, nostrils and eye sockets have skin before them."""
-    from scipy.spatial import cKDTree
-
-    places = model.mean[: model.parts["skin"].vertices.stop].numpy()
-    is_inner = np.zeros(len(places), bool)
-    front = np.flatnonzero((places[:, 2] > 0.0) & (abs(places[:, 0]) < 0.16) & (abs(places[:, 1] + 0.05) < 0.25))
-    beside = cKDTree(places[front, :2]).query_ball_point(places[front, :2], 0.012)
-    is_inner[front] = np.array([places[front[rows], 2].max() for rows in beside]) - places[front, 2] > 0.04
-    return ~is_inner
+    distance = near.distance(points)
+    wanted = np.maximum(distance, CLOSE)
+    edge = points[_edge_vertices(faces)]
+    if len(edge):
+        inner = 1.0 - (cKDTree(edge).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)
+        wanted -= inner * inner * (wanted + _TUCKED_DEPTH)
+    return near.lifted(points, wanted - distance)
 
 
 def _kept(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -303,12 +201,17 @@ def _kept(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> tuple[F
 
 
 def _without_holes(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> FloatArray:
-    """``outside`` [V], above 0 too where less than a hole's area lies below it on its own."""
-    below = faces[(outside[faces] <= 0.0).all(axis=1)]
-    pieces = pieces_of(below, len(vertices))
-    area = np.bincount(pieces[below[:, 0]], _areas(vertices, below), pieces.max() + 1)
-    is_hole = (outside <= 0.0) & (area[pieces] < _LEAST_HOLE)
-    return np.asarray(np.where(is_hole, np.float32(_CLOSE), outside))
+    """``outside`` [V], above 0 too where less than a hole's area lies below it on its own, and 0 on small islands."""
+    filled = np.where(_is_small(vertices, faces, outside <= 0.0, _LEAST_HOLE), np.float32(CLOSE), outside)
+    return np.where(_is_small(vertices, faces, filled > 0.0, _LEAST_AREA), np.float32(0.0), filled)
+
+
+def _is_small(vertices: FloatArray, faces: IntArray, inside: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """[V] which of the vertices ``inside`` [V] hang together over less than an area."""
+    within = faces[inside[faces].all(axis=1)]
+    pieces = pieces_of(within, len(vertices))
+    area = np.bincount(pieces[within[:, 0]], _areas(vertices, within), pieces.max() + 1)
+    return np.asarray(inside & (area[pieces] < least))
 
 
 def _large_pieces(vertices: FloatArray, faces: IntArray) -> tuple[FloatArray, IntArray]:
@@ -344,19 +247,8 @@ def _colours(
 ) -> FloatArray:
     """[V, 3] the head's own colours where the photo saw them, carried on elsewhere; arguments as of :func:`hair_of`."""
     normals = vertex_normals(vertices, faces)
-    seen = _seen(template, vertices, normals, shown)
+    seen = seen_by_photo(template, vertices, normals, shown)
     return _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
-
-
-def _seen(template: FittedTemplate, vertices: FloatArray, normals: FloatArray, shown: NDArray[np.bool_]) -> FloatArray:
-    """[V] how surely the photo saw each vertex, by the angle of the surface: 0 to 1, and 0 beside the person."""
-    camera = template.camera
-    to_camera = camera.cam2world[0, :3, 3].numpy() - vertices
-    cosine = (normals * to_camera).sum(axis=1) / np.linalg.norm(to_camera, axis=1)
-    column, row = np.floor(camera.project(torch.from_numpy(vertices)[None])[0][0].numpy().T * len(shown)).astype(int)
-    is_shown = (column >= 0) & (row >= 0) & (column < len(shown)) & (row < len(shown))
-    is_shown[is_shown] = shown[row[is_shown], column[is_shown]]
-    return np.asarray(_smooth(cosine, _SEEN_BELOW, _SEEN_FROM) * is_shown, np.float32)
 
 
 def _spread(colours: NDArray[np.floating[Any]], seen: FloatArray, faces: IntArray) -> FloatArray:
@@ -369,9 +261,3 @@ def _spread(colours: NDArray[np.floating[Any]], seen: FloatArray, faces: IntArra
     system = diags_array(near.sum(axis=1) + hold) - near
     spread = splu(system.tocsc()).solve(hold[:, None] * colours)
     return np.asarray(spread.clip(0.0, 1.0), np.float32)
-
-
-def _smooth(values: FloatArray, low: float, high: float) -> FloatArray:
-    """0 below ``low``, 1 above ``high``, smooth between."""
-    place = ((values - low) / (high - low)).clip(0.0, 1.0)
-    return np.asarray(place * place * (3.0 - 2.0 * place), np.float32)

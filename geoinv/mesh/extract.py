@@ -75,6 +75,14 @@ def head_surface(
         UsageError: A resolution out of range.
         GeoinvError: The density holds no surface.
     """
+    solid = head_density(head, resolution=resolution, on_progress=on_progress)
+    return marching_cubes(solid, head.volume.level, box_side=head.volume.box_side)
+
+
+def head_density(
+    head: Head, *, resolution: int = DEFAULT_RESOLUTION, on_progress: OnFraction | None = None
+) -> NDArray[np.float32]:
+    """Density [n, n, n] (x, y, z) over the head's box of one solid; arguments and errors of :func:`head_surface`."""
     if not MIN_RESOLUTION <= resolution <= MAX_RESOLUTION:
         raise UsageError(f"mesh resolution must be {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
     volume = head.volume
@@ -85,7 +93,7 @@ def head_surface(
     )
     solid = solid_head(within_bust(density) if volume.is_bust else density, level)
     tell(_SOLID)
-    return marching_cubes(solid, level, box_side=side)
+    return solid
 
 
 def extract_mesh(

@@ -36,7 +36,7 @@ def _skin() -> tuple[np.ndarray, np.ndarray]:
 def test_it_covers_the_skull_and_leaves_the_face_free(hair: Hair) -> None:
     skin, _ = _skin()
     top = hair.positions[:, 1].max()
-    assert top > skin[:, 1].max() + 0.05  # the ellipsoid's
+    assert top > skin[:, 1].max() + 0.04  # the ellipsoid's, as far as the photo saw it
     in_face = (abs(hair.positions[:, 0]) < 0.1) & (hair.positions[:, 2] > 0.1) & (hair.positions[:, 1] < 0.1)
     assert not in_face.any()
     assert 2000 < len(hair.triangles) <= 3000
@@ -78,7 +78,7 @@ def test_what_looks_like_skin_below_the_hairline_is_no_hair(hair: Hair) -> None:
     assert cut is not None and other is not None
 
     def in_front(made: Hair) -> int:
-        return int(((made.positions[:, 2] > 0.05) & (made.positions[:, 1] < 0.0)).sum())
+        return int(((made.positions[:, 2] > 0.03) & (made.positions[:, 1] < 0.1)).sum())
 
     def behind(made: Hair) -> float:
         return float(np.ptp(made.positions[made.positions[:, 2] < -0.1], axis=0).min())

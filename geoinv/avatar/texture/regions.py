@@ -44,6 +44,7 @@ class SkinRegions:
         face: [V] bool: what a face detector's points cover.
         bare: [V] bool: face, ears and neck.
         clothed: [V] bool: what is below the collar.
+        ears: [V] bool: both ears.
         held: [V] world units within the edge of what those points cover and away from ears, up to 0.1: how well the
             points hold the fit; negative beyond.
     """
@@ -55,6 +56,7 @@ class SkinRegions:
     face: NDArray[np.bool_]
     core: NDArray[np.bool_]
     held: FloatArray
+    ears: NDArray[np.bool_]
 
 
 @lru_cache(maxsize=2)
@@ -68,7 +70,7 @@ def skin_regions(model: HeadModel) -> SkinRegions:
     beyond = np.where(is_ear, -1.0, y - np.interp(z, *_HAIRLINE))
     scalp = smoothstep(beyond, -0.01, 0.02)
     is_below = y <= _COLLAR
-    return SkinRegions(scalp, beyond, (scalp < 0.5) & ~is_below, is_below, *_face(model, is_ear))
+    return SkinRegions(scalp, beyond, (scalp < 0.5) & ~is_below, is_below, *_face(model, is_ear), is_ear)
 
 
 def _face(model: HeadModel, is_ear: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], FloatArray]:
