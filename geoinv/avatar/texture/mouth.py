@@ -19,7 +19,7 @@ from .surface_fields import smoothstep
 TONGUE_SIZE = 256
 _TONGUE_TIP, _TONGUE_ROOT = (158.0, 82.0, 82.0), (26.0, 8.0, 9.0)
 _TONGUE_LIT = (0.25, 1.0)  # parts of the way from root to tip where light begins to reach it, and has all reached it
-_TEETH_LIT = (0.0, 0.9)  # the same of teeth, from the last to the first: between cheeks they lie in the dark
+_TEETH_LIT = (0.45, 0.95)  # the same of teeth, from the last to the first: between cheeks they lie in the dark
 _AT_BACK = 0.3  # of the light at the front teeth
 _USUAL_TONE = 0.88
 _TONES = (0.45, 1.1)  # limits of the factor between the model's teeth and those of a photo
