@@ -109,8 +109,10 @@ def _cut(picture: ImageArray, to_patch: FloatArray) -> ImageArray:
 
 
 def _about(picture: ImageArray, to_patch: FloatArray) -> tuple[ImageArray, FloatArray]:
-    """The part of a picture about a patch, and [2, 3] from there: warping averages all that it is given, and the sixteen
-    looks at a frame of 1280 x 720 took 67 ms, not 23."""
+    """The part of a picture about a patch, and [2, 3] from there to the patch.
+
+    Warping averages all that it is given: the sixteen looks at a frame of 1280 x 720 took 67 ms, not 23.
+    """
     corners = apply_affine(invert_affine(to_patch), SIDE * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
     margin = 4.0 + 4.0 / scale_of(to_patch)
     size = np.array(picture.shape[1::-1])
