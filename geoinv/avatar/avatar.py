@@ -19,7 +19,7 @@ from .morphs import Morphs, morph_targets
 from .parts import SKIN, TEETH, AvatarPart, FloatArray, avatar_parts
 from .rig import Rig, rig_of
 from .template import fit_template
-from .texture import AvatarTextures, bake_textures, person_in_crop
+from .texture import AvatarTextures, bake_textures, view_of_photo
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
@@ -127,7 +127,7 @@ def make_avatar(
         morphs,
         rig_of(template),
         {"skin": textures.skin, "tongue": textures.tongue, "eyes": textures.eyes},
-        hair=hair_of(template, head, person_in_crop(inversion), textures.usual) if has_hair else None,
+        hair=hair_of(template, head, view_of_photo(inversion, template, None), textures.usual) if has_hair else None,
         seen=textures.seen,
         facts=avatar_facts(generator, inversion.edits),
     )

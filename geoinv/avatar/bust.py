@@ -14,7 +14,7 @@ from .avatar import check_scale
 from .hair import hair_solid
 from .parts import LEFT_EYE, RIGHT_EYE, SKIN, AvatarPart, FloatArray, IntArray, avatar_parts
 from .template import FittedTemplate, fit_template
-from .texture import AvatarTextures, bake_textures, person_in_crop
+from .texture import AvatarTextures, bake_textures, view_of_photo
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
@@ -61,7 +61,8 @@ def make_bust(
     textures = bake_textures(template, head, inversion, photo=photo, size=_TEXTURE)
     meshes = [_skin(template, textures), _mouth(template)]
     meshes += [_eye(part, textures.eyes) for part in avatar_parts(template) if part.name in (RIGHT_EYE, LEFT_EYE)]
-    if has_hair and (hair := hair_solid(template, head, person_in_crop(inversion), textures.usual)) is not None:
+    view = view_of_photo(inversion, template, None)
+    if has_hair and (hair := hair_solid(template, head, view, textures.usual)) is not None:
         meshes.append(hair)
     return printed_solid(meshes, base_y=BASE_Y, height_mm=height_mm)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..conventions import BOX_LIMIT, MM_PER_UNIT
@@ -21,6 +22,7 @@ from .hair_surface import hair_surface, seen_by_photo
 from .nearness import CLOSE, Nearness
 from .parts import FloatArray, IntArray
 from .template import FittedTemplate
+from .texture import PhotoView
 from .texture.regions import UsualColours
 from .texture.surface_fields import smoothstep
 
@@ -39,7 +41,8 @@ _ROUNDS = 6  # of smoothing that colour: about three cells
 _LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
 _TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
 _LEAST_AREA = 0.01  # world units squared of a piece: 14 cm2
-_SEEN_HOLD, _UNSEEN_HOLD = 20.0, 1e-4  # by which vertices keep their colours against their neighbours
+_COARSE = 160.0  # pixels along the photo's view in which colours are read: about the mesh's step
+_SEEN_HOLD, _SCALP_HOLD, _UNSEEN_HOLD = 20.0, 3e-3, 1e-4  # by which vertices keep colours against their neighbours
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ class Hair:
 def hair_of(
     template: FittedTemplate,
     head: Head,
-    shown: NDArray[np.bool_],
+    view: PhotoView,
     usual: UsualColours | None,
     *,
     triangles: int = DEFAULT_TRIANGLES,
@@ -74,12 +77,12 @@ def hair_of(
     Args:
         template: The template fitted to the head.
         head: The head.
-        shown: [S, S] which pixels of the aligned photo show the person.
+        view: The aligned photo, of the template's camera.
         usual: Colours of the person's skin and hair, or None where they are not known.
         triangles: Number of triangles to reduce to, about.
     """
     near = Nearness(template)
-    vertices, faces = hair_surface(near, template, head, shown, usual)
+    vertices, faces = hair_surface(near, template, head, view.shows_person, usual)
     outside = _outside(near, head, vertices, faces, near.distance(vertices), usual)
     vertices, faces = _kept(vertices, faces, outside)
     vertices, faces = _large_pieces(vertices, faces)
@@ -87,7 +90,7 @@ def hair_of(
         return None
     if len(faces) > triangles:
         vertices, faces = reduced_surface(vertices, faces, triangles)
-    colours = _colours(template, head, shown, vertices, faces)
+    colours = _colours(near, template, head, view, usual, vertices, faces)
     resting = _fitted(near, vertices, faces) - near.expression(vertices)
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
 
@@ -95,7 +98,7 @@ def hair_of(
 def hair_solid(
     template: FittedTemplate,
     head: Head,
-    shown: NDArray[np.bool_],
+    view: PhotoView,
     usual: UsualColours | None,
     *,
     triangles: int = SOLID_TRIANGLES,
@@ -105,13 +108,13 @@ def hair_solid(
     It is the whole surface of the volume, which beyond the hair lies under the skin. Arguments as of :func:`hair_of`.
     """
     near = Nearness(template)
-    vertices, faces = hair_surface(near, template, head, shown, usual)
+    vertices, faces = hair_surface(near, template, head, view.shows_person, usual)
     vertices, faces = simplified(vertices, faces, triangles)
     distance = near.distance(vertices)
     outside = _outside(near, head, vertices, faces, distance, usual)
     if not (outside > 0.0).any():
         return None
-    colours = _colours(template, head, shown, vertices, faces)
+    colours = _colours(near, template, head, view, usual, vertices, faces)
     # of the hair's own place, and the rest of the place under the skin
     share = smoothstep(outside, 0.0, _TUCKED_OVER).astype(np.float32)
     wanted = share * np.maximum(distance, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
@@ -243,21 +246,40 @@ def reduced_surface(vertices: FloatArray, faces: IntArray, triangles: int) -> tu
 
 
 def _colours(
-    template: FittedTemplate, head: Head, shown: NDArray[np.bool_], vertices: FloatArray, faces: IntArray
+    near: Nearness,
+    template: FittedTemplate,
+    head: Head,
+    view: PhotoView,
+    usual: UsualColours | None,
+    vertices: FloatArray,
+    faces: IntArray,
 ) -> FloatArray:
-    """[V, 3] the head's own colours where the photo saw them, carried on elsewhere; arguments as of :func:`hair_of`."""
+    """[V, 3] the photo's colours where it saw the surface, carried on elsewhere; arguments as of :func:`hair_of`.
+
+    The head's own are greyer at its outline and at the edge of the crop, where haze is mixed in. Over the scalp colours
+    go over into the hair's farther away, else those of clothes would run up to it from the shoulders.
+    """
     normals = vertex_normals(vertices, faces)
-    seen = seen_by_photo(template, vertices, normals, shown)
-    return _spread(surface_colors(head, vertices, normals) / np.float32(255.0), seen, faces)
+    seen = seen_by_photo(template, vertices, normals, view.shows_person)
+    colours = surface_colors(head, vertices, normals).astype(np.float32)
+    hold = np.full(len(vertices), _UNSEEN_HOLD)
+    if usual is not None:
+        scalp = near.scalp(vertices)
+        colours += scalp[:, None] * (usual.hair - colours)
+        hold += _SCALP_HOLD * scalp
+    is_seen = seen > 0.0
+    places = view.camera.project(torch.from_numpy(vertices[is_seen])[None])[0][0].numpy()
+    colours[is_seen] = view.source.shrunk_to(_COARSE).colours(places)
+    hold = np.where(is_seen, _SEEN_HOLD * seen, hold)
+    return _spread(colours.clip(0.0, 255.0) / np.float32(255.0), hold, faces)
 
 
-def _spread(colours: NDArray[np.floating[Any]], seen: FloatArray, faces: IntArray) -> FloatArray:
-    """Colours [V, 3] that are their own where they were seen, and as smooth as can be elsewhere."""
+def _spread(colours: NDArray[np.floating[Any]], hold: NDArray[np.float64], faces: IntArray) -> FloatArray:
+    """Colours [V, 3] that keep to their own by ``hold`` [V], above 0, and else are as smooth as can be."""
     from scipy.sparse import diags_array
     from scipy.sparse.linalg import splu
 
     near = _neighbours(len(colours), faces)
-    hold = _SEEN_HOLD * seen.astype(np.float64) + _UNSEEN_HOLD
     system = diags_array(near.sum(axis=1) + hold) - near
     spread = splu(system.tocsc()).solve(hold[:, None] * colours)
     return np.asarray(spread.clip(0.0, 1.0), np.float32)

@@ -10,6 +10,8 @@ import torch
 from geoinv.avatar import Avatar, FittedTemplate, avatar_parts
 from geoinv.avatar.morphs import morph_targets
 from geoinv.avatar.rig import rig_of
+from geoinv.avatar.texture import PhotoView
+from geoinv.avatar.texture.picture_source import PictureSource
 from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT
 from geoinv.shape import HeadCodes, expression_code, load_head_model
@@ -23,6 +25,15 @@ def a_person(seed: int = 1) -> FittedTemplate:
     smile = expression_code({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.5, "jawOpen": 0.2})
     codes = HeadCodes(identity, smile, torch.tensor([[0.1, -0.05]]))
     return FittedTemplate(model, codes, CameraPose.from_angles(0.2), FACE_ORBIT, 0.0)
+
+
+PHOTO_COLOUR = (200, 90, 40)
+
+
+def a_photo() -> PhotoView:
+    """A photo of that person that is of one colour, and shows the person everywhere."""
+    picture = np.broadcast_to(np.array(PHOTO_COLOUR, np.uint8), (512, 512, 3)).copy()
+    return PhotoView(a_person().camera, PictureSource.of_square(picture), np.ones((512, 512), bool))
 
 
 @cache

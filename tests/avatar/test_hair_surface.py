@@ -8,10 +8,8 @@ from torch import Tensor
 
 from geoinv.avatar.hair import Hair, hair_of
 from geoinv.mesh.head_mesh import edges_of
-from tests.avatar.people import a_person
+from tests.avatar.people import a_person, a_photo
 from tests.ellipsoid_head import DENSITY, EllipsoidGenerator, EllipsoidHead
-
-EVERYWHERE = np.ones((512, 512), bool)
 
 
 class BoxedHead(EllipsoidHead):
@@ -32,7 +30,7 @@ class BoxedHead(EllipsoidHead):
 
 
 def made(head: EllipsoidHead) -> Hair:
-    hair = hair_of(a_person(), head, EVERYWHERE, None, triangles=6000)
+    hair = hair_of(a_person(), head, a_photo(), None, triangles=6000)
     assert hair is not None
     return hair
 

@@ -2,6 +2,6 @@
 
 from .bake import AvatarTextures, bake_textures
 from .layout import skin_layout
-from .photo_view import person_in_crop
+from .photo_view import PhotoView, view_of_photo
 
-__all__ = ["AvatarTextures", "bake_textures", "person_in_crop", "skin_layout"]
+__all__ = ["AvatarTextures", "PhotoView", "bake_textures", "skin_layout", "view_of_photo"]

@@ -56,7 +56,7 @@ def view_of_photo(inversion: Inversion, template: FittedTemplate, photo: NDArray
     if edited is not None:
         return PhotoView(camera, PictureSource.of_square(edited.picture), _moved_inwards(edited.is_solid))
     if photo is None:
-        return PhotoView(camera, PictureSource.of_square(inversion.photo), person_in_crop(inversion))
+        return PhotoView(camera, PictureSource.of_square(inversion.photo), _person_in_crop(inversion))
     middle = 0.5 * CROP_SIZE * (1.0 - _WIDER)
     placed = compose_affine(np.array([[_WIDER, 0.0, middle], [0.0, _WIDER, middle]]), inversion.crop)
     source = PictureSource.of_photo(photo, placed, CROP_SIZE, inversion.source_size)
@@ -65,7 +65,7 @@ def view_of_photo(inversion: Inversion, template: FittedTemplate, photo: NDArray
     return PhotoView(camera.zoomed(_WIDER), source, _moved_inwards(shown))
 
 
-def person_in_crop(inversion: Inversion) -> NDArray[np.bool_]:
+def _person_in_crop(inversion: Inversion) -> NDArray[np.bool_]:
     """[S, S] where the aligned photo surely shows the person."""
     return _moved_inwards(person_mask(inversion.photo) & inversion.inside)
 
