@@ -57,3 +57,9 @@ def look_numbers(head: HeadParameters) -> NDArray[np.float32]:
 
 LOOK_SIZE = 57 + len(HAIR_STYLES)
 """How many numbers they are."""
+
+_EYES = 14
+_HAIR = _EYES + 3 + len(HAIR_STYLES)
+_CLOTH = _HAIR + 3 + 1 + len(BROWS) + 2 + 4 + 1 + len(GLASSES) + 1 + 3
+COLORS = (_EYES, _HAIR, _CLOTH)
+"""Where red, green and blue of eyes, hair and cloth begin."""

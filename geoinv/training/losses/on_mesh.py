@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,8 @@ from ...models.anchored_generator import AnchoredGenerator
 from ...shape import HeadCodes, HeadModel
 
 _CODE_WEIGHT = 1e-7  # of squared codes beside squared world units: small components are not left to chance
+
+_HUE_WEIGHT = 0.1  # of each; the mean of numbers gives one of 66 about 0.015
 
 SHAPE_WEIGHT = 1e4
 """A shape loss of 1 is an error of a hundredth of the box side, 3.7 mm."""
@@ -52,15 +56,32 @@ def painting_loss(generator: AnchoredGenerator, w_plus: Tensor, wanted: Tensor) 
 
 
 class LookLoss:
-    """Squared errors of the numbers of a look, each over how much it differs between heads.
+    """Squared errors of the numbers of a look, each over how much it differs between heads, and of hues once more.
+
+    Red, green and blue of a colour differ together far more than from one another: by their own errors alone, cloth
+    came out as bright as it should be and grey.
 
     Args:
         look: [N, L] of many heads.
+        colors: Where the three numbers of each colour begin.
     """
 
-    def __init__(self, look: Tensor) -> None:
+    def __init__(self, look: Tensor, colors: Sequence[int] = ()) -> None:
+        self._colors = list(colors)
         self._spread = look.std(dim=0).clamp_min(0.02)
+        self._hue_spread = self._hues(look).std(dim=0).clamp_min(0.01)
 
     def __call__(self, found: Tensor, wanted: Tensor) -> Tensor:
-        """Mean squared error of looks [B, L]; 1 is what the mean of all heads leaves."""
+        """Error of looks [B, L]."""
+        hues = (self._hues(found - wanted) / self._hue_spread.to(found)).square().sum(dim=-1).mean()
+        return self.of_numbers(found, wanted) + _HUE_WEIGHT * hues
+
+    def of_numbers(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Mean squared error of the numbers alone; 1 is what the mean of all heads leaves."""
         return ((found - wanted) / self._spread.to(found)).square().mean()
+
+    def _hues(self, look: Tensor) -> Tensor:
+        """[N, 2 C] red and blue beside green."""
+        green = look[:, [start + 1 for start in self._colors]]
+        beside = [look[:, [start + channel for start in self._colors]] - green for channel in (0, 2)]
+        return torch.cat(beside, dim=1)

@@ -52,7 +52,7 @@ class AnchoredSettings:
     """
 
     known_heads: int = 40_000
-    known_steps: int = 6000
+    known_steps: int = 16_000
     heads_per_step: int = 8
     views_per_head: int = 3
     rays_per_view: int = 400

@@ -20,7 +20,7 @@ from ...synth.assets import find_base_data
 from ...synth.dataset import draw_latent
 from ...synth.geometry import HeadGeometry
 from ...synth.head_codes import HeadCoder
-from ...synth.look import look_numbers
+from ...synth.look import COLORS, look_numbers
 from ...synth.sampler import HeadSampler
 from ..losses.on_mesh import SHAPE_WEIGHT, LookLoss, ShapeLoss
 
@@ -101,7 +101,7 @@ def fit_known_heads(generator: AnchoredGenerator, heads: KnownHeads, *, steps: i
     optimizer = torch.optim.Adam(parameters, lr=2e-3, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=steps)
     learned = KnownHeads(*(part[:-_HELD_OUT] for part in heads))
-    shape_loss, look_loss = ShapeLoss(generator.anchor.model), LookLoss(learned.look)
+    shape_loss, look_loss = ShapeLoss(generator.anchor.model), LookLoss(learned.look, COLORS)
 
     def losses(some: KnownHeads) -> tuple[Tensor, Tensor, Tensor]:
         w = generator.mapping(some.z)[:, :1]
@@ -116,5 +116,7 @@ def fit_known_heads(generator: AnchoredGenerator, heads: KnownHeads, *, steps: i
         schedule.step()
     with torch.no_grad():
         generator.set_painted_scale(generator.mapping(learned.z.to(device))[:, 0])
-        shape, light, look = losses(KnownHeads(*(part[-_HELD_OUT:].to(device) for part in heads)))
+        unseen = KnownHeads(*(part[-_HELD_OUT:].to(device) for part in heads))
+        shape, light, _ = losses(unseen)
+        look = look_loss.of_numbers(generator.look(generator.mapping(unseen.z)[:, :1]), unseen.look)
     return Left((shape / SHAPE_WEIGHT).sqrt().item(), light.sqrt().item(), look.item())

@@ -17,7 +17,7 @@ from geoinv.training.data.head_shards import HeadShards, RayBatch
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps
 from geoinv.training.losses.lit_rays import lit_ray_losses
-from geoinv.training.losses.on_mesh import ShapeLoss
+from geoinv.training.losses.on_mesh import LookLoss, ShapeLoss
 from geoinv.training.losses.rays import SampleCounts
 from geoinv.training.stages.anchored import AnchoredSettings, AnchoredStage, validate
 from geoinv.training.stages.known_heads import KnownHeads, fit_known_heads
@@ -98,6 +98,20 @@ def test_shape_loss_is_that_of_vertices() -> None:
     moved = torch.einsum("bi,ivc->bvc", (found - wanted)[:, :96], model.identity_basis)
     loss = ShapeLoss(model)(HeadCodes.from_vector(found), wanted)
     assert loss.item() == pytest.approx(moved.square().sum(dim=-1).mean().item(), rel=0.05)
+
+
+def test_a_wrong_hue_costs_more_than_a_wrong_brightness() -> None:
+    """Of colours that differ by 0.2 in brightness and by 0.05 in hue between heads, the same error of 0.05."""
+    random = torch.Generator().manual_seed(0)
+    grey = 0.2 * torch.randn(400, 1, generator=random)
+    look = torch.cat(
+        [torch.randn(400, 2, generator=random), grey + 0.05 * torch.randn(400, 3, generator=random)], dim=1
+    )
+    loss = LookLoss(look, (2,))
+    brighter, redder = (look + 0.05 * torch.tensor(moved) for moved in ([0, 0, 1, 1, 1], [0, 0, 1, 0, 0]))
+    assert loss(brighter, look).item() == pytest.approx(loss.of_numbers(brighter, look).item())
+    assert loss(redder, look) > 1.5 * loss(brighter, look)
+    assert loss(look, look).item() == 0.0
 
 
 def test_shape_light_and_look_are_learned_from_z(tmp_path: Path, heads: Path) -> None:
