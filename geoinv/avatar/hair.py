@@ -82,7 +82,7 @@ def hair_of(
         triangles: Number of triangles to reduce to, about.
     """
     near = Nearness(template)
-    vertices, faces = hair_surface(near, template, head, view.shows_person, usual)
+    vertices, faces = hair_surface(near, template, head, view, usual)
     outside = _outside(near, head, vertices, faces, near.distance(vertices), usual)
     vertices, faces = _kept(vertices, faces, outside)
     vertices, faces = _large_pieces(vertices, faces)
@@ -90,7 +90,7 @@ def hair_of(
         return None
     if len(faces) > triangles:
         vertices, faces = reduced_surface(vertices, faces, triangles)
-    colours = _colours(near, template, head, view, usual, vertices, faces)
+    colours = _colours(near, head, view, usual, vertices, faces)
     resting = _fitted(near, vertices, faces) - near.expression(vertices)
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
 
@@ -108,13 +108,13 @@ def hair_solid(
     It is the whole surface of the volume, which beyond the hair lies under the skin. Arguments as of :func:`hair_of`.
     """
     near = Nearness(template)
-    vertices, faces = hair_surface(near, template, head, view.shows_person, usual)
+    vertices, faces = hair_surface(near, template, head, view, usual)
     vertices, faces = simplified(vertices, faces, triangles)
     distance = near.distance(vertices)
     outside = _outside(near, head, vertices, faces, distance, usual)
     if not (outside > 0.0).any():
         return None
-    colours = _colours(near, template, head, view, usual, vertices, faces)
+    colours = _colours(near, head, view, usual, vertices, faces)
     # of the hair's own place, and the rest of the place under the skin
     share = smoothstep(outside, 0.0, _TUCKED_OVER).astype(np.float32)
     wanted = share * np.maximum(distance, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
@@ -247,7 +247,6 @@ def reduced_surface(vertices: FloatArray, faces: IntArray, triangles: int) -> tu
 
 def _colours(
     near: Nearness,
-    template: FittedTemplate,
     head: Head,
     view: PhotoView,
     usual: UsualColours | None,
@@ -260,14 +259,15 @@ def _colours(
     go over into the hair's farther away, else those of clothes would run up to it from the shoulders.
     """
     normals = vertex_normals(vertices, faces)
-    seen = seen_by_photo(template, vertices, normals, view.shows_person)
-    colours = surface_colors(head, vertices, normals).astype(np.float32)
+    seen = seen_by_photo(view, vertices, normals)
+    is_seen = seen > 0.0
+    colours = np.zeros(vertices.shape, np.float32)
+    colours[~is_seen] = surface_colors(head, vertices[~is_seen], normals[~is_seen])
     hold = np.full(len(vertices), _UNSEEN_HOLD)
     if usual is not None:
         scalp = near.scalp(vertices)
         colours += scalp[:, None] * (usual.hair - colours)
         hold += _SCALP_HOLD * scalp
-    is_seen = seen > 0.0
     places = view.camera.project(torch.from_numpy(vertices[is_seen])[None])[0][0].numpy()
     colours[is_seen] = view.source.shrunk_to(_COARSE).colours(places)
     hold = np.where(is_seen, _SEEN_HOLD * seen, hold)

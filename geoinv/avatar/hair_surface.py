@@ -20,6 +20,7 @@ from ..shape import HeadModel
 from .nearness import Nearness, without_ears
 from .parts import FloatArray, IntArray
 from .template import FittedTemplate
+from .texture import PhotoView
 from .texture.regions import UsualColours, skin_regions
 from .texture.surface import skin_topology
 from .texture.surface_fields import SurfaceFields, smoothstep
@@ -57,7 +58,7 @@ def hair_surface(
     near: Nearness,
     template: FittedTemplate,
     head: Head,
-    shown: NDArray[np.bool_],
+    view: PhotoView,
     usual: UsualColours | None,
 ) -> tuple[FloatArray, IntArray]:
     """The closed surface in world units: vertices [V, 3] and faces [F, 3].
@@ -66,14 +67,14 @@ def hair_surface(
         near: Distances from the template.
         template: The template fitted to the head.
         head: The head.
-        shown: [S, S] which pixels of the aligned photo show the person.
+        view: The aligned photo, of the template's camera.
         usual: Colours of the person's skin and hair, which tell whether there is hair, or None.
     """
     level, side = head.volume.level, head.volume.box_side
     density = head_density(head, resolution=RESOLUTION)
     coarse = marching_cubes(np.ascontiguousarray(density[::_COARSE, ::_COARSE, ::_COARSE]), level, box_side=side)
     base = Nearness(template, has_ears=False)
-    heights, seen = _known(near, base, template, shown, usual, *coarse)
+    heights, seen = _known(near, base, template.model, view, usual, *coarse)
     count = (len(density) - 1) // _SMOOTH + 1
     ticks = (np.arange(count) / (count - 1) - 0.5) * side
     places = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
@@ -91,15 +92,15 @@ def hair_surface(
 def _known(
     near: Nearness,
     base: Nearness,
-    template: FittedTemplate,
-    shown: NDArray[np.bool_],
+    model: HeadModel,
+    view: PhotoView,
     usual: UsualColours | None,
     vertices: FloatArray,
     faces: IntArray,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For the skin's vertices, how far the surface stands off them, and which part of it the photo saw, both smooth."""
     normals = vertex_normals(vertices, faces)
-    seen = np.maximum(seen_by_photo(template, vertices, normals, shown), _at_sides(base, vertices, normals))
+    seen = np.maximum(seen_by_photo(view, vertices, normals), _at_sides(base, vertices, normals))
     rows, weights = base.near(vertices)
     distance = near.distance(vertices)
     weights = weights * (distance > -_WITHIN)[:, None]
@@ -111,9 +112,9 @@ def _known(
         return np.bincount(rows.ravel(), (weights * values[:, None]).ravel(), count).astype(np.float64)
 
     total, total_seen = sums(np.ones_like(seen)), sums(seen)
-    fields = SurfaceFields(near.places, skin_topology(template.model).triangles)
+    fields = SurfaceFields(near.places, skin_topology(model).triangles)
     heights = sums(seen * height) / np.maximum(total_seen, 1e-6)
-    hang, regions = _hang(template.model), skin_regions(template.model)
+    hang, regions = _hang(model), skin_regions(model)
     hanging = smoothstep(heights / np.maximum(hang, _HANGS[0]), *_LONG)
 
     def spread(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,18 +165,15 @@ def _distance(near: Nearness, points: FloatArray) -> FloatArray:
     return np.where(distance > 0.0, np.maximum(distance, from_vertices), distance)
 
 
-def seen_by_photo(
-    template: FittedTemplate, vertices: FloatArray, normals: FloatArray, shown: NDArray[np.bool_]
-) -> FloatArray:
+def seen_by_photo(view: PhotoView, vertices: FloatArray, normals: FloatArray) -> FloatArray:
     """[V] how surely the photo saw each vertex of a surface, by its angle: 0 to 1, and 0 beside the person.
 
     Args:
-        template: The template fitted to the head.
+        view: The photo.
         vertices: [V, 3] in world units.
         normals: [V, 3] outward.
-        shown: [S, S] which pixels of the aligned photo show the person.
     """
-    camera = template.camera
+    camera, shown = view.camera, view.shows_person
     to_camera = camera.cam2world[0, :3, 3].numpy() - vertices
     cosine = (normals * to_camera).sum(axis=1) / np.linalg.norm(to_camera, axis=1)
     projected, depths = camera.project(torch.from_numpy(vertices)[None])

@@ -117,6 +117,8 @@ def fit_known_heads(generator: AnchoredGenerator, heads: KnownHeads, *, steps: i
     with torch.no_grad():
         generator.set_painted_scale(generator.mapping(learned.z.to(device))[:, 0])
         unseen = KnownHeads(*(part[-_HELD_OUT:].to(device) for part in heads))
-        shape, light, _ = losses(unseen)
-        look = look_loss.of_numbers(generator.look(generator.mapping(unseen.z)[:, :1]), unseen.look)
-    return Left((shape / SHAPE_WEIGHT).sqrt().item(), light.sqrt().item(), look.item())
+        w = generator.mapping(unseen.z)[:, :1]
+        shape = shape_loss(generator.shape_codes(w), unseen.codes)
+        light = light_difference(generator.light(w), unseen.light)
+        look = look_loss.of_numbers(generator.look(w), unseen.look)
+    return Left(shape.sqrt().item(), light.sqrt().item(), look.item())
