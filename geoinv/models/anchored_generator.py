@@ -41,6 +41,8 @@ from .plane_generator import PlaneGenerator
 from .render_output import RenderOutput
 
 _FAR = 6.0  # spreads from the mean, beyond which a painting code says nothing more
+_LEAST_SPREAD = 0.02
+_LEAST_SPREAD_OF_MOVEMENTS = 0.25  # about that of a common one: magnified more, a blink gave some people other hair
 _PLACE_STEPS = 6  # displacements change slowly from place to place: each step halves what is left, or better
 _WHITE = math.sqrt(4.0 * math.pi)  # the first harmonic's coefficient of a light that leaves colours as they are
 
@@ -150,12 +152,13 @@ class AnchoredGenerator(PlaneGenerator):
         """Set what :meth:`painting_codes` subtracts and divides by, from w [N, w_dim] of many heads."""
         painted = self._painted(w)
         self.painted_mean.copy_(painted.mean(dim=0))
-        self.painted_spread.copy_(painted.std(dim=0).clamp_min(0.02))
+        self.painted_spread.copy_(painted.std(dim=0).clamp_min(_LEAST_SPREAD))
+        self.painted_spread[-EXPRESSION_SIZE:].clamp_(min=_LEAST_SPREAD_OF_MOVEMENTS)
 
     def painting_codes(self, w_plus: Tensor) -> Tensor:
         """w_plus [B, num_ws, w_dim] -> what planes are painted from [B, num_ws, painted_size]: look and expression.
 
-        Each number has mean 0 and variance 1 over heads. Of w itself most is shape, and planes that were painted from
+        Each number has mean 0 and variance 1 over heads, and those of rare movements less. Of w itself most is shape, and planes that were painted from
         it told heads apart by their shapes and learned them by heart.
         """
         codes: Tensor = ((self._painted(w_plus) - self.painted_mean) / self.painted_spread).clamp(-_FAR, _FAR)

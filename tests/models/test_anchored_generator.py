@@ -134,6 +134,21 @@ def test_is_saved_and_loaded(generator: AnchoredGenerator, tmp_path: Path) -> No
         load_anchored_generator("mini")
 
 
+def test_painting_codes_are_whitened_and_rare_movements_are_not_magnified() -> None:
+    torch.manual_seed(3)
+    generator = AnchoredGenerator(tiny_anchored_config()).requires_grad_(False)
+    last = generator.shape_head[-1]
+    last.weight *= 0.01  # type: ignore[operator]
+    last.bias.zero_()  # type: ignore[operator]
+    w = generator.mapping(torch.randn(500, 8))[:, :1]
+    generator.set_painted_scale(w[:, 0])
+    codes = generator.painting_codes(w)[:, 0]
+    assert codes.mean(dim=0).abs().max() < 1e-3
+    look, movements = codes[:, :-54].std(dim=0), codes[:, -54:].std(dim=0)
+    assert (look <= 1.001).all() and look.max() > 0.99
+    assert torch.allclose(movements, generator.shape_codes(w).as_vector()[:, -54:].std(dim=0) / 0.25, rtol=1e-3)
+
+
 def test_rejects_other_numbers_of_cameras(generator: AnchoredGenerator) -> None:
     heads = generator.heads(generator.mapping(torch.zeros(2, 8)))
     with pytest.raises(ShapeError, match="2 heads cannot be seen by 3 cameras"):
