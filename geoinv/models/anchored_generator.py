@@ -158,8 +158,8 @@ class AnchoredGenerator(PlaneGenerator):
     def painting_codes(self, w_plus: Tensor) -> Tensor:
         """w_plus [B, num_ws, w_dim] -> what planes are painted from [B, num_ws, painted_size]: look and expression.
 
-        Each number has mean 0 and variance 1 over heads, and those of rare movements less. Of w itself most is shape, and planes that were painted from
-        it told heads apart by their shapes and learned them by heart.
+        Each number has mean 0 and variance 1 over heads, those of rare movements less. Of w itself most is shape, and
+        planes that were painted from it told heads apart by their shapes and learned them by heart.
         """
         codes: Tensor = ((self._painted(w_plus) - self.painted_mean) / self.painted_spread).clamp(-_FAR, _FAR)
         return codes
