@@ -36,6 +36,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("persons", "persons", "d"),
     ("left_out", "photos taken for someone else's", "d"),
     ("identity_kept_back", "identity distance, the same views to faces that were kept back", ".3f"),
+    ("identity_kept_view", "identity distance, views from where these were taken", ".3f"),
     ("identity_smile", "identity distance, before and after a smile edit", ".3f"),
     ("neutral", "photos that do not smile", "d"),
     ("smile_gain", "smile edit, gain of P(happy) of these", "+.3f"),

@@ -20,8 +20,9 @@ from ..errors import UsageError
 from ..faces.identity import identity_descriptor
 from ..heads import Head
 from ..images import list_images
-from ..images.tensors import photo_tensor
+from ..images.tensors import at_side, photo_tensor
 from ..inversion.group.together import reconstruct_together
+from ..models.encoder import INPUT_SIZE
 from ..progress import OnCount
 from .heads import head_metrics, measure_head, true_descriptors
 from .held_out import HeldOutHead, HeldOutHeads, load_held_out
@@ -139,7 +140,9 @@ def evaluate_persons(
     Returns:
         For both the mean identity distances to the first photo, in its own view (``identity_input``) and in views
         turned by 25 degrees to either side (``identity_novel``), and of these to the faces that were kept back
-        (``identity_kept_back``), which alone does not favour the head of the first photo. Of all photos also
+        (``identity_kept_back``). The network knows a face from another side less surely, so both favour heads that
+        show the first photo from everywhere. ``identity_kept_view`` does not: it is of each face that was kept back
+        to the head as seen from where E0 says that it was taken. Of all photos also
         ``left_out``, how many were taken for someone else's.
 
     Raises:
@@ -150,9 +153,8 @@ def evaluate_persons(
         faces = [session.align(path) for path in photos.given]
         with torch.no_grad():
             known = _descriptor_of(faces[0])
-            others = torch.cat(
-                [_descriptor_of(face) for path in photos.kept_back for face in _every_face(session, path)]
-            )
+            kept_back = [face for path in photos.kept_back for face in _every_face(session, path)]
+            others = [(_descriptor_of(face), _pose_of(session, face)) for face in kept_back]
             alone = session.inverted(faces[0])
         person = session.inverted_together(faces)
         left_out += len(person.members.left_out)
@@ -160,7 +162,7 @@ def evaluate_persons(
             _measure_person(means[name], made.head, made.inversion.pose, known, others)
         if on_person is not None:
             on_person(number)
-    names = ("identity_input", "identity_novel", "identity_kept_back")
+    names = ("identity_input", "identity_novel", "identity_kept_back", "identity_kept_view")
     columns: dict[str, Metrics] = {
         column: {"persons": len(persons), **{name: values.mean(name) for name in names}}
         for column, values in means.items()
@@ -180,9 +182,19 @@ def _descriptor_of(face: AlignedFace) -> Tensor:
     return identity_descriptor(photo_tensor(face.image))
 
 
+def _pose_of(session: Session, face: AlignedFace) -> CameraPose | None:
+    """The camera of an aligned photo, where the encoder finds cameras."""
+    small = at_side(photo_tensor(face.image), INPUT_SIZE).to(session.device)
+    camera: CameraPose | None = session.encoder(small * 2.0 - 1.0).camera
+    return camera
+
+
 @torch.no_grad()
-def _measure_person(means: Means, head: Head, pose: CameraPose, known: Tensor, others: Tensor) -> None:
-    """Add distances of a head to descriptors [K, 128]: ``known``, of the photo that ``pose`` is of, and ``others``."""
+def _measure_person(
+    means: Means, head: Head, pose: CameraPose, known: Tensor, others: Sequence[tuple[Tensor, CameraPose | None]]
+) -> None:
+    """Add distances of a head to descriptors [1, 128]: ``known``, of the photo that ``pose`` is of, and ``others``,
+    with the cameras of theirs."""
 
     def descriptor(seen_from: CameraPose) -> Tensor:
         return identity_descriptor(head.view(seen_from.camera(head.orbit)).cpu().over_grey())
@@ -191,4 +203,7 @@ def _measure_person(means: Means, head: Head, pose: CameraPose, known: Tensor, o
     for side in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD):
         seen = descriptor(turned(pose, side))
         means.add("identity_novel", (seen - known).norm(dim=1))
-        means.add("identity_kept_back", (seen - others).norm(dim=1))
+        means.add("identity_kept_back", (seen - torch.cat([other for other, _ in others])).norm(dim=1))
+    for other, taken_from in others:
+        if taken_from is not None:
+            means.add("identity_kept_view", (descriptor(taken_from) - other).norm(dim=1))

@@ -15,16 +15,19 @@ from .detailed import Alignment, DetailedHead, coloured
 from .over_plain import OverPlain
 from .plain import PlainHead
 
-_HIDDEN = 0.02
-"""Weight of a photo where it shows nothing, beside 1 where it shows all: what no photo saw is guessed from the photos
-whose views are nearest."""
-_NEARNESS = 0.03
-"""Difference in the cosine of viewing directions by which one photo weighs e times another: 30 degrees away from a view
-a photo weighs a hundredth of one that was taken from there."""
-_FIRST = 4.0
-"""Logarithm of the weight of the first photo beside the others': as the head shows its expression and its light, its
-details fit best. Without, two frontal photos are mixed half and half, and the likeness is lost; yet where the first
-shows nothing, or was taken from 30 degrees farther away, others go before it."""
+_BLENDED = 0.004
+"""Difference in nearness by which one photo weighs e times another. Nearness is the cosine between where a photo was
+taken from and who looks. Photos that a few degrees part are not mixed: mixed details of two are a ghost of each, and
+views at 25 degrees were nobody's. The face of a view so comes from one photo, and changes to the next within a few
+degrees of turning."""
+_HIDDEN = 0.03
+"""Nearness that a photo loses where it shows nothing. What no photo saw is guessed from those whose views are near."""
+_CHANGED = 0.02
+"""Nearness that it loses where it shows another expression than the head. Of photos from one side others so go before
+it; more patched faces up from several photos, and they were less like the person than one whole face."""
+_FIRST = 0.003
+"""Nearness that the first photo has in advance, as the head shows its expression and its light: of photos from one side
+it is the one that is seen. When this was 0.12, others were seen from 30 degrees on alone."""
 _LEAST = 0.05
 """Share up to which a photo does not count, if it has no larger one anywhere in a view."""
 
@@ -76,17 +79,19 @@ class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
         return self._shares(rays, plain.camera.cam2world[:, None, :3, 3] - rays[0][0].points)
 
     def _shares(self, rays: Sequence[tuple[QueryRays, EditedWeights | None]], towards: Tensor) -> tuple[Tensor, Tensor]:
-        """Shares and visibilities as of :meth:`shares_of`: a photo's share goes by its visibility, and by how near to
-        the direction ``towards`` [V, N, 3] who looks it was taken. What looks otherwise in a photo counts as hidden."""
+        """Shares and visibilities as of :meth:`shares_of`: a photo's share goes by how near it was taken to the
+        direction ``towards`` [V, N, 3] who looks, and by its visibility. What looks otherwise in a photo counts as
+        hidden there, and goes a little behind others."""
         looking = functional.normalize(towards, dim=-1)
         scores: list[Tensor] = []
         seen: list[Tensor] = []
         for part, (own, edited) in zip(self.parts, rays, strict=True):
-            visibility = part.seen_in_photo(own, edited)[1][..., 0]
+            sure, visibility = (part.seen_in_photo(own, change)[1][..., 0] for change in (None, edited))
             eye = part.source.camera.cam2world[:, None, :3, 3]
             nearness = (functional.normalize(eye - own.places, dim=-1) * looking).sum(dim=-1)
             preference = 0.0 if scores else _FIRST
-            scores.append((visibility + _HIDDEN).log() + nearness / _NEARNESS + preference)
+            lost = _HIDDEN * (1.0 - sure) + _CHANGED * (sure - visibility)
+            scores.append((nearness + preference - lost) / _BLENDED)
             seen.append(visibility)
         return torch.stack(scores).softmax(dim=0), torch.stack(seen)
 

@@ -62,6 +62,8 @@ def test_persons(session: Session, tmp_path: Path) -> None:
         assert column["persons"] == 1
         assert column["identity_novel"] == pytest.approx(column["identity_kept_back"], abs=1e-5)  # of the same photo
         assert column["identity_input"] is not None
+    alone = columns["1 photo"]
+    assert alone["identity_kept_view"] == pytest.approx(alone["identity_input"], abs=1e-4)  # E0 gives both cameras
     (tmp_path / "b.jpg").unlink()
     with pytest.raises(UsageError, match="not two photos"):
         together.PersonPhotos.in_folder(tmp_path)
