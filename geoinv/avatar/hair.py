@@ -38,11 +38,17 @@ SOLID_TRIANGLES = 60_000
 _MM = 1.0 / MM_PER_UNIT
 _GAP_OF_SKIN = 16.0 * _MM  # the same of what has the colour of skin
 _ROUNDS = 6  # of smoothing that colour: about three cells
+_FIRM = (
+    6.0 * _MM
+)  # beyond the edge, from which a place counts no more: edges are smoothed like outlines, not like hills
+_ROUNDS_OF_EDGE = 24  # of smoothing where hair ends: about twice that far
 _LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
 _TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
 _LEAST_AREA = 0.01  # world units squared of a piece: 14 cm2
 _COARSE = 160.0  # pixels along the photo's view in which colours are read: about the mesh's step
-_SEEN_HOLD, _SCALP_HOLD, _UNSEEN_HOLD = 20.0, 3e-3, 1e-4  # by which vertices keep colours against their neighbours
+_ABOVE_CLOTHES = (-0.26, -0.18)  # y, over which clothes end: ears and jaw are higher
+_OTHER = (90.0, 130.0)  # distance from the hair's colour of what is none: ear-rings, and what is behind hair
+_SEEN_HOLD, _SCALP_HOLD, _UNSEEN_HOLD = 20.0, 2e-2, 1e-4  # by which vertices keep colours against their neighbours
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +89,7 @@ def hair_of(
     """
     near = Nearness(template)
     vertices, faces = hair_surface(near, template, head, view, usual)
-    outside = _outside(near, head, vertices, faces, near.distance(vertices), usual)
+    outside = _outside(near, head, view, vertices, faces, near.distance(vertices), usual)
     vertices, faces = _kept(vertices, faces, outside)
     vertices, faces = _large_pieces(vertices, faces)
     if len(faces) == 0:
@@ -111,7 +117,7 @@ def hair_solid(
     vertices, faces = hair_surface(near, template, head, view, usual)
     vertices, faces = simplified(vertices, faces, triangles)
     distance = near.distance(vertices)
-    outside = _outside(near, head, vertices, faces, distance, usual)
+    outside = _outside(near, head, view, vertices, faces, distance, usual)
     if not (outside > 0.0).any():
         return None
     colours = _colours(near, head, view, usual, vertices, faces)
@@ -125,6 +131,7 @@ def hair_solid(
 def _outside(
     near: Nearness,
     head: Head,
+    view: PhotoView,
     vertices: FloatArray,
     faces: IntArray,
     distance: FloatArray,
@@ -132,26 +139,41 @@ def _outside(
 ) -> FloatArray:
     """[V] how far the volume's surface is hair or clothes: above 0 where it is, beyond what is the template itself.
 
-    Generators make ears and foreheads larger than they are: what looks like skin is none the farther out. Scalps are
-    left alone, as generators know the colour of hair no better than its shape where no photo shows it. ``distance`` is
-    that of the vertices from the skin.
+    Generators make ears and foreheads larger than they are: what looks like skin is none the farther out. The photo
+    tells it where it saw the surface, also above the usual hairline: partings and receding hairlines are the
+    skin's. Scalps that it did not see are left alone, as generators know the colour of hair no better than its shape.
+    ``distance`` is that of the vertices from the skin.
     """
     gap = near.gap(vertices)
     unsure = np.flatnonzero((distance > gap) & (distance < _GAP_OF_SKIN))
     if usual is not None and usual.hairiness > 0.0 and len(unsure):
         normals = vertex_normals(vertices, faces)
+        seen = seen_by_photo(view, vertices, normals)[unsure]
+        of_photo, of_head = (
+            usual.likeness_to_skin(colours)
+            for colours in (
+                _photo_colours(view, vertices[unsure]),
+                surface_colors(head, vertices[unsure], normals[unsure]),
+            )
+        )
         likeness = np.zeros(len(vertices))
-        likeness[unsure] = usual.likeness_to_skin(surface_colors(head, vertices[unsure], normals[unsure]))
-        near_skin = 1.0 - near.scalp(vertices)
-        gap += near_skin * _averaged(likeness, faces) * (np.float32(_GAP_OF_SKIN) - gap).clip(0.0)
-    return _without_holes(vertices, faces, distance - gap)
+        likeness[unsure] = seen * of_photo + (1.0 - seen) * (1.0 - near.scalp(vertices[unsure])) * of_head
+        gap += _averaged(likeness, faces) * (np.float32(_GAP_OF_SKIN) - gap).clip(0.0)
+    outside = _averaged((distance - gap).clip(-_FIRM, _FIRM), faces, _ROUNDS_OF_EDGE)
+    return _without_holes(vertices, faces, outside)
 
 
-def _averaged(values: NDArray[np.float64], faces: IntArray) -> FloatArray:
+def _photo_colours(view: PhotoView, points: FloatArray) -> FloatArray:
+    """[N, 3] what the photo shows at points [N, 3], 0 to 255, as coarse as the mesh."""
+    places = view.camera.project(torch.from_numpy(points)[None])[0][0].numpy()
+    return np.asarray(view.source.shrunk_to(_COARSE).colours(places), np.float32)
+
+
+def _averaged(values: NDArray[np.floating[Any]], faces: IntArray, rounds: int = _ROUNDS) -> FloatArray:
     """Values [V] after some rounds of means over neighbours, so that what is cut by them has no jags."""
     near = _neighbours(len(values), faces)
     count = np.maximum(near.sum(axis=1), 1.0)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         values = 0.5 * (values + near @ values / count)
     return np.asarray(values, np.float32)
 
@@ -255,8 +277,9 @@ def _colours(
 ) -> FloatArray:
     """[V, 3] the photo's colours where it saw the surface, carried on elsewhere; arguments as of :func:`hair_of`.
 
-    The head's own are greyer at its outline and at the edge of the crop, where haze is mixed in. Over the scalp colours
-    go over into the hair's farther away, else those of clothes would run up to it from the shoulders.
+    The head's own are greyer at its outline and at the edge of the crop, where haze is mixed in. Above all clothes
+    colours go over into the hair's farther away, else those of the shoulders would run up into it, and what the photo
+    shows there of quite another colour is not believed.
     """
     normals = vertex_normals(vertices, faces)
     seen = seen_by_photo(view, vertices, normals)
@@ -265,11 +288,12 @@ def _colours(
     colours[~is_seen] = surface_colors(head, vertices[~is_seen], normals[~is_seen])
     hold = np.full(len(vertices), _UNSEEN_HOLD)
     if usual is not None:
-        scalp = near.scalp(vertices)
-        colours += scalp[:, None] * (usual.hair - colours)
-        hold += _SCALP_HOLD * scalp
-    places = view.camera.project(torch.from_numpy(vertices[is_seen])[None])[0][0].numpy()
-    colours[is_seen] = view.source.shrunk_to(_COARSE).colours(places)
+        hair = np.maximum(near.scalp(vertices), smoothstep(vertices[:, 1], *_ABOVE_CLOTHES).astype(np.float32))
+        colours += hair[:, None] * (usual.hair - colours)
+        hold += _SCALP_HOLD * hair
+        unlike = np.linalg.norm(_photo_colours(view, vertices) - usual.hair, axis=1)
+        seen *= 1.0 - hair * smoothstep(unlike, *_OTHER).astype(np.float32)
+    colours[is_seen] = _photo_colours(view, vertices[is_seen])
     hold = np.where(is_seen, _SEEN_HOLD * seen, hold)
     return _spread(colours.clip(0.0, 255.0) / np.float32(255.0), hold, faces)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..conventions import MM_PER_UNIT
 from ..shape import HeadModel
@@ -47,7 +46,7 @@ class Nearness:
             self.places, self.normals = without_ears(model, self.places, self.normals)
         self.gaps = _gaps(model)
         self.scalps = skin_regions(model).scalp.astype(np.float32)
-        self.is_outer = _outer(model)
+        self.is_outer = ~skin_topology(model).hidden
         self.outer = np.flatnonzero(self.is_outer)
         self.tree = cKDTree(self.places[self.outer])
         self.tree_of_all = cKDTree(self.places)
@@ -130,16 +129,3 @@ def _gaps(model: HeadModel) -> FloatArray:
     chest = (1.0 - smoothstep(y - collar, -0.03, 0.0)) * smoothstep(z, 0.0, 0.06)
     gaps += (_GAP_ON_CHEST - gaps).clip(0.0) * chest
     return np.asarray(gaps, np.float32)
-
-
-@lru_cache(maxsize=2)
-def _outer(model: HeadModel) -> NDArray[np.bool_]:
-    """[skin] vertices that are seen from outside: those of mouth, nostrils and eye sockets have skin before them."""
-    from scipy.spatial import cKDTree
-
-    places = model.mean[: model.parts["skin"].vertices.stop].numpy()
-    is_inner = np.zeros(len(places), bool)
-    front = np.flatnonzero((places[:, 2] > 0.0) & (abs(places[:, 0]) < 0.16) & (abs(places[:, 1] + 0.05) < 0.25))
-    beside = cKDTree(places[front, :2]).query_ball_point(places[front, :2], 0.012)
-    is_inner[front] = np.array([places[front[rows], 2].max() for rows in beside]) - places[front, 2] > 0.04
-    return ~is_inner

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from geoinv.avatar.hair import Hair, hair_of
+from geoinv.avatar.nearness import Nearness
 from geoinv.avatar.texture.regions import UsualColours
 from geoinv.conventions import MM_PER_UNIT
 from tests.avatar.people import PHOTO_COLOUR, a_person, a_photo
@@ -84,3 +85,40 @@ def test_what_looks_like_skin_below_the_hairline_is_no_hair(hair: Hair) -> None:
 
     assert in_front(cut) < in_front(other)
     assert behind(cut) == pytest.approx(behind(other), rel=0.1)
+
+
+def test_what_the_photo_shows_as_skin_is_no_hair_above_the_hairline_either() -> None:
+    """Partings: the volume lies 10 mm above the scalp there, and the photo is of one colour."""
+    volume = EllipsoidHead(EllipsoidGenerator((0.23, 0.26, 0.28), centre=0.15))
+    far = np.array([20.0, 60.0, 200.0])
+    bare, hairy = (
+        hair_of(a_person(), volume, a_photo(), UsualColours(skin=skin, hair=hair), triangles=6000)
+        for skin, hair in ((np.array(PHOTO_COLOUR, float), far), (far, np.array(PHOTO_COLOUR, float)))
+    )
+    assert bare is not None and hairy is not None
+
+    def area_in_front(made: Hair) -> float:
+        corners = made.positions[made.triangles]
+        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+        middle = corners.mean(axis=1)
+        return float(areas[(middle[:, 2] > 0.1) & (middle[:, 1] > 0.15)].sum())
+
+    assert area_in_front(bare) < 0.9 * area_in_front(hairy)
+
+
+def test_another_colour_before_hair_is_not_the_hairs() -> None:
+    """Ear-rings, or a chair behind: the photo shows neither skin nor hair where the hair is."""
+    usual = UsualColours(skin=np.array([20.0, 200.0, 60.0]), hair=np.array([20.0, 60.0, 200.0]))
+    made = hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2)), a_photo(), usual)
+    assert made is not None
+    above = made.colours[made.positions[:, 1] > 0.0]
+    np.testing.assert_allclose(255.0 * above, np.broadcast_to(usual.hair, above.shape), atol=12.0)
+
+
+def test_what_hangs_beside_the_throat_is_as_far_from_it_as_it_is() -> None:
+    """The underside of the chin lies behind the face, but not within it."""
+    person = a_person()
+    near = Nearness(person)
+    below = np.flatnonzero((near.normals[:, 1] < -0.5) & (near.places[:, 1] < -0.16) & (near.places[:, 2] > 0.0))
+    assert len(below) > 20
+    assert (near.distance(near.places[below] + 0.03 * near.normals[below]) > 0.01).mean() > 0.75
