@@ -30,7 +30,7 @@ _BEHIND = (-0.35, 0.1)
 """Cosines between the skin and the photo's rays, from nothing to all of the trust in the generator."""
 _EDGE = 0.08  # parts of the crop's side over which trust grows from its edge
 _FEATHER = 0.03  # world units from what is left out over which trust grows
-_UNLIKE = 15.0  # distance in CIELAB from the skin that is expected: a generator is no witness, so it gets less room
+_UNLIKE = 8.0  # distance in CIELAB from the skin that is expected: a generator is no witness, so it gets less room
 _SIDE = 512  # pixels of the test of what hides what
 _SOLID = 0.8  # alpha from which a view shows the head
 _ZOOM = 0.8  # cameras see the ears and the neck as well

@@ -7,17 +7,21 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from geoinv.avatar import FittedTemplate
 from geoinv.avatar.texture.bake import AvatarTextures, bake_view
+from geoinv.avatar.texture.regions import skin_regions
 from geoinv.avatar.texture.surface import skin_topology
-from geoinv.camera import CameraPose
+from geoinv.camera import Camera, CameraPose
 from geoinv.errors import UsageError
+from geoinv.models.render_output import RenderOutput
 from tests.avatar.people import a_person
 from tests.avatar.texture.painted import GreyHead, by_place, painted_photo
 
 SIZE = 512
+SKIN, GREENISH = (200.0, 150.0, 130.0), (170.0, 145.0, 110.0)
 
 
 @cache
@@ -110,3 +114,24 @@ def test_absurd_sizes_are_refused() -> None:
     view = painted_photo(a_person())
     with pytest.raises(UsageError, match="16 texels"):
         bake_view(a_person(), GreyHead(), view, size=16)
+
+
+class GreenishHead(GreyHead):
+    """A generator that shows skin with greenish bands across."""
+
+    def view(self, camera: Camera) -> RenderOutput:
+        colour = torch.tensor(SKIN)[:, None, None] / 255.0 * torch.ones(1, 1, 32, 32)
+        colour[..., 1::4, :] = torch.tensor(GREENISH)[:, None, None] / 255.0
+        colour[..., 2::4, :] = torch.tensor(GREENISH)[:, None, None] / 255.0
+        solid = torch.ones(1, 1, 32, 32)
+        return RenderOutput(colour, solid, 2.4 * solid, camera)
+
+
+def test_shadows_of_a_generator_are_no_green_skin() -> None:
+    template = replace(a_person(), pose=CameraPose.from_angles(0.0))
+    view = painted_photo(template, lambda places: np.tile(SKIN, (len(places), 1)))
+    textures = bake_view(template, GreenishHead(), view, size=SIZE)
+    topology, regions = skin_topology(template.model), skin_regions(template.model)
+    is_bare = (regions.bare & ~topology.hidden)[topology.corner_vertices]
+    red, green, _ = at_corners(textures)[is_bare].T
+    assert (green - red > SKIN[1] - SKIN[0] + 10.0).mean() < 0.03
