@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from .regions import SkinRegions
 from .seen import is_shown, seen_weights
 from .surface import HeadSurface, Sighting
 
+_RAMP = 0.012  # parts of the view's side (6 px of 512) within the outline over which trust grows
 _MIRROR_TRUST = 0.9  # what is seen itself comes first
 
 
@@ -66,11 +68,19 @@ def _texels(
 ) -> Callable[[Coverage], tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Colours and trust at texels, from the place in the photo of ``order`` [V] for each vertex."""
     shown = is_shown(surface, sighting, shows_person)
+    within = _within(shows_person)
     placed = np.column_stack([sighting.places, sighting.depth])[order]
 
     def texels(coverage: Coverage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         brought = coverage.bring(placed)
         places = brought[:, :2]
-        return source.colours(places), shown(places, brought[:, 2]) * skin.trust(coverage, places, order)
+        trust = shown(places, brought[:, 2]) * sighting.read(within, places) * skin.trust(coverage, places, order)
+        return source.colours(places), trust
 
     return texels
+
+
+def _within(shows_person: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """[S, S] from 0 at the person's outline, which is coarse and has steps, to 1 well within."""
+    far = cv2.distanceTransform(shows_person.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.asarray((far / (_RAMP * shows_person.shape[0])).clip(0.0, 1.0), np.float32)
