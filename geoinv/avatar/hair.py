@@ -278,8 +278,8 @@ def _colours(
     """[V, 3] the photo's colours where it saw the surface, carried on elsewhere; arguments as of :func:`hair_of`.
 
     The head's own are greyer at its outline and at the edge of the crop, where haze is mixed in. Above all clothes
-    colours go over into the hair's farther away, else those of the shoulders would run up into it, and what the photo
-    shows there of quite another colour is not believed.
+    colours go over into the hair's farther away, else those of the shoulders would run up into it. Quite
+    another colour that the photo shows below the scalp is that of ear-rings, or of what is behind; on it, of a scarf.
     """
     normals = vertex_normals(vertices, faces)
     seen = seen_by_photo(view, vertices, normals)
@@ -288,11 +288,12 @@ def _colours(
     colours[~is_seen] = surface_colors(head, vertices[~is_seen], normals[~is_seen])
     hold = np.full(len(vertices), _UNSEEN_HOLD)
     if usual is not None:
-        hair = np.maximum(near.scalp(vertices), smoothstep(vertices[:, 1], *_ABOVE_CLOTHES).astype(np.float32))
+        scalp = near.scalp(vertices)
+        hair = np.maximum(scalp, smoothstep(vertices[:, 1], *_ABOVE_CLOTHES).astype(np.float32))
         colours += hair[:, None] * (usual.hair - colours)
         hold += _SCALP_HOLD * hair
         unlike = np.linalg.norm(_photo_colours(view, vertices) - usual.hair, axis=1)
-        seen *= 1.0 - hair * smoothstep(unlike, *_OTHER).astype(np.float32)
+        seen *= 1.0 - hair * (1.0 - scalp) * smoothstep(unlike, *_OTHER).astype(np.float32)
     colours[is_seen] = _photo_colours(view, vertices[is_seen])
     hold = np.where(is_seen, _SEEN_HOLD * seen, hold)
     return _spread(colours.clip(0.0, 255.0) / np.float32(255.0), hold, faces)

@@ -106,13 +106,17 @@ def test_what_the_photo_shows_as_skin_is_no_hair_above_the_hairline_either() -> 
     assert area_in_front(bare) < 0.9 * area_in_front(hairy)
 
 
-def test_another_colour_before_hair_is_not_the_hairs() -> None:
-    """Ear-rings, or a chair behind: the photo shows neither skin nor hair where the hair is."""
+def test_another_colour_below_the_scalp_is_not_the_hairs() -> None:
+    """Ear-rings, or a chair behind, are none of it; on the scalp another colour is a scarf."""
     usual = UsualColours(skin=np.array([20.0, 200.0, 60.0]), hair=np.array([20.0, 60.0, 200.0]))
     made = hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.27, 0.3, 0.25), centre=0.2)), a_photo(), usual)
     assert made is not None
-    above = made.colours[made.positions[:, 1] > 0.0]
-    np.testing.assert_allclose(255.0 * above, np.broadcast_to(usual.hair, above.shape), atol=12.0)
+    near = Nearness(a_person())
+    below = made.colours[(near.scalp(made.positions) == 0.0) & (made.positions[:, 1] > -0.1)]
+    assert len(below) > 50
+    assert np.abs(255.0 * below - usual.hair).max(axis=1).mean() < 0.8 * np.abs(PHOTO_COLOUR - usual.hair).max()
+    top = made.colours[(near.scalp(made.positions) == 1.0) & (made.positions[:, 2] > 0.05)]
+    assert (np.abs(255.0 * top - PHOTO_COLOUR).max(axis=1) < 60.0).mean() > 0.5
 
 
 def test_what_hangs_beside_the_throat_is_as_far_from_it_as_it_is() -> None:
