@@ -64,6 +64,8 @@ class EncoderSettings:
         samples_per_step: Photos in a step, beside those of true heads, of the generator's own samples.
         codes_only: Fraction of a run from random weights with latent and camera terms only: pictures of wrong heads
             teach little and cost two thirds of a step.
+        eyes_kept: The same fraction of a run on the head mesh whose eyes are an earlier encoder's: landmarks and camera
+            stay as they are meanwhile, which halves a step, and the trunk learns codes, shape and light.
         portraits_per_step: Unlabelled portraits in a step, where there are any.
         samples: Samples on each ray.
         shape_points: Points of each head rendered: near its surface, on it, and anywhere.
@@ -76,6 +78,7 @@ class EncoderSettings:
     counts: PhotoCounts = PhotoCounts()
     samples_per_step: int = 1
     codes_only: float = 0.3
+    eyes_kept: float = 0.5
     portraits_per_step: int = 3
     samples: SampleCounts = SampleCounts()
     shape_points: int = 160
@@ -171,7 +174,7 @@ class EncoderStage:
         if eyes is not None and isinstance(self._generator, AnchoredGenerator) and self.config.codes == "trunk":
             if not RunFolder(run.out).is_begun:
                 self._fit_first_codes(encoder, self._generator, report)
-            self._knows_codes = True
+        self._has_known_eyes = eyes is not None and isinstance(self._generator, AnchoredGenerator)
         self.model: GlobalEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[GlobalEncoder] = MovingAverage(self.model, run.average_decay)
         self.optimizer = torch.optim.AdamW(
@@ -223,11 +226,15 @@ class EncoderStage:
         settings = self.settings
         rng = np.random.default_rng([self.run.seed, step, rank(), 2])
         random = torch.Generator().manual_seed(seed_of_step(self.run.seed, step))
-        if not photos.knows_w:  # else all are own samples
+        without_pictures = settings.eyes_kept if self._has_known_eyes else settings.codes_only
+        renders = self._knows_codes or place >= without_pictures
+        keeps_eyes = self._has_known_eyes and not renders
+        for part in (self.model.landmarks, self.model.pose):
+            part.requires_grad_(not keeps_eyes)
+        if not photos.knows_w and not keeps_eyes:  # else all are own samples
             photos = photos.with_photos(
                 *generator_photos(self._generator, rng, settings.samples_per_step, self._data.resolution)
             )
-        renders = self._knows_codes or place >= settings.codes_only
         if isinstance(self._generator, AnchoredGenerator):
             assert self._shape_loss is not None
             known = self.model, self._generator, photos, self._space, self._shape_loss, random

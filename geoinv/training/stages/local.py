@@ -100,8 +100,8 @@ def detail_config(generator: OfPlanes) -> DetailConfig:
     """The local branch that is trained for a generator by default."""
     config, widths = generator.config, DetailConfig.widths
     aligner_widths = DetailConfig.aligner_widths
-    if config.enlargement == 1:  # maps are as large as pictures: at full size they are half as wide
-        widths, aligner_widths = ((below[0] // 2, *below) for below in (widths, aligner_widths))
+    if config.enlargement == 1:  # maps are as large as pictures: one level more, of few channels
+        widths, aligner_widths = (16, *widths), (16, *aligner_widths)
     return DetailConfig(
         config.name,
         config.decoder_hidden,

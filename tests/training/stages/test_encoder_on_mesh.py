@@ -159,7 +159,10 @@ def test_eyes_of_another_encoder_are_a_start(heads: Path, generator_file: Path, 
     assert not torch.equal(stage.model.codes.weight, known.codes.weight)
     assert stage.model.light_avg.any()
     assert "look" in said[0] and "vertices" in said[0]
-    assert "albedo" in stage.losses(stage.batch(0), 0, 0.0)
+    at_first = stage.losses(stage.batch(0), 0, 0.0)
+    assert "albedo" not in at_first and not at_first["landmarks"].requires_grad and at_first["painting"].requires_grad
+    later = stage.losses(stage.batch(0), 0, 0.9)
+    assert "albedo" in later and later["landmarks"].requires_grad
     wide = GlobalEncoder(replace(SMALL, shape_size=0, landmark_widths=(16, 24)))
     save_model(tmp_path / "wide.safetensors", wide, wide.config)
     with pytest.raises(UsageError, match="other widths"):

@@ -9,6 +9,7 @@ import torch
 
 from geoinv.checkpoints.store import load_any_details, load_generator_of_planes
 from geoinv.models.config import DetailConfig, DiscriminatorConfig
+from geoinv.models.local_branch import LocalBranch
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps
 from geoinv.training.losses.local import PatchSampling
@@ -44,8 +45,9 @@ def test_short_run_ships_with_twins(tmp_path: Path) -> None:
     assert all(value.isfinite().all() for value in branch.state_dict().values())
 
 
-def test_maps_as_large_as_pictures_are_half_as_wide(tmp_path: Path) -> None:
+def test_maps_as_large_as_pictures_have_one_level_more(tmp_path: Path) -> None:
     config = detail_config(load_generator_of_planes(str(write_tiny_anchored(tmp_path)))[0])
     assert (config.enlargement, config.side) == (1, 16)
     assert config.widths == (16, *DetailConfig.widths)
-    assert config.aligner_widths == (12, *DetailConfig.aligner_widths)
+    assert config.aligner_widths == (16, *DetailConfig.aligner_widths)
+    LocalBranch(config)  # of widths that it can have
