@@ -171,10 +171,11 @@ class EncoderStage:
             encoder = with_eyes_of(eyes, encoder)
         encoder = encoder.to(run.device)
         encoder.start_at(self._generator)
+        self._has_known_eyes = False
         if eyes is not None and isinstance(self._generator, AnchoredGenerator) and self.config.codes == "trunk":
+            self._has_known_eyes = True
             if not RunFolder(run.out).is_begun:
                 self._fit_first_codes(encoder, self._generator, report)
-        self._has_known_eyes = eyes is not None and isinstance(self._generator, AnchoredGenerator)
         self.model: GlobalEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[GlobalEncoder] = MovingAverage(self.model, run.average_decay)
         self.optimizer = torch.optim.AdamW(
