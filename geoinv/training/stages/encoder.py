@@ -230,8 +230,9 @@ class EncoderStage:
         without_pictures = settings.eyes_kept if self._has_known_eyes else settings.codes_only
         renders = self._knows_codes or place >= without_pictures
         keeps_eyes = self._has_known_eyes and not renders
-        for part in (self.model.landmarks, self.model.pose):
-            part.requires_grad_(not keeps_eyes)
+        if self._has_known_eyes:
+            for part in (self.model.landmarks, self.model.pose):
+                part.requires_grad_(renders)
         if not photos.knows_w and not keeps_eyes:  # else all are own samples
             photos = photos.with_photos(
                 *generator_photos(self._generator, rng, settings.samples_per_step, self._data.resolution)
