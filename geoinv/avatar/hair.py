@@ -38,9 +38,7 @@ SOLID_TRIANGLES = 60_000
 _MM = 1.0 / MM_PER_UNIT
 _GAP_OF_SKIN = 16.0 * _MM  # the same of what has the colour of skin
 _ROUNDS = 6  # of smoothing that colour: about three cells
-_FIRM = (
-    6.0 * _MM
-)  # beyond the edge, from which a place counts no more: edges are smoothed like outlines, not like hills
+_FIRM = 6.0 * _MM  # from the edge, beyond which depth counts no more: edges are smoothed as outlines, not as hills
 _ROUNDS_OF_EDGE = 24  # of smoothing where hair ends: about twice that far
 _LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
 _TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
@@ -157,7 +155,7 @@ def _outside(
             )
         )
         likeness = np.zeros(len(vertices))
-        likeness[unsure] = seen * of_photo + (1.0 - seen) * (1.0 - near.scalp(vertices[unsure])) * of_head
+        likeness[unsure] = seen * of_photo + (1.0 - seen) * (1.0 - near.scalp(vertices)[unsure]) * of_head
         gap += _averaged(likeness, faces) * (np.float32(_GAP_OF_SKIN) - gap).clip(0.0)
     outside = _averaged((distance - gap).clip(-_FIRM, _FIRM), faces, _ROUNDS_OF_EDGE)
     return _without_holes(vertices, faces, outside)
@@ -286,15 +284,16 @@ def _colours(
     is_seen = seen > 0.0
     colours = np.zeros(vertices.shape, np.float32)
     colours[~is_seen] = surface_colors(head, vertices[~is_seen], normals[~is_seen])
+    of_photo = _photo_colours(view, vertices)
     hold = np.full(len(vertices), _UNSEEN_HOLD)
     if usual is not None:
         scalp = near.scalp(vertices)
         hair = np.maximum(scalp, smoothstep(vertices[:, 1], *_ABOVE_CLOTHES).astype(np.float32))
         colours += hair[:, None] * (usual.hair - colours)
         hold += _SCALP_HOLD * hair
-        unlike = np.linalg.norm(_photo_colours(view, vertices) - usual.hair, axis=1)
+        unlike = np.linalg.norm(of_photo - usual.hair, axis=1)
         seen *= 1.0 - hair * (1.0 - scalp) * smoothstep(unlike, *_OTHER).astype(np.float32)
-    colours[is_seen] = _photo_colours(view, vertices[is_seen])
+    colours[is_seen] = of_photo[is_seen]
     hold = np.where(is_seen, _SEEN_HOLD * seen, hold)
     return _spread(colours.clip(0.0, 255.0) / np.float32(255.0), hold, faces)
 

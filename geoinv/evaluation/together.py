@@ -20,9 +20,9 @@ from ..errors import UsageError
 from ..faces.identity import identity_descriptor
 from ..heads import Head
 from ..images import list_images
-from ..images.tensors import at_side, photo_tensor
+from ..images.tensors import photo_tensor
 from ..inversion.group.together import reconstruct_together
-from ..models.encoder import INPUT_SIZE
+from ..models.encoder import encoder_input
 from ..progress import OnCount
 from .heads import head_metrics, measure_head, true_descriptors
 from .held_out import HeldOutHead, HeldOutHeads, load_held_out
@@ -184,8 +184,8 @@ def _descriptor_of(face: AlignedFace) -> Tensor:
 
 def _pose_of(session: Session, face: AlignedFace) -> CameraPose | None:
     """The camera of an aligned photo, where the encoder finds cameras."""
-    small = at_side(photo_tensor(face.image), INPUT_SIZE).to(session.device)
-    camera: CameraPose | None = session.encoder(small * 2.0 - 1.0).camera
+    photo = encoder_input(photo_tensor(face.image)).to(session.device)
+    camera: CameraPose | None = session.encoder(photo).camera
     return camera
 
 
@@ -200,10 +200,11 @@ def _measure_person(
         return identity_descriptor(head.view(seen_from.camera(head.orbit)).cpu().over_grey())
 
     means.add("identity_input", (descriptor(pose) - known).norm(dim=1))
+    kept_back = torch.cat([other for other, _ in others])
     for side in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD):
         seen = descriptor(turned(pose, side))
         means.add("identity_novel", (seen - known).norm(dim=1))
-        means.add("identity_kept_back", (seen - torch.cat([other for other, _ in others])).norm(dim=1))
+        means.add("identity_kept_back", (seen - kept_back).norm(dim=1))
     for other, taken_from in others:
         if taken_from is not None:
             means.add("identity_kept_view", (descriptor(taken_from) - other).norm(dim=1))

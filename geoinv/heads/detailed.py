@@ -158,11 +158,11 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             return rays, None
         return rays, EditedWeights.of_view(rays, self.source.expand(len(plain.camera)))
 
-    def seen_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor]:
-        """Where the photo shows the places of rays of V views, [V, N, 2] normalised, and how surely [V, N, 1]; an edit
-        that changed their colours takes from it."""
+    def seen_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Where the photo shows the places of rays of V views, [V, N, 2] normalised, how surely [V, N, 1], and how
+        surely as they look now [V, N, 1]: an edit that changed their colours takes from it."""
         positions, sure, _ = self.source.expand(len(rays.places)).look_up(rays.places)
-        return positions, sure if edited is None else sure * (1.0 - edited.nearby)
+        return positions, sure, sure if edited is None else sure * (1.0 - edited.nearby)
 
     @property
     def _edit_of_places(self) -> Edit | None:

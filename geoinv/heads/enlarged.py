@@ -90,7 +90,7 @@ class EnlargedHead(OverPlain[PlainHead | AnchoredHead]):
         """Where the photo shows what each pixel of a view shows, [V, side * side, 2] normalised, and how surely
         [V, 1, side, side]; the rays are those of the view's whole grid."""
         grid = math.isqrt(rays.points.shape[1])
-        positions, sure = self.head.seen_in_photo(rays, edited)
+        positions, _, sure = self.head.seen_in_photo(rays, edited)
         # the way from a pixel to its place in the photo is smooth where the place is seen; elsewhere it means nothing
         way, weight = (part.transpose(1, 2).unflatten(2, (grid, grid)) for part in (positions - rays.pixels, sure))
         trusted = weight + _HARDLY

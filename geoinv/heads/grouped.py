@@ -86,7 +86,7 @@ class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
         scores: list[Tensor] = []
         seen: list[Tensor] = []
         for part, (own, edited) in zip(self.parts, rays, strict=True):
-            sure, visibility = (part.seen_in_photo(own, change)[1][..., 0] for change in (None, edited))
+            sure, visibility = (seen_by[..., 0] for seen_by in part.seen_in_photo(own, edited)[1:])
             eye = part.source.camera.cam2world[:, None, :3, 3]
             nearness = (functional.normalize(eye - own.places, dim=-1) * looking).sum(dim=-1)
             preference = 0.0 if scores else _FIRST

@@ -16,7 +16,7 @@ from ..errors import CheckpointError
 from ..heads import AnyDetailedHead, AnyPlainHead, ViewPair, detailed_head, plain_head, source_view
 from ..images.tensors import at_side, photo_bytes
 from ..models.anchored_generator import AnchoredGenerator
-from ..models.encoder import INPUT_SIZE, EncoderOutput
+from ..models.encoder import EncoderOutput, encoder_input
 from ..models.on_mesh import OnMesh
 from ..models.precision import fast_precision
 from .landmark_fit import fitted_to_landmarks
@@ -97,7 +97,7 @@ def reconstruct(
     """
     device = pictures.device
     with fast_precision(device):
-        estimate = encoder(at_side(pictures, INPUT_SIZE) * 2.0 - 1.0)
+        estimate = encoder(encoder_input(pictures))
     w_plus: Tensor = estimate.w_plus.float()
     expected = (len(pictures), generator.config.num_ws, generator.config.w_dim)
     if tuple(w_plus.shape) != expected:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..camera import CameraPose
 from ..camera.pose import TYPICAL_POSE
 from ..errors import ShapeError
+from ..images.tensors import at_side
 from ..shape import ARKIT_UNITS, HeadCodes
 from .code_pyramid import CodePyramid
 from .config import EncoderConfig
@@ -30,10 +31,16 @@ if TYPE_CHECKING:
     from .plane_generator import PlaneGenerator
 
 INPUT_SIZE = 256
+"""Side of the photos that encoders read."""
 _LANDMARK_SCALE = 10.0  # to about one
 _POSE_HIDDEN = 256
 _SHAPE_HIDDEN = 384
 _EXPRESSION_SCALE, _GAZE_SCALE, _LIGHT_SCALE = 0.25, 0.1, 0.3  # about their spread over heads; identity's is 1
+
+
+def encoder_input(photos: Tensor) -> Tensor:
+    """Photos [B, 3, H, H] in [0, 1] as encoders read them: [B, 3, 256, 256] in [-1, 1]."""
+    return at_side(photos, INPUT_SIZE) * 2.0 - 1.0
 
 
 @dataclass(frozen=True)

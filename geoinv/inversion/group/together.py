@@ -19,7 +19,7 @@ from ...heads.detailed import DetailedHead
 from ...heads.families import source_view
 from ...heads.grouped import GroupedHead
 from ...images.tensors import GREY, at_side, mask_tensor, photo_tensor
-from ...models.encoder import INPUT_SIZE
+from ...models.encoder import encoder_input
 from ...models.precision import fast_precision
 from ..encode import Inverted, Provenance, details_of, fit_metrics, inversion_of, source_of
 from ..kept_photos import OtherPhoto, PhotoDetails
@@ -161,7 +161,7 @@ def reconstruct_together(
     device, side = pictures.device, generator.config.neural_resolution
     persons = _persons(pictures, generator)
     with torch.no_grad(), fast_precision(device):
-        estimate = encoder(at_side(pictures, INPUT_SIZE) * 2.0 - 1.0)
+        estimate = encoder(encoder_input(pictures))
     if estimate.camera is None:
         raise CheckpointError(
             "the encoder finds no cameras, which a head of several photos needs", "use another encoder"

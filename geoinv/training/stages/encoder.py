@@ -161,19 +161,20 @@ class EncoderStage:
             with_geometry=self.settings.with_geometry, own_samples=self._data.knows_w
         )
         known = None if start is None else load_encoder_file(start)[0]
-        self._knows_codes = known is not None and known.config.shape_size == self.config.shape_size
-        going_on = start if self._knows_codes else None
+        knows_codes = known is not None and known.config.shape_size == self.config.shape_size
+        self._without_pictures = 0.0 if knows_codes else self.settings.codes_only
+        going_on = start if knows_codes else None
         encoder = network_to_train(
             self.config, GlobalEncoder, going_on, lambda path: load_encoder_file(path)[0], seed=run.seed
         )
-        eyes = None if self._knows_codes else known
+        eyes = None if knows_codes else known
         if eyes is not None:
             encoder = with_eyes_of(eyes, encoder)
         encoder = encoder.to(run.device)
         encoder.start_at(self._generator)
         self._has_known_eyes = False
         if eyes is not None and isinstance(self._generator, AnchoredGenerator) and self.config.codes == "trunk":
-            self._has_known_eyes = True
+            self._has_known_eyes, self._without_pictures = True, self.settings.eyes_kept
             if not RunFolder(run.out).is_begun:
                 self._fit_first_codes(encoder, self._generator, report)
         self.model: GlobalEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -227,13 +228,11 @@ class EncoderStage:
         settings = self.settings
         rng = np.random.default_rng([self.run.seed, step, rank(), 2])
         random = torch.Generator().manual_seed(seed_of_step(self.run.seed, step))
-        without_pictures = settings.eyes_kept if self._has_known_eyes else settings.codes_only
-        renders = self._knows_codes or place >= without_pictures
-        keeps_eyes = self._has_known_eyes and not renders
+        renders = place >= self._without_pictures
         if self._has_known_eyes:
             for part in (self.model.landmarks, self.model.pose):
                 part.requires_grad_(renders)
-        if not photos.knows_w and not keeps_eyes:  # else all are own samples
+        if not photos.knows_w and (renders or not self._has_known_eyes):  # else all are own samples
             photos = photos.with_photos(
                 *generator_photos(self._generator, rng, settings.samples_per_step, self._data.resolution)
             )
