@@ -126,7 +126,7 @@ def make_avatar(
         parts,
         morphs,
         rig_of(template),
-        {"skin": textures.skin, "tongue": textures.tongue, "eyes": textures.eyes},
+        {"skin": textures.skin, "tongue": textures.tongue, "eyes": textures.eyes, "eyelids": textures.eyelids},
         hair=hair_of(template, head, view_of_photo(inversion, template, None), textures.usual) if has_hair else None,
         seen=textures.seen,
         facts=avatar_facts(generator, inversion.edits),

@@ -13,8 +13,9 @@ from ..mesh.head_mesh import vertex_normals
 from ..shape import ARKIT_UNITS, HeadModel, load_head_model
 from .avatar import Avatar
 from .collapse import collapsed
+from .eyelids import eyelids, sheets_of
 from .hair import Hair, reduced_surface
-from .parts import LAYOUTS, SKIN, TEETH, AvatarPart, FloatArray, IntArray, within_box
+from .parts import EYELIDS, LAYOUTS, SKIN, TEETH, AvatarPart, FloatArray, IntArray, within_box
 from .template import all_vertices
 
 _SHAPES = (
@@ -38,7 +39,7 @@ def with_fewer_triangles(avatar: Avatar, fraction: float, hair_triangles: int) -
     """
     parts, seen = [], avatar.seen
     for part in avatar.parts:
-        if part.name in (SKIN, TEETH) and fraction < 1.0:
+        if part.name in (SKIN, TEETH, EYELIDS) and fraction < 1.0:
             smaller, kept = _reduced(part, _triangles(load_head_model(), part.name, fraction))
             seen = seen[kept] if seen is not None and part.name == SKIN else seen
             parts.append(smaller)
@@ -68,7 +69,9 @@ def _shrunk(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
 @lru_cache(maxsize=8)
 @torch.no_grad()
 def _triangles(model: HeadModel, name: str, fraction: float) -> IntArray:
-    """[F', 3] corners of a part's triangles that are kept."""
+    """[F', 3] corners of a part's triangles that are kept; lids have those of the skin, which they lie under."""
+    if name == EYELIDS:
+        return sheets_of(eyelids(model), _triangles(model, SKIN, fraction))
     layout = LAYOUTS[name](model)
     codes = model.mean_codes(1 + len(_SHAPES))
     for row, units in enumerate(_SHAPES, start=1):

@@ -17,7 +17,7 @@ from .pictures import picture_bytes
 from .rig import JOINT_NAMES, PARENTS, Rig
 from .still import HAIR
 
-ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15, HAIR: 0.8}
+ROUGHNESS = {"skin": 0.6, "teeth": 0.3, "tongue": 0.5, "eyes": 0.15, "eyelids": 0.6, HAIR: 0.8}
 
 
 def avatar_glb(avatar: Avatar, animation: Animation | None = None) -> bytes:

@@ -9,6 +9,7 @@ import torch
 
 from ..conventions import MM_PER_UNIT
 from ..shape import ARKIT_UNITS
+from .eyelids import eyelids
 from .parts import AvatarPart, FloatArray, all_normals
 from .template import FittedTemplate
 from .visemes import VISEMES, viseme_code
@@ -26,8 +27,8 @@ class Morphs:
 
     Args:
         names: Names in their order.
-        moves: [K, V + T, 3] offsets of places at weight 1, in world units.
-        turns: [K, V + T, 3] offsets of normals at weight 1.
+        moves: [K, A, 3] offsets of places at weight 1, in world units.
+        turns: [K, A, 3] offsets of normals at weight 1.
     """
 
     names: tuple[str, ...]
@@ -53,8 +54,9 @@ def morph_targets(template: FittedTemplate) -> Morphs:
     visemes = torch.cat([viseme_code(name) for name in VISEMES])
     of_model = torch.cat([units, torch.einsum("ku,uvc->kvc", visemes, units)])  # [K, V, 3]
     placed = rest[:count] + of_model
-    teeth = model.teeth.on(placed)
-    moves = torch.cat([of_model, teeth - rest[count:]], dim=1)
+    codes = torch.cat([torch.eye(len(units)), visemes])
+    others = torch.cat([model.teeth.on(placed), eyelids(model).on(placed, codes)], dim=1)
+    moves = torch.cat([of_model, others - rest[count:]], dim=1)
     turns = all_normals(model, rest + moves) - all_normals(model, rest[None])
     moves[moves.norm(dim=-1) < _LEAST_MOVE] = 0.0
     turns[turns.norm(dim=-1) < _LEAST_TURN] = 0.0

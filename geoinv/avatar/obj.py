@@ -8,11 +8,12 @@ import numpy as np
 
 from ..conventions import MM_PER_UNIT
 from .avatar import Avatar
+from .parts import EYELIDS
 from .parts import MATERIALS as PART_MATERIALS
 from .pictures import picture_bytes
 from .still import HAIR, StillMesh, still_meshes
 
-MATERIALS = (*dict.fromkeys(PART_MATERIALS.values()), HAIR)
+MATERIALS = (*dict.fromkeys(material for part, material in PART_MATERIALS.items() if part != EYELIDS), HAIR)
 """Materials that the files of an avatar may name."""
 
 

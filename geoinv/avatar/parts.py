@@ -1,4 +1,4 @@
-"""The parts of an avatar, each with its own material: skin, teeth, tongue and eyes of the person at rest.
+"""The parts of an avatar, each with its own material: skin, teeth, tongue, eyes and lids of the person at rest.
 
 A part lists its *corners* (a vertex with one place in the texture) as rows of the template's vertices, so that the same
 part can be placed in the photo, at rest and at every expression: ``part.placed(template.in_photo())``.
@@ -18,15 +18,30 @@ from torch import Tensor
 from ..conventions import BOX_LIMIT
 from ..shape import HeadModel, Part
 from ..shape.vertex_normals import vertex_normals
+from .eyelids import eyelids
 from .template import FittedTemplate, all_vertices
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-SKIN, TEETH, TONGUE, RIGHT_EYE, LEFT_EYE = PART_NAMES = ("skin", "teeth", "tongue", "right-eye", "left-eye")
+SKIN, TEETH, TONGUE, RIGHT_EYE, LEFT_EYE, EYELIDS = PART_NAMES = (
+    "skin",
+    "teeth",
+    "tongue",
+    "right-eye",
+    "left-eye",
+    "eyelids",
+)
 """Parts in their order; right and left are the person's own."""
 
-MATERIALS = {SKIN: "skin", TEETH: "teeth", TONGUE: "tongue", RIGHT_EYE: "eyes", LEFT_EYE: "eyes"}
+MATERIALS = {
+    SKIN: "skin",
+    TEETH: "teeth",
+    TONGUE: "tongue",
+    RIGHT_EYE: "eyes",
+    LEFT_EYE: "eyes",
+    EYELIDS: "eyelids",
+}
 """Material of each part; both eyes share theirs."""
 
 
@@ -55,7 +70,7 @@ class AvatarPart:
     colours: FloatArray | None = None
 
     def placed(self, vertices: Tensor | NDArray[np.floating[Any]]) -> FloatArray:
-        """What belongs to the vertices [V + T, C] (places, normals), at the corners: [M, C]."""
+        """What belongs to the vertices [A, C] (places, normals), at the corners: [M, C]."""
         values = vertices.detach().cpu().numpy() if isinstance(vertices, Tensor) else vertices
         return np.asarray(values[self.rows], dtype=np.float32)
 
@@ -83,10 +98,12 @@ def within_box(triangles: IntArray, places: FloatArray) -> IntArray:
 
 @torch.no_grad()
 def all_normals(model: HeadModel, vertices: Tensor) -> Tensor:
-    """Unit normals [B, V + T, 3] of vertices [B, V + T, 3]; see :func:`~geoinv.avatar.template.all_vertices`."""
+    """Unit normals [B, A, 3] of vertices [B, A, 3]; see :func:`~geoinv.avatar.template.all_vertices`."""
     count = model.mean.shape[0]
-    of_teeth = vertex_normals(vertices[:, count:], model.teeth.triangles)
-    return torch.cat([model.normals(vertices[:, :count]), of_teeth], dim=1)
+    teeth = model.teeth
+    of_model = model.normals(vertices[:, :count])
+    of_teeth = vertex_normals(vertices[:, count : count + len(teeth.anchors)], teeth.triangles)
+    return torch.cat([of_model, of_teeth, of_model[:, eyelids(model).rows]], dim=1)
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,13 @@ def _teeth(model: HeadModel) -> Layout:
     return Layout(rows, np.zeros((count, 2), np.float32), teeth.triangles.numpy(), teeth.colours.numpy())
 
 
+def _eyelids(model: HeadModel) -> Layout:
+    """The sheets of closed lids, in a texture of their own."""
+    lids = eyelids(model)
+    first = model.mean.shape[0] + len(model.teeth.anchors)
+    return Layout(np.arange(first, first + len(lids.rows), dtype=np.int64), lids.uvs, lids.triangles)
+
+
 def _eye(name: str) -> Callable[[HeadModel], Layout]:
     """An eyeball, seen from the front: Lambert's equal-area map in its half of the texture, the right eye's first."""
 
@@ -157,4 +181,5 @@ LAYOUTS: dict[str, Callable[[HeadModel], Layout]] = {
     TONGUE: _tongue,
     RIGHT_EYE: _eye(RIGHT_EYE),
     LEFT_EYE: _eye(LEFT_EYE),
+    EYELIDS: _eyelids,
 }

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..shape import ARKIT_UNITS, HeadModel
+from .eyelids import eyelids
 from .parts import FloatArray
 from .template import FittedTemplate
 from .texture.surface_fields import smoothstep
@@ -35,7 +36,7 @@ class Rig:
 
     Args:
         positions: [J, 3] in world units, in the order of ``JOINT_NAMES``.
-        weights: [V + T, J] of each vertex; each row sums to 1, and at most four are not 0.
+        weights: [A, J] of each vertex; each row sums to 1, and at most four are not 0.
         jaw_angle_rad: Turn of the jaw about +x that opens the mouth as far as ``jawOpen`` does.
     """
 
@@ -95,7 +96,7 @@ def _turn(angle_rad: float) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=2)
 def _weights(model: HeadModel) -> FloatArray:
-    """[V + T, J] weights, the same for all people."""
+    """[A, J] weights, the same for all people."""
     mean = model.mean.numpy()
     x, y, z = mean.T
     above_chest = smoothstep((y - 0.8 * (abs(x) - 0.13).clip(0.0)).astype(np.float64), -0.43, -0.33)
@@ -112,7 +113,7 @@ def _weights(model: HeadModel) -> FloatArray:
     weights[tongue] = 0.0
     weights[tongue, JAW], weights[tongue, HEAD] = jaw[tongue], 1.0 - jaw[tongue]
     teeth = torch.einsum("nkj,nk->nj", torch.from_numpy(weights)[model.teeth.anchors], model.teeth.weights.double())
-    whole = np.concatenate([weights, teeth.numpy().clip(0.0)])
+    whole = np.concatenate([weights, teeth.numpy().clip(0.0), weights[eyelids(model).rows]])
     whole[whole < _LEAST_WEIGHT] = 0.0
     return np.asarray(whole / whole.sum(axis=1, keepdims=True), np.float32)
 

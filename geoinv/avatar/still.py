@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .avatar import Avatar
-from .parts import FloatArray, IntArray
+from .parts import EYELIDS, FloatArray, IntArray
 
 HAIR = "hair"
 """Name of the mesh and the material of hair and clothes."""
@@ -40,9 +40,11 @@ class StillMesh:
 
 
 def still_meshes(avatar: Avatar) -> list[StillMesh]:
-    """All meshes of an avatar at rest, in its order, hair last; colours on vertices have become textures."""
+    """All meshes of an avatar that are seen at rest, in its order, hair last; colours on vertices are textures."""
     meshes = []
     for part in avatar.parts:
+        if part.name == EYELIDS:
+            continue  # nobody sees these sheets while eyes are open
         if part.colours is None:
             uvs, uv_triangles, texture = part.uvs, part.triangles, avatar.textures[part.material]
         else:

@@ -22,6 +22,7 @@ from ..conventions import Orbit
 from ..errors import PhotoError
 from ..images.tensors import photo_bytes
 from ..shape import HeadCodes, HeadModel, load_head_model
+from .eyelids import eyelids
 from .inner_mouth import mouth_offsets, shut_lips
 from .mouth_fit import fit_face
 from .outline_fit import within_outline
@@ -81,11 +82,11 @@ class FittedTemplate:
         return replace(rest, identity=self.codes.identity)
 
     def in_photo(self) -> Tensor:
-        """Vertices [V + T, 3] as in the photo; see :func:`all_vertices`."""
+        """Vertices [A, 3] as in the photo; see :func:`all_vertices`."""
         return all_vertices(self.model, self.codes)[0]
 
     def at_rest(self) -> Tensor:
-        """Vertices [V + T, 3] of the person at rest, with the lips shut; see :func:`all_vertices`."""
+        """Vertices [A, 3] of the person at rest, with the lips shut; see :func:`all_vertices`."""
         vertices = all_vertices(self.model, self.neutral)[0]
         own = vertices[: len(self.model.mean)]
         own += shut_lips(self.model, own)
@@ -94,12 +95,12 @@ class FittedTemplate:
 
 @torch.no_grad()
 def all_vertices(model: HeadModel, codes: HeadCodes) -> Tensor:
-    """Vertices of heads, world units: the model's V, then the T of its fine teeth. Returns [B, V + T, 3].
+    """Vertices of heads, world units: the model's V, the T of its fine teeth and the L of its lids' sheets.
 
-    Teeth and tongue lie as :mod:`geoinv.avatar.inner_mouth` says.
+    Returns [B, A, 3]. Teeth and tongue lie as :mod:`geoinv.avatar.inner_mouth` says.
     """
     vertices = model.vertices(codes) + mouth_offsets(model)
-    return torch.cat([vertices, model.teeth.on(vertices)], dim=1)
+    return torch.cat([vertices, model.teeth.on(vertices), eyelids(model).on(vertices, codes.expression)], dim=1)
 
 
 def fit_template(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..avatar import Avatar
+from ..avatar.parts import EYELIDS
 from ..present.video import write_video
 from ..progress import OnCount
 from ..shape import HeadCodes, HeadModel, load_head_model
@@ -59,6 +60,8 @@ def vertex_colours(avatar: Avatar, count: int) -> Tensor:
     """[count, 3] RGB in [0, 1] of an avatar's vertices, read off its textures."""
     colours = np.zeros((count, 3), np.float32)
     for part in avatar.parts:
+        if part.name == EYELIDS:
+            continue  # the model has none
         if part.colours is not None:
             colours[part.rows] = part.colours
             continue

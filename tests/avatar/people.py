@@ -40,7 +40,9 @@ def a_photo() -> PhotoView:
 def an_avatar() -> Avatar:
     """The avatar of that person, with small textures of one colour each."""
     person = a_person()
-    textures = {name: np.full((8, 8, 3), 40 * k, np.uint8) for k, name in enumerate(("skin", "tongue", "eyes"), 1)}
+    textures = {
+        name: np.full((8, 8, 3), 40 * k, np.uint8) for k, name in enumerate(("skin", "tongue", "eyes", "eyelids"), 1)
+    }
     parts = avatar_parts(person)
     seen = np.linspace(0.0, 1.0, len(parts[0].rows), dtype=np.float32)
     facts = {"licence": "CC0-1.0", "model": "none"}

@@ -108,10 +108,10 @@ def test_the_skeleton_holds_the_mesh_where_it_is(read: GltfReader) -> None:
 
 def test_materials_have_srgb_textures_from_the_upper_left(read: GltfReader) -> None:
     materials = read.document["materials"]
-    assert [material["name"] for material in materials] == ["skin", "teeth", "tongue", "eyes"]
+    assert [material["name"] for material in materials] == ["skin", "teeth", "tongue", "eyes", "eyelids"]
     assert all(material["pbrMetallicRoughness"]["metallicFactor"] == 0.0 for material in materials)
     assert not any(material.get("doubleSided") for material in materials)
-    for k, name in ((1, "skin"), (2, "tongue"), (3, "eyes")):
+    for k, name in ((1, "skin"), (2, "tongue"), (3, "eyes"), (4, "eyelids")):
         (image,) = (n for n, image in enumerate(read.document["images"]) if image["name"] == name)
         assert np.asarray(Image.open(io.BytesIO(read.image(image)))).tolist() == [[[40 * k] * 3] * 8] * 8
     part = an_avatar().skin
@@ -157,6 +157,7 @@ def test_a_performance_moves_morph_targets_neck_and_head(moving: GltfReader) -> 
         ("teeth", "weights"),
         ("tongue", "weights"),
         ("left-eye", "weights"),
+        ("eyelids", "weights"),
     } | {(joint, "rotation") for joint in ("Neck", "Head")}
 
 

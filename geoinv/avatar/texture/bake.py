@@ -16,6 +16,7 @@ from ..template import FittedTemplate, all_vertices
 from .albedo import shade_of_skin
 from .eye_photo import EyesInPhoto
 from .eye_texture import draw_eye
+from .eyelid_texture import draw_eyelids
 from .gaze import EyeLook, look_of_eyes
 from .generator_layer import generator_layer
 from .layers import Layer
@@ -54,6 +55,7 @@ class AvatarTextures:
         seen: [C] float32, how much of each corner the photo showed: 1 all, 0 nothing.
         eyes: [512, 1024, 3] of both eyes, the right one first, in the map of :mod:`geoinv.avatar.parts`.
         tongue: [256, 256, 3] of the tongue, in its map there.
+        eyelids: [256, 512, 3] of closed lids, in the map of :mod:`geoinv.avatar.eyelids`.
         teeth: [T, 3] float32, sRGB in [0, 1] of the fine teeth's vertices.
         gaze: Radians that the photo's right and left eye turn to world +x and up; the textures look straight ahead.
         usual: Colours of the person's skin and hair, or None where the photo shows too little skin.
@@ -64,6 +66,7 @@ class AvatarTextures:
     seen: NDArray[np.float32]
     eyes: NDArray[np.uint8]
     tongue: NDArray[np.uint8]
+    eyelids: NDArray[np.uint8]
     teeth: NDArray[np.float32]
     gaze: tuple[tuple[float, float], tuple[float, float]]
     usual: UsualColours | None
@@ -146,12 +149,14 @@ def bake_view(
     shade = shade_of_skin(surface, shown.colours, shown.weight, regions) if is_albedo else None
     if is_albedo:
         notify(_NO_LIGHT if shade is None else _GUESSED_LIGHT)
+    texture = compose_skin(surface, layers, regions, usual, size, shade)
     return AvatarTextures(
-        skin=compose_skin(surface, layers, regions, usual, size, shade),
+        skin=texture,
         skin_uvs=skin_layout(),
         seen=shown.weight[surface.topology.corner_vertices].astype(np.float32),
         eyes=_eyes(template, surface, view, source, look, is_drawn=is_albedo),
         tongue=draw_tongue(model),
+        eyelids=draw_eyelids(model, surface, texture),
         teeth=teeth_colours(model, surface, sighting, view.camera, source, None if usual is None else usual.skin),
         gaze=look.each,
         usual=usual,

@@ -78,7 +78,7 @@ def teeth_colours(
     colours = model.teeth.colours.double().numpy() * (_AT_BACK + (1.0 - _AT_BACK) * light)[:, None]
     tone = _tone(colours, surface.topology, sighting, source, skin)
     colours *= tone
-    seen, weight = _seen(surface, sighting, camera, source)
+    seen, weight = _seen(surface, sighting, camera, source, len(colours))
     lower = model.parts["lower-teeth"].vertices
     hangs_on = model.teeth.anchors[:, 0].numpy()
     is_lower = (hangs_on >= lower.start) & (hangs_on < lower.stop)
@@ -88,14 +88,15 @@ def teeth_colours(
 
 
 def _seen(
-    surface: HeadSurface, sighting: Sighting, camera: Camera, source: PictureSource
+    surface: HeadSurface, sighting: Sighting, camera: Camera, source: PictureSource, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The photo's colours [T, 3] at the vertices of the teeth, and how surely they are theirs, [T, 1]."""
+    """The photo's colours [T, 3] at the ``count`` vertices of the teeth, and how surely they are theirs, [T, 1]."""
     topology, shown = surface.topology, sighting.shown
     is_inside = np.append(topology.hidden[topology.triangles].all(axis=1), np.ones(len(topology.others), np.bool_))
     between_lips = (is_inside[shown] & (shown >= 0)).astype(np.uint8)
     rim = cv2.distanceTransform(between_lips, cv2.DIST_L2, cv2.DIST_MASK_5) / shown.shape[0]
-    places, depth = surface.projected(camera, surface.vertices[topology.first_tooth :])
+    first = topology.first_tooth
+    places, depth = surface.projected(camera, surface.vertices[first : first + count])
     weight = smoothstep(sighting.read(rim, places), *_RIM) * (depth < sighting.read(sighting.nearest, places) + _BEHIND)
     return source.colours(places).astype(np.float64), weight[:, None]
 
