@@ -36,6 +36,8 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("persons", "persons", "d"),
     ("left_out", "photos taken for someone else's", "d"),
     ("identity_kept_back", "identity distance, the same views to faces that were kept back", ".3f"),
+    ("identity_kept_side", "identity distance, the same views to those of them from that side", ".3f"),
+    ("identity_real", "identity distance, real photos from the side to the first photo", ".3f"),
     ("identity_kept_view", "identity distance, views from where these were taken", ".3f"),
     ("identity_smile", "identity distance, before and after a smile edit", ".3f"),
     ("neutral", "photos that do not smile", "d"),

@@ -6,6 +6,7 @@ photos; whether a head is like the person from the side is measured against each
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,9 @@ class PersonPhotos:
 
 KEPT_BACK = "kept-back"
 
+_ASIDE_RAD = math.radians(10.0)
+"""Yaw beside the first photo's from which on a face is one from the side."""
+
 
 def evaluate_persons(
     session: Session, persons: Sequence[PersonPhotos], *, on_person: OnCount | None = None
@@ -141,9 +145,11 @@ def evaluate_persons(
         For both the mean identity distances to the first photo, in its own view (``identity_input``) and in views
         turned by 25 degrees to either side (``identity_novel``), and of these to the faces that were kept back
         (``identity_kept_back``). The network knows a face from another side less surely, so both favour heads that
-        show the first photo from everywhere. ``identity_kept_view`` does not: it is of each face that was kept back
-        to the head as seen from where E0 says that it was taken. Of all photos also
-        ``left_out``, how many were taken for someone else's.
+        show the first photo from everywhere. Two do not: ``identity_kept_side`` is of each of these views to the faces
+        that were kept back and turned to its side, by 10 degrees or more from the first photo, and
+        ``identity_kept_view`` is of each face that was kept back to the head as seen from where E0 says that it was
+        taken. ``identity_real`` says what ``identity_novel`` should be: it is of the same faces from the side, photos
+        themselves, to the first photo. Of all photos also ``left_out``, how many were taken for someone else's.
 
     Raises:
         PhotoError: A photo that cannot be used.
@@ -154,7 +160,7 @@ def evaluate_persons(
         with torch.no_grad():
             known = _descriptor_of(faces[0])
             kept_back = [face for path in photos.kept_back for face in _every_face(session, path)]
-            others = [(_descriptor_of(face), _pose_of(session, face)) for face in kept_back]
+            others = [_KeptBack.of(session, face, faces[0]) for face in kept_back]
             alone = session.inverted(faces[0])
         person = session.inverted_together(faces)
         left_out += len(person.members.left_out)
@@ -162,7 +168,10 @@ def evaluate_persons(
             _measure_person(means[name], made.head, made.inversion.pose, known, others)
         if on_person is not None:
             on_person(number)
-    names = ("identity_input", "identity_novel", "identity_kept_back", "identity_kept_view")
+    names = (
+        *("identity_input", "identity_novel", "identity_real"),
+        *("identity_kept_back", "identity_kept_side", "identity_kept_view"),
+    )
     columns: dict[str, Metrics] = {
         column: {"persons": len(persons), **{name: values.mean(name) for name in names}}
         for column, values in means.items()
@@ -189,22 +198,47 @@ def _pose_of(session: Session, face: AlignedFace) -> CameraPose | None:
     return camera
 
 
+@dataclass(frozen=True)
+class _KeptBack:
+    """A face that was kept back.
+
+    Args:
+        descriptor: [1, 128].
+        pose: Its camera, where the encoder finds cameras.
+        side: 1 or -1 where its camera is turned to that side of the first photo's, 0 where it is hardly turned.
+    """
+
+    descriptor: Tensor
+    pose: CameraPose | None
+    side: int
+
+    @classmethod
+    def of(cls, session: Session, face: AlignedFace, first: AlignedFace) -> _KeptBack:
+        pose, front = _pose_of(session, face), _pose_of(session, first)
+        turn = 0.0 if pose is None or front is None else float(pose.yaw_rad - front.yaw_rad)
+        side = 0 if abs(turn) < _ASIDE_RAD else int(math.copysign(1, turn))
+        return cls(_descriptor_of(face), pose, side)
+
+
 @torch.no_grad()
-def _measure_person(
-    means: Means, head: Head, pose: CameraPose, known: Tensor, others: Sequence[tuple[Tensor, CameraPose | None]]
-) -> None:
-    """Add distances of a head to descriptors [1, 128]: ``known``, of the photo that ``pose`` is of, and ``others``,
-    with the cameras of theirs."""
+def _measure_person(means: Means, head: Head, pose: CameraPose, known: Tensor, others: Sequence[_KeptBack]) -> None:
+    """Add distances of a head to ``known`` [1, 128], of the photo that ``pose`` is of, and to faces that were kept
+    back."""
 
     def descriptor(seen_from: CameraPose) -> Tensor:
         return identity_descriptor(head.view(seen_from.camera(head.orbit)).cpu().over_grey())
 
     means.add("identity_input", (descriptor(pose) - known).norm(dim=1))
-    kept_back = torch.cat([other for other, _ in others])
-    for side in (-IDENTITY_YAW_RAD, IDENTITY_YAW_RAD):
-        seen = descriptor(turned(pose, side))
+    for side in (-1, 1):
+        seen = descriptor(turned(pose, side * IDENTITY_YAW_RAD))
         means.add("identity_novel", (seen - known).norm(dim=1))
-        means.add("identity_kept_back", (seen - kept_back).norm(dim=1))
-    for other, taken_from in others:
-        if taken_from is not None:
-            means.add("identity_kept_view", (descriptor(taken_from) - other).norm(dim=1))
+        for other in others:
+            distance = (seen - other.descriptor).norm(dim=1)
+            means.add("identity_kept_back", distance)
+            if other.side == side:
+                means.add("identity_kept_side", distance)
+    for other in others:
+        if other.side:
+            means.add("identity_real", (other.descriptor - known).norm(dim=1))
+        if other.pose is not None:
+            means.add("identity_kept_view", (descriptor(other.pose) - other.descriptor).norm(dim=1))

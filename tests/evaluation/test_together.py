@@ -50,7 +50,7 @@ def test_views_must_be_there(session: Session) -> None:
         together.evaluate_heads_together(session, dataclasses.replace(held_out(), yaws_deg=(0,)))
 
 
-def test_persons(session: Session, tmp_path: Path) -> None:
+def test_persons(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kept-back").mkdir()
     for name in ("a.jpg", "b.jpg", "kept-back/c.jpg"):
         shutil.copy(EXAMPLES / "woman.jpg", tmp_path / name)
@@ -63,7 +63,12 @@ def test_persons(session: Session, tmp_path: Path) -> None:
         assert column["identity_novel"] == pytest.approx(column["identity_kept_back"], abs=1e-5)  # of the same photo
         assert column["identity_input"] is not None
     alone = columns["1 photo"]
+    assert alone["identity_kept_side"] is None and alone["identity_real"] is None  # no face is from the side
     assert alone["identity_kept_view"] == pytest.approx(alone["identity_input"], abs=1e-4)  # E0 gives both cameras
+    monkeypatch.setattr(together, "_ASIDE_RAD", 0.0)  # now the photo itself counts as one from the side
+    alone = together.evaluate_persons(session, [photos])["1 photo"]
+    assert alone["identity_real"] == pytest.approx(0.0, abs=1e-4)
+    assert alone["identity_kept_side"] is not None
     (tmp_path / "b.jpg").unlink()
     with pytest.raises(UsageError, match="not two photos"):
         together.PersonPhotos.in_folder(tmp_path)
