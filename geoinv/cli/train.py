@@ -256,6 +256,14 @@ def encoder(
     minutes: MinutesOpt = 60.0,
     start_from: StartOpt = None,
     photos: PhotosOpt = None,
+    more_heads: Annotated[
+        Path | None,
+        typer.Option(
+            "--more-heads",
+            help="Heads of `geoinv synth dataset --views 1`, to learn codes from: one view is enough.",
+            show_default=False,
+        ),
+    ] = None,
     photos_per_step: Annotated[int, typer.Option("--photos-per-step", min=2, help="Heads in a step.")] = 24,
     rays_per_view: Annotated[int, typer.Option("--rays-per-view", min=1, help="Rays through each.")] = 400,
     accumulate: AccumulateOpt = 1,
@@ -288,6 +296,7 @@ def encoder(
             settings=EncoderSettings(counts=counts, with_geometry=not no_geometry),
             size=size.value,
             report=training.report,
+            more_heads=more_heads,
         )
         best = training.train(stage, "trained an encoder")
         if own and training.is_first:

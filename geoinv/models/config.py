@@ -389,8 +389,9 @@ class DetailConfig:
     widths: tuple[int, ...] = (32, 64, 96, 128)  # of the hourglass, at side, side / 2, ...
     aligner_widths: tuple[int, ...] = (24, 32, 48, 64)
     hidden: int = 64  # of the networks on points
-    enlargement: int = 2  # pixels of pictures along each pixel of the feature maps
+    enlargement: int = 2  # pixels of pictures along each pixel of the networks' maps
     radius: float = RADIUS  # from the camera to the middle of heads, in world units
+    finer: int = 1  # features along each pixel of the networks' maps
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DetailConfig:
@@ -399,7 +400,7 @@ class DetailConfig:
         Raises:
             CheckpointError: A field is missing or unknown.
         """
-        newer = {"enlargement": 2, "radius": RADIUS}  # which older files do not have
+        newer = {"enlargement": 2, "radius": RADIUS, "finer": 1}  # which older files do not have
         return cls(**_same_fields(cls, {**newer, **values}, "detail"))
 
 

@@ -113,7 +113,9 @@ class LocalBranch(nn.Module):
     def __init__(self, config: DetailConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = LocalEncoder(config.channels, config.widths, config.enlargement, radius=config.radius)
+        self.encoder = LocalEncoder(
+            config.channels, config.widths, config.enlargement, radius=config.radius, finer=config.finer
+        )
         self.aligner = ResidualAligner(config.aligner_widths, config.enlargement)
         self.fusion = FeatureFusion(config.channels, config.hidden)
         inputs = config.channels + 3 + 1 + 3 * (1 + 2 * _OCTAVES)
@@ -197,9 +199,16 @@ def _where_edited(maps: Tensor, positions: Tensor, edited: EditedWeights | None)
     fine = sampled(maps, positions)
     if edited is None:
         return fine
-    size = 2 * (maps.shape[-1] // 16) + 1
-    coarse = F.avg_pool2d(maps, size, stride=1, padding=size // 2, count_include_pad=False)
+    coarse = _mean_about(maps)
     return fine + edited.nearby * (sampled(coarse, positions) - fine)
+
+
+def _mean_about(maps: Tensor) -> Tensor:
+    """[B, C, S, S] -> [B, C, R, R] means over squares of an eighth of the side, at 64 x 64 places at most: they change
+    slowly, and at all of 256 x 256 pixels they took a third of a training step."""
+    few = F.avg_pool2d(maps, max(maps.shape[-1] // 64, 1))
+    size = 2 * (few.shape[-1] // 16) + 1
+    return F.avg_pool2d(few, size, stride=1, padding=size // 2, count_include_pad=False)
 
 
 def _position_code(points: Tensor) -> Tensor:

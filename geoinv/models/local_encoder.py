@@ -23,14 +23,25 @@ def depth_maps(depth: Tensor, radius: float = RADIUS) -> Tensor:
 
 
 class LocalEncoder(nn.Module):
-    """Residual [B, 3, E S, E S] and depth [B, 1, S, S] of a view -> features [B, C, S, S]; E is ``enlargement``."""
+    """Residual [B, 3, E S, E S] and depth [B, 1, D, D] of a view -> features [B, C, F S, F S]; E is ``enlargement``, F
+    ``finer``, and D a multiple of S."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...], enlargement: int = 2, *, radius: float = RADIUS) -> None:
+    def __init__(
+        self,
+        channels: int,
+        widths: tuple[int, ...],
+        enlargement: int = 2,
+        *,
+        radius: float = RADIUS,
+        finer: int = 1,
+    ) -> None:
         super().__init__()
-        self.enlargement, self.radius = enlargement, radius
-        self.body = Hourglass(3 * enlargement**2 + 2, channels, widths)
+        self.enlargement, self.radius, self.finer = enlargement, radius, finer
+        self.body = Hourglass(3 * enlargement**2 + 2, channels * finer**2, widths)
 
     def forward(self, residual: Tensor, depth: Tensor) -> Tensor:
-        maps = torch.cat([F.pixel_unshuffle(residual, self.enlargement), depth_maps(depth, self.radius)], dim=1)
-        features: Tensor = self.body(maps)
+        parts = F.pixel_unshuffle(residual, self.enlargement)
+        coarse = F.interpolate(depth, size=parts.shape[-2:], mode="nearest")  # a mean would join head and background
+        maps = torch.cat([parts, depth_maps(coarse, self.radius)], dim=1)
+        features: Tensor = F.pixel_shuffle(self.body(maps), self.finer)
         return features

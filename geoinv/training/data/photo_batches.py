@@ -87,7 +87,13 @@ class PhotoBatch:
 
 
 def photo_batch(
-    data: HeadSource, rng: np.random.Generator, counts: PhotoCounts, *, with_other_view: bool = True
+    data: HeadSource,
+    rng: np.random.Generator,
+    counts: PhotoCounts,
+    *,
+    with_other_view: bool = True,
+    others: HeadSource | None = None,
+    among: range | None = None,
 ) -> PhotoBatch:
     """Make photos of random heads.
 
@@ -96,28 +102,40 @@ def photo_batch(
         rng: Source of everything random.
         counts: Numbers of photos, rays and the like.
         with_other_view: Whether half of the rays are of another view than the photo's, which need not see the face;
-            else all are of the photo's own.
+            else all are of the photo's own, as they are where heads have one view.
+        others: Heads of the photos that are not rendered, where these are not ``data``'s: one view of each is enough.
+        among: Numbers of the heads to choose from; None for all.
     """
-    heads = rng.choice(len(data), size=counts.photos, replace=False)
+    count = counts.photos if others is None else counts.heads_rendered
+    heads = rng.choice(len(data) if among is None else np.array(among), size=count, replace=False)
     views = [_two_views(data, rng) for _ in heads]
+    seen: list[tuple[HeadSource, int, int]] = [
+        (data, int(head), int(view)) for head, (view, _) in zip(heads, views, strict=True)
+    ]
+    if others is not None:
+        more = rng.choice(len(others), size=counts.photos - count, replace=False)
+        seen += [(others, int(head), int(rng.integers(others.face_views))) for head in more]
     faces: list[Picture] = []
     pictures: list[Picture] = []
-    images, zs, cameras, landmarks = [], [], [], []
-    for head, (view, _) in zip(heads, views, strict=True):
-        rgba, _, cam2world, z = data.view(int(head), int(view))
+    images, zs, cameras, landmarks, codes, lights = [], [], [], [], [], []
+    for source, head, view in seen:
+        rgba, _, cam2world, z = source.view(head, view)
         straight = (np.asarray(rgba, np.float32) / 255.0).astype(np.float32, copy=False)
         images.append(_as_photo(rng, straight))
         if len(faces) < counts.faces:
-            faces.append(data.over_grey(int(head), int(view)))
+            faces.append(source.over_grey(head, view))
             pictures.append(straight[..., :3] * straight[..., 3:] + GREY * (1.0 - straight[..., 3:]))
         zs.append(z)
         cameras.append(cam2world)
-        landmarks.append(data.landmarks(int(head), int(view)))
+        landmarks.append(source.landmarks(head, view))
+        if isinstance(source, HeadShards) and source.has_albedo:
+            codes.append(source.codes(head))
+            lights.append(source.light(head))
     shown = [pair if with_other_view else pair[[0, 0]] for pair in views]
     compared = [(int(head), [int(v) for v in pair]) for head, pair in zip(heads, shown, strict=True)]
     rays = data.rays_of(rng, compared[: counts.heads_rendered], rays_per_view=counts.rays_per_view)
-    known = data if isinstance(data, HeadShards) and data.has_albedo else None
-    marks, seen_by = data.landmarks_and_cameras(rng, counts.landmark_sets)
+    known = len(codes) == len(seen)
+    marks, seen_by = (others or data).landmarks_and_cameras(rng, counts.landmark_sets)
     noise = torch.from_numpy(rng.normal(0.0, LANDMARK_NOISE, marks.shape).astype(np.float32))
     return PhotoBatch(
         images=_stacked(images) * 2.0 - 1.0,
@@ -130,15 +148,15 @@ def photo_batch(
         faces=_stacked(faces),
         pictures=_stacked(pictures),
         knows_w=data.knows_w,
-        codes=None if known is None else torch.from_numpy(np.stack([known.codes(int(head)) for head in heads])),
-        light=None if known is None else torch.from_numpy(np.stack([known.light(int(head)) for head in heads])),
+        codes=torch.from_numpy(np.stack(codes)) if known else None,
+        light=torch.from_numpy(np.stack(lights)) if known else None,
     )
 
 
 def _two_views(data: HeadSource, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Numbers of a view of the face and of another view."""
+    """Numbers of a view of the face and of another view, where there is one."""
     photo = rng.integers(data.face_views)
-    other = (photo + 1 + rng.integers(data.num_views - 1)) % data.num_views
+    other = photo if data.num_views == 1 else (photo + 1 + rng.integers(data.num_views - 1)) % data.num_views
     return np.array([photo, other])
 
 

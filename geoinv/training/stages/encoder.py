@@ -113,6 +113,8 @@ class EncoderStage:
         size: Size of the encoder.
         config: The encoder; by default :func:`encoder_config`.
         report: Called with what :func:`.fit_first_codes` leaves.
+        more_heads: Data set of more heads, whose photos teach all that needs no rendering: a view of the face is enough
+            of each, so that the same time renders several times as many. None for none.
 
     Raises:
         CheckpointError: No such model.
@@ -139,6 +141,7 @@ class EncoderStage:
         size: Size = "small",
         config: EncoderConfig | None = None,
         report: Report | None = None,
+        more_heads: Path | None = None,
     ) -> None:
         self.run, self.settings = run, settings or EncoderSettings()
         self._generator, self._info = frozen_generator_of_planes(model, run.device, with_heads=isinstance(data, Path))
@@ -156,7 +159,10 @@ class EncoderStage:
             self._shape_loss = ShapeLoss(self._generator.anchor.model)
         self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed)
         self._start = start
-        self._data.check_enough(self.settings.counts.photos)
+        self._more: HeadSource | None = None
+        if more_heads is not None:
+            self._more, _ = head_sources(more_heads, validation, self._generator, seed=run.seed)
+        (self._more or self._data).check_enough(self.settings.counts.photos)
         self.loss_weights: Mapping[str, float] = loss_weights(
             with_geometry=self.settings.with_geometry, own_samples=self._data.knows_w
         )
@@ -180,7 +186,7 @@ class EncoderStage:
         self.model: GlobalEncoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[GlobalEncoder] = MovingAverage(self.model, run.average_decay)
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=run.learning_rate, betas=(0.9, 0.99), weight_decay=0.02
+            self.model.parameters(), lr=run.learning_rate, betas=(0.9, 0.99), weight_decay=0.02, fused=True
         )
         self._portraits = None if photos is None else FacePhotos(photos, self._data.resolution)
         self._space = measure_latent_space(self._generator, seed=run.seed)
@@ -190,7 +196,7 @@ class EncoderStage:
         left = fit_first_codes(
             encoder,
             generator,
-            self._data,
+            self._more or self._data,
             settings.counts,
             photos=settings.first_photos,
             steps=settings.first_steps,
@@ -210,6 +216,7 @@ class EncoderStage:
             "data": {
                 "training": self._data.describe(),
                 "validation": self._validation.describe(),
+                "more_heads": None if self._more is None else self._more.describe(),
                 "portraits": None if self._portraits is None else self._portraits.describe(),
             },
         }
@@ -217,7 +224,11 @@ class EncoderStage:
     def batch(self, step: int) -> tuple[PhotoBatch, FacePhotoBatch | None]:
         self._data.at_step(step)
         rng, settings = np.random.default_rng([self.run.seed, step, rank(), 1]), self.settings
-        photos = photo_batch(self._data, rng, settings.counts, with_other_view=settings.with_geometry)
+        if self._more is not None:
+            self._more.at_step(step)
+        photos = photo_batch(
+            self._data, rng, settings.counts, with_other_view=settings.with_geometry, others=self._more
+        )
         if self._portraits is None:
             return photos, None
         rays = settings.counts.rays_per_view

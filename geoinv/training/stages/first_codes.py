@@ -87,9 +87,10 @@ def fit_first_codes(
         steps: Steps of 256 of them.
         seed: Seed of photos and batches.
     """
-    seen = _looked_at(encoder, generator, data, counts, photos, seed)
-    held_out = min(_HELD_OUT, len(seen.w) // 10)
-    unseen, learned = seen.part(slice(held_out)), seen.part(slice(held_out, None))
+    # the photos that tell how well it went are of other heads, not only other photos: heads can be learned by heart
+    held_out = max(1, min(_HELD_OUT, len(data) // 10, photos // 10))
+    unseen = _looked_at(encoder, generator, data, counts, held_out, seed, range(held_out))
+    learned = _looked_at(encoder, generator, data, counts, photos - held_out, seed, range(held_out, len(data)))
     encoder.train()
     parameters = [p for part in (encoder.neck, encoder.codes, encoder.shape, encoder.light) for p in part.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=_WEIGHT_DECAY)
@@ -125,13 +126,16 @@ def _looked_at(
     counts: PhotoCounts,
     photos: int,
     seed: int,
+    among: range,
 ) -> SeenPhotos:
     """Photos as the encoder's eyes see them."""
-    few, device = replace(counts, heads_rendered=1, faces=1, landmark_sets=1), generator.w_avg.device
+    together = min(counts.photos, len(among))
+    few = replace(counts, photos=together, heads_rendered=1, faces=1, landmark_sets=1)
+    device = generator.w_avg.device
     encoder.eval()
     batches = []
-    for number in range(-(-photos // few.photos)):
-        batch = photo_batch(data, np.random.default_rng([seed, number, 7]), few)
+    for number in range(-(-photos // together)):
+        batch = photo_batch(data, np.random.default_rng([seed, number, 7]), few, among=among)
         assert batch.codes is not None and batch.light is not None
         images = at_side(batch.images.to(device), INPUT_SIZE)
         landmarks = centres(encoder.landmarks(images))

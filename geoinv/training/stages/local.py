@@ -98,19 +98,45 @@ LOSS_WEIGHTS = {
 
 def detail_config(generator: OfPlanes) -> DetailConfig:
     """The local branch that is trained for a generator by default."""
-    config, widths = generator.config, DetailConfig.widths
-    aligner_widths = DetailConfig.aligner_widths
-    if config.enlargement == 1:  # maps are as large as pictures: one level more, of few channels
-        widths, aligner_widths = (16, *widths), (16, *aligner_widths)
+    config = generator.config
+    # where rays are as many as pixels, networks on half as many cost a quarter, and see as far as those of mini
+    every_pixel = config.enlargement == 1
     return DetailConfig(
         config.name,
         config.decoder_hidden,
         config.neural_resolution,
-        widths=widths,
-        aligner_widths=aligner_widths,
-        enlargement=config.enlargement,
+        enlargement=2 if every_pixel else config.enlargement,
+        finer=2 if every_pixel else 1,
         radius=config.orbit.radius,
     )
+
+
+def as_started(known: LocalBranch, config: DetailConfig) -> LocalBranch:
+    """A local branch that looks at photos as one of another generator does, and has to learn what its own generator
+    makes of it.
+
+    Args:
+        known: A local branch that was trained, for any generator.
+        config: The one to make, of the same widths.
+
+    Raises:
+        UsageError: They are of other widths.
+    """
+    branch = LocalBranch(config)
+    own, seen = branch.state_dict(), known.state_dict()
+    last = "film.2."  # speaks to the decoder; of a new branch it is zero, and changes nothing
+    taken = {name: value for name, value in seen.items() if not name.startswith(last)}
+    if known.config.finer == 1 and config.finer > 1:
+        for part in ("encoder.body.head.weight", "encoder.body.head.bias"):
+            taken[part] = taken[part].repeat_interleave(config.finer**2, dim=0)
+    wrong = [name for name in own if not name.startswith(last) and own[name].shape != taken[name].shape]
+    if wrong:
+        raise UsageError(
+            f"the local branch to start from has other widths ({wrong[0]})",
+            "leave out --from to start with random weights",
+        )
+    branch.load_state_dict(own | taken)
+    return branch
 
 
 class LocalStage:
@@ -124,7 +150,8 @@ class LocalStage:
         model: The generator, by name or file.
         encoder: Its encoder; None for the one that lies beside it.
         photos: Folder of unlabelled portraits, or None; every fourth is left for testing.
-        start: A local branch to go on from; None for random weights.
+        start: A local branch to go on from, for this or, see :func:`as_started`, another generator; None for random
+            weights.
         settings: Settings of the stage.
         config: The local branch; by default :func:`detail_config`.
         discriminator: The discriminator; by default :func:`.small_discriminator`.
@@ -169,9 +196,7 @@ class LocalStage:
         patch = replace(patch, side=min(patch.side, self._generator.config.neural_resolution))
         self._patch = patch
         self.config = config or detail_config(self._generator)
-        branch = network_to_train(
-            self.config, LocalBranch, start, lambda path: load_details_file(path)[0], seed=run.seed
-        ).to(run.device)
+        branch = network_to_train(self.config, LocalBranch, start, self._started, seed=run.seed).to(run.device)
         self.model: LocalBranch = branch.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: MovingAverage[LocalBranch] = MovingAverage(self.model, run.average_decay)
         self.optimizer = torch.optim.AdamW(
@@ -185,6 +210,10 @@ class LocalStage:
         )
         self.beside: Mapping[str, Stateful] = {"adversary": self._adversary}
         self._portraits = None if photos is None else FacePhotos(photos, self._data.resolution)
+
+    def _started(self, path: Path) -> LocalBranch:
+        known = load_details_file(path)[0]
+        return known if known.config == self.config else as_started(known, self.config)
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -58,6 +58,7 @@ def stage_of(
     *,
     start: Path | None = None,
     report: Report | None = None,
+    more_heads: Path | None = None,
     **settings: bool,
 ) -> EncoderStage:
     return EncoderStage(
@@ -71,6 +72,7 @@ def stage_of(
         ),
         config=SMALL,
         report=report,
+        more_heads=more_heads,
     )
 
 
@@ -83,6 +85,45 @@ def test_photos_show_faces_and_their_shapes_are_known(heads: Path) -> None:
     again = batch.rays.origins.reshape(2, 2, 16, 3)[:, 0, 0]  # the first view is the photo's
     eyes = landmark_views.reshape(-1, 4, 4)[:, :3, 3]
     assert torch.cdist(again, torch.from_numpy(eyes)).amin(dim=1).max() < 1e-5
+
+
+@pytest.fixture
+def seen_once(tmp_path: Path) -> Path:
+    folder = tmp_path / "seen-once"
+    folder.mkdir()
+    write_shard(folder, "00000", 5, with_albedo=True, views=1)
+    return folder
+
+
+def test_photos_that_are_not_rendered_may_be_of_other_heads(heads: Path, seen_once: Path) -> None:
+    first, others = HeadShards(heads), HeadShards(seen_once)
+    batch = photo_batch(first, np.random.default_rng(0), replace(COUNTS, photos=9), others=others)
+    assert batch.images.shape[0] == 9 and batch.codes is not None and batch.codes.shape == (9, 150)
+    known = [torch.from_numpy(np.load(folder / "00000_z.npy")) for folder in (heads, seen_once)]
+    here, there = (torch.cdist(batch.z, z).amin(dim=1) == 0.0 for z in known)
+    assert here.tolist() == [True] * 2 + [False] * 7 and there.tolist() == [False] * 2 + [True] * 7
+    codes = torch.from_numpy(np.load(seen_once / "00000_codes.npy"))
+    assert torch.cdist(batch.codes[2:], codes).amin(dim=1).max() == 0.0
+
+
+def test_heads_seen_once_are_compared_in_the_photo_s_own_view(seen_once: Path) -> None:
+    batch = photo_batch(HeadShards(seen_once), np.random.default_rng(0), COUNTS)
+    origins = batch.rays.origins.reshape(2, 2, 16, 3)
+    assert torch.equal(origins[:, 0], origins[:, 1])
+
+
+def test_photos_of_some_heads_alone(seen_once: Path) -> None:
+    """What tells how well first codes fit is of heads that they were not learned from."""
+    z = torch.from_numpy(np.load(seen_once / "00000_z.npy"))
+    batch = photo_batch(HeadShards(seen_once), np.random.default_rng(0), COUNTS, among=range(2, 5))
+    assert sorted(torch.cdist(batch.z, z).argmin(dim=1).tolist()) == [2, 3, 4]
+
+
+def test_run_with_more_heads_says_so(heads: Path, seen_once: Path, generator_file: Path, tmp_path: Path) -> None:
+    stage = stage_of(heads, tmp_path / "run", generator_file, 2, more_heads=seen_once)
+    assert stage.describe()["data"]["more_heads"]["views_per_head"] == 1
+    terms = stage.losses(stage.batch(0), 0, 0.9)
+    assert {"albedo", "shape", "painting"} <= set(terms)
 
 
 def test_shape_and_light_errors_by_hand() -> None:
