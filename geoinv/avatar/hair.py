@@ -42,6 +42,7 @@ _FIRM = 6.0 * _MM  # from the edge, beyond which depth counts no more: edges are
 _ROUNDS_OF_EDGE = 24  # of smoothing where hair ends: about twice that far
 _LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
 _TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
+_ENDS = (-0.38, -0.24)  # y below and above the lower edge of photos: what hangs there lies down on the body
 _LEAST_AREA = 0.01  # world units squared of a piece: 14 cm2
 _COARSE = 160.0  # pixels along the photo's view in which colours are read: about the mesh's step
 _ABOVE_CLOTHES = (-0.26, -0.18)  # y, over which clothes end: ears and jaw are higher
@@ -87,7 +88,7 @@ def hair_of(
     """
     near = Nearness(template)
     vertices, faces = hair_surface(near, template, head, view, usual)
-    outside = _outside(near, head, view, vertices, faces, near.distance(vertices), usual)
+    outside = _outside(near, head, view, vertices, faces, _laid_down(vertices, near.distance(vertices)), usual)
     vertices, faces = _kept(vertices, faces, outside)
     vertices, faces = _large_pieces(vertices, faces)
     if len(faces) == 0:
@@ -115,13 +116,14 @@ def hair_solid(
     vertices, faces = hair_surface(near, template, head, view, usual)
     vertices, faces = simplified(vertices, faces, triangles)
     distance = near.distance(vertices)
-    outside = _outside(near, head, view, vertices, faces, distance, usual)
+    height = _laid_down(vertices, distance)
+    outside = _outside(near, head, view, vertices, faces, height, usual)
     if not (outside > 0.0).any():
         return None
     colours = _colours(near, head, view, usual, vertices, faces)
     # of the hair's own place, and the rest of the place under the skin
     share = smoothstep(outside, 0.0, _TUCKED_OVER).astype(np.float32)
-    wanted = share * np.maximum(distance, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
+    wanted = share * np.maximum(height, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
     return ColouredMesh(moved, faces, np.rint(255.0 * colours).astype(np.uint8))
 
@@ -132,7 +134,7 @@ def _outside(
     view: PhotoView,
     vertices: FloatArray,
     faces: IntArray,
-    distance: FloatArray,
+    height: FloatArray,
     usual: UsualColours | None,
 ) -> FloatArray:
     """[V] how far the volume's surface is hair or clothes: above 0 where it is, beyond what is the template itself.
@@ -140,10 +142,10 @@ def _outside(
     Generators make ears and foreheads larger than they are: what looks like skin is none the farther out. The photo
     tells it where it saw the surface, also above the usual hairline: partings and receding hairlines are the
     skin's. Scalps that it did not see are left alone, as generators know the colour of hair no better than its shape.
-    ``distance`` is that of the vertices from the skin.
+    ``height`` [V] is that of the vertices over the skin.
     """
     gap = near.gap(vertices)
-    unsure = np.flatnonzero((distance > gap) & (distance < _GAP_OF_SKIN))
+    unsure = np.flatnonzero((height > gap) & (height < _GAP_OF_SKIN))
     if usual is not None and usual.hairiness > 0.0 and len(unsure):
         normals = vertex_normals(vertices, faces)
         seen = seen_by_photo(view, vertices, normals)[unsure]
@@ -157,8 +159,13 @@ def _outside(
         likeness = np.zeros(len(vertices))
         likeness[unsure] = seen * of_photo + (1.0 - seen) * (1.0 - near.scalp(vertices)[unsure]) * of_head
         gap += _averaged(likeness, faces) * (np.float32(_GAP_OF_SKIN) - gap).clip(0.0)
-    outside = _averaged((distance - gap).clip(-_FIRM, _FIRM), faces, _ROUNDS_OF_EDGE)
+    outside = _averaged((height - gap).clip(-_FIRM, _FIRM), faces, _ROUNDS_OF_EDGE)
     return _without_holes(vertices, faces, outside)
+
+
+def _laid_down(points: FloatArray, distance: FloatArray) -> FloatArray:
+    """[N] heights over the skin that points [N, 3] at distances [N] should have: less towards hair's lower end."""
+    return np.where(distance > 0.0, distance * smoothstep(points[:, 1], *_ENDS).astype(np.float32), distance)
 
 
 def _photo_colours(view: PhotoView, points: FloatArray) -> FloatArray:
@@ -190,7 +197,7 @@ def _fitted(near: Nearness, points: FloatArray, faces: IntArray) -> FloatArray:
     from scipy.spatial import cKDTree
 
     distance = near.distance(points)
-    wanted = np.maximum(distance, CLOSE)
+    wanted = np.maximum(_laid_down(points, distance), CLOSE)
     edge = points[_edge_vertices(faces)]
     if len(edge):
         inner = 1.0 - (cKDTree(edge).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)

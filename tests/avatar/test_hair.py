@@ -126,3 +126,16 @@ def test_what_hangs_beside_the_throat_is_as_far_from_it_as_it_is() -> None:
     below = np.flatnonzero((near.normals[:, 1] < -0.5) & (near.places[:, 1] < -0.16) & (near.places[:, 2] > 0.0))
     assert len(below) > 20
     assert (near.distance(near.places[below] + 0.03 * near.normals[below]) > 0.01).mean() > 0.75
+
+
+def test_its_lower_end_lies_down_on_the_body() -> None:
+    """Long hair that the photo saw becomes thinner over the shoulders, instead of ending in a step."""
+    made = hair_of(a_person(), EllipsoidHead(EllipsoidGenerator((0.3, 0.55, 0.3), centre=0.0)), a_photo(), None)
+    assert made is not None
+    heights = Nearness(a_person()).distance(made.positions) * MM_PER_UNIT
+
+    def usual(low: float, high: float) -> float:
+        return float(np.median(heights[(made.positions[:, 1] > low) & (made.positions[:, 1] < high)]))
+
+    assert usual(-0.24, -0.18) > 30.0
+    assert usual(-0.38, -0.34) < 0.25 * usual(-0.24, -0.18)
