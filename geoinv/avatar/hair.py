@@ -121,8 +121,10 @@ def hair_solid(
     if not (outside > 0.0).any():
         return None
     colours = _colours(near, head, view, usual, vertices, faces)
-    # of the hair's own place, and the rest of the place under the skin
-    share = smoothstep(outside, 0.0, _TUCKED_OVER).astype(np.float32)
+    # of the hair's own place, and the rest of the place under the skin; thin hair on scalps would cross the skin
+    sure = smoothstep(outside, 0.0, _FIRM).astype(np.float32)
+    on_scalp = _averaged(near.scalp(vertices), faces) * _away_from(vertices[outside <= 0.0], vertices)
+    share = np.maximum(sure, on_scalp)
     wanted = share * np.maximum(height, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
     return ColouredMesh(moved, faces, np.rint(255.0 * colours).astype(np.uint8))
@@ -194,15 +196,20 @@ def _neighbours(count: int, faces: IntArray) -> csr_array:
 
 def _fitted(near: Nearness, points: FloatArray, faces: IntArray) -> FloatArray:
     """[N, 3] the points above the skin, and those near the mesh's open edge drawn down to a little under it."""
+    distance = near.distance(points)
+    share = _away_from(points[_edge_vertices(faces)], points)
+    wanted = share * np.maximum(_laid_down(points, distance), CLOSE) - (1.0 - share) * _TUCKED_DEPTH
+    return near.lifted(points, wanted - distance)
+
+
+def _away_from(ends: FloatArray, points: FloatArray) -> FloatArray:
+    """[N] from 0 where hair ends, [E, 3], to 1: how far points [N, 3] are from there."""
     from scipy.spatial import cKDTree
 
-    distance = near.distance(points)
-    wanted = np.maximum(_laid_down(points, distance), CLOSE)
-    edge = points[_edge_vertices(faces)]
-    if len(edge):
-        inner = 1.0 - (cKDTree(edge).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)
-        wanted -= inner * inner * (wanted + _TUCKED_DEPTH)
-    return near.lifted(points, wanted - distance)
+    if len(ends) == 0:
+        return np.ones(len(points), np.float32)
+    inner = 1.0 - (cKDTree(ends).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)
+    return np.asarray(1.0 - inner * inner, np.float32)
 
 
 def _kept(vertices: FloatArray, faces: IntArray, outside: FloatArray) -> tuple[FloatArray, IntArray]:

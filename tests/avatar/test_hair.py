@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from geoinv.avatar.hair import Hair, hair_of
+from geoinv.avatar.hair import Hair, hair_of, hair_solid
 from geoinv.avatar.nearness import Nearness
 from geoinv.avatar.texture.regions import UsualColours
 from geoinv.conventions import MM_PER_UNIT
@@ -139,3 +139,18 @@ def test_its_lower_end_lies_down_on_the_body() -> None:
 
     assert usual(-0.24, -0.18) > 30.0
     assert usual(-0.38, -0.34) < 0.25 * usual(-0.24, -0.18)
+
+
+def test_thin_hair_of_prints_lies_on_the_scalp_as_that_of_avatars_does() -> None:
+    """Hair 4 mm high was pressed into the skin, and the two surfaces crossed all over the scalp: prints had pits."""
+    volume = EllipsoidHead(EllipsoidGenerator((0.23, 0.26, 0.28), centre=0.15))
+    solid = hair_solid(a_person(), volume, a_photo(), None, triangles=20_000)
+    avatars = hair_of(a_person(), volume, a_photo(), None, triangles=6000)
+    assert solid is not None and avatars is not None
+    near = Nearness(a_person())
+
+    def usual_mm(points: np.ndarray) -> float:
+        return float(np.median(near.distance(points)[near.scalp(points) > 0.99]) * MM_PER_UNIT)
+
+    assert usual_mm(avatars.positions) > 3.0
+    assert usual_mm(solid.vertices) == pytest.approx(usual_mm(avatars.positions), abs=0.5)
