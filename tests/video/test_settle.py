@@ -40,11 +40,11 @@ def test_after_a_long_absence_the_face_is_at_rest_where_it_was() -> None:
 def test_weights_are_from_the_clips_own_rest() -> None:
     weights = np.full((50, UNITS), 0.1)
     weights[20:24, BLINK] = 0.8
-    out = calibrated(weights)
+    out = calibrated(weights, np.zeros((50, 3)))
     assert out.min() == 0.0 and out[0].max() == 0.0 and out.max() <= 1.0
     assert out[21, BLINK] > 0.8
     smiling = np.full((50, UNITS), 0.8)  # all the time
-    assert calibrated(smiling)[:, ARKIT_UNITS.index("mouthSmileLeft")].min() > 0.5
+    assert calibrated(smiling, np.zeros((50, 3)))[:, ARKIT_UNITS.index("mouthSmileLeft")].min() > 0.5
 
 
 def test_raised_brows_do_not_hide_where_lowered_ones_rest() -> None:
@@ -52,8 +52,22 @@ def test_raised_brows_do_not_hide_where_lowered_ones_rest() -> None:
     weights = np.zeros((100, UNITS))
     weights[:60, down] = 0.15  # at rest, as the fit has it
     weights[20:40, down] = 0.6
-    out = calibrated(weights)[:, down]  # in the last 40 frames raised brows hold it at 0
+    out = calibrated(weights, np.zeros((100, 3)))[:, down]  # in the last 40 frames raised brows hold it at 0
     assert out[0] == 0.0 and out[70] == 0.0 and out[30] > 0.5
+
+
+def test_a_head_that_turns_is_at_rest_all_the_while() -> None:
+    down, up = ARKIT_UNITS.index("browDownRight"), ARKIT_UNITS.index("browOuterUpLeft")
+    yaw = 0.3 * np.sin(np.linspace(0.0, 12.0, 200))
+    weights = np.zeros((200, UNITS))
+    weights[:, down] = 0.1 + 0.25 * yaw  # hair hangs over a brow and is read as the brow
+    weights[60:90, down] += 0.4
+    weights[:, BLINK] = (np.arange(200) % 40 < 8) * 0.8
+    weights[:, up] = 0.02 + 0.12 * weights[:, BLINK]  # a brow is read higher over closed lids
+    out = calibrated(weights, np.stack([yaw, 0.0 * yaw, 0.0 * yaw], axis=1))
+    resting = np.r_[0:60, 90:200]
+    assert out[resting, down].max() < 0.04 and out[60:90, down].min() > 0.4
+    assert out[:, up].max() < 0.1  # without lids it is 0.21
 
 
 def test_a_look_aside_turns_both_eyes_and_goes_on_through_a_blink() -> None:
