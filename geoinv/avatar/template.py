@@ -24,7 +24,7 @@ from ..images.tensors import photo_bytes
 from ..shape import HeadCodes, HeadModel, load_head_model
 from .eyelids import eyelids
 from .inner_mouth import mouth_offsets, shut_lips
-from .mouth_fit import fit_face
+from ..shape.mouth_fit import fit_face
 from .outline_fit import within_outline
 
 if TYPE_CHECKING:

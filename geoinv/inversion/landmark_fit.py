@@ -1,7 +1,8 @@
 """Between the encoder's look at a photo and its details: shape and camera are fitted to the photo's landmarks.
 
 The encoder has seen faces in all their variety but measures none of them; the detector of landmarks does, but knows
-neither hair nor depth. So the fit begins at the encoder's guess, and its errors are the prior.
+neither hair nor depth. So the fit begins at the encoder's guess, and its errors are the prior. Neither sees whether lips
+touch: most heads that the encoder knows part them in a smile, and so does the detector. The photo's colours tell.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from torch import Tensor
 
 from ..camera import CameraPose
 from ..models.on_mesh import OnMesh
-from ..shape import FitConfig, HeadCodes, fit_landmarks, load_head_model
+from ..images.tensors import photo_bytes
+from ..shape import ARKIT_UNITS, FitConfig, HeadCodes, HeadFit, HeadModel, fit_landmarks, load_head_model
+from ..shape.mouth_fit import with_mouth
 
 if TYPE_CHECKING:
     from ..align import AlignedFace
@@ -52,6 +55,7 @@ def fitted_to_landmarks(
     orbit: Orbit,
     *,
     is_camera_fixed: bool,
+    pictures: Tensor | None = None,
     config: FitConfig = FROM_ENCODER,
 ) -> tuple[OnMesh, CameraPose]:
     """Shapes and cameras of photos, from those that the encoder guessed.
@@ -62,12 +66,13 @@ def fitted_to_landmarks(
         landmarks: [468, 2] landmarks of each photo, or None, which leaves the guess as it is.
         orbit: Where cameras stand.
         is_camera_fixed: Whether the cameras are known and stay.
+        pictures: [B, 3, H, H] the photos in [0, 1], whose colours tell where lips part; None to do without.
         config: How points and guess are weighed.
     """
     model, device = load_head_model(), guess.light.device
     vectors, cameras = guess.codes.as_vector().cpu().float(), pose.as_vector().cpu().float()
     codes, poses = [], []
-    for seen, vector, camera in zip(landmarks, vectors, cameras, strict=True):
+    for index, (seen, vector, camera) in enumerate(zip(landmarks, vectors, cameras, strict=True)):
         if seen is None:
             codes.append(vector)
             poses.append(camera)
@@ -81,7 +86,21 @@ def fitted_to_landmarks(
             config=config,
             is_camera_fixed=is_camera_fixed,
         )
+        if pictures is not None:
+            fit = _with_own_mouth(model, fit, pictures[index], seen, orbit)
         codes.append(fit.codes.as_vector()[0])
         poses.append(fit.camera.as_vector()[0])
     fitted = HeadCodes.from_vector(torch.stack(codes).to(device))
     return replace(guess, codes=fitted), CameraPose.from_vector(torch.stack(poses).to(device))
+
+
+_OF_THE_MOUTH = torch.tensor([name.startswith(("mouth", "jaw")) for name in ARKIT_UNITS])
+
+
+def _with_own_mouth(model: HeadModel, fit: HeadFit, picture: Tensor, landmarks: Tensor, orbit: Orbit) -> HeadFit:
+    """A fit whose mouth is that of the picture [3, H, H]; the rest of the face, and the person, stay."""
+    rest = replace(fit.codes, expression=torch.zeros_like(fit.codes.expression))
+    pixels = photo_bytes(picture[None].cpu())
+    mouth = with_mouth(model, fit, pixels, landmarks, orbit, rest, is_identity_fixed=True)
+    expression = torch.where(_OF_THE_MOUTH, mouth.codes.expression, fit.codes.expression)
+    return replace(fit, codes=replace(fit.codes, expression=expression))

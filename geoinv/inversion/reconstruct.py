@@ -116,7 +116,9 @@ def reconstruct(
     camera = CameraPose.from_vector(vectors)
     if on_mesh is not None and landmarks is not None:
         orbit, is_known = generator.config.orbit, pose is not None
-        on_mesh, camera = fitted_to_landmarks(on_mesh, camera, landmarks, orbit, is_camera_fixed=is_known)
+        on_mesh, camera = fitted_to_landmarks(
+            on_mesh, camera, landmarks, orbit, is_camera_fixed=is_known, pictures=pictures
+        )
     made = Reconstructed(plain_head(generator, w_plus, on_mesh), camera)
     if branch is None:
         return made

@@ -18,7 +18,10 @@ from torch import Tensor
 
 from ..camera import Camera, CameraPose
 from ..conventions import Orbit
-from ..shape import ARKIT_UNITS, FitConfig, HeadCodes, HeadFit, HeadModel, fit_landmarks
+from .arkit import ARKIT_UNITS
+from .codes import HeadCodes
+from .fit import FitConfig, HeadFit, fit_landmarks
+from .model import HeadModel
 from .mouth_in_photo import LOWER, UPPER, MouthInPhoto, read_mouth
 
 _JAW = "jawOpen"
@@ -50,7 +53,34 @@ def fit_face(
     """
     rest = person or model.mean_codes()
     fit = fit_landmarks(model, landmarks, codes=rest, camera=camera, orbit=orbit, is_camera_fixed=True)
-    side = picture.shape[0]
+    return with_mouth(model, fit, picture, landmarks, orbit, rest)
+
+
+def with_mouth(
+    model: HeadModel,
+    fit: HeadFit,
+    picture: NDArray[np.uint8],
+    landmarks: Tensor,
+    orbit: Orbit,
+    rest: HeadCodes,
+    *,
+    is_identity_fixed: bool = False,
+) -> HeadFit:
+    """A fit to a face once more, with the mouth as the picture shows it; the camera stays.
+
+    Args:
+        model: Head model.
+        fit: A fit to the landmarks.
+        picture: [S, S, 3] RGB of the face.
+        landmarks: [468, 2] MediaPipe's points in it, as parts of its side.
+        orbit: Where cameras stand.
+        rest: Codes at rest, about which the prior lies.
+        is_identity_fixed: Whether the identity of ``rest`` stays as it is.
+
+    Returns:
+        The new fit; the one given where colours tell nothing of the mouth, as of one that is wide open.
+    """
+    camera, side = fit.camera, picture.shape[0]
     mouth = read_mouth(picture, landmarks.double().numpy() * side)
     if mouth is None:
         return fit
@@ -68,6 +98,7 @@ def fit_face(
             orbit=orbit,
             config=FitConfig(held_units=(_JAW,)),
             is_camera_fixed=True,
+            is_identity_fixed=is_identity_fixed,
             scatter=scatter,
         )
     return fit

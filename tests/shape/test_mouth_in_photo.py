@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from geoinv.avatar.mouth_in_photo import LOWER, OUTER_LOWER, OUTER_UPPER, UPPER, read_mouth
+from geoinv.shape.mouth_in_photo import LOWER, OUTER_LOWER, OUTER_UPPER, UPPER, read_mouth
 
 SKIN, LIPS, TEETH, DARK = (215, 165, 140), (185, 95, 95), (225, 220, 205), (40, 18, 18)
 MIDDLE, HALF_WIDTH = np.array([256.0, 300.0]), 60.0
