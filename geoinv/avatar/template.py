@@ -22,9 +22,9 @@ from ..conventions import Orbit
 from ..errors import PhotoError
 from ..images.tensors import photo_bytes
 from ..shape import HeadCodes, HeadModel, load_head_model
+from ..shape.mouth_fit import fit_face
 from .eyelids import eyelids
 from .inner_mouth import mouth_offsets, shut_lips
-from ..shape.mouth_fit import fit_face
 from .outline_fit import within_outline
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """ARKit's 52 expressions as edits of heads on the head mesh: each moves its unit of the shape code.
 
-What goes with a movement, such as folds and the shadow in an open mouth, is painted by w_plus. How w follows the units
-is read off the generator's own random heads, by regression: units that hardly any head moves get little appearance.
+What goes with a movement, such as folds and the shadow in an open mouth, is painted by the shape code's expression as
+well, so w_plus stays.
 """
 
 from __future__ import annotations
@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from ..errors import UsageError
 from ..models.anchored_generator import AnchoredGenerator
-from ..models.encoder import shape_scales
-from ..models.latent_space import random_w_plus
 from ..models.on_mesh import OnMesh
 from ..notices import notify
 from ..shape import ARKIT_UNITS, HeadCodes, expression_code
 from .apply import checked_strength
 from .directions import Directions, plain_name
 
-_HEADS = 4096
-_RIDGE = 0.05  # of the spread of a number: what moves less is mostly noise of the networks
 _MOST = 1.2  # weight of a unit; 1 is the full movement
 _UNITS = {plain_name(unit): unit for unit in ARKIT_UNITS}
 
@@ -32,39 +27,20 @@ def is_unit(attribute: str) -> bool:
     return plain_name(attribute) in _UNITS
 
 
-@torch.no_grad()
-def with_units(directions: Directions, generator: AnchoredGenerator, *, seed: int = 0) -> Directions:
+def with_units(directions: Directions, generator: AnchoredGenerator) -> Directions:
     """Directions with a direction for each of ARKit's units beside those that are there."""
-    appearance = _appearance(generator, seed).cpu()
+    config = generator.config
     identity = generator.anchor_config.code_size - len(ARKIT_UNITS) - 2
-    vectors, moves, descriptions = {}, {}, {}
-    for index, unit in enumerate(ARKIT_UNITS):
-        vectors[unit] = appearance[index].expand(generator.config.num_ws, -1).clone()
+    moves = {}
+    for unit in ARKIT_UNITS:
         codes = HeadCodes(torch.zeros(1, identity), expression_code({unit: 1.0}), torch.zeros(1, 2))
         moves[unit] = OnMesh(codes, torch.zeros(1, 9, 3))
-        descriptions[unit] = "ARKit's expression, from 0 to 1"
     return Directions(
-        {**directions.vectors, **vectors},
-        {**directions.descriptions, **descriptions},
+        {**directions.vectors, **{unit: torch.zeros(config.num_ws, config.w_dim) for unit in ARKIT_UNITS}},
+        {**directions.descriptions, **dict.fromkeys(ARKIT_UNITS, "ARKit's expression, from 0 to 1")},
         directions.generator_sha256,
         {**directions.moves, **moves},
     )
-
-
-def _appearance(generator: AnchoredGenerator, seed: int) -> Tensor:
-    """[52, w_dim] by how much w moves with each unit, all other numbers of shape and light kept."""
-    w_plus = random_w_plus(generator, _HEADS, seed=seed)
-    mean = generator.on_mesh(w_plus)
-    scales = shape_scales(generator.anchor_config.code_size).to(w_plus)
-    told = torch.cat([mean.codes.as_vector() / scales, mean.light.flatten(1)], dim=1).double()
-    told = told - told.mean(dim=0)
-    w = w_plus[:, 0].double()
-    w = w - w.mean(dim=0)
-    ridge = _RIDGE * _HEADS * torch.eye(told.shape[1], dtype=told.dtype, device=told.device)
-    slopes = torch.linalg.solve(told.T @ told + ridge, told.T @ w).float()
-    units = slice(len(scales) - len(ARKIT_UNITS) - 2, len(scales) - 2)
-    appearance: Tensor = slopes[units] / scales[units, None]
-    return appearance
 
 
 def bounded_units(on_mesh: OnMesh, strengths: Mapping[str, float]) -> dict[str, float]:

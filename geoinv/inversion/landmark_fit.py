@@ -1,8 +1,8 @@
 """Between the encoder's look at a photo and its details: shape and camera are fitted to the photo's landmarks.
 
 The encoder has seen faces in all their variety but measures none of them; the detector of landmarks does, but knows
-neither hair nor depth. So the fit begins at the encoder's guess, and its errors are the prior. Neither sees whether lips
-touch: most heads that the encoder knows part them in a smile, and so does the detector. The photo's colours tell.
+neither hair nor depth. So the fit begins at the encoder's guess, and its errors are the prior. Neither sees whether
+lips touch: most heads that the encoder knows part them in a smile, and so does the detector. The photo's colours tell.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
-from ..models.on_mesh import OnMesh
 from ..images.tensors import photo_bytes
+from ..models.on_mesh import OnMesh
 from ..shape import ARKIT_UNITS, FitConfig, HeadCodes, HeadFit, HeadModel, fit_landmarks, load_head_model
 from ..shape.mouth_fit import with_mouth
 

@@ -155,13 +155,20 @@ class AnchoredGenerator(PlaneGenerator):
         self.painted_spread.copy_(painted.std(dim=0).clamp_min(_LEAST_SPREAD))
         self.painted_spread[-EXPRESSION_SIZE:].clamp_(min=_LEAST_SPREAD_OF_MOVEMENTS)
 
-    def painting_codes(self, w_plus: Tensor) -> Tensor:
+    def painting_codes(self, w_plus: Tensor, shown: HeadCodes | None = None) -> Tensor:
         """w_plus [B, num_ws, w_dim] -> what planes are painted from [B, num_ws, painted_size]: look and expression.
 
-        Each number has mean 0 and variance 1 over heads, those of rare movements less. Of w itself most is shape, and
-        planes that were painted from it told heads apart by their shapes and learned them by heart.
+        The expression is that of ``shown``, the shape of the heads, so that no teeth are painted on lips that are
+        closed; None for the one that w_plus means. Each number has mean 0 and variance 1 over heads, those of rare
+        movements less. Of w itself most is shape, and planes that were painted from it told heads apart by their shapes
+        and learned them by heart.
         """
-        codes: Tensor = ((self._painted(w_plus) - self.painted_mean) / self.painted_spread).clamp(-_FAR, _FAR)
+        painted = self._painted(w_plus)
+        if shown is not None:
+            expression = shown.as_vector()[:, None, -EXPRESSION_SIZE:].to(painted)
+            look = painted[..., :-EXPRESSION_SIZE]
+            painted = torch.cat([look, expression.expand(-1, look.shape[1], -1)], dim=-1)
+        codes: Tensor = ((painted - self.painted_mean) / self.painted_spread).clamp(-_FAR, _FAR)
         return codes
 
     def planes(self, w_plus: Tensor) -> Tensor:
@@ -172,9 +179,10 @@ class AnchoredGenerator(PlaneGenerator):
         """Networks that learn without pictures: the mapping, and what reads shape, light and look from w."""
         return self.backbone["mapping"], self.shape_head, self.light_head, self.look_head
 
-    def anchored(self, w_plus: Tensor, vertices: Tensor) -> AnchoredHeads:
-        """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]."""
-        codes = self.painting_codes(w_plus)
+    def anchored(self, w_plus: Tensor, vertices: Tensor, shown: HeadCodes | None = None) -> AnchoredHeads:
+        """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]; ``shown`` is as in
+        :meth:`painting_codes`."""
+        codes = self.painting_codes(w_plus, shown)
         hidden_bias = self.decoder.weights().hidden_bias + self.tone(codes.mean(dim=1))
         return AnchoredHeads(super().planes(codes), self.anchor(vertices), hidden_bias)
 
@@ -189,7 +197,7 @@ class AnchoredGenerator(PlaneGenerator):
         codes = self.shape_codes(w_plus) if codes is None else codes
         vertices = self.anchor.model.vertices(codes)
         light = self.light(w_plus) if light is None else light
-        return LitHeads(self.anchored(w_plus, vertices), light, codes)
+        return LitHeads(self.anchored(w_plus, vertices, codes), light, codes)
 
     def query(
         self, heads: LitHeads, points: Tensor, film: Tensor | None = None, *, is_lit: bool = True

@@ -12,13 +12,13 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from geoinv.avatar import FittedTemplate, avatar_parts
-from geoinv.shape.mouth_fit import fit_face
-from geoinv.shape.mouth_in_photo import LOWER, OUTER_LOWER, OUTER_UPPER, UPPER
 from geoinv.avatar.template import all_vertices
 from geoinv.shape import ARKIT_UNITS, HeadCodes, expression_code
+from geoinv.shape.mouth_fit import fit_face
+from geoinv.shape.mouth_in_photo import LOWER, OUTER_LOWER, OUTER_UPPER, UPPER
 from tests.avatar.people import a_person
-from tests.shape.test_mouth_in_photo import LIPS, SKIN, TEETH
 from tests.avatar.texture.preview import TexturedPart, draw_textured
+from tests.shape.test_mouth_in_photo import LIPS, SKIN, TEETH
 
 SIDE = 512
 SMILE = {"mouthSmileLeft": 0.5, "mouthSmileRight": 0.5}

@@ -28,7 +28,7 @@ def fitted(shown: dict[str, float], guessed: dict[str, float], *, with_picture: 
 
 
 def test_lips_that_touch_in_the_photo_close() -> None:
-    parted = {name: 0.4 for name in PARTED}
+    parted = dict.fromkeys(PARTED, 0.4)
     by_points = fitted(SMILE, SMILE | parted, with_picture=False)
     by_colours = fitted(SMILE, SMILE | parted, with_picture=True)
     assert weight(by_points.codes, "mouthLowerDownLeft") > 0.25

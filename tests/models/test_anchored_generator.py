@@ -149,6 +149,23 @@ def test_painting_codes_are_whitened_and_rare_movements_are_not_magnified() -> N
     assert torch.allclose(movements, generator.shape_codes(w).as_vector()[:, -54:].std(dim=0) / 0.25, rtol=1e-3)
 
 
+def test_the_expression_that_heads_show_is_painted(generator: AnchoredGenerator) -> None:
+    """Where a head's shape is not the one that w means, as after a fit or an edit, planes follow the shape."""
+    w_plus = generator.mapping(torch.ones(1, 8))
+    own = generator.shape_codes(w_plus)
+    numbers = own.as_vector()
+    numbers[:, 96] += 0.1
+    shown = HeadCodes.from_vector(numbers)
+    change = generator.painting_codes(w_plus, shown) - generator.painting_codes(w_plus, own)
+    place = generator.anchor_config.look_size
+    assert torch.allclose(change[..., place], 0.1 / generator.painted_spread[place], atol=1e-4)
+    others = torch.cat([change[..., :place], change[..., place + 1 :]], dim=-1)
+    assert not others.any()
+    assert torch.allclose(generator.painting_codes(w_plus, own), generator.painting_codes(w_plus), atol=1e-5)
+    planes = [generator.heads(w_plus, codes=codes).rays.planes for codes in (own, shown)]
+    assert not torch.equal(*planes)
+
+
 def test_rejects_other_numbers_of_cameras(generator: AnchoredGenerator) -> None:
     heads = generator.heads(generator.mapping(torch.zeros(2, 8)))
     with pytest.raises(ShapeError, match="2 heads cannot be seen by 3 cameras"):
