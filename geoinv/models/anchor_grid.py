@@ -18,6 +18,9 @@ from ..ops.anchored_rays import is_native
 _COARSEST = 8  # cells along a side of the pyramid's top
 _FURTHEST = 0.3  # world units; farther from the mesh than that, distances say nothing
 _LEAST_NORMAL = 0.3  # of a mean of unit normals; below it they cancel out, and a distance would explode
+_OPPOSED, _ALIKE = 0.2, 0.6  # lengths of that mean where surfaces face each other, and where they do not
+_PRESENT = 0.1  # weight of places in a cell through which a surface passes
+_CLOSED = 0.5  # cells within the head, where two of its surfaces touch
 
 
 @dataclass(frozen=True)
@@ -125,4 +128,9 @@ def _finished(summed: Tensor, grid: Grid) -> Tensor:
     # the mean of (x - p) . n is too small where the surface is curved, (x - mean p) . mean n too large by as much
     nearer = 0.5 * (along / length.clamp_min(_LEAST_NORMAL) + (place * unit).sum(dim=-1, keepdim=True))
     distance = (grid.centres() * unit).sum(dim=-1, keepdim=True) - nearer
+    # Between lips that touch, the mean of normals points anywhere: its distances were beads on a string, white as teeth.
+    # What is thinner than a cell is closed.
+    present = (summed[..., -1:] / _PRESENT).clamp_max(1.0)
+    opposed = ((_ALIKE - length) / (_ALIKE - _OPPOSED)).clamp(0.0, 1.0) * present
+    distance = torch.lerp(distance, -_CLOSED * grid.cell.mean(), opposed)
     return torch.cat([displacement, distance.clamp(-_FURTHEST, _FURTHEST), unit, part], dim=-1)

@@ -82,3 +82,20 @@ def test_gradients_of_places_and_normals() -> None:
         return filled(places, normals, homes, 0.5, cells=8)[1][0, 2:6:3, 2:6:3, 1::3]
 
     assert torch.autograd.gradcheck(some, (places, normals), atol=1e-5)
+
+
+def facing(gap: float) -> Tensor:
+    """Distances in the cells between two planes that face each other across ``gap``, of 16 cells a side."""
+    ticks = (torch.arange(40, dtype=torch.float64) + 0.5) / 40 - 0.5
+    x, z = (ticks_of.flatten() for ticks_of in torch.meshgrid(ticks, ticks, indexing="ij"))
+    lower, upper = (torch.stack([x, torch.full_like(x, height), z], dim=-1) for height in (-0.5 * gap, 0.5 * gap))
+    up = torch.tensor([0.0, 1.0, 0.0]).double().expand_as(lower)
+    places = torch.cat([lower, upper])
+    _, volume = filled(places[None], torch.cat([up, -up])[None], places, 2.0)
+    return volume[0, 4:12, 7:9, 4:12, 3]
+
+
+def test_what_is_thinner_than_a_cell_is_closed() -> None:
+    """Lips that touch: where two surfaces share cells, there is no hole between them; where they do not, there is."""
+    assert float(facing(0.01).max()) < -0.02
+    assert float(facing(0.25).min()) > 0.05

@@ -19,6 +19,7 @@ constexpr int kSums = 12;  // displacement 3, normal 3, place 3, normal . place,
 constexpr int kChannels = 8;
 constexpr int64_t kCoarsest = 8;
 constexpr float kFurthest = 0.3f, kLeastNormal = 0.3f;
+constexpr float kOpposed = 0.2f, kAlike = 0.6f, kPresent = 0.1f, kClosed = 0.5f;
 
 struct Box {
   float low[3], cell[3];
@@ -141,6 +142,7 @@ void push_row(float* __restrict row, const float* coarse, float* __restrict betw
 
 // One row of cells: sums -> what is read.
 void finish_row(float* __restrict out, const float* __restrict sums, int64_t z, int64_t y, int64_t side, const Box& box) {
+  const float closed = -kClosed / 3.0f * (box.cell[0] + box.cell[1] + box.cell[2]);
   const float cy = box.low[1] + (y + 0.5f) * box.cell[1], cz = box.low[2] + (z + 0.5f) * box.cell[2];
   for (int64_t x = 0; x < side; ++x) {
     const float* s = sums + x * kSums;
@@ -155,7 +157,10 @@ void finish_row(float* __restrict out, const float* __restrict sums, int64_t z, 
     o[0] = s[0] * scale;
     o[1] = s[1] * scale;
     o[2] = s[2] * scale;
-    o[3] = std::clamp(cx * ux + cy * uy + cz * uz - nearer, -kFurthest, kFurthest);
+    const float distance = cx * ux + cy * uy + cz * uz - nearer;
+    const float opposed =
+        std::clamp((kAlike - length) / (kAlike - kOpposed), 0.0f, 1.0f) * std::min(s[11] / kPresent, 1.0f);
+    o[3] = std::clamp(distance + opposed * (closed - distance), -kFurthest, kFurthest);
     o[4] = ux;
     o[5] = uy;
     o[6] = uz;
