@@ -128,8 +128,8 @@ def _finished(summed: Tensor, grid: Grid) -> Tensor:
     # the mean of (x - p) . n is too small where the surface is curved, (x - mean p) . mean n too large by as much
     nearer = 0.5 * (along / length.clamp_min(_LEAST_NORMAL) + (place * unit).sum(dim=-1, keepdim=True))
     distance = (grid.centres() * unit).sum(dim=-1, keepdim=True) - nearer
-    # Between lips that touch, the mean of normals points anywhere: its distances were beads on a string, white as teeth.
-    # What is thinner than a cell is closed.
+    # Between lips that touch, the mean of normals points anywhere: distances were beads on a string, white as teeth. So
+    # what is thinner than a cell is closed.
     present = (summed[..., -1:] / _PRESENT).clamp_max(1.0)
     opposed = ((_ALIKE - length) / (_ALIKE - _OPPOSED)).clamp(0.0, 1.0) * present
     distance = torch.lerp(distance, -_CLOSED * grid.cell.mean(), opposed)

@@ -27,6 +27,7 @@ from .render_output import RenderOutput
 from .source_view import SourceView, sampled, solid_depth
 
 _OCTAVES = 4
+_EDGE = 0.02  # of the photo's side, beyond which details end
 _DETAILS_GO = (0.15, 0.35)
 """Changes of a colour in [0, 1] by an edit at the same place of the face: up to the first the photo's details about it
 stay, from the second on they go. A smile's shading stays below, teeth and hair of another colour lie above; with 0.04
@@ -169,10 +170,12 @@ class LocalBranch(nn.Module):
         """
         batch, count = rays.alpha.shape
         none = rays.points.new_zeros(batch, count, self.config.channels)
-        visibility, change = none[..., :1], none[..., :3]
         aligned_3d, aligned_2d = none, none
-        if source_features is not None:
-            positions, visibility, change = _in_photo(rays, source)
+        positions, visibility, change = _in_photo(rays, source)
+        within = _within_photo(positions)
+        if source_features is None:
+            visibility, change = none[..., :1], none[..., :3]
+        else:
             aligned_3d = _where_edited(source_features, positions, edited) * visibility
         if query_features is not None:
             aligned_2d = _where_edited(query_features, rays.pixels, edited)
@@ -180,7 +183,7 @@ class LocalBranch(nn.Module):
         places = rays.points if rays.homes is None else rays.homes
         inputs = torch.cat([fused, rays.color, rays.alpha[..., None], _position_code(places)], dim=-1)
         shown = rays.alpha[..., None] if edited is None else rays.alpha[..., None] * (1.0 - edited.itself)
-        film: Tensor = self.film(inputs) * shown
+        film: Tensor = self.film(inputs) * (shown * within)
         return film
 
 
@@ -192,6 +195,15 @@ def _in_photo(rays: QueryRays, source: SourceView) -> tuple[Tensor, Tensor, Tens
     """
     positions, visibility, color = source.look_up(rays.places)
     return positions, visibility, (rays.color - color) * visibility
+
+
+def _within_photo(positions: Tensor) -> Tensor:
+    """[B, N, 1] weight of what a branch has to say of places that lie at positions [B, N, 2] of the photo's picture.
+
+    Heads in training end where their photos do. Above a photo's upper edge the branch went on with foreheads, on hair.
+    """
+    beyond = (positions - positions.clamp(0.0, 1.0)).norm(dim=-1, keepdim=True)
+    return 1.0 - ramp(beyond, 0.0, _EDGE)
 
 
 def _where_edited(maps: Tensor, positions: Tensor, edited: EditedWeights | None) -> Tensor:

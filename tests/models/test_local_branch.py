@@ -169,3 +169,18 @@ def test_gradients_reach_every_part(head: PlainHead) -> None:
     film.square().sum().backward()
     without = [name for name, parameter in branch.named_parameters() if parameter.grad is None]
     assert without == []
+
+
+def test_a_branch_is_silent_beyond_the_photo_s_edges(generator: TriPlaneGenerator, head: PlainHead) -> None:
+    """Of three places one lies in the middle of the photo, one a little and one far above its upper edge."""
+    branch = tiny_details(generator.config)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(branch.film[-1].weight)
+    source = source_of(head)
+    origins, directions = source.camera.rays(torch.tensor([[[0.5, 0.5], [0.5, -0.2], [0.5, -0.005]]]))
+    places = origins + directions * 2.6
+    rays = QueryRays(torch.full((1, 3, 2), 0.5), places, places, torch.full((1, 3, 3), 0.5), torch.ones(1, 3))
+    with torch.no_grad():
+        for features in (branch.source_features(source), None):
+            film = branch.modulation(rays, source, features, None).norm(dim=-1)[0]
+            assert film[0] > 0.0 and film[1] == 0.0 and film[2] > 0.0
