@@ -53,13 +53,16 @@ def fit_face(
     """
     rest = person or model.mean_codes()
     fit = fit_landmarks(model, landmarks, codes=rest, camera=camera, orbit=orbit, is_camera_fixed=True)
-    return with_mouth(model, fit, picture, landmarks, orbit, rest)
+    side = picture.shape[0]
+    mouth = read_mouth(picture, landmarks.double().numpy() * side)
+    return fit if mouth is None else with_mouth(model, fit, mouth, side, landmarks, orbit, rest)
 
 
 def with_mouth(
     model: HeadModel,
     fit: HeadFit,
-    picture: NDArray[np.uint8],
+    mouth: MouthInPhoto,
+    side: int,
     landmarks: Tensor,
     orbit: Orbit,
     rest: HeadCodes,
@@ -71,19 +74,14 @@ def with_mouth(
     Args:
         model: Head model.
         fit: A fit to the landmarks.
-        picture: [S, S, 3] RGB of the face.
+        mouth: The mouth in the picture.
+        side: Pixels along the picture's sides.
         landmarks: [468, 2] MediaPipe's points in it, as parts of its side.
         orbit: Where cameras stand.
         rest: Codes at rest, about which the prior lies.
         is_identity_fixed: Whether the identity of ``rest`` stays as it is.
-
-    Returns:
-        The new fit; the one given where colours tell nothing of the mouth, as of one that is wide open.
     """
-    camera, side = fit.camera, picture.shape[0]
-    mouth = read_mouth(picture, landmarks.double().numpy() * side)
-    if mouth is None:
-        return fit
+    camera = fit.camera
     jaw = _jaw(model, fit, mouth, camera, orbit, side)
     guess = replace(rest, expression=_only_jaw(model, jaw))
     scatter = torch.ones(len(landmarks))
