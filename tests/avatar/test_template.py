@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from geoinv.align import AlignedFace, FaceAligner
 from geoinv.avatar import fit_template
+from geoinv.avatar.eyelids import eyelids
 from geoinv.avatar.texture.photo_view import view_of_photo
 from geoinv.camera import Camera, CameraPose
 from geoinv.errors import PhotoError
@@ -90,4 +91,5 @@ def test_at_rest_it_is_the_same_person_without_expression() -> None:
     assert torch.equal(person.neutral.identity, person.codes.identity)
     assert not person.neutral.expression.any() and not person.neutral.gaze.any()
     assert (person.in_photo() - person.at_rest()).norm(dim=1).max() > 0.01
-    assert person.at_rest().shape == (len(person.model.mean) + len(person.model.teeth.anchors), 3)
+    model = person.model
+    assert person.at_rest().shape == (len(model.mean) + len(model.teeth.anchors) + len(eyelids(model).rows), 3)
