@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..camera.visibility import ramp
 from ..conventions import MM_PER_UNIT
 from ..mesh.head_mesh import pieces_of
 from ..shape import ARKIT_UNITS, HeadModel
@@ -78,7 +79,7 @@ def eyelids(model: HeadModel) -> Eyelids:
     sheets = skin_triangles[is_lid[skin_triangles].any(axis=1)]  # with a rim at which they end
     corners, numbers = np.unique(sheets[_is_seen(closed[sheets])], return_inverse=True)
     rows = corner_vertices[corners]
-    rises = torch.from_numpy((sinks[corners] - _RISES[0]) / (_RISES[1] - _RISES[0])).clamp(0.0, 1.0)[:, None].float()
+    rises = ramp(torch.from_numpy(sinks[corners]), *_RISES)[:, None].float()
     open_normals, shut_normals = model.normals(torch.stack([model.mean, shut]))[:, rows]
     return Eyelids(
         corners,

@@ -160,7 +160,8 @@ def evaluate_persons(
         with torch.no_grad():
             known = _descriptor_of(faces[0])
             kept_back = [face for path in photos.kept_back for face in _every_face(session, path)]
-            others = [_KeptBack.of(session, face, faces[0]) for face in kept_back]
+            front = _pose_of(session, faces[0])
+            others = [_KeptBack.of(session, face, front) for face in kept_back]
             alone = session.inverted(faces[0])
         person = session.inverted_together(faces)
         left_out += len(person.members.left_out)
@@ -213,8 +214,9 @@ class _KeptBack:
     side: int
 
     @classmethod
-    def of(cls, session: Session, face: AlignedFace, first: AlignedFace) -> _KeptBack:
-        pose, front = _pose_of(session, face), _pose_of(session, first)
+    def of(cls, session: Session, face: AlignedFace, front: CameraPose | None) -> _KeptBack:
+        """Of an aligned photo, beside the first photo's camera ``front``, where the encoder finds cameras."""
+        pose = _pose_of(session, face)
         turn = 0.0 if pose is None or front is None else float(pose.yaw_rad - front.yaw_rad)
         side = 0 if abs(turn) < _ASIDE_RAD else int(math.copysign(1, turn))
         return cls(_descriptor_of(face), pose, side)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..camera.visibility import ramp
 from ..ops.anchored_rays import is_native
 
 _COARSEST = 8  # cells along a side of the pyramid's top
@@ -131,6 +132,6 @@ def _finished(summed: Tensor, grid: Grid) -> Tensor:
     # Between lips that touch, the mean of normals points anywhere: distances were beads on a string, white as teeth. So
     # what is thinner than a cell is closed.
     present = (summed[..., -1:] / _PRESENT).clamp_max(1.0)
-    opposed = ((_ALIKE - length) / (_ALIKE - _OPPOSED)).clamp(0.0, 1.0) * present
+    opposed = (1.0 - ramp(length, _OPPOSED, _ALIKE)) * present
     distance = torch.lerp(distance, -_CLOSED * grid.cell.mean(), opposed)
     return torch.cat([displacement, distance.clamp(-_FURTHEST, _FURTHEST), unit, part], dim=-1)

@@ -92,12 +92,21 @@ def head_sources(
         return OwnSamples(generator, data, seed=seed, twins=twins), OwnSamples.held_out(generator, data, seed=seed)
     if validation is None:
         raise UsageError("heads to measure on are missing", "give --validation, or --self for the generator's samples")
-    shards = HeadShards(data), HeadShards(validation)
-    for heads in shards:
-        heads.check_fits(generator.config.z_dim)
-        if isinstance(generator, AnchoredGenerator):
-            heads.check_on_mesh(generator.anchor_config.head_model)
-    return shards
+    return heads_in(data, generator), heads_in(validation, generator)
+
+
+def heads_in(folder: Path, generator: OfPlanes) -> HeadShards:
+    """Heads of a data set that a generator's networks can learn from.
+
+    Raises:
+        UsageError: There are none, or they are of another version than those that the generator learned from, or lack
+            what one on the head mesh needs.
+    """
+    heads = HeadShards(folder)
+    heads.check_fits(generator.config.z_dim)
+    if isinstance(generator, AnchoredGenerator):
+        heads.check_on_mesh(generator.anchor_config.head_model)
+    return heads
 
 
 def codes_of(generator: OfPlanes, z: Tensor, *, knows_w: bool) -> Tensor:

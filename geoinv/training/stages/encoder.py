@@ -35,7 +35,7 @@ from ...models.on_mesh import OnMesh
 from ...shape import HeadCodes
 from ..data.face_photos import FacePhotoBatch, FacePhotos
 from ..data.head_shards import HeadShards
-from ..data.head_source import HeadSource, head_sources
+from ..data.head_source import HeadSource, head_sources, heads_in
 from ..data.held_out_views import psnr_over, save_comparison, true_view, view_and_depth
 from ..data.own_samples import OwnSamples, OwnSettings
 from ..data.photo_augment import random_background
@@ -52,7 +52,7 @@ from ..losses.on_mesh import ShapeLoss
 from ..losses.rays import SampleCounts
 from .first_codes import fit_first_codes
 from .own_metrics import validate_on_samples
-from .starts import described_start, frozen_generator_of_planes, network_to_train
+from .starts import described_start, frozen_generator_of_planes, network_to_train, take_over
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,9 @@ class EncoderStage:
             self._shape_loss = ShapeLoss(self._generator.anchor.model)
         self._data, self._validation = head_sources(data, validation, self._generator, seed=run.seed)
         self._start = start
-        self._more: HeadSource | None = None
-        if more_heads is not None:
-            self._more, _ = head_sources(more_heads, validation, self._generator, seed=run.seed)
+        if more_heads is not None and self._data.knows_w:
+            raise UsageError("own samples have no more heads beside them", "leave out --more-heads")
+        self._more = None if more_heads is None else heads_in(more_heads, self._generator)
         (self._more or self._data).check_enough(self.settings.counts.photos)
         self.loss_weights: Mapping[str, float] = loss_weights(
             with_geometry=self.settings.with_geometry, own_samples=self._data.knows_w
@@ -295,15 +295,7 @@ def with_eyes_of(known: GlobalEncoder, encoder: GlobalEncoder) -> GlobalEncoder:
     Raises:
         UsageError: They are of other widths.
     """
-    seen = {name: value for name, value in known.state_dict().items() if not name.startswith(_CODES)}
-    own = encoder.state_dict()
-    looking = [name for name in own if not name.startswith(_CODES)]
-    wrong = [name for name in looking if name not in seen or own[name].shape != seen[name].shape]
-    if wrong:
-        raise UsageError(
-            f"the encoder to start from has other widths ({wrong[0]})", "leave out --from to start with random weights"
-        )
-    encoder.load_state_dict(own | seen)
+    take_over(encoder, known.state_dict(), but=_CODES, kind="encoder")
     return encoder
 
 

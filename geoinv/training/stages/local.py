@@ -51,7 +51,7 @@ from ..losses.local import (
     query_heads,
     true_middles,
 )
-from .starts import described_start, frozen_generator_of_planes, network_to_train
+from .starts import described_start, frozen_generator_of_planes, network_to_train, take_over
 
 
 @dataclass(frozen=True)
@@ -122,21 +122,16 @@ def as_started(known: LocalBranch, config: DetailConfig) -> LocalBranch:
     Raises:
         UsageError: They are of other widths.
     """
-    branch = LocalBranch(config)
-    own, seen = branch.state_dict(), known.state_dict()
-    last = "film.2."  # speaks to the decoder; of a new branch it is zero, and changes nothing
-    taken = {name: value for name, value in seen.items() if not name.startswith(last)}
+    branch, seen = LocalBranch(config), known.state_dict()
     if known.config.finer == 1 and config.finer > 1:
         for part in ("encoder.body.head.weight", "encoder.body.head.bias"):
-            taken[part] = taken[part].repeat_interleave(config.finer**2, dim=0)
-    wrong = [name for name in own if not name.startswith(last) and own[name].shape != taken[name].shape]
-    if wrong:
-        raise UsageError(
-            f"the local branch to start from has other widths ({wrong[0]})",
-            "leave out --from to start with random weights",
-        )
-    branch.load_state_dict(own | taken)
+            seen[part] = seen[part].repeat_interleave(config.finer**2, dim=0)
+    take_over(branch, seen, but=_TO_DECODER, kind="local branch")
     return branch
+
+
+_TO_DECODER = ("film.2.",)
+"""The layer that speaks to a generator's decoder; of a new branch it is zero, and changes nothing."""
 
 
 class LocalStage:

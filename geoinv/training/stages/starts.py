@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...checkpoints.store import ModelInfo, load_generator, load_generator_of_planes, sha256_of
 from ...conventions import FACE_ORBIT
@@ -42,6 +42,28 @@ def network_to_train(
     if network.config != config:
         raise UsageError(f"{start} is another network than the one to train", "leave out --from to start anew")
     return network.train().requires_grad_(True)
+
+
+def take_over(network: nn.Module, seen: Mapping[str, Tensor], *, but: tuple[str, ...], kind: str) -> None:
+    """Give a network the weights of one that was trained for another generator, in place.
+
+    Args:
+        network: The network; what is not taken over stays.
+        seen: Weights by name.
+        but: Beginnings of the names that are not taken over.
+        kind: Kind of the network, for people.
+
+    Raises:
+        UsageError: The other network has other widths.
+    """
+    own = network.state_dict()
+    names = [name for name in own if not name.startswith(but)]
+    wrong = [name for name in names if name not in seen or own[name].shape != seen[name].shape]
+    if wrong:
+        raise UsageError(
+            f"the {kind} to start from has other widths ({wrong[0]})", "leave out --from to start with random weights"
+        )
+    network.load_state_dict(own | {name: seen[name] for name in names})
 
 
 @contextmanager

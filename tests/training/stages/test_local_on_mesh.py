@@ -74,3 +74,5 @@ def test_can_begin_with_the_branch_of_another_generator() -> None:
     assert not branch.film[-1].weight.any() and branch.film[-1].out_features == 2 * config.decoder_hidden
     with pytest.raises(UsageError, match="other widths"):
         as_started(flat, replace(config, channels=2 * config.channels))
+    with pytest.raises(UsageError, match="other widths"):
+        as_started(flat, replace(config, widths=(*config.widths, 16)))

@@ -41,10 +41,10 @@ def run_of(out: Path, steps: int, *, accumulate: int = 1) -> Run:
     return Run(out, Steps(steps, look_every=2, checkpoint_every=1, log_every=1), 1e-3, accumulate=accumulate)
 
 
-def encoder_stage(run: Run, model: Path) -> EncoderStage:
+def encoder_stage(run: Run, model: Path, *, more_heads: Path | None = None) -> EncoderStage:
     counts = PhotoCounts(photos=3, heads_rendered=1, faces=1, rays_per_view=16, landmark_sets=8)
     settings = EncoderSettings(counts=counts, codes_only=0.3, samples=SampleCounts(4, 4), shape_points=8)
-    return EncoderStage(run, data=FEW, model=str(model), settings=settings, config=SMALL)
+    return EncoderStage(run, data=FEW, model=str(model), settings=settings, config=SMALL, more_heads=more_heads)
 
 
 def write_encoder(model: Path) -> Path:
@@ -176,6 +176,11 @@ def test_batches_may_be_accumulated(model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="accumulate"):
         train(encoder_stage(run_of(tmp_path / "two", 2, accumulate=2), model))
         train(encoder_stage(run_of(tmp_path / "two", 4), model))
+
+
+def test_has_no_more_heads_beside_its_samples(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no more heads"):
+        encoder_stage(run_of(tmp_path / "run", 1), model, more_heads=tmp_path)
 
 
 def test_a_large_encoder_makes_the_same_kind_of_result() -> None:
