@@ -81,7 +81,6 @@ def all_stages(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes that render heads.", show_default="2")
     ] = None,
-    compile_backbone: CompileOpt = False,
     assets: AssetsOpt = None,
     own: Annotated[
         bool, typer.Option("--self", help="Encoder and local branch alone, of any --model, from its own samples.")
@@ -99,7 +98,7 @@ def all_stages(
     json_output: JsonOpt = False,
     quiet: QuietOpt = False,
 ) -> None:
-    """Every stage from nothing, heads included; a killed run goes on. Weights and figures go to OUT/weights.
+    """Every stage of a model on the head mesh; a killed run goes on. Weights and figures go to OUT/weights.
 
     With --self: encoder and local branch of any generator, which --model finds them by from then on.
     """
@@ -107,7 +106,6 @@ def all_stages(
     of_heads = {  # assets may come from the environment, where they disturb nobody
         "--from": start_from is not None,
         "--workers": workers is not None,
-        "--compile": compile_backbone,
     }
     of_own = {
         "--model": model is not None,
@@ -129,7 +127,7 @@ def all_stages(
         return
     from ..training.stages.all_stages import AllStages
 
-    settings = AllStages(out, hours, assets, photos, start_from, workers or 2, compile_backbone, seed, where)
+    settings = AllStages(out, hours, assets, photos, start_from, workers or 2, seed, where)
     run_all_stages(settings, json_output=json_output, quiet=quiet)
 
 

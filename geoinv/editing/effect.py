@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 VISIBLE = 0.05
 """Change of colour in [0, 1] that people notice in a face: thirteen levels of 255."""
 
+LOOKED_AT = 6
+"""Heads on which an effect is looked for."""
+
 _SIDE = 64
-_HEADS = 6
 _CHANGED_FRACTION = 0.01  # of the pixels: about the size of an eye
 
 
@@ -33,6 +35,7 @@ def visible_directions(
     generator: OfPlanes,
     directions: Directions,
     *,
+    heads: int = LOOKED_AT,
     seed: int = 0,
     on_direction: OnCount | None = None,
 ) -> Directions:
@@ -41,10 +44,11 @@ def visible_directions(
     Args:
         generator: Generator that the directions belong to.
         directions: All of its directions.
-        seed: Seed of the random heads that are looked at.
+        heads: Random heads that are looked at.
+        seed: Seed of these heads.
         on_direction: Called with the number of directions done.
     """
-    z = torch.randn(_HEADS, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
+    z = torch.randn(heads, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
     w_plus = generator.mapping(z.to(generator.w_avg.device))
     before = _pictures(generator, w_plus, directions, {})
     kept = {}

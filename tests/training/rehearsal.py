@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from geoinv.training.stages.all_stages import Sizes
 
-STEPS = {"generator": 120, "superresolution": 60, "encoder": 60, "local": 30}
+STEPS = {"generator": 120, "encoder": 60, "local": 30}
 LOG_EVERY, CHECKPOINT_EVERY = 5, 10
 
 
@@ -41,40 +41,35 @@ def rehearse(
 def small_sizes() -> Sizes:
     from dataclasses import replace
 
-    from geoinv.models.config import BackboneConfig, DetailConfig, DiscriminatorConfig, EncoderConfig, RenderConfig
+    from geoinv.models.config import DetailConfig, DiscriminatorConfig, EncoderConfig
     from geoinv.training.data.photo_batches import PhotoCounts
     from geoinv.training.engine.run import Steps
     from geoinv.training.losses.local import PatchSampling
     from geoinv.training.stages.all_stages import Sizes
+    from geoinv.training.stages.anchored import AnchoredSettings
     from geoinv.training.stages.encoder import EncoderSettings
-    from geoinv.training.stages.generator import GeneratorSettings
     from geoinv.training.stages.local import LocalSettings
-    from geoinv.training.stages.mini_model import mini_for_heads
-    from geoinv.training.stages.superresolution import SuperresolutionSettings
+    from geoinv.training.stages.mini_model import anchored_for_heads
 
-    mini = mini_for_heads()
+    whole = anchored_for_heads()
+    assert whole.anchor is not None
     model = replace(
-        mini,
-        mapping=replace(mini.mapping, w_dim=32, hidden=32),
-        backbone=BackboneConfig(
-            w_dim=32,
-            channels=(32, 32, 16),
-            out_channels=24,
-            convs_per_block=(1, 2, 2),
-            painting="subpixel",
-            warp_rank=4,
-            smooth=True,
-        ),
-        render=RenderConfig(num_samples=8, num_importance=8, limits="box"),
+        whole,
+        mapping=replace(whole.mapping, w_dim=32, hidden=32),
+        backbone=replace(whole.backbone, channels=(32, 32, 16), convs_per_block=(1, 2, 2), blended_maps=3),
+        render=replace(whole.render, num_samples=24, num_importance=16),
         decoder_hidden=16,
-        feature_channels=8,
+        neural_resolution=64,
+        resolution=64,
+        anchor=replace(whole.anchor, cells=16, face_cells=32, shape_hidden=32, light_hidden=16),
     )
     return Sizes(
         heads=16,
+        faces=4,
+        more_heads=8,
         check_heads=4,
-        large_heads=4,
-        large_check_heads=2,
         held_out_heads=3,
+        direction_heads=1,
         shard_size=4,
         model=model,
         encoder=EncoderConfig(
@@ -85,6 +80,7 @@ def small_sizes() -> Sizes:
             blocks=(1, 1, 1, 1, 1),
             hidden=32,
             landmark_widths=(16, 16),
+            shape_size=whole.anchor.code_size,
         ),
         details=DetailConfig(
             model.name,
@@ -94,11 +90,16 @@ def small_sizes() -> Sizes:
             widths=(8, 8),
             aligner_widths=(8, 8),
             hidden=8,
+            enlargement=2,
+            finer=2,
         ),
-        discriminator=DiscriminatorConfig(32, (8, 8, 8, 8)),
-        generator_settings=GeneratorSettings(heads_per_step=4, rays_per_view=64, warp_steps=50),
-        superresolution_settings=SuperresolutionSettings(patches_per_step=2),
-        encoder_settings=EncoderSettings(PhotoCounts(photos=4, heads_rendered=2, faces=1, rays_per_view=64)),
+        discriminator=DiscriminatorConfig(16, (8, 8, 8)),
+        generator_settings=AnchoredSettings(
+            known_heads=600, known_steps=100, heads_per_step=4, views_per_head=2, rays_per_view=64
+        ),
+        encoder_settings=EncoderSettings(
+            PhotoCounts(photos=4, heads_rendered=2, faces=1, rays_per_view=64), codes_only=0.5
+        ),
         local_settings=LocalSettings(heads_per_step=2, patch=PatchSampling(16), adversarial_from=0.5),
         steps={
             stage: Steps(steps, look_every=25, checkpoint_every=CHECKPOINT_EVERY, log_every=LOG_EVERY)

@@ -1,4 +1,4 @@
-"""Every stage of ``mini``, from nothing to weights that ship, within a budget of hours.
+"""Every stage of a model on the head mesh, from nothing to weights that ship, within a budget of hours.
 
 The parts go one after another, each in a folder of its own below ``out``, each resumable, so a run that was killed
 goes on where it was. A part is an entry of :data:`PARTS`; what one hands to the next are files.
@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from ...checkpoints.store import load_details, load_encoder, load_generator, sha256_of
+from ...checkpoints.store import load_details, load_encoder, load_generator_of_planes, model_config, sha256_of
 from ...editing import load_directions
+from ...editing.effect import LOOKED_AT
 from ...errors import CheckpointError, UsageError
 from ...evaluation import build_held_out, evaluate_heads, load_held_out
 from ...files import atomic_path, only_one_process, remove_leftovers
@@ -24,26 +25,27 @@ from ...models.config import DetailConfig, DiscriminatorConfig, EncoderConfig, G
 from ...progress import Say
 from ...synth.dataset import make_dataset
 from ..data.face_photos import described_photos
+from ..data.photo_batches import PhotoCounts
 from ..engine.loop import train
 from ..engine.record import check_unchanged, versions
 from ..engine.run import Run, Steps, Usual
 from ..engine.run_folder import RunFolder
+from .anchored import AnchoredSettings, AnchoredStage
 from .directions import known_directions
 from .encoder import EncoderSettings, EncoderStage
-from .generator import GeneratorSettings, GeneratorStage
+from .known_heads import KnownHeads
 from .local import LocalSettings, LocalStage
-from .mini_model import mini_for_heads
+from .mini_model import anchored_for_heads
 from .part import earlier, prefixed, reporting, ship, start_over_for
 from .stale import details_of_another_encoder
-from .superresolution import SuperresolutionSettings, SuperresolutionStage
 
-HEADS_PER_HOUR = 7000
-"""Heads to render for each hour of the budget, three views each, for the generator: a fifteenth of it on two cores."""
-MOST_HEADS = 60_000
-LARGE_HEADS_PER_HOUR = 2500
-"""Heads to render for each hour at the final resolution, for encoder and local branch: as long again."""
-MOST_LARGE_HEADS = 15_000
-"""Most heads at the final resolution, of 1.8 MB each."""
+HEADS_PER_HOUR, MOST_HEADS = 1600, 20_000
+"""Heads that the generator learns from, for each hour of the budget and at most: one view of the face and one from
+anywhere, 1.6 MB each. With those below they take a ninth of the budget on two cores (16 views a second)."""
+FACES_PER_HOUR, MOST_FACES = 500, 6000
+"""Heads of which encoder and local branch see pictures: three views of the face, twins, 2.4 MB each."""
+MORE_HEADS_PER_HOUR, MOST_MORE_HEADS = 2500, 30_000
+"""Heads that the encoder sees in one photo, 0.8 MB each: of a few thousand it learns shapes by heart."""
 
 
 @dataclass(frozen=True)
@@ -51,37 +53,40 @@ class Sizes:
     """Amounts of everything that a run makes, and its networks; others than the defaults rehearse a run in minutes.
 
     Args:
-        heads: Heads to train on; None: by the hours.
+        heads: Heads for the generator; None: by the hours.
+        faces: Heads in several views of the face, for encoder and local branch; None: by the hours.
+        more_heads: Heads in one view, for the encoder; None: by the hours.
         check_heads: Heads to measure on while training.
-        large_heads: Heads to train on at the final resolution; None: by the hours.
-        large_check_heads: Heads to measure on at the final resolution.
         held_out_heads: Heads that the shipped metrics are measured on.
+        direction_heads: Heads on which directions are looked at.
         shard_size: Heads in a shard.
         model: The generator.
         encoder: The encoder; None: the default for the generator.
         details: The local branch; None: the default for the generator.
         discriminator: The local branch's discriminator; None: the default.
+        known: Heads without pictures that the generator begins with; None: the sampler's.
         generator_settings: Settings of the generator's stage.
-        superresolution_settings: Settings of super-resolution's stage.
         encoder_settings: Settings of the encoder's stage.
         local_settings: Settings of the local branch's stage.
         steps: Budgets in steps by the stage's name, in place of its fraction of the hours.
     """
 
     heads: int | None = None
+    faces: int | None = None
+    more_heads: int | None = None
     check_heads: int = 60
-    large_heads: int | None = None
-    large_check_heads: int = 40
     held_out_heads: int = 48
+    direction_heads: int = LOOKED_AT
     shard_size: int = 100
-    model: GeneratorConfig = field(default_factory=mini_for_heads)
+    model: GeneratorConfig = field(default_factory=anchored_for_heads)
     encoder: EncoderConfig | None = None
     details: DetailConfig | None = None
     discriminator: DiscriminatorConfig | None = None
-    generator_settings: GeneratorSettings = GeneratorSettings()
-    superresolution_settings: SuperresolutionSettings = SuperresolutionSettings()
-    encoder_settings: EncoderSettings = EncoderSettings()
-    local_settings: LocalSettings = LocalSettings()
+    known: KnownHeads | None = None
+    # what the weights in examples/starts were made with
+    generator_settings: AnchoredSettings = AnchoredSettings(heads_per_step=4, views_per_head=2, rays_per_view=600)
+    encoder_settings: EncoderSettings = EncoderSettings(PhotoCounts(photos=32, heads_rendered=4), codes_only=0.5)
+    local_settings: LocalSettings = LocalSettings(adversarial_from=1.0)
     steps: Mapping[str, Steps] = field(default_factory=dict)
 
 
@@ -96,7 +101,6 @@ class AllStages:
         photos: Folder of unlabelled portraits for encoder and local branch, or None.
         start: Folder of weights to go on from (``mini-generator.safetensors`` and, if there, encoder and details).
         workers: Processes that render heads.
-        compile: Whether to compile the backbone with torch.
         seed: Seed of everything random.
         device: Device of networks and batches.
         sizes: Amounts of everything, and the networks.
@@ -108,7 +112,6 @@ class AllStages:
     photos: Path | None = None
     start: Path | None = None
     workers: int = 2
-    compile: bool = False
     seed: int = 0
     device: torch.device = torch.device("cpu")
     sizes: Sizes = field(default_factory=Sizes)
@@ -177,8 +180,8 @@ def train_all(config: AllStages, say: Say = lambda text: None) -> Path:
         The folder of weights: generator, encoder, details, directions, held-out heads and metrics (``figures.json``).
 
     Raises:
-        UsageError: The budget is too short to make heads, ``start`` has no weights, the folder's run began with another
-            start, seed or other photos, or another run is at work in ``out``.
+        UsageError: The budget is too short to make heads, ``start`` has no weights or those of tri-planes, the folder's
+            run began with another start, seed or other photos, or another run is at work in ``out``.
     """
     _check(config)
     config.weights.mkdir(parents=True, exist_ok=True)
@@ -201,7 +204,13 @@ def _check(config: AllStages) -> None:
         raise UsageError(
             f"{config.start} are the weights of this very run", "it goes on by itself; or give another --out"
         )
-    _started(config, "generator")
+    start = _started(config, "generator")
+    found = None if start is None else model_config(start)
+    if found is not None and not (isinstance(found, GeneratorConfig) and found.anchor is not None):
+        raise UsageError(
+            f"the heads of {start} stand on no mesh, and `train all` trains a generator on the head mesh",
+            "leave out --from to begin with random weights; `geoinv train generator --from` goes on with tri-planes",
+        )
 
 
 def _keep_record(config: AllStages) -> None:
@@ -230,66 +239,63 @@ def _keep_record(config: AllStages) -> None:
 def _heads_to_render(config: AllStages) -> int:
     if config.sizes.heads is not None:
         return config.sizes.heads
-    return min(int(HEADS_PER_HOUR * config.hours), MOST_HEADS) // 100 * 100
+    return _by_the_hours(config, HEADS_PER_HOUR, MOST_HEADS)
 
 
-def _large_heads_to_render(config: AllStages) -> int:
-    if config.sizes.large_heads is not None:
-        return config.sizes.large_heads
-    wanted = int(LARGE_HEADS_PER_HOUR * config.hours) // 100 * 100
-    return min(max(wanted, 200), MOST_LARGE_HEADS)
+def _by_the_hours(config: AllStages, per_hour: int, most: int) -> int:
+    """Number of heads in whole hundreds."""
+    return min(int(per_hour * config.hours), most) // 100 * 100
 
 
 def _heads(config: AllStages, minutes: float, say: Say) -> None:
-    sizes, side = config.sizes, config.sizes.model.neural_resolution
+    sizes = config.sizes
 
-    def data(name: str, heads: int, views: int, resolution: int, seed: int, *, twins: bool) -> None:
+    def data(
+        name: str, heads: int, views: int, seed: int, *, twins: bool = False, around: bool = False, supersample: int = 2
+    ) -> None:
         make_dataset(
             config.out / name,
             heads,
             views,
-            resolution,
-            seed,
+            sizes.model.resolution,
+            4 * config.seed + seed,
             config.assets,
+            supersample=supersample,
             twins=twins,
+            around=around,
             workers=config.workers,
             shard_size=sizes.shard_size,
             on_shard=lambda shard, of, rate: say(f"{name}: shard {shard + 1} of {of}, {rate:.1f} views a second"),
         )
 
+    faces, more = sizes.faces, sizes.more_heads
+    if faces is None:
+        faces = max(_by_the_hours(config, FACES_PER_HOUR, MOST_FACES), 200)
+    if more is None:
+        more = max(_by_the_hours(config, MORE_HEADS_PER_HOUR, MOST_MORE_HEADS), 200)
     # seeds of their own, so that no head to check on is trained on
-    data("check", sizes.check_heads, 2, side, 3 * config.seed + 2_000_001, twins=True)
-    large = sizes.model.resolution
-    data("large-check", sizes.large_check_heads, 2, large, 3 * config.seed + 2_000_001, twins=True)
-    data("large", _large_heads_to_render(config), 3, large, 3 * config.seed + 2_000_002, twins=True)
-    data("heads", _heads_to_render(config), 3, side, 3 * config.seed + 2_000_003, twins=True)
+    data("check", sizes.check_heads, 4, 2_000_001, twins=True, around=True)
+    data("faces", faces, 3, 2_000_002, twins=True)
+    data("more", more, 1, 2_000_003, supersample=1)
+    data("heads", _heads_to_render(config), 2, 2_000_004, around=True)
     if not config.held_out.exists():
         say(f"held-out: {sizes.held_out_heads} heads")
         build_held_out(config.held_out, sizes.held_out_heads, assets=config.assets)
 
 
 def _generator(config: AllStages, minutes: float, say: Say) -> None:
-    stage = GeneratorStage(
-        config.run("generator", GeneratorStage.usual, minutes),
+    stage = AnchoredStage(
+        config.run("generator", AnchoredStage.usual, minutes),
         config.sizes.model,
         data=config.out / "heads",
         validation=config.out / "check",
         start=_started(config, "generator"),
         settings=config.sizes.generator_settings,
-        compile_backbone=config.compile,
+        known=config.sizes.known,
         report=reporting(say),
     )
-    _measure(config, "generator", train(stage, reporting(say)), say)
-
-
-def _superresolution(config: AllStages, minutes: float, say: Say) -> None:
-    trained = config.out / "generator" / "best.safetensors"
-    run = config.run("superresolution", SuperresolutionStage.usual, minutes)
-    start_over_for(run, {"generator": sha256_of(trained)}, say)
-    stage = SuperresolutionStage(
-        run, data=config.out / "large", model=str(trained), settings=config.sizes.superresolution_settings
-    )
     ship(train(stage, reporting(say)), config.generator)
+    _measure(config, "generator", say)
 
 
 def _encoder(config: AllStages, minutes: float, say: Say) -> None:
@@ -297,19 +303,21 @@ def _encoder(config: AllStages, minutes: float, say: Say) -> None:
     start_over_for(run, {"generator": sha256_of(config.generator)}, say)
     stage = EncoderStage(
         run,
-        data=config.out / "large",
-        validation=config.out / "large-check",
+        data=config.out / "faces",
+        validation=config.out / "check",
         model=str(config.generator),
         photos=config.photos,
         start=earlier(run) or _started(config, "encoder"),
         settings=config.sizes.encoder_settings,
         config=config.sizes.encoder,
+        report=reporting(say),
+        more_heads=config.out / "more",
     )
     ship(train(stage, reporting(say)), config.encoder)
     stale = details_of_another_encoder(str(config.generator), config.encoder)
     if stale is not None:
         say(f"{stale} is of another encoder, and of no use until it is trained again")
-    _measure(config, "encoder", config.generator, say, config.encoder)
+    _measure(config, "encoder", say, config.encoder)
 
 
 def _local(config: AllStages, minutes: float, say: Say) -> None:
@@ -317,8 +325,8 @@ def _local(config: AllStages, minutes: float, say: Say) -> None:
     start_over_for(run, {"generator": sha256_of(config.generator), "encoder": sha256_of(config.encoder)}, say)
     stage = LocalStage(
         run,
-        data=config.out / "large",
-        validation=config.out / "large-check",
+        data=config.out / "faces",
+        validation=config.out / "check",
         model=str(config.generator),
         photos=config.photos,
         start=earlier(run) or _started(config, "details"),
@@ -327,7 +335,7 @@ def _local(config: AllStages, minutes: float, say: Say) -> None:
         discriminator=config.sizes.discriminator,
     )
     ship(train(stage, reporting(say)), config.details)
-    _measure(config, "local", config.generator, say, config.encoder, config.details)
+    _measure(config, "local", say, config.encoder, config.details)
 
 
 def _directions(config: AllStages, minutes: float, say: Say) -> None:
@@ -336,35 +344,35 @@ def _directions(config: AllStages, minutes: float, say: Say) -> None:
         return
     except CheckpointError:  # none, or of an earlier generator
         pass
-    trained, info = load_generator(str(config.generator), config.device)
-    found = known_directions(trained, info, config.weights / "mini-directions.safetensors", seed=config.seed)
+    trained, info = load_generator_of_planes(str(config.generator), config.device)
+    target, heads = config.weights / "mini-directions.safetensors", config.sizes.direction_heads
+    found = known_directions(trained, info, target, heads=heads, seed=config.seed)
     say(f"{len(found.shown)} of {len(found.shown) + len(found.left_out)} show")
 
 
 PARTS = (
-    Part("heads", 0.0, _heads),  # an eighth of the budget on two CPU cores: 0.012 and 0.028 s of both a view
-    Part("generator", 0.47, _generator),  # bounds all that follows, and gains from all the time it gets
-    Part("superresolution", 0.02, _superresolution),  # a few thousand weights
-    Part("encoder", 0.26, _encoder),  # its colours learn fast, its camera and depth slowly
-    Part("local", 0.08, _local),  # flat after the first minutes
-    Part("directions", 0.0, _directions),  # a minute
+    Part("heads", 0.0, _heads),  # a ninth of the budget on two CPU cores
+    Part("generator", 0.40, _generator),  # bounds all that follows, and gains from all the time it gets
+    Part("encoder", 0.24, _encoder),  # half of it codes alone, with which most of shape and look is learned
+    Part("local", 0.12, _local),  # its steps are the slowest, and the photo's view is nearly all there after a few
+    Part("directions", 0.0, _directions),  # minutes
 )
-"""All parts in their order. The fractions follow from what held-out metrics gained per minute on two CPU cores, see
-``docs/training.md``; what they leave is for heads and metrics."""
+"""All parts in their order. The fractions are those of the time that went into the weights in ``examples/starts``, see
+``docs/training.md``; what they leave is for heads, for what the generator learns before pictures, and for metrics."""
 
 
-def _measure(config: AllStages, stage: str, generator: Path, say: Say, *others: Path) -> None:
+def _measure(config: AllStages, stage: str, say: Say, *others: Path) -> None:
     """Measure on the held-out heads, beside the stage's run and with the weights; skipped where that is known.
 
     ``others`` are what is measured with the generator: nothing, the encoder, or encoder and details.
     """
-    models = {path.name: sha256_of(path) for path in (generator, *others)}
+    models = {path.name: sha256_of(path) for path in (config.generator, *others)}
     known = config.out / stage / "figures.json"
     if not known.exists() or json.loads(known.read_text(encoding="utf-8"))["sha256"] != models:
         say("measuring on held-out heads")
-        model, device = str(generator), config.device
+        model, device = str(config.generator), config.device
         metrics = evaluate_heads(
-            load_generator(model, device)[0],
+            load_generator_of_planes(model, device)[0],
             load_encoder(model, device)[0] if config.encoder in others else None,
             load_held_out(config.held_out),
             branch=load_details(model, device)[0] if config.details in others else None,

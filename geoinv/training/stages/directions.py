@@ -9,6 +9,7 @@ from pathlib import Path
 from ...checkpoints.store import ModelInfo
 from ...editing import discover_directions, save_directions, visible_directions
 from ...editing.directions import add_direction, check_direction_is_new
+from ...editing.effect import LOOKED_AT
 from ...editing.learned import LearnedDirection, learn_from_labels, learn_from_samples
 from ...editing.scores import AttributeScore
 from ...errors import PhotoError, UsageError
@@ -36,6 +37,7 @@ def known_directions(
     info: ModelInfo,
     target: Path,
     *,
+    heads: int = LOOKED_AT,
     seed: int = 0,
     on_direction: OnCount | None = None,
 ) -> KnownDirections:
@@ -45,7 +47,8 @@ def known_directions(
         generator: The generator.
         info: Its name and hash.
         target: File of directions; one that exists is replaced.
-        seed: Seed of the heads that are looked at.
+        heads: Heads on which the directions are looked at.
+        seed: Seed of these heads.
         on_direction: Called with the number of directions looked at.
 
     Raises:
@@ -58,7 +61,7 @@ def known_directions(
             f"the heads' has {sampler.z_dim}; give --attr to learn a direction from the generator's samples",
         )
     found = discover_directions(generator, sampler.attributes, generator_sha256=info.sha256, seed=seed)
-    visible = visible_directions(generator, found, seed=seed, on_direction=on_direction)
+    visible = visible_directions(generator, found, heads=heads, seed=seed, on_direction=on_direction)
     save_directions(target, visible)
     left_out = sorted(set(found.names) - set(visible.names))
     return KnownDirections(tuple(visible.names), tuple(left_out))

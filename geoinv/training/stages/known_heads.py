@@ -114,6 +114,7 @@ def fit_known_heads(generator: AnchoredGenerator, heads: KnownHeads, *, steps: i
         (shape + light + look).backward()
         optimizer.step()
         schedule.step()
+    optimizer.zero_grad(set_to_none=True)  # else the stage, which keeps these parts, would clip by their gradients too
     with torch.no_grad():
         generator.set_painted_scale(generator.mapping(learned.z.to(device))[:, 0])
         unseen = KnownHeads(*(part[-_HELD_OUT:].to(device) for part in heads))

@@ -12,12 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from geoinv.checkpoints.store import load_details, load_encoder, load_generator, sha256_of
+from geoinv.checkpoints.store import load_anchored_generator, load_details, load_encoder, save_model, sha256_of
 from geoinv.editing import load_directions
 from geoinv.errors import UsageError
 from geoinv.files import only_one_process
+from geoinv.models.generator import TriPlaneGenerator
 from geoinv.training.stages.all_stages import PARTS, AllStages, train_all
-from tests.training.stages.small_chain import small_run
+from tests.tiny_models import tiny_config
+from tests.training.stages.small_chain import STAGES, small_run
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,9 @@ def test_stages_follow_one_another_and_ship(finished: tuple[Path, list[str]]) ->
     names += [f"mini-{kind}.safetensors" for kind in ("details", "directions", "encoder", "generator")]
     assert sorted(path.name for path in weights.iterdir()) == names
     model = str(weights / "mini-generator.safetensors")
-    generator, info = load_generator(model)
-    load_encoder(model)
+    _, info = load_anchored_generator(model)
+    encoder = load_encoder(model)[0]
+    assert encoder.config.shape_size > 0  # it tells shape and light, too
     assert load_details(model)[1].extra["encoder_sha256"] == sha256_of(weights / "mini-encoder.safetensors")
     assert load_directions(model, generator_sha256=info.sha256).generator_sha256 == info.sha256
     figures = json.loads((weights / "figures.json").read_text())
@@ -55,7 +58,7 @@ def test_stages_follow_one_another_and_ship(finished: tuple[Path, list[str]]) ->
 
 
 def test_each_stage_learned(finished: tuple[Path, list[str]]) -> None:
-    for stage in ("generator", "superresolution", "encoder", "local"):
+    for stage in STAGES:
         lines = [json.loads(line) for line in (finished[0] / stage / "log.jsonl").read_text().splitlines()]
         assert [line["step"] for line in lines if "seconds_per_step" in line] == [1, 2], stage
         record = json.loads((finished[0] / stage / "run.json").read_text())
@@ -63,7 +66,7 @@ def test_each_stage_learned(finished: tuple[Path, list[str]]) -> None:
 
 
 def test_fractions_leave_room_for_heads_and_metrics() -> None:
-    assert 0.7 < sum(part.fraction for part in PARTS) < 0.84
+    assert 0.7 < sum(part.fraction for part in PARTS) < 0.8
 
 
 def test_what_is_finished_is_not_made_again(run: Path) -> None:
@@ -77,7 +80,7 @@ def test_what_is_finished_is_not_made_again(run: Path) -> None:
 def test_a_run_killed_in_every_stage_ends_like_one_left_alone(finished: tuple[Path, list[str]], tmp_path: Path) -> None:
     """Killed when a step is logged, before its checkpoint; the slow tests kill the command at any moment."""
     out, reference = tmp_path / "run", finished[0]
-    for moment in ("generator:  50.0 %  step 1", "superresolution: 100.0 %  step 2", "encoder: 100", "local: 100"):
+    for moment in ("generator:  50.0 %  step 1", "generator: 100", "encoder: 100", "local: 100"):
 
         def kill(line: str, moment: str = moment) -> None:
             if line.startswith(moment):
@@ -86,7 +89,7 @@ def test_a_run_killed_in_every_stage_ends_like_one_left_alone(finished: tuple[Pa
         with pytest.raises(KeyboardInterrupt):
             train_all(small_run(out), kill)
     train_all(small_run(out))
-    for stage in ("generator", "superresolution", "encoder", "local"):
+    for stage in STAGES:
         assert curve(out / stage) == curve(reference / stage), stage
     for path in (reference / "weights").glob("*.safetensors"):
         first, second = load_file(path), load_file(out / "weights" / path.name)
@@ -108,7 +111,7 @@ def test_a_stage_starts_over_when_what_it_builds_on_has_learned_more(run: Path) 
     said: list[str] = []
     train_all(small_run(run, steps=3), said.append)
     assert any("generator:" in line and "this run had ended" in line for line in said)
-    for stage in ("superresolution", "encoder", "local"):
+    for stage in ("encoder", "local"):
         assert f"{stage}: what it builds on has changed: starting over" in said
         assert (run / stage / "earlier.safetensors").exists()
     assert any(line.startswith("encoder: ") and "is of another encoder" in line for line in said)
@@ -132,6 +135,16 @@ def test_goes_on_from_earlier_weights_and_then_needs_them(run: Path, tmp_path: P
         train_all(small_run(out, start=out / "weights", steps=2))
     with pytest.raises(UsageError, match="has no mini-generator"):
         train_all(small_run(tmp_path / "third", start=tmp_path))
+
+
+def test_tri_planes_are_no_start(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    save_model(weights / "mini-generator.safetensors", TriPlaneGenerator(tiny_config()), tiny_config())
+    with pytest.raises(UsageError, match="mini-generator.safetensors stand on no mesh") as caught:
+        train_all(AllStages(tmp_path / "run", hours=1.0, start=weights))
+    assert "geoinv train generator --from" in (caught.value.hint or "")
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_seed_is_refused(run: Path) -> None:
