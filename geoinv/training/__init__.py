@@ -1,8 +1,9 @@
 """Training of all networks. Only the command line imports this package.
 
-* ``stages/``: what is trained, one file a stage (``generator``, ``superresolution``, ``encoder``, ``local``,
-  ``directions``), and ``all_stages``, which runs them in a row. A stage is a network that learns, with its batches,
-  losses, metrics and file: the protocol :class:`geoinv.training.engine.run.Stage`.
+* ``stages/``: what is trained, one file a stage (``generator``, ``anchored``, ``superresolution``, ``encoder``,
+  ``local``, ``directions``), and ``all_stages``, which runs those of the model on the head mesh in a row. A stage is a
+  network that learns, with its batches, losses, metrics and file: the protocol
+  :class:`geoinv.training.engine.run.Stage`.
 * ``engine/``: how any stage is trained: ``run`` (folder, budget, seed, device), ``loop`` (steps, looks, resuming),
   ``schedule`` (learning rate), ``run_folder`` and ``record`` (what lies on the disk), ``processes`` (torchrun),
   ``devices``, ``background`` (batches ahead of time), ``moving_average``, ``adversarial`` (the discriminator).
