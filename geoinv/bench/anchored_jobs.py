@@ -36,7 +36,7 @@ def anchored_jobs(side: int, rounds: int) -> Iterator[Job]:
     heads, decoder, space = made.rays, generator.decoder.weights(), generator.anchor_config.space
     channels = heads.planes.shape[2]
     without = DecoderWeights(decoder.hidden_weight[:, :channels].contiguous(), *decoder[1:])
-    vertices = generator.anchor.model.vertices(made.codes)
+    vertices = generator.vertices(made.codes)
     three = heads.planes[:, 1:].contiguous()
     camera = CameraPose.from_angles(0.3).cam2world(FACE_ORBIT)
     rays = rays_through(camera, pixel_centres(side).reshape(-1, 2), focal=generator.config.orbit.focal)

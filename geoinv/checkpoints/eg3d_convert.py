@@ -7,7 +7,7 @@ Numbers stay float32. Tensors go from file to file one at a time, so that memory
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -75,7 +75,7 @@ def convert_eg3d(source: Path, target: Path, *, name: str | None = None, licence
         raise CheckpointError(f"{source}: {error.message}", error.hint) from error
     sha256 = sha256_of(source)
     origin = {"source_file": source.name, "source_sha256": sha256, **({"licence": licence} if licence else {})}
-    metadata = model_metadata("generator", asdict(config), origin)
+    metadata = model_metadata("generator", config.to_dict(), origin)
     with atomic_path(target) as temporary:
         shapes = {key: tensor.shape for key, tensor in tensors.items()}
         write_safetensors(temporary, shapes, lambda key: read_numbers(tensors[key], f"{source}: {key}"), metadata)

@@ -40,7 +40,8 @@ def save_model(
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Write parameters and buffers as float16 with configuration and ``extra`` (JSON values), whole or not at all."""
-    _write(path, halves(module.state_dict()), model_metadata(_KINDS[type(config)], asdict(config), extra or {}))
+    values = config.to_dict() if isinstance(config, GeneratorConfig) else asdict(config)
+    _write(path, halves(module.state_dict()), model_metadata(_KINDS[type(config)], values, extra or {}))
 
 
 def save_changes(
@@ -55,7 +56,7 @@ def save_changes(
         base: The other generator.
         extra: JSON values for the header.
     """
-    _write(path, halves(changed), model_metadata("generator", asdict(config), extra, base=base))
+    _write(path, halves(changed), model_metadata("generator", config.to_dict(), extra, base=base))
 
 
 def save_anew(source: Path, out: Path, kind: Kind, *, in_8_bits: bool, extra: Mapping[str, Any]) -> None:

@@ -155,7 +155,7 @@ def load_sibling(
 
     Args:
         model: Name or file.
-        config: Configuration of the generator whose codes it is to show; only the name may differ.
+        config: Configuration of the generator whose codes it is to show; only name and proportions may differ.
         family: Name of that generator, for the message.
         device: Device to load it on.
 
@@ -164,7 +164,8 @@ def load_sibling(
     """
     generator, info = load_any_generator(model, device)
     own, other = config.to_dict(), generator.config.to_dict()
-    different = sorted(key for key in own.keys() | other.keys() if key != "name" and own.get(key) != other.get(key))
+    decisive = (own.keys() | other.keys()) - {"name", "proportions"}
+    different = sorted(key for key in decisive if own.get(key) != other.get(key))
     if different:
         raise CheckpointError(
             f"{info.path} is not of the family of {family}: they differ in {', '.join(different)}",

@@ -145,7 +145,7 @@ class AnchoredHead:
         """Volumes of the heads before an edit, made once."""
         assert edit.on_mesh is not None
         if self._edit_known is not edit.on_mesh:
-            vertices = self.generator.anchor.model.vertices(edit.on_mesh.codes)
+            vertices = self.generator.vertices(edit.on_mesh.codes)
             self._edit_known, self._volumes_before = edit.on_mesh, self.generator.anchor(vertices)
         assert self._volumes_before is not None
         return self._volumes_before

@@ -31,7 +31,7 @@ from ..ops.anchored_rays import (
 )
 from ..ops.render_rays import RayOutput
 from ..ops.render_rays.volume import density_of
-from ..shape import HeadCodes
+from ..shape import HeadCodes, in_proportion
 from .anchor import Anchor, shared_anchor
 from .config import EXPRESSION_SIZE, AnchorConfig, GeneratorConfig
 from .decoder import PointDecoder
@@ -128,6 +128,12 @@ class AnchoredGenerator(PlaneGenerator):
         """Shape codes of heads; the mean of w_plus [B, num_ws, w_dim] decides, as it says which head it is."""
         return HeadCodes.from_vector(self.shape_head(w_plus.mean(dim=1)))
 
+    def vertices(self, codes: HeadCodes) -> Tensor:
+        """[B, V, 3] vertices of the mesh that heads with these codes stand on: in the generator's proportions."""
+        model, proportions = self.anchor.model, self.config.proportions
+        vertices = model.vertices(codes)
+        return vertices if proportions is None else in_proportion(model, vertices, proportions)
+
     def light(self, w_plus: Tensor) -> Tensor:
         """[B, 9, 3] light on heads of w_plus [B, num_ws, w_dim], linear RGB (:mod:`geoinv.light`)."""
         light: Tensor = self.light_head(w_plus.mean(dim=1)).unflatten(1, (9, 3))
@@ -182,9 +188,13 @@ class AnchoredGenerator(PlaneGenerator):
     def anchored(self, w_plus: Tensor, vertices: Tensor, shown: HeadCodes | None = None) -> AnchoredHeads:
         """What rays read of heads of w_plus [B, num_ws, w_dim] on meshes with vertices [B, V, 3]; ``shown`` is as in
         :meth:`painting_codes`."""
+        return self.painted(w_plus, self.anchor(vertices), shown)
+
+    def painted(self, w_plus: Tensor, volumes: AnchorVolumes, shown: HeadCodes | None = None) -> AnchoredHeads:
+        """What rays read of heads of w_plus [B, num_ws, w_dim] in anchor volumes that are known."""
         codes = self.painting_codes(w_plus, shown)
         hidden_bias = self.decoder.weights().hidden_bias + self.tone(codes.mean(dim=1))
-        return AnchoredHeads(super().planes(codes), self.anchor(vertices), hidden_bias)
+        return AnchoredHeads(super().planes(codes), volumes, hidden_bias)
 
     def heads(self, w_plus: Tensor, *, codes: HeadCodes | None = None, light: Tensor | None = None) -> LitHeads:
         """Heads of w_plus [B, num_ws, w_dim].
@@ -195,7 +205,7 @@ class AnchoredGenerator(PlaneGenerator):
             light: [B, 9, 3]; None for the one that w_plus means.
         """
         codes = self.shape_codes(w_plus) if codes is None else codes
-        vertices = self.anchor.model.vertices(codes)
+        vertices = self.vertices(codes)
         light = self.light(w_plus) if light is None else light
         return LitHeads(self.anchored(w_plus, vertices, codes), light, codes)
 

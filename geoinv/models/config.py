@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..conventions import FACE_ORBIT, RADIUS, Orbit
 from ..errors import CheckpointError
 from ..ops.anchored_rays.reference import FEATURES, PLANES, CanonicalSpace
+from ..shape.proportions import Proportions
 
 Superresolution = Literal["none", "residual", "hybrid2x", "hybrid4x", "hybrid8x", "hybrid8xdc"]
 
@@ -164,10 +165,18 @@ class GeneratorConfig:
     orbit: Orbit = FACE_ORBIT
     crop: Literal["face", "none"] = "face"  # whether its pictures are cropped as `geoinv align` does
     anchor: AnchorConfig | None = None
+    proportions: Proportions | None = None  # of its heads, where they are not those of their codes: a toon's
+
+    def __post_init__(self) -> None:
+        if self.proportions is not None and self.anchor is None:
+            raise ValueError("proportions without a head mesh")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON; proportions only where there are any, as older versions do not know them."""
+        values = asdict(self)
+        if self.proportions is None:
+            del values["proportions"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GeneratorConfig:
@@ -189,12 +198,14 @@ class GeneratorConfig:
             orbit = dict(parts.pop("orbit", asdict(FACE_ORBIT)))  # older files have none
             orbit["pivot"] = tuple(orbit["pivot"])
             anchor = parts.pop("anchor", None)  # older files have none
+            proportions = parts.pop("proportions", None)
             return cls(
                 mapping=MappingConfig(**mapping),
                 backbone=BackboneConfig(**backbone),
                 render=render,
                 orbit=Orbit(**orbit),
                 anchor=None if anchor is None else AnchorConfig.from_dict(anchor),
+                proportions=None if proportions is None else Proportions.from_dict(proportions),
                 **parts,
             )
         except (KeyError, TypeError, ValueError) as error:

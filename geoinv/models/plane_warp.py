@@ -53,11 +53,6 @@ class PlaneWarp(nn.Module):
             self.mean.copy_(mean.reshape(self.mean.shape) / _UNIT)
             self.fields.copy_(fields.reshape(self.fields.shape) / _UNIT)
 
-    def add_to_mean(self, flow: Tensor) -> None:
-        """Move the planes of all heads by another flow [3, 2, S, S] too, in halves of the box side."""
-        with torch.no_grad():
-            self.mean.add_(flow.reshape(self.mean.shape) / _UNIT)
-
     def same_places(self, points: Tensor, w_from: Tensor, w_to: Tensor, *, box_side: float) -> Tensor:
         """Points of another head at the same places of the face as given points of a head.
 

@@ -11,6 +11,7 @@ from .detector_habits import DetectorHabits
 from .fit import FitConfig, HeadFit, fit_landmarks
 from .model import HeadModel, Part
 from .model_file import load_head_model, save_head_model
+from .proportions import Proportions, in_proportion
 from .surface_points import SurfacePoints
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "HeadFit",
     "HeadModel",
     "Part",
+    "Proportions",
     "SurfacePoints",
     "expression_code",
     "fit_landmarks",
+    "in_proportion",
     "load_head_model",
     "save_head_model",
 ]

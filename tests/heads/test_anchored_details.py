@@ -15,7 +15,7 @@ from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.config import AnchorConfig
 from geoinv.models.local_branch import LocalBranch, QueryRays
 from geoinv.models.source_view import SourceView
-from geoinv.shape import HeadCodes, expression_code, load_head_model
+from geoinv.shape import HeadCodes, Proportions, expression_code, load_head_model
 from tests.tiny_models import tiny_anchored_config, tiny_details
 
 WHITE = torch.zeros(1, 9, 3)
@@ -104,6 +104,19 @@ def test_an_edit_looks_details_up_where_they_were(generator: AnchoredGenerator) 
     same = DetailedHead(before, tiny_details(generator.config), source_of(before))
     still = same.rays_of(before.view(camera()))[0]
     assert torch.equal(still.places, still.points)
+
+
+def test_an_edit_of_a_toon_is_one_of_its_own_shape(generator: AnchoredGenerator) -> None:
+    """An edit that changes no shape leaves every place where it is, larger eyes included."""
+    toon = AnchoredGenerator(replace(generator.config, proportions=Proportions(eyes=(1.7, 1.7, 1.7))))
+    toon.load_state_dict(generator.state_dict())
+    head = head_of(toon.eval().requires_grad_(False))
+    detailed = DetailedHead(
+        head, tiny_details(toon.config), source_of(head), edit=Edit(head.w_plus, head.w_plus, head.on_mesh)
+    )
+    rays, _ = detailed.rays_of(head.view(camera()))
+    hit = rays.alpha[0] > 0.9
+    assert float((rays.places - rays.points)[0, hit].norm(dim=-1).max()) * MM_PER_UNIT < 0.5
 
 
 def test_picked_rays_keep_their_homes() -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 import geoinv
 from geoinv import notices
 from geoinv.camera import CameraPose
+from geoinv.checkpoints.model_format import BaseModel, save_changes
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import CheckpointError, UsageError
 from geoinv.heads import AnchoredHead, DetailedHead
@@ -26,7 +27,7 @@ from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.on_mesh import OnMesh
 from geoinv.session import Session
-from geoinv.shape import HeadCodes, expression_code, load_head_model
+from geoinv.shape import HeadCodes, Proportions, expression_code, load_head_model
 from tests.on_mesh_faces import face_of, seen_landmarks
 from tests.tiny_models import tiny_anchored_config, tiny_encoder_config, write_tiny_anchored
 
@@ -131,6 +132,32 @@ def test_details_follow_an_edit(session: Session, tmp_path: Path) -> None:
     shapes = edited.edit.on_mesh.codes, head.plain.codes
     torch.testing.assert_close(*(shape.as_vector() for shape in shapes))
     assert not torch.equal(edited.view(head.source.camera).color, head.view(head.source.camera).color)
+
+
+def test_a_toon_shows_the_photos_shape_in_its_proportions(session: Session) -> None:
+    """Changes of the model beside it: what the photo says of shape and light is kept, its details are not."""
+    inversion = session.inverted(face_of(JAW, POSE), method="hybrid").inversion
+    generator = session.generator
+    assert isinstance(generator, AnchoredGenerator) and inversion.on_mesh is not None
+    config = replace(generator.config, name="toon", proportions=Proportions(eyes=(1.7, 1.7, 1.7)))
+    changed = {"decoder.net.2.bias": generator.decoder.net[2].bias + 0.5}
+    path = session.info.path.with_name("toon-generator.safetensors")
+    base = BaseModel(session.info.name, session.info.sha256)
+    save_changes(path, changed, config, base=base, extra={})
+    toons = Session.load(str(session.info.path), shown_with=path)
+    head, own = toons.head(inversion), session.head(inversion).plain
+    assert isinstance(head, AnchoredHead) and isinstance(own, AnchoredHead)
+    assert torch.equal(head.codes.as_vector(), inversion.on_mesh.codes.as_vector())
+    assert torch.equal(head.light, inversion.on_mesh.light)
+    eyes = []
+    for shown in (own, head):
+        model = shown.generator.anchor.model
+        eyes.append(model.landmarks68.on(shown.generator.vertices(shown.codes))[0, 36:42])
+    assert (eyes[1][3, 0] - eyes[1][0, 0]) > 1.3 * (eyes[0][3, 0] - eyes[0][0, 0])
+    with notices.collect():
+        smiling = toons.head(toons.edit(inversion, {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0}))
+    assert isinstance(smiling, AnchoredHead)
+    assert not torch.equal(smiling.view(POSE.camera(FACE_ORBIT)).depth, head.view(POSE.camera(FACE_ORBIT)).depth)
 
 
 def test_relit_heads_know_the_light_of_their_photo(session: Session, tmp_path: Path) -> None:

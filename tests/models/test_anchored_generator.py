@@ -17,7 +17,7 @@ from geoinv.heads import AnchoredHead, Head, each_view
 from geoinv.mesh import extract_head
 from geoinv.models.anchored_generator import AnchoredGenerator, lit
 from geoinv.models.config import GeneratorConfig
-from geoinv.shape import HeadCodes
+from geoinv.shape import HeadCodes, Proportions, expression_code, in_proportion
 from tests.tiny_models import tiny_anchored_config, tiny_config
 
 WHITE = torch.zeros(1, 9, 3)
@@ -43,6 +43,33 @@ def camera(yaw_rad: float = 0.0) -> CameraPose:
 def test_configuration_survives_json() -> None:
     config = tiny_anchored_config()
     assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_proportions_survive_json_and_other_files_do_not_speak_of_them() -> None:
+    toon = replace(tiny_anchored_config(), proportions=Proportions(eyes=(1.5, 1.6, 1.7), nose=0.7))
+    assert GeneratorConfig.from_dict(json.loads(json.dumps(toon.to_dict()))) == toon
+    assert "proportions" not in tiny_anchored_config().to_dict()  # so that older versions read new files
+    with pytest.raises(ValueError, match="without a head mesh"):
+        replace(tiny_config(), proportions=Proportions())
+    for wrong in ({}, {"eyes": 2.0}, {"eyes": (9.0, 1.0, 1.0)}, {"ears": 2.0}):
+        values = json.loads(json.dumps(toon.to_dict())) | {"proportions": wrong}
+        with pytest.raises(CheckpointError, match="generator configuration cannot be read"):
+            GeneratorConfig.from_dict(values)
+
+
+def test_proportions_move_the_mesh_whatever_its_codes(generator: AnchoredGenerator) -> None:
+    toon = AnchoredGenerator(replace(generator.config, proportions=Proportions(eyes=(1.6, 1.6, 1.6), jaw=0.8)))
+    toon.load_state_dict(generator.state_dict())
+    model = generator.anchor.model
+    for units in ({}, {"jawOpen": 1.0, "eyeBlinkLeft": 1.0}):
+        codes = replace(model.mean_codes(), expression=expression_code(units))
+        vertices = toon.vertices(codes)
+        assert torch.equal(generator.vertices(codes), model.vertices(codes))
+        assert torch.equal(vertices, in_proportion(model, model.vertices(codes), toon.config.proportions))
+        w_plus = generator.w_avg.expand(1, generator.config.num_ws, -1)
+        heads = toon.heads(w_plus, codes=codes)
+        assert torch.equal(heads.rays.volumes.face, toon.anchor(vertices).face)
+        torch.testing.assert_close(heads.rays.planes, generator.heads(w_plus, codes=codes).rays.planes)
 
 
 def test_files_before_anchors_have_none() -> None:

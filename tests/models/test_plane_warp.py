@@ -106,13 +106,6 @@ def test_places_of_the_average_head_and_back() -> None:
     assert torch.allclose(warp.places_on_head(painted, w_plus, box_side=1.0), points, atol=1e-3)
 
 
-def test_another_flow_moves_all_heads() -> None:
-    warp, w_plus = smooth_warp(0), torch.randn(2, 3, 4)
-    before, other = warp.flow(w_plus), torch.randn(3, 2, CELLS, CELLS)
-    warp.add_to_mean(other)
-    assert torch.allclose(warp.flow(w_plus), before + other, atol=1e-5)
-
-
 def test_generators_without_a_warp_move_nothing() -> None:
     from dataclasses import replace
 

@@ -1,35 +1,33 @@
 """Rays of toons with what they should show, of a generator's own heads.
 
-A ray of the head is rendered as always. What it meets lies elsewhere on the toon; the ray from the same camera to that
-place is the toon's, and shows the toon's colour there. So a ray of a toon costs no more than one of the head, where
-rendering through the bent space would cost forty times as much. (What bending hides or uncovers is a few millimetres at
-outlines, and is left to other views.)
+Heads stand in the toons' proportions, so that shapes are there already; what the rays meet is given the toons' colours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...camera import project, rays_through
-from ...models.generator import TriPlaneGenerator
+from ...models.anchored_generator import AnchoredGenerator, LitHeads
 from ...models.latent_space import LatentSpace
-from ...shape import load_head_model
+from ...ops.anchored_rays import read_anchor
+from ...shape import ARKIT_UNITS, HeadCodes
 from ...synth.dataset import cameras_all_around
 from .head_shards import RayBatch
 from .own_samples import sample_poses
-from .toon_colors import ToonColors
-from .toon_shape import ToonProportions, ToonShape
+from .toon_colors import ToonColors, average_landmarks
 
 _TRUNCATION = (0.5, 1.1)
 _SPREAD = 0.3
 """Most standard deviations that single codes of a head lie from their mean, as those of photos do."""
 _NEAR_FEATURES = 0.6  # of the rays of a view
-_FEATURE_SPREAD = 0.02  # of the picture's side
+_FEATURE_SPREAD = 0.03  # of the picture's side
+_BLINKS, _OPEN_MOUTHS = 0.35, 0.25  # of the heads: few of those that w means do either
+_KEPT_GLOSS = 0.3
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class ToonViews:
         z: [H, z_dim].
         truncation: [H] how far w goes from the mean, 1 for all the way.
         spread: [H, num_ws, w_dim] what is added to codes, in standard deviations.
+        moves: [H, 52] least weights of ARKit's units.
         cam2world: [H, V, 4, 4].
         pixels: [H, V, N, 2] normalised positions.
     """
@@ -47,10 +46,11 @@ class ToonViews:
     z: Tensor
     truncation: Tensor
     spread: Tensor
+    moves: Tensor
     cam2world: Tensor
     pixels: Tensor
 
-    def w_plus(self, generator: TriPlaneGenerator, space: LatentSpace) -> Tensor:
+    def w_plus(self, generator: AnchoredGenerator, space: LatentSpace) -> Tensor:
         """Codes [H, num_ws, w_dim] of the heads."""
         with torch.no_grad():
             codes = generator.mapping(self.z)
@@ -60,9 +60,16 @@ class ToonViews:
                 + (self.spread * space.deviations)
             )
 
+    @torch.no_grad()
+    def heads(self, generator: AnchoredGenerator, w_plus: Tensor) -> LitHeads:
+        """The heads of codes [H, num_ws, w_dim], which move."""
+        codes: HeadCodes = generator.shape_codes(w_plus)
+        moving = replace(codes, expression=torch.maximum(codes.expression, self.moves))
+        return generator.heads(w_plus, codes=moving)
+
 
 def random_views(
-    generator: TriPlaneGenerator, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int
+    generator: AnchoredGenerator, rng: np.random.Generator, *, heads: int, views: int, rays_per_view: int
 ) -> ToonViews:
     """Random heads; of each, half of the views see the face, the others look from all around."""
     config, of_face = generator.config, (views + 1) // 2
@@ -89,9 +96,20 @@ def random_views(
         z=torch.from_numpy(rng.standard_normal((heads, config.z_dim)).astype(np.float32)),
         truncation=torch.from_numpy(rng.uniform(*_TRUNCATION, heads).astype(np.float32)),
         spread=torch.from_numpy(spread.astype(np.float32)),
+        moves=_moves(rng, heads),
         cam2world=cam2world,
         pixels=pixels.unflatten(0, (heads, views)),
     )
+
+
+def _moves(rng: np.random.Generator, heads: int) -> Tensor:
+    """[heads, 52] weights of lids and jaws: some heads blink, some open their mouths, most do neither."""
+    moves = torch.zeros(heads, len(ARKIT_UNITS))
+    for units, often, least in ((("eyeBlinkLeft", "eyeBlinkRight"), _BLINKS, 0.3), (("jawOpen",), _OPEN_MOUTHS, 0.1)):
+        weights = rng.uniform(least, 1.0, heads) * (rng.random(heads) < often)
+        for unit in units:
+            moves[:, ARKIT_UNITS.index(unit)] = torch.from_numpy(weights.astype(np.float32))
+    return moves
 
 
 @dataclass(frozen=True)
@@ -99,8 +117,8 @@ class ToonRays:
     """Rays of toons with their truth.
 
     Args:
-        rays: Rays, colours, opacities and distances.
-        features: [B, N, F - 3] what super-resolution reads beside the colour: the head's own, premultiplied.
+        rays: Rays, colours without light, opacities and distances.
+        features: [B, N, 4] gloss, and normals of the mesh alone, so that light shows no wrinkles; premultiplied.
     """
 
     rays: RayBatch
@@ -108,43 +126,36 @@ class ToonRays:
 
 
 @torch.no_grad()
-def toon_rays(generator: TriPlaneGenerator, w_plus: Tensor, views: ToonViews, proportions: ToonProportions) -> ToonRays:
-    """Rays of the toons of heads [H, num_ws, w_dim], through about the pixels of the views.
+def toon_rays(
+    generator: AnchoredGenerator, colors: ToonColors, w_plus: Tensor, heads: LitHeads, views: ToonViews
+) -> ToonRays:
+    """Rays through the pixels of the views of heads [H], with the colours of their toons.
 
     Args:
-        generator: The generator of the heads, not of the toons.
+        generator: The generator of the heads, in the toons' proportions, with its own colours.
+        colors: Colours of toons.
         w_plus: [H, num_ws, w_dim] codes of the heads.
+        heads: The heads.
         views: Cameras and pixels.
-        proportions: How much larger parts of toons are.
     """
-    heads, marks = len(w_plus), average_landmarks().to(w_plus.device)
-    planes = generator.planes(w_plus)
     through = rays_through(
         views.cam2world.flatten(0, 1), views.pixels.flatten(0, 1), focal=generator.config.orbit.focal
     )
-    origins, directions = (part.reshape(heads, -1, 3).contiguous() for part in through)
-    seen = generator.render_rays(planes, origins, directions)
+    origins, directions = (part.reshape(len(w_plus), -1, 3).contiguous() for part in through)
+    seen = generator.render_rays(heads.rays, origins, directions)
     alpha = seen.alpha[..., None]
-    is_hit = alpha > 0.5
-    closest = -(origins * directions).sum(dim=-1, keepdim=True)  # to the middle of the box, of rays that meet nothing
-    met = origins + directions * torch.where(is_hit, seen.distance[..., None], closest)
+    is_hit = seen.alpha > 0.5
+    met = origins + directions * torch.where(is_hit, seen.distance, 0.0)[..., None]
     straight = (seen.features[..., :3] / alpha.clamp_min(1e-3)).clamp(0.0, 1.0)
-    color = ToonColors(generator, planes, w_plus, marks)(met, straight) * alpha
-    way = ToonShape(generator, w_plus, marks, proportions).on_toon(met) - origins
-    distance = way.norm(dim=-1, keepdim=True)
+    drawn = torch.where(is_hit[..., None], colors.of(heads)(met, straight), straight)
     rays = RayBatch(
         z=w_plus.mean(dim=1),
         origins=origins,
-        directions=way / distance,
-        color=color,
+        directions=directions,
+        color=drawn * alpha,
         alpha=seen.alpha,
-        distance=torch.where(is_hit, distance, 0.0)[..., 0],
+        distance=torch.where(is_hit, seen.distance, 0.0),
     )
-    return ToonRays(rays, seen.features[..., 3:])
-
-
-@cache
-def average_landmarks() -> Tensor:
-    """[68, 3] landmarks of the average head in iBUG's order, world units."""
-    model = load_head_model()
-    return model.landmarks68.on(model.vertices(model.mean_codes()))[0]
+    gloss, normal = seen.features[..., 3:].split([1, 3], dim=-1)
+    smooth = torch.where(is_hit[..., None], alpha * read_anchor(heads.rays.volumes, met)[..., 4:7], normal)
+    return ToonRays(rays, torch.cat([_KEPT_GLOSS * gloss, smooth], dim=-1))

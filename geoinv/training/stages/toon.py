@@ -1,8 +1,9 @@
 """Training of a toon: a copy of a generator that shows each code as a cartoon of what the generator shows of it.
 
-The cartoons are made of the generator's own heads (:mod:`..data.toon_rays`), so nothing is needed beside it. Only what
-paints learns, and how far planes are moved for all heads alike; what a code says stays as it is, and so the encoder and
-the edits of the generator serve the toon too. The file holds only what has changed.
+Shapes need no training: the generator's heads stand on a mesh, which is moved into other proportions. Colours are
+taught by cartoons of the generator's own heads (:mod:`..data.toon_rays`), so nothing is needed beside it. Only what
+paints learns; what a code says stays as it is, and so the encoder and the edits of the generator serve the toon too.
+The file holds only what has changed.
 """
 
 from __future__ import annotations
@@ -23,20 +24,26 @@ from ...errors import UsageError
 from ...heads.tuned import painting_parameters
 from ...images.tensors import GREY
 from ...metrics.image import psnr_db
-from ...models.generator import TriPlaneGenerator
-from ...models.latent_space import measure_latent_space, random_w_plus
+from ...models.anchored_generator import AnchoredGenerator
+from ...models.config import GeneratorConfig
+from ...models.latent_space import measure_latent_space
+from ...shape import Proportions
 from ..data.held_out_views import save_comparison
-from ..data.toon_rays import ToonViews, average_landmarks, random_views, toon_rays
-from ..data.toon_shape import ToonProportions, ToonShape
+from ..data.toon_colors import ToonColors
+from ..data.toon_rays import ToonViews, random_views, toon_rays
 from ..engine.devices import moved
 from ..engine.moving_average import MovingAverage
 from ..engine.processes import rank, seed_of_step
 from ..engine.run import Run, Stateful, Usual
 from ..losses.rays import SampleCounts, guided_distances, ray_losses
-from .starts import frozen_generator
+from .starts import frozen_generator_of_planes
 
+_STYLES = ".blended.maps"  # of hair, a map each: six times as many numbers as all else that paints
 AVERAGE_DECAY = 0.99
 """Of the moving average of the weights: in a run of some hundred steps, the usual average would forget too few."""
+
+TOON = Proportions(eyes=(1.6, 1.8, 1.75), nose=0.65, jaw=0.8, neck=0.7, skull=1.12)
+"""Proportions of toons."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,10 @@ class ToonSettings:
         held_out: Heads to measure on.
     """
 
-    proportions: ToonProportions = ToonProportions()
-    heads_per_step: int = 2
+    proportions: Proportions = TOON
+    heads_per_step: int = 1
     views_per_head: int = 2
-    rays_per_view: int = 400
+    rays_per_view: int = 800
     samples: SampleCounts = SampleCounts()
     held_out: int = 8
 
@@ -73,8 +80,7 @@ class ToonStage:
 
     Raises:
         CheckpointError: No such model.
-        UsageError: The generator has no warp, so that nobody knows where the eyes of its heads are; or its cameras are
-            not those of heads.
+        UsageError: The generator is not on the head mesh, or its cameras are not those of heads.
     """
 
     name = "toon"
@@ -86,22 +92,24 @@ class ToonStage:
 
     def __init__(self, run: Run, *, model: str = "mini", settings: ToonSettings | None = None) -> None:
         self.run, self.settings = replace(run, average_decay=AVERAGE_DECAY), settings or ToonSettings()
-        self._generator, self._info = frozen_generator(model, run.device)
-        if not self._generator.config.knows_places:
+        generator, self._info = frozen_generator_of_planes(model, run.device)
+        if not isinstance(generator, AnchoredGenerator):
             raise UsageError(
-                f"model {self._info.name} does not know where the eyes of its heads are",
-                "toons are made of generators with a warp of their planes, as mini is",
+                f"model {self._info.name} is not on the head mesh, so nothing tells where the eyes of its heads are",
+                "toons are made of generators that `geoinv train generator --anchored` makes",
             )
-        self.config = replace(self._generator.config, name="toon")
-        self.model: TriPlaneGenerator = copy.deepcopy(self._generator)
-        move_for_all(self.model, self.settings.proportions)
-        learns = {**painting_parameters(self.model), "backbone.synthesis.warp.mean": self.model.warp.mean}
+        self._base = generator
+        self.config = replace(generator.config, name="toon", proportions=self.settings.proportions)
+        self._generator = _with_config(generator, self.config)
+        self.model = _with_config(copy.deepcopy(generator), self.config)
+        self._colors = ToonColors(self._generator)
+        learns = {name: value for name, value in painting_parameters(self.model).items() if not name.endswith(_STYLES)}
         for parameter in learns.values():
             parameter.requires_grad_(True)
         self._changed = tuple(learns)
-        self.average: MovingAverage[TriPlaneGenerator] = MovingAverage(self.model, AVERAGE_DECAY)
+        self.average: MovingAverage[AnchoredGenerator] = MovingAverage(self.model, AVERAGE_DECAY)
         self.optimizer = torch.optim.Adam(list(learns.values()), lr=run.learning_rate, betas=(0.9, 0.99))
-        self._space = measure_latent_space(self._generator, seed=run.seed)
+        self._space = measure_latent_space(generator, seed=run.seed)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -122,7 +130,8 @@ class ToonStage:
     def losses(self, batch: ToonViews, step: int, place: float) -> dict[str, Tensor]:
         random = torch.Generator().manual_seed(seed_of_step(self.run.seed, step))
         w_plus = batch.w_plus(self._generator, self._space)
-        wanted = toon_rays(self._generator, w_plus, batch, self.settings.proportions)
+        heads = batch.heads(self._generator, w_plus)
+        wanted = toon_rays(self._generator, self._colors, w_plus, heads, batch)
         rays = wanted.rays
         distances = guided_distances(
             rays.origins,
@@ -132,36 +141,40 @@ class ToonStage:
             self.settings.samples,
             random,
         )
-        shown = self.model.march(self.model.planes(w_plus), rays.origins, rays.directions, distances)
+        painted = self.model.painted(w_plus, heads.rays.volumes, heads.codes)
+        shown = self.model.march(painted, rays.origins, rays.directions, distances)
         features = (shown.features[..., 3:] - wanted.features).square().mean()
         return ray_losses(shown, rays, distances) | {"features": features}
 
     @torch.no_grad()
     def metrics(self, sheet: Path) -> dict[str, float]:
-        """``heldout_psnr_db`` over rays that meet a toon, ``untrained_psnr_db`` of the generator itself; heads above
-        their toons as a sheet."""
+        """``heldout_psnr_db`` without light over rays that meet a toon, ``untrained_psnr_db`` of the generator in the
+        toon's proportions; heads above their toons as a sheet, some with closed eyes or open mouths."""
         toon = self.average.module
         drawn = self._views(np.random.default_rng([self.run.seed, 1 << 32]), self.settings.held_out)
         views = moved(drawn, self._generator.w_avg.device)
         w_plus = views.w_plus(self._generator, self._space)
-        rays = toon_rays(self._generator, w_plus, views, self.settings.proportions).rays
+        heads = views.heads(self._generator, w_plus)
+        rays = toon_rays(self._generator, self._colors, w_plus, heads, views).rays
         mask = (rays.alpha > 0.5).float()[:, None]  # [H, 1, N], a picture of one row
         means = {}
         for name, generator in (("heldout_psnr_db", toon), ("untrained_psnr_db", self._generator)):
-            seen = generator.render_rays(generator.planes(w_plus), rays.origins, rays.directions)
+            painted = generator.painted(w_plus, heads.rays.volumes, heads.codes)
+            seen = generator.render_rays(painted, rays.origins, rays.directions)
             shown, wanted = (part.transpose(1, 2)[:, :, None] for part in (seen.features[..., :3], rays.color))
             means[name] = psnr_db(shown, wanted, mask[:, :, None]).mean().item()
-        self._save_sheet(sheet, toon)
+        self._save_sheet(sheet, toon, views, w_plus)
         return means
 
-    def _save_sheet(self, sheet: Path, toon: TriPlaneGenerator) -> None:
-        codes = random_w_plus(self._generator, self.settings.held_out, seed=self.run.seed + 1)
+    def _save_sheet(self, sheet: Path, toon: AnchoredGenerator, views: ToonViews, w_plus: Tensor) -> None:
         pictures: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for number, w_plus in enumerate(codes.split(1)):
-            camera = self._generator.camera(CameraPose.from_angles(0.5 * (number % 2)))
-            for generator, shown in zip((self._generator, toon), pictures, strict=True):
-                view = generator.render(generator.planes(w_plus), camera.to(w_plus.device), w_plus=w_plus)
-                shown.append((view.color + GREY * (1.0 - view.alpha))[0].permute(1, 2, 0).cpu())
+        for generator, shown in zip((self._base, toon), pictures, strict=True):
+            heads = views.heads(generator, w_plus)
+            turned = torch.zeros(len(w_plus), 6)
+            turned[1::2, 0] = 0.5
+            camera = generator.camera(CameraPose.from_vector(turned)).to(w_plus.device)
+            view = generator.render(heads, camera)
+            shown.extend((view.color + GREY * (1.0 - view.alpha)).permute(0, 2, 3, 1).cpu())
         save_comparison(sheet, *pictures)
 
     def save(self, path: Path, training: dict[str, Any], record: dict[str, Any]) -> None:
@@ -171,20 +184,8 @@ class ToonStage:
         save_changes(path, changes, self.config, base=BaseModel(self._info.name, self._info.sha256), extra=extra)
 
 
-def move_for_all(generator: TriPlaneGenerator, proportions: ToonProportions) -> None:
-    """Move what the planes that face the viewer and hold the profile show of all heads, as the toon of the average head
-    is moved, for a start."""
-    warp = generator.warp
-    half, side = 0.5 * generator.config.render.box_side, warp.mean.shape[-1]
-    marks = average_landmarks().to(warp.mean.device)
-    shape = ToonShape(generator, generator.w_avg.expand(1, generator.config.num_ws, -1), marks, proportions)
-    ticks = ((2.0 * torch.arange(side, device=warp.mean.device) + 1.0) / side - 1.0) * half
-    rows, columns = (part.flatten() for part in torch.meshgrid(ticks, ticks, indexing="ij"))
-    eyes_depth, middle = torch.full_like(rows, marks[36:48, 2].mean().item()), torch.zeros_like(rows)
-    facing = torch.stack([columns, rows, eyes_depth], dim=-1)[None]
-    profile = torch.stack([middle, rows, columns], dim=-1)[None]
-    flow = torch.zeros(3, 2, side, side, device=warp.mean.device)
-    for plane, axes, points in ((0, [0, 1], facing), (2, [2, 1], profile)):
-        way = (shape.on_head(points) - points)[0, :, axes] / half
-        flow[plane] = way.T.reshape(2, side, side)
-    warp.add_to_mean(flow)
+def _with_config(generator: AnchoredGenerator, config: GeneratorConfig) -> AnchoredGenerator:
+    """The same generator, its weights included, with another configuration."""
+    other = copy.copy(generator)
+    other.config = config
+    return other

@@ -1,62 +1,84 @@
-"""Rays of toons: those of the head where nothing is larger, and through the same places where something is."""
+"""Rays of toons: their heads blink and speak, and have the colours of cartoons."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from geoinv.camera import rays_through
-from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.latent_space import LatentSpace
-from geoinv.training.data.toon_rays import ToonViews, average_landmarks, random_views, toon_rays
-from geoinv.training.data.toon_shape import ToonProportions, ToonShape
-from tests.tiny_models import tiny_config
+from geoinv.ops.anchored_rays import read_anchor
+from geoinv.shape import ARKIT_UNITS
+from geoinv.training.data.toon_colors import ToonColors
+from geoinv.training.data.toon_rays import ToonViews, random_views, toon_rays
+from tests.tiny_models import tiny_anchored_config
 
-from .test_toon_shape import AS_THEY_ARE
 
-
-def generator_and_views() -> tuple[TriPlaneGenerator, ToonViews]:
+@pytest.fixture(scope="module")
+def generator() -> AnchoredGenerator:
     torch.manual_seed(0)
-    generator = TriPlaneGenerator(tiny_config()).requires_grad_(False)
-    with torch.no_grad():
-        generator.decoder.net[-1].bias[0] = 60.0
-    return generator, random_views(generator, np.random.default_rng(0), heads=2, views=2, rays_per_view=30)
+    return AnchoredGenerator(tiny_anchored_config()).requires_grad_(False)
 
 
-def codes(generator: TriPlaneGenerator, views: ToonViews) -> torch.Tensor:
+def views_of(generator: AnchoredGenerator) -> ToonViews:
+    return random_views(generator, np.random.default_rng(0), heads=3, views=2, rays_per_view=30)
+
+
+def codes(generator: AnchoredGenerator, views: ToonViews) -> torch.Tensor:
     size = generator.config.w_dim
     return views.w_plus(generator, LatentSpace(torch.zeros(size), torch.eye(size)))
 
 
-def test_views_are_the_same_for_a_seed() -> None:
-    first, second = generator_and_views()[1], generator_and_views()[1]
-    assert torch.equal(first.pixels, second.pixels) and torch.equal(first.z, second.z)
-    assert first.pixels.shape == (2, 2, 30, 2) and first.cam2world.shape == (2, 2, 4, 4)
+def test_views_are_the_same_for_a_seed(generator: AnchoredGenerator) -> None:
+    first, second = views_of(generator), views_of(generator)
+    assert torch.equal(first.pixels, second.pixels) and torch.equal(first.moves, second.moves)
+    assert first.pixels.shape == (3, 2, 30, 2) and first.cam2world.shape == (3, 2, 4, 4)
 
 
-def test_rays_of_the_head_where_nothing_is_larger() -> None:
-    generator, views = generator_and_views()
+def test_some_heads_blink_and_some_open_their_mouths(generator: AnchoredGenerator) -> None:
+    views = random_views(generator, np.random.default_rng(1), heads=40, views=1, rays_per_view=5)
+    left, right, jaw = (
+        views.moves[:, ARKIT_UNITS.index(unit)] for unit in ("eyeBlinkLeft", "eyeBlinkRight", "jawOpen")
+    )
+    assert torch.equal(left, right)
+    assert 4 < (left > 0.0).sum() < 30 and 4 < (jaw > 0.0).sum() < 30
+    assert (views.moves > 0.0).any(dim=0).sum() == 3
+
+
+def test_heads_do_at_least_what_is_asked(generator: AnchoredGenerator) -> None:
+    views = views_of(generator)
+    asked = replace(views, moves=torch.full_like(views.moves, 0.3))
+    w_plus = codes(generator, asked)
+    own = generator.shape_codes(w_plus)
+    shown = asked.heads(generator, w_plus).codes
+    assert torch.equal(shown.expression, own.expression.clamp_min(0.3)) and torch.equal(shown.identity, own.identity)
+
+
+def test_rays_show_cartoons_of_what_the_head_shows(generator: AnchoredGenerator) -> None:
+    views = views_of(generator)
     w_plus = codes(generator, views)
-    made = toon_rays(generator, w_plus, views, AS_THEY_ARE)
-    origins, directions = rays_through(
-        views.cam2world.flatten(0, 1), views.pixels.flatten(0, 1), focal=generator.config.orbit.focal
+    heads, colors = views.heads(generator, w_plus), ToonColors(generator)
+    made = toon_rays(generator, colors, w_plus, heads, views)
+    origins, directions = (
+        part.reshape(3, -1, 3)
+        for part in rays_through(
+            views.cam2world.flatten(0, 1), views.pixels.flatten(0, 1), focal=generator.config.orbit.focal
+        )
     )
-    assert torch.allclose(made.rays.directions, directions.reshape(2, -1, 3), atol=1e-5)
-    seen = generator.render_rays(generator.planes(w_plus), origins.reshape(2, -1, 3), directions.reshape(2, -1, 3))
-    assert torch.allclose(made.features, seen.features[..., 3:])
+    assert torch.allclose(made.rays.directions, directions, atol=1e-6)
+    seen = generator.render_rays(heads.rays, origins.contiguous(), directions.contiguous())
     hit = seen.alpha > 0.5
-    assert torch.allclose(made.rays.distance[hit], seen.distance[hit], atol=1e-5)
-    assert (made.rays.distance[~hit] == 0.0).all()
-
-
-def test_rays_of_toons_meet_what_rays_of_the_head_meet() -> None:
-    generator, views = generator_and_views()
-    w_plus, proportions = codes(generator, views), ToonProportions()
-    head = toon_rays(generator, w_plus, views, AS_THEY_ARE).rays
-    toon = toon_rays(generator, w_plus, views, proportions).rays
-    met, shown = (rays.origins + rays.directions * rays.distance[..., None] for rays in (head, toon))
-    hit = head.distance > 0.0
-    assert (met - shown)[hit].abs().max() > 0.005
-    assert torch.allclose(
-        ToonShape(generator, w_plus, average_landmarks(), proportions).on_head(shown)[hit], met[hit], atol=3e-3
-    )
+    assert 0.2 < hit.float().mean() < 1.0
+    assert torch.equal(made.rays.distance > 0.0, hit) and torch.equal(made.rays.alpha, seen.alpha)
+    met = origins + directions * seen.distance[..., None]
+    straight = seen.features[..., :3] / seen.alpha[..., None].clamp_min(1e-3)
+    wanted = colors.of(heads)(met, straight.clamp(0.0, 1.0)) * seen.alpha[..., None]
+    assert torch.allclose(made.rays.color[hit], wanted[hit], atol=1e-4)
+    assert torch.allclose(made.rays.color[~hit], seen.features[..., :3][~hit], atol=1e-4)
+    smooth = read_anchor(heads.rays.volumes, met)[..., 4:7] * seen.alpha[..., None]
+    assert torch.allclose(made.features[..., 1:][hit], smooth[hit], atol=1e-4)
+    assert bool((made.features[..., 0] < seen.features[..., 3])[hit].all())  # less gloss
