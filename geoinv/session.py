@@ -20,7 +20,7 @@ from .camera import Camera, CameraPose
 from .camera.orbits import WHOLE_HEAD_ZOOM
 from .conventions import CROP_SIZE
 from .errors import CheckpointError, MissingDetailsError, MissingDirectionsError, ShapeError, UsageError
-from .heads import DetailedHead, Edit, GroupedHead, Head, PlainHead, detailed_head, each_view, plain_head
+from .heads import AnchoredHead, DetailedHead, Edit, GroupedHead, Head, PlainHead, detailed_head, each_view, plain_head
 from .images import Photo as ReadPhoto
 from .inversion import Inversion, Inverted, Provenance, default_method, method_named
 from .inversion.encode import source_of
@@ -179,14 +179,14 @@ class Session(LoadedModels):
 
         Raises:
             PhotoError: An unreadable photo, or no face.
-            UsageError: No photos, or a model that is not of the tri-plane family.
+            UsageError: No photos, or a model of StyleSDF's family.
             MissingEncoderError: The model has no encoder.
         """
         from .inversion.group import invert_together
 
         if not photos:
             raise UsageError("no photos of the person", "give one or more")
-        generator, encoder = self.triplane_generator, self.encoder
+        generator, encoder = self.generator_of_planes, self.encoder
         branch = self.triplane_branch if self.local_branch_or_notice is not None else None
         names = [_name_of(photo) for photo in photos] if sources is None else list(sources)
         faces = [self._aligned(photo) for photo in photos]
@@ -273,8 +273,8 @@ class Session(LoadedModels):
             if shape_before is not None and inversion.photo_light is not None:
                 shape_before = replace(shape_before, light=inversion.photo_light.to(self.device))
             edit = Edit(self._with(after, back) if back else after, after, shape_before)
-        if inversion.others and isinstance(plain, PlainHead) and isinstance(branch, LocalBranch):
-            return kept_head(inversion, plain, after if edit is None else edit.before, branch)
+        if inversion.others and isinstance(plain, PlainHead | AnchoredHead) and isinstance(branch, LocalBranch):
+            return kept_head(inversion, plain, edit, branch)
         return detailed_head(plain, branch, source_of(inversion.details, inversion.pose, plain), edit=edit)
 
     @torch.no_grad()

@@ -36,10 +36,10 @@ def invert_job(rounds: int) -> Job:
 
 def own_face(session: Session) -> AlignedFace:
     """The mean head from the front, as an aligned photo before grey."""
-    from ..heads import PlainHead
+    from ..heads import plain_head
 
-    generator = session.triplane_generator
-    head = PlainHead(generator, generator.w_avg[None, None].expand(1, generator.config.num_ws, -1))
+    generator = session.generator_of_planes
+    head = plain_head(generator, generator.w_avg[None, None].expand(1, generator.config.num_ws, -1))
     view = head.view(CameraPose.from_angles(0.1).camera(head.orbit))
     return AlignedFace(
         image=photo_bytes(at_side(view.over_grey(), CROP_SIZE)),

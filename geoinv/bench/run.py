@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
-from ..checkpoints.store import load_generator
+from ..checkpoints.store import load_anchored_generator
 from ..models.generator import TriPlaneGenerator
 from ..ops._build import use_backend
 from ..progress import Say
-from .anchored_jobs import anchored_jobs
+from .anchored_jobs import anchored_jobs, eight_views_of_mini
 from .fresh import build_seconds, peak_mib
 from .inverting import invert_job
-from .jobs import VIEWS, eight_views, large_config, picture_jobs, training_jobs
+from .jobs import VIEWS, eight_views, large_config, picture_jobs
 from .many_photos import growth
 from .timing import Comparison, Job, compare, matrix_product_gflops, seconds_of
 
-ANCHORED_SIDE = 128
-"""Rays along a side: the reference takes seconds for so many."""
+SIDE = 128
+"""Rays of ``mini`` along a side: the reference takes seconds for so many."""
 
 
 @dataclass(frozen=True)
@@ -87,30 +87,26 @@ def run_bench(say: Say) -> BenchReport:
 def _comparisons(say: Say) -> Iterator[Comparison]:
     torch.manual_seed(0)
     large = TriPlaneGenerator(large_config()).eval().requires_grad_(False)
-    names = {"render": "render_dense", "backbone": "backbone", "superres": "superres", "view": "view512"}
-    yield from _with_eight_views(large, names, "views8", say, dense=True, rounds=3)
-    mini, _ = load_generator("mini")
-    names = {"render": "render_mini", "backbone": "mini_backbone", "superres": "mini_superres", "view": "mini_view"}
-    yield from _with_eight_views(mini, names, "mini_views8", say, dense=False, rounds=5)
-    yield _compare(invert_job(rounds=3), say)
-    for job in (*training_jobs(mini, rounds=3), *anchored_jobs(ANCHORED_SIDE, rounds=3)):
-        yield _compare(job, say)
-
-
-def _with_eight_views(
-    generator: TriPlaneGenerator, names: dict[str, str], name: str, say: Say, *, dense: bool, rounds: int
-) -> Iterator[Comparison]:
-    """The pictures of one generator, and eight views of a head against eight separate reference views."""
-    for job in picture_jobs(generator, names, dense=dense, rounds=rounds):
+    for job in picture_jobs(large, rounds=3):
         view = _compare(job, say)
         yield view
-    label = f"{generator.config.name}: {VIEWS} views of a head"
+    yield _eight_views("views8", f"{large.config.name}: {VIEWS} views of a head", eight_views(large), view, say)
+    yield _compare(invert_job(rounds=3), say)
+    mini, _ = load_anchored_generator("mini")
+    for job in anchored_jobs(mini, SIDE, rounds=3):
+        measured = _compare(job, say)
+        view = measured if job.name == "mini_view" else view
+        yield measured
+    yield _eight_views("mini_views8", f"mini: {VIEWS} views of a head", eight_views_of_mini(mini, SIDE), view, say)
+
+
+def _eight_views(name: str, label: str, run: Callable[[], object], view: Comparison, say: Say) -> Comparison:
+    """Eight views of a head against eight separate reference views."""
     say(label)
-    run = eight_views(generator)
     with use_backend("native"):
-        native_s = statistics.median(seconds_of(run) for _ in range(rounds))
-    # the view came last; eight of it are that many times the work, and would take minutes to time again
-    yield Comparison(name, label, VIEWS * view.reference_s, native_s, VIEWS * view.gflop)
+        native_s = statistics.median(seconds_of(run) for _ in range(3))
+    # eight times one view is what eight are, and they would take minutes to time
+    return Comparison(name, label, VIEWS * view.reference_s, native_s, VIEWS * view.gflop)
 
 
 def _compare(job: Job, say: Say) -> Comparison:

@@ -7,6 +7,7 @@ well, so w_plus stays.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
@@ -19,6 +20,7 @@ from .apply import checked_strength
 from .directions import Directions, plain_name
 
 _MOST = 1.2  # weight of a unit; 1 is the full movement
+_FULL = 1.0
 _UNITS = {plain_name(unit): unit for unit in ARKIT_UNITS}
 
 
@@ -68,6 +70,9 @@ def bounded_units(on_mesh: OnMesh, strengths: Mapping[str, float]) -> dict[str, 
 def moved(on_mesh: OnMesh, directions: Directions, strengths: Mapping[str, float]) -> OnMesh:
     """Shape and light plus strength times what each direction moves of them.
 
+    A direction's movements of the face end at the full one, so that who smiles already does not smile twice; those of
+    units end where :func:`bounded_units` says.
+
     Args:
         on_mesh: Shape and light of a head.
         directions: Directions of its generator.
@@ -77,6 +82,7 @@ def moved(on_mesh: OnMesh, directions: Directions, strengths: Mapping[str, float
         UsageError: A direction that was made for a generator without a mesh.
     """
     codes, light = on_mesh.codes.as_vector(), on_mesh.light
+    most = on_mesh.codes.expression.clamp(min=_FULL)
     for name, strength in strengths.items():
         own = directions.name_of(name)
         if own not in directions.moves:
@@ -84,4 +90,7 @@ def moved(on_mesh: OnMesh, directions: Directions, strengths: Mapping[str, float
         move = directions.moves[own]
         codes = codes + strength * move.codes.as_vector().to(codes)
         light = light + strength * move.light.to(light)
-    return OnMesh(HeadCodes.from_vector(codes), light)
+        if is_unit(own):
+            most = most.maximum(HeadCodes.from_vector(codes).expression)
+    shape = HeadCodes.from_vector(codes)
+    return OnMesh(replace(shape, expression=shape.expression.minimum(most)), light)

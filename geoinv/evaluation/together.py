@@ -30,7 +30,7 @@ from .held_out import HeldOutHead, HeldOutHeads, load_held_out
 from .means import Means, Metrics
 from .photos import IDENTITY_YAW_RAD
 from .refinement import face_of
-from .variants import encoded_by
+from .variants import encoded_by, landmarks_seen
 
 if TYPE_CHECKING:
     from ..align import AlignedFace
@@ -63,7 +63,9 @@ def evaluate_heads_together(
         raise UsageError("these held-out heads have too few views", "use those that ship with geoinv")
     count = held_out.count_up_to(limit)
     columns = {number: Means() for number in (1, *VIEWS_DEG)}
-    alone = encoded_by(session.encoder, session.triplane_generator, session.triplane_branch)
+    alone = encoded_by(
+        session.encoder, session.generator_of_planes, session.triplane_branch, aligner=session.fit_aligner
+    )
     for index in range(count):
         head = held_out.head(index)
         with torch.no_grad():
@@ -85,10 +87,11 @@ def _of_views(session: Session, head: HeldOutHead, index: int, angles_deg: Seque
     made = reconstruct_together(
         torch.cat(pictures).to(session.device),
         torch.stack([face_of(session, picture) for picture in pictures]),
-        session.triplane_generator,
+        session.generator_of_planes,
         session.encoder,
         session.triplane_branch,
         directions=session.directions_or_notice(),
+        landmarks=[landmarks_seen(picture, session.fit_aligner) for picture in pictures],
     )
     return made.head, made.pose
 

@@ -56,7 +56,7 @@ def encoded_by(
     """
 
     def invert(photo: Tensor) -> Reconstructed:
-        landmarks = None if aligner is None else [_landmarks(photo, aligner)]
+        landmarks = [landmarks_seen(photo, aligner)]
         made = reconstruct(photo, encoder, generator, branch, landmarks=landmarks, alignment=alignment)
         made.head.prepare()
         return made
@@ -64,7 +64,10 @@ def encoded_by(
     return invert
 
 
-def _landmarks(photo: Tensor, aligner: FaceAligner) -> Tensor | None:
-    """[468, 2] landmarks of the largest face in a photo [1, 3, H, H], as parts of its side; None if there is none."""
+def landmarks_seen(photo: Tensor, aligner: FaceAligner | None) -> Tensor | None:
+    """[468, 2] landmarks of the largest face in a photo [1, 3, H, H], as parts of its side; None if there is none, or
+    no detector."""
+    if aligner is None:
+        return None
     faces = aligner.detect(photo_bytes(photo))
     return landmarks_in(faces[0].landmarks, photo.shape[-1]) if faces else None

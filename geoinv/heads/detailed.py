@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -9,13 +11,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..models.local_branch import EditedWeights, LocalBranch, QueryRays
+from ..images.tensors import at_side
+from ..models.local_branch import EditedWeights, LocalBranch, QueryRays, within_photo
 from ..models.render_output import RenderOutput
-from ..models.source_view import SourceView
+from ..models.source_view import SourceView, inner, near_photo, sampled
 from .anchored import AnchoredHead
 from .edit import Edit
 from .over_plain import OverPlain
 from .plain import PlainHead
+from .tone import PhotoTone
 
 Alignment = Literal["hybrid", "3d", "2d"]
 """Way of bringing features to the query view: both ways together, or one alone for comparison."""
@@ -34,6 +38,32 @@ class AlignedFeatures:
     in_3d: Tensor | None
     in_2d: Tensor | None
     residual: Tensor | None
+
+
+@dataclass(frozen=True)
+class PhotoLook:
+    """What photos make of the colours of rays or points.
+
+    Args:
+        film: [V, N, 2 * decoder_hidden] modulation in the decoder.
+        tone: [V, N, 3] factors after it, see :class:`PhotoTone`.
+        carried: [V, N, 3] what is added at last.
+    """
+
+    film: Tensor
+    tone: Tensor
+    carried: Tensor
+
+    def on(self, color: Tensor) -> Tensor:
+        """Colours [V, N, 3] that ``film`` has modulated, with the rest of the look."""
+        return color * self.tone + self.carried
+
+    @classmethod
+    def mixed(cls, looks: Sequence[PhotoLook], shares: Sequence[Tensor]) -> PhotoLook:
+        """Several looks of the same rays, each by its share [V, N]."""
+        parts = zip(*((look.film, look.tone, look.carried) for look in looks), strict=True)
+        weights = torch.stack(list(shares))[..., None]
+        return cls(*((torch.stack(part) * weights).sum(dim=0) for part in parts))
 
 
 class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
@@ -90,12 +120,14 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """The same head, whose views are of ``side`` x ``side`` rays; the photo's features are shared."""
         other = DetailedHead(self.plain.with_rays(side), self.branch, self.source, edit=self.edit, alignment=alignment)
         if alignment != "2d":
-            other.share_features(self)
+            other.source_features = self.source_features
         return other
 
     def share_features(self, other: DetailedHead) -> None:
-        """Take over the features of another head of the same photo, edited or not, instead of computing them again."""
+        """Take over what the photo says of another head of it, edited or not, instead of computing it again."""
         self.source_features = other.source_features
+        if isinstance(self.plain, AnchoredHead):
+            self._tone, self._left = other._tone, other._left
 
     @property
     def unedited(self) -> DetailedHead:
@@ -104,7 +136,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             return self
         before = DetailedHead(self.plain.before(self.edit), self.branch, self.source, alignment=self.alignment)
         if self._moves_places:  # else the features are those of the edited head
-            before.share_features(self)
+            before.source_features = self.source_features
         return before
 
     def prepare(self) -> None:
@@ -116,24 +148,82 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
     @torch.no_grad()
     def with_details(self, plain: RenderOutput) -> RenderOutput:
         """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
-        return coloured(self.plain, plain, self.film_of(plain, *self.rays_of(plain)))
+        return coloured(self.plain, plain, self.look_of(plain, *self.rays_of(plain)))
 
-    def film_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> Tensor:
-        """[V, N, 2 * decoder_hidden] modulation of the rays of given views of :attr:`plain`, see :meth:`rays_of`."""
+    def look_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
+        """What the photo makes of the rays of given views of :attr:`plain`, see :meth:`rays_of`."""
+        look = self._branch_look(plain, rays, edited)
+        return replace(look, carried=self._carried(rays, edited))
+
+    def _branch_look(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
+        """The same, without what the branch leaves."""
         features = self.features(plain)
-        source = self.shown_source.expand(len(plain.camera))
-        return self.branch.modulation(rays, source, features.in_3d, features.in_2d, edited)
+        source = self.source.expand(len(plain.camera))
+        shown = self.shown_source.expand(len(plain.camera))
+        film = self.branch.modulation(rays, shown, features.in_3d, features.in_2d, edited)
+        return self._guessed(rays, source, film, near_photo(source.camera, plain.camera)[:, None])
 
     @torch.no_grad()
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density [B, N] and RGB [B, N, 3] at world points, with the details that the photo shows there."""
         density, color = self.plain.query_surface(points)
-        film = self.film_at(*self.rays_at(points.to(color.device), color))
-        return density, self.plain.query(points, film)[1]
+        look = self.look_at(*self.rays_at(points.to(color.device), color))
+        return density, look.on(self.plain.query(points, look.film)[1]).clamp(0.0, 1.0)
 
-    def film_at(self, rays: QueryRays, edited: EditedWeights | None) -> Tensor:
-        """[B, N, 2 * decoder_hidden] modulation of the colours of points, see :meth:`rays_at`."""
-        return self.branch.modulation(rays, self.shown_source, self.source_features, None, edited)
+    def look_at(self, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
+        """What the photo makes of the colours of points, see :meth:`rays_at`."""
+        film = self.branch.modulation(rays, self.shown_source, self.source_features, None, edited)
+        return replace(self._guessed(rays, self.source, film, 0.0), carried=self._carried(rays, edited))
+
+    def _guessed(self, rays: QueryRays, source: SourceView, film: Tensor, near: Tensor | float) -> PhotoLook:
+        """The look of rays: what the photo does not show takes the tone of what it shows of the same material, in place
+        of what the branch says of it by ``film``.
+
+        About views that are near the photo's, as ``near`` [V, 1, 1] says, the branch knows better. Heads whose colours
+        are known under their own light alone keep it everywhere: a shadow there is no other material.
+        """
+        if not isinstance(self.plain, AnchoredHead):
+            return PhotoLook(film, torch.ones_like(rays.color), torch.zeros_like(rays.color))
+        positions, known, _ = source.look_up(rays.places)
+        known = torch.maximum(known, within_photo(positions) * near)
+        albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
+        tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo) - 1.0)
+        return PhotoLook(film * known, tone, torch.zeros_like(rays.color))
+
+    def _carried(self, rays: QueryRays, edited: EditedWeights | None) -> Tensor:
+        """[V, N, 3] what the branch leaves of the photo at the places of rays, as surely as the photo shows them.
+
+        On the head mesh places are known well enough for it; on other heads it is 0.
+        """
+        if not isinstance(self.plain, AnchoredHead):
+            return torch.zeros_like(rays.color)
+        positions, _, sure = self.seen_in_photo(rays, edited)
+        return sure * sampled(self._left.expand(len(positions), -1, -1, -1), positions)
+
+    @cached_property
+    def _left(self) -> Tensor:
+        """[B, 3, H, H] what the branch leaves of the photos' residual, before any edit."""
+        if self.edit is not None:
+            return self.unedited._left
+        source, plain = self.source, self._plain_in_photo
+        with torch.no_grad():
+            shown = coloured(self.plain, plain, self._branch_look(plain, *self.rays_of(plain)))
+            residual = at_side(source.residual, plain.color.shape[-1])
+            person = (residual != 0.0).any(dim=1, keepdim=True).float()
+            return (residual - (shown.color - plain.color)) * inner(person)
+
+    @cached_property
+    def _tone(self) -> PhotoTone:
+        """The photos' tones, by the heads before any edit."""
+        if self.edit is not None:
+            return self.unedited._tone
+        return PhotoTone.of_view(self._plain_in_photo, self.source)
+
+    @cached_property
+    def _plain_in_photo(self) -> RenderOutput:
+        """The heads without details as their photos see them, before any edit."""
+        with torch.no_grad():
+            return self.plain.view(self.source.camera)
 
     def rays_at(self, points: Tensor, color: Tensor) -> tuple[QueryRays, EditedWeights | None]:
         """World points [B, N, 3] of colour [B, N, 3] as rays, and how far an edit changed their colours."""
@@ -170,8 +260,14 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         return self.edit if self._moves_places else None
 
 
-def coloured(head: PlainHead | AnchoredHead, plain: RenderOutput, film: Tensor) -> RenderOutput:
-    """Views ``plain`` of a head, with colours that ``film`` [V, N, 2 * decoder_hidden] modulates."""
-    detailed = head.view(plain.camera, film=film)
+def coloured(head: PlainHead | AnchoredHead, plain: RenderOutput, look: PhotoLook) -> RenderOutput:
+    """Views ``plain`` of a head, with the colours that photos give their rays."""
+    detailed = head.view(plain.camera, film=look.film)
+    side = math.isqrt(look.tone.shape[1])
+    tone, carried = (
+        at_side(part.transpose(1, 2).unflatten(2, (side, side)), plain.color.shape[-1])
+        for part in (look.tone, look.carried)
+    )
+    color = (detailed.color * tone + carried).clamp(min=0.0)
     # super-resolution reads features for alpha too; the outline is the code's
-    return replace(plain, color=torch.minimum(detailed.color, plain.alpha))
+    return replace(plain, color=torch.minimum(color, plain.alpha))

@@ -14,7 +14,7 @@ from ..camera import Camera, pixel_centres
 from ..images.tensors import at_side, wholly
 from ..models.local_branch import EditedWeights, QueryRays
 from ..models.render_output import RenderOutput
-from ..models.source_view import faded, sampled
+from ..models.source_view import faded, inner, sampled
 from .anchored import AnchoredHead
 from .detailed import DetailedHead, coloured
 from .head import ViewPair
@@ -22,13 +22,6 @@ from .over_plain import OverPlain
 from .plain import PlainHead
 
 _HARDLY = 1e-4  # weight of the place in the photo of a ray that the photo does not see, so that there is one at all
-
-
-def _inner(person: Tensor) -> Tensor:
-    """A mask [B, 1, S, S] without its outermost hundredth of the side: pixels there hold background as well."""
-    reach = 2 * (person.shape[-1] // 128) + 1
-    inner = 1.0 - F.max_pool2d(1.0 - person, reach, stride=1, padding=reach // 2)
-    return F.avg_pool2d(inner, reach, stride=1, padding=reach // 2, count_include_pad=False)
 
 
 class EnlargedHead(OverPlain[PlainHead | AnchoredHead]):
@@ -59,7 +52,7 @@ class EnlargedHead(OverPlain[PlainHead | AnchoredHead]):
     def _beyond(self) -> Tensor:
         """[1, 3, side, side] what the photo shows beyond the head's view of it."""
         seen = self._larger(self.head.unedited.view(self.head.source.camera))
-        own = _inner(self._person) * faded(wholly(self._inside, self._side))
+        own = inner(self._person) * faded(wholly(self._inside, self._side))
         return (self._photo * seen.alpha - seen.color) * own
 
     def _larger(self, view: RenderOutput) -> RenderOutput:
@@ -79,7 +72,7 @@ class EnlargedHead(OverPlain[PlainHead | AnchoredHead]):
     def with_details(self, plain: RenderOutput) -> RenderOutput:
         """The views of :attr:`plain` that are given, larger and with details."""
         rays, edited = self.head.rays_of(plain)
-        larger = self._larger(coloured(self.plain, plain, self.head.film_of(plain, rays, edited)))
+        larger = self._larger(coloured(self.plain, plain, self.head.look_of(plain, rays, edited)))
         positions, weight = self._places_in_photo(rays, edited)
         beyond = self._beyond.expand(len(positions), -1, -1, -1)
         beyond = sampled(beyond, positions).transpose(1, 2).unflatten(2, (self._side, self._side))

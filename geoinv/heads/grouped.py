@@ -11,7 +11,7 @@ from torch.nn import functional
 from ..models.local_branch import EditedWeights, QueryRays
 from ..models.render_output import RenderOutput
 from .anchored import AnchoredHead
-from .detailed import Alignment, DetailedHead, coloured
+from .detailed import Alignment, DetailedHead, PhotoLook, coloured
 from .over_plain import OverPlain
 from .plain import PlainHead
 
@@ -58,8 +58,8 @@ class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
         """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
         rays = [part.rays_of(plain) for part in self.parts]
         shares = self._shares(rays, plain.camera.cam2world[:, None, :3, 3] - rays[0][0].points)[0]
-        film = _joined(shares, lambda index: self.parts[index].film_of(plain, *rays[index]))
-        return coloured(self.plain, plain, film)
+        look = _joined(shares, lambda index: self.parts[index].look_of(plain, *rays[index]))
+        return coloured(self.plain, plain, look)
 
     @torch.no_grad()
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,8 +68,8 @@ class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
         points = points.to(color.device)
         rays = [part.rays_at(points, color) for part in self.parts]
         shares = self._shares(rays, points)[0]
-        film = _joined(shares, lambda index: self.parts[index].film_at(*rays[index]))
-        return density, self.plain.query(points, film)[1]
+        look = _joined(shares, lambda index: self.parts[index].look_at(*rays[index]))
+        return density, look.on(self.plain.query(points, look.film)[1]).clamp(0.0, 1.0)
 
     @torch.no_grad()
     def shares_of(self, plain: RenderOutput) -> tuple[Tensor, Tensor]:
@@ -96,10 +96,10 @@ class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
         return torch.stack(scores).softmax(dim=0), torch.stack(seen)
 
 
-def _joined(shares: Tensor, film_of: Callable[[int], Tensor]) -> Tensor:
-    """[V, N, 2 * decoder_hidden] the photos' modulations of rays, each by its share [K, V, N]; a photo that counts for
-    little in all of a view is left out, as each takes two networks at full size."""
+def _joined(shares: Tensor, look_of: Callable[[int], PhotoLook]) -> PhotoLook:
+    """The photos' looks of rays, each by its share [K, V, N]; a photo that counts for little in all of a view is left
+    out, as each takes two networks at full size."""
     kept = shares * (shares.amax(dim=-1, keepdim=True) > _LEAST)  # view by view
     kept = kept / kept.sum(dim=0)
-    films = [share[..., None] * film_of(index) for index, share in enumerate(kept) if share.any()]
-    return torch.stack(films).sum(dim=0)
+    used = [index for index, share in enumerate(kept) if share.any()]
+    return PhotoLook.mixed([look_of(index) for index in used], [kept[index] for index in used])

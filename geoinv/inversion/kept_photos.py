@@ -14,6 +14,8 @@ from torch import Tensor
 from ..camera import CameraPose
 from ..conventions import CROP_SIZE
 from ..errors import ShapeError
+from ..models.on_mesh import OnMesh
+from ..shape import HeadCodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ class OtherPhoto:
         source: File name of the photo, without its folder.
         source_size: Width and height of the photo in pixels.
         details: What it shows beyond the code; None where the first photo has none either.
+        on_mesh: Shape and light of a head on the head mesh; None for generators without one.
     """
 
     w_plus: Tensor
@@ -58,6 +61,7 @@ class OtherPhoto:
     source: str
     source_size: tuple[int, int]
     details: PhotoDetails | None = None
+    on_mesh: OnMesh | None = None
 
     def __post_init__(self) -> None:
         shapes = tuple(self.camera.shape), self.photo.shape, self.crop.shape
@@ -79,15 +83,17 @@ class OtherPhoto:
 
 PHOTO_TYPES = {"w_plus": torch.float32, "camera": torch.float32, "photo": torch.uint8, "crop": torch.float64}
 """Types of the tensors of each photo in a file, by name."""
+MESH_TYPES = {"shape": torch.float32, "light": torch.float32}
+"""Types of the tensors of each photo's head on the head mesh."""
 DETAIL_TYPES = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
 """Types of the tensors of each photo's details."""
 PREFIX = "others."
 """Before the names of the tensors of other photos, each with one photo after another."""
 
 
-def types_of_others(*, has_details: bool) -> dict[str, torch.dtype]:
+def types_of_others(*, has_details: bool, is_on_mesh: bool) -> dict[str, torch.dtype]:
     """Types of the tensors in a file, by name."""
-    types = PHOTO_TYPES | DETAIL_TYPES if has_details else PHOTO_TYPES
+    types = PHOTO_TYPES | (DETAIL_TYPES if has_details else {}) | (MESH_TYPES if is_on_mesh else {})
     return {PREFIX + name: dtype for name, dtype in types.items()}
 
 
@@ -101,6 +107,11 @@ def others_as_tensors(others: Sequence[OtherPhoto]) -> dict[str, Tensor]:
         "others.photo": torch.from_numpy(np.stack([other.photo for other in others])),
         "others.crop": torch.from_numpy(np.stack([np.asarray(other.crop, np.float64) for other in others])),
     }
+    meshes = [other.on_mesh for other in others if other.on_mesh is not None]
+    if meshes:
+        shapes = torch.cat([mesh.codes.as_vector() for mesh in meshes])
+        tensors["others.shape"] = shapes.detach().float().cpu()
+        tensors["others.light"] = torch.cat([mesh.light for mesh in meshes]).detach().float().cpu()
     details = [other.details for other in others if other.details is not None]
     for name in DETAIL_TYPES if details else ():
         tensors[PREFIX + name] = torch.stack([getattr(each, name).half().cpu() for each in details])
@@ -132,6 +143,9 @@ def others_of(header: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor]
             source_size=(int(said["source_size"][0]), int(said["source_size"][1])),
             details=PhotoDetails(**{name: parts[name][index] for name in DETAIL_TYPES})
             if "residual" in parts
+            else None,
+            on_mesh=OnMesh(HeadCodes.from_vector(parts["shape"]), parts["light"]).at(index)
+            if "shape" in parts
             else None,
         )
         for index, said in enumerate(header)

@@ -57,6 +57,7 @@ def fitted_to_landmarks(
     orbit: Orbit,
     *,
     is_camera_fixed: bool,
+    is_identity_fixed: bool = False,
     pictures: Tensor | None = None,
     config: FitConfig = FROM_ENCODER,
 ) -> tuple[OnMesh, CameraPose]:
@@ -68,6 +69,7 @@ def fitted_to_landmarks(
         landmarks: [468, 2] landmarks of each photo, or None, which leaves the guess as it is.
         orbit: Where cameras stand.
         is_camera_fixed: Whether the cameras are known and stay.
+        is_identity_fixed: Whether the shapes at rest are known and stay.
         pictures: [B, 3, H, H] the photos in [0, 1], whose colours tell whether lips touch; None to do without.
         config: How points and guess are weighed.
     """
@@ -87,6 +89,7 @@ def fitted_to_landmarks(
             orbit=orbit,
             config=config,
             is_camera_fixed=is_camera_fixed,
+            is_identity_fixed=is_identity_fixed,
         )
         if pictures is not None:
             fit = _with_own_mouth(model, fit, pictures[index], seen, orbit)

@@ -337,7 +337,7 @@ def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> No
     has_details = version == DETAILED_FORMAT_VERSION or ((is_group or is_on_mesh) and "residual" in tensors)
     wanted = PHOTO_TYPES | tuning | (DETAIL_TYPES if has_details else {}) | (_ON_MESH if is_on_mesh else {})
     wanted |= _RELIT if is_on_mesh and "photo_light" in tensors else {}
-    wanted |= types_of_others(has_details=has_details) if is_group else {}
+    wanted |= types_of_others(has_details=has_details, is_on_mesh=is_on_mesh) if is_group else {}
     for name, dtype in wanted.items():
         if name not in tensors:
             raise CheckpointError(f"{path} is damaged (no {name})", _REDO)

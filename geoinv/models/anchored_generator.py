@@ -44,6 +44,7 @@ _FAR = 6.0  # spreads from the mean, beyond which a painting code says nothing m
 _LEAST_SPREAD = 0.02
 _LEAST_SPREAD_OF_MOVEMENTS = 0.25  # about that of a common one: magnified more, a blink gave some people other hair
 _PLACE_STEPS = 6  # displacements change slowly from place to place: each step halves what is left, or better
+_HAZE = 0.03  # alpha that views take away: the air about hair is never learned to be quite empty
 _WHITE = math.sqrt(4.0 * math.pi)  # the first harmonic's coefficient of a light that leaves colours as they are
 
 
@@ -280,9 +281,9 @@ class AnchoredGenerator(PlaneGenerator):
         output = self.render_rays(heads.rays, origins, directions, film)
         colors = lit_rays(output, directions, heads.light).features
         depth = output.distance.reshape(views, -1) * cosine
-        pictures = torch.cat(
-            [colors.reshape(views, -1, 6), output.alpha.reshape(views, -1, 1), depth[..., None]], dim=-1
-        )
+        alpha = (output.alpha - _HAZE).clamp(min=0.0) / (1.0 - _HAZE)
+        colors = colors * (alpha / output.alpha.clamp(min=_HAZE))[..., None]
+        pictures = torch.cat([colors.reshape(views, -1, 6), alpha.reshape(views, -1, 1), depth[..., None]], dim=-1)
         parts = pictures.transpose(1, 2).unflatten(2, (side, side)).split([3, 3, 1, 1], dim=1)
         color, albedo, alpha, depth = parts
         return AnchoredView(color, alpha, depth, camera, albedo=albedo)

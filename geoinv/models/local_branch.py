@@ -24,7 +24,7 @@ from .config import DetailConfig
 from .local_encoder import LocalEncoder
 from .precision import fast_precision
 from .render_output import RenderOutput
-from .source_view import SourceView, sampled, solid_depth
+from .source_view import SourceView, near_photo, sampled, solid_depth
 
 _OCTAVES = 4
 _EDGE = 0.02  # of the photo's side, beyond which details end
@@ -145,11 +145,15 @@ class LocalBranch(nn.Module):
         return SourceView(residual, solid_depth(edited), edited.on_grid(edited.color), source.camera)
 
     def query_features(self, source: SourceView, query: RenderOutput) -> tuple[Tensor, Tensor]:
-        """[B, C, S, S] features of the residual as brought to the query view, and that residual [B, 3, H, H]."""
+        """[B, C, S, S] features of the residual as brought to the query view, and that residual [B, 3, H, H].
+
+        Both are 0 in views from behind, where they painted the face on the back of the head.
+        """
         with fast_precision(source.residual.device):
             aligned = self.aligner(source.residual, query.color).float() * query.alpha
             features: Tensor = self.encoder(aligned, solid_depth(query))
-        return features.float(), aligned
+        near = near_photo(source.camera, query.camera)[..., None, None]
+        return features.float() * near, aligned * near
 
     def modulation(
         self,
@@ -172,7 +176,7 @@ class LocalBranch(nn.Module):
         none = rays.points.new_zeros(batch, count, self.config.channels)
         aligned_3d, aligned_2d = none, none
         positions, visibility, change = _in_photo(rays, source)
-        within = _within_photo(positions)
+        within = within_photo(positions)
         if source_features is None:
             visibility, change = none[..., :1], none[..., :3]
         else:
@@ -197,7 +201,7 @@ def _in_photo(rays: QueryRays, source: SourceView) -> tuple[Tensor, Tensor, Tens
     return positions, visibility, (rays.color - color) * visibility
 
 
-def _within_photo(positions: Tensor) -> Tensor:
+def within_photo(positions: Tensor) -> Tensor:
     """[B, N, 1] weight of what a branch has to say of places that lie at positions [B, N, 2] of the photo's picture.
 
     Heads in training end where their photos do. Above a photo's upper edge the branch went on with foreheads, on hair.

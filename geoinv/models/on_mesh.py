@@ -38,6 +38,10 @@ class OnMesh:
         """Those of the first heads."""
         return OnMesh(HeadCodes.from_vector(self.codes.as_vector()[:count]), self.light[:count])
 
+    def at(self, index: int) -> OnMesh:
+        """Those of one head."""
+        return OnMesh(HeadCodes.from_vector(self.codes.as_vector()[index : index + 1]), self.light[index : index + 1])
+
     @property
     def is_finite(self) -> bool:
         """Whether all numbers are."""

@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera import Camera
-from ..camera.visibility import visibility
+from ..camera.visibility import ramp, visibility
 from ..images.tensors import wholly
 from .render_output import RenderOutput
+
+_ANOTHER_SIDE = (0.0, 0.4)  # cosines between two cameras
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,26 @@ class SourceView:
         return positions, visibility(points, self.depth, self.camera), sampled(self.color, positions)
 
 
+def near_photo(camera: Camera, other: Camera) -> Tensor:
+    """[B, 1] weight of views through ``other`` as views of what the photos of ``camera`` show: 1 up to 66 degrees
+    between the two, 0 from 90 on, where another side of the head is seen."""
+    cosine = (camera.axis * other.axis).sum(dim=-1, keepdim=True)
+    return ramp(cosine, *_ANOTHER_SIDE)
+
+
 def faded(mask: Tensor) -> Tensor:
     """A mask [B, 1, H, H] of 0 and 1 that rises from 0 at its edges to 1 within a thirtieth of the side: where a photo
     ends, details end without a seam. The edges of the picture itself are none."""
     reach = 2 * (mask.shape[-1] // 30) + 1
     near = F.avg_pool2d(mask, reach, stride=1, padding=reach // 2, count_include_pad=False)
     return mask * (2.0 * near - 1.0).clamp(min=0.0)
+
+
+def inner(person: Tensor) -> Tensor:
+    """A mask [B, 1, S, S] without its outermost hundredth of the side: pixels there hold background as well."""
+    reach = 2 * (person.shape[-1] // 128) + 1
+    well_within = 1.0 - F.max_pool2d(1.0 - person, reach, stride=1, padding=reach // 2)
+    return F.avg_pool2d(well_within, reach, stride=1, padding=reach // 2, count_include_pad=False)
 
 
 def cut_off(view: RenderOutput, inside: Tensor) -> RenderOutput:

@@ -44,8 +44,8 @@ def build_attributes(index: Callable[[str], int]) -> dict[str, Attribute]:
     # corners alone make a smirk: a smile that people see shows teeth
     smile = Attribute(
         "smile",
-        {index("smile"): -0.8, index("lips-parted"): -0.5},
-        {index("smile"): 2.2, index("lips-parted"): 0.5},
+        {index("smile"): -0.5, index("lips-parted"): -0.35},
+        {index("smile"): 1.75, index("lips-parted"): 0.4},
         "mouth corners up, cheeks raised, teeth showing",
     )
     plain = [

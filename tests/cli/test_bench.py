@@ -9,7 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from geoinv.bench import run as bench_run
+from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.config import GeneratorConfig, ffhq512_128
+from tests.tiny_models import tiny_anchored_config
 
 from .conftest import Done
 
@@ -20,9 +22,10 @@ RATIOS = (
     "render_train",
     "train_step",
     "anchor_volumes",
-    "render_anchored",
     "render_unanchored",
-    "march_anchored",
+    "mini_backbone",
+    "mini_view",
+    "mini_views8",
     "backbone",
     "superres",
     "view512",
@@ -52,7 +55,9 @@ def tiny_large_config() -> GeneratorConfig:
 @pytest.fixture
 def tiny_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_run, "large_config", tiny_large_config)
-    monkeypatch.setattr(bench_run, "ANCHORED_SIDE", 8)
+    monkeypatch.setattr(bench_run, "SIDE", 8)
+    mini = AnchoredGenerator(tiny_anchored_config()).eval().requires_grad_(False)
+    monkeypatch.setattr(bench_run, "load_anchored_generator", lambda name: (mini, None))
     monkeypatch.setattr(bench_run, "build_seconds", lambda: 1.0)
     monkeypatch.setattr(bench_run, "peak_mib", lambda backend: {"native": 5.0, "reference": 9.0}[backend])
     monkeypatch.setattr(bench_run, "matrix_product_gflops", lambda: 100.0)

@@ -33,6 +33,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_tiny_anchored(tmp_path_factory.mktemp("weights")))
 
 
+def test_who_smiles_already_does_not_smile_twice() -> None:
+    smile, jaw = (ARKIT_UNITS.index(name) for name in ("mouthSmileLeft", "jawOpen"))
+    codes = HeadCodes.zeros(96)
+    step = torch.zeros(1, 52)
+    step[0, smile], step[0, jaw] = 0.9, 0.1
+    move = OnMesh(replace(codes, expression=step), torch.zeros(1, 9, 3))
+    directions = Directions({"smile": torch.zeros(2, 8)}, {"smile": "smiles"}, "0" * 64, {"smile": move})
+    for before, after in ((0.0, 0.9), (0.5, 1.0), (1.3, 1.3)):
+        expression = torch.zeros(1, 52)
+        expression[0, smile] = before
+        shown = moved(OnMesh(replace(codes, expression=expression), move.light), directions, {"smile": 1.0})
+        assert shown.codes.expression[0, smile] == pytest.approx(after)
+        assert shown.codes.expression[0, jaw] == pytest.approx(0.1)
+
+
 @pytest.fixture(scope="module")
 def session(model: str) -> Session:
     return geoinv.load(model)

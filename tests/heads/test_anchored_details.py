@@ -62,12 +62,36 @@ def test_places_follow_the_mesh(generator: AnchoredGenerator) -> None:
     assert float(left[~moved].quantile(0.9)) < 1.0
 
 
-def test_an_untrained_branch_changes_nothing(generator: AnchoredGenerator) -> None:
+def test_what_the_photo_shows_is_carried_whole(generator: AnchoredGenerator) -> None:
+    """Whatever a branch leaves of the photo, where its surface is seen squarely, is in the photo's own view."""
     head = head_of(generator)
-    pair = DetailedHead(head, LocalBranch(tiny_details(generator.config).config), source_of(head)).view_pair(
-        camera(0.2)
-    )
-    torch.testing.assert_close(pair.shown.color, pair.plain.color, atol=1e-5, rtol=0.0)
+    for branch in (LocalBranch(tiny_details(generator.config).config), tiny_details(generator.config)):
+        detailed = DetailedHead(head, branch, source_of(head))
+        plain, shown = detailed.view_pair(camera())
+        photo = torch.rand(shown.color.shape, generator=torch.Generator().manual_seed(0))
+        rays, edited = detailed.rays_of(plain)
+        sure = detailed.seen_in_photo(rays, edited)[2].reshape(shown.alpha.shape)
+        is_sure = ((sure > 0.4) & (plain.alpha > 0.99)).expand(-1, 3, -1, -1)
+        assert is_sure.sum() > 60
+        left, before = ((photo - view.color).abs() for view in (shown, plain))
+        assert before[is_sure].median() > 0.1
+        assert (left / (1.0 - sure))[is_sure].median() < 1.1 * before[is_sure].median()
+        assert left[is_sure].median() < 0.6 * before[is_sure].median()
+
+
+def test_views_from_behind_show_nothing_of_the_photos_pixels(generator: AnchoredGenerator) -> None:
+    """Photos of one mean tone, with other pixels, give the same back of a head."""
+    head = head_of(generator)
+    seen = head.view(camera())
+    backs = []
+    for seed in (0, 1):
+        residual = torch.rand(seen.color.shape, generator=torch.Generator().manual_seed(seed)).round() - 0.5
+        photo = seen.color + 0.2 * residual * seen.alpha
+        source = SourceView.from_photo(photo, torch.ones_like(seen.alpha), seen)
+        detailed = DetailedHead(head, tiny_details(generator.config), source)
+        backs.append(detailed.view(camera(3.1416)).color)
+    fronts = (backs[0] - backs[1]).abs().max()
+    assert fronts < 0.03
 
 
 def test_colours_change_and_the_shape_does_not(generator: AnchoredGenerator) -> None:

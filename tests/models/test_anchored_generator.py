@@ -18,7 +18,7 @@ from geoinv.mesh import extract_head
 from geoinv.models.anchored_generator import AnchoredGenerator, lit
 from geoinv.models.config import GeneratorConfig
 from geoinv.shape import HeadCodes, Proportions, expression_code, in_proportion
-from tests.tiny_models import tiny_anchored_config, tiny_config
+from tests.tiny_models import tiny_anchored_config, tiny_config, write_tiny_weights
 
 WHITE = torch.zeros(1, 9, 3)
 WHITE[:, 0] = 3.5449077  # the first harmonic is 1 / sqrt(4 pi)
@@ -157,8 +157,9 @@ def test_is_saved_and_loaded(generator: AnchoredGenerator, tmp_path: Path) -> No
     )
     with pytest.raises(CheckpointError, match="on the head mesh"):
         load_generator(str(path))
+    flat = write_tiny_weights(tmp_path / "weights") / "mini-generator.safetensors"
     with pytest.raises(CheckpointError, match="no generator on the head mesh"):
-        load_anchored_generator("mini")
+        load_anchored_generator(str(flat))
 
 
 def test_painting_codes_are_whitened_and_rare_movements_are_not_magnified() -> None:

@@ -10,19 +10,18 @@ import torch
 from torch import Tensor
 
 from geoinv.camera import CameraPose, pixel_centres, rays_through
-from geoinv.checkpoints.store import load_generator
+from geoinv.checkpoints.store import load_anchored_generator
 from geoinv.conventions import FACE_ORBIT, FOCAL
-from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.ops import _build
 from geoinv.ops._build import backend_choice, use_backend
+from geoinv.ops.anchored_rays import AnchoredHeads, march_anchored
 from geoinv.ops.bias_act import bias_act
 from geoinv.ops.modulated_conv2d import modulated_conv2d
-from geoinv.ops.render_rays import RaySampling, march_rays, render_rays
 from geoinv.ops.sample_planes import sample_planes
 from geoinv.ops.upfirdn2d import upfirdn2d
 
 DENORMAL = 1e-40
-BOX = RaySampling(24, 8, "box", 0.0, 0.0, 1.0, "zy")
 
 
 @pytest.fixture
@@ -32,17 +31,16 @@ def native() -> None:
 
 
 @pytest.fixture(scope="module")
-def mini() -> TriPlaneGenerator:
-    generator, _ = load_generator("mini")
-    return generator.requires_grad_(False)
+def mini() -> AnchoredGenerator:
+    return load_anchored_generator("mini")[0]
 
 
 @pytest.fixture(scope="module")
-def head(mini: TriPlaneGenerator) -> Tensor:
-    """Planes [1, 3, C, R, R] of a head of the shipped generator."""
+def head(mini: AnchoredGenerator) -> AnchoredHeads:
+    """What rays read of a head of the shipped generator."""
     z = torch.randn(1, mini.config.z_dim, generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
-        return mini.planes(mini.mapping(z))
+        return mini.heads(mini.mapping(z)).rays
 
 
 def rays_of_a_view(count: int) -> tuple[Tensor, Tensor]:
@@ -77,7 +75,7 @@ def test_denormals_are_zero_in_kernels(native: None, name: str) -> None:
 
 @pytest.mark.parametrize("is_flushed", [False, True])
 def test_the_callers_setting_stays(
-    native: None, head: Tensor, mini: TriPlaneGenerator, is_flushed: bool, request: pytest.FixtureRequest
+    native: None, head: AnchoredHeads, mini: AnchoredGenerator, is_flushed: bool, request: pytest.FixtureRequest
 ) -> None:
     request.addfinalizer(lambda: torch.set_flush_denormal(False))
     if not torch.set_flush_denormal(is_flushed):
@@ -91,28 +89,27 @@ def test_the_callers_setting_stays(
     assert is_flushed or before == len(small)
     for run in linear_maps().values():
         run()
-    planes = head.clone().requires_grad_()
-    origins, directions = rays_of_a_view(200)
-    decoder = mini.decoder.weights()
-    render_rays(planes, origins, directions, decoder, BOX).alpha.sum().backward()
-    with torch.no_grad():
-        render_rays(planes, origins, directions, decoder, BOX)
+    leaf = head._replace(planes=head.planes.clone().requires_grad_())
+    rays = rays_of_a_view(200)
+    distances = torch.linspace(2.2, 3.2, 16).expand(1, 200, 16).contiguous()
+    mini.march(leaf, *rays, distances).alpha.sum().backward()
+    mini.render_rays(head, *rays)
     assert denormal_products() == before
 
 
-def test_gradients_of_a_real_head(native: None, head: Tensor, mini: TriPlaneGenerator) -> None:
+def test_gradients_of_a_real_head(native: None, head: AnchoredHeads, mini: AnchoredGenerator) -> None:
     """What lies behind the surface has a gradient too small to be a normal number: zero, and no slower for it."""
     origins, directions = rays_of_a_view(400)
     distances = torch.linspace(2.2, 3.2, 48).expand(1, 400, 48).contiguous()
-    decoder = mini.decoder.weights()
-    box_side, third_plane = mini.config.render.box_side, mini.config.third_plane
+    decoder, space = mini.decoder.weights(), mini.anchor_config.space
 
-    def gradient(planes: Tensor, backend: _build.Backend) -> Tensor:
-        leaf = planes.clone().requires_grad_()
-        own = type(decoder)(*(weight.to(planes) for weight in decoder))
-        rays = (tensor.to(planes) for tensor in (origins, directions, distances))
+    def gradient(kind: torch.dtype, backend: _build.Backend) -> Tensor:
+        leaf = head.planes.to(kind).clone().requires_grad_()
+        volumes = head.volumes._replace(whole=head.volumes.whole.to(kind), face=head.volumes.face.to(kind))
+        own = AnchoredHeads(leaf, volumes, head.hidden_bias.to(kind))
+        rays = (tensor.to(kind) for tensor in (origins, directions, distances))
         with use_backend(backend):
-            seen = march_rays(leaf, *rays, own, box_side=box_side, third_plane=third_plane)
+            seen = march_anchored(own, *rays, type(decoder)(*(weight.to(kind) for weight in decoder)), space)
             (seen.features.square().sum() + seen.alpha.sum() + seen.distance.sum()).backward()
         assert leaf.grad is not None
         return leaf.grad
@@ -120,8 +117,8 @@ def test_gradients_of_a_real_head(native: None, head: Tensor, mini: TriPlaneGene
     def error(found: Tensor) -> float:
         return ((found.double() - truth).norm() / truth.norm()).item()
 
-    truth = gradient(head.double(), "reference")
-    reference, ours = gradient(head, "reference"), gradient(head, "auto")
+    truth = gradient(torch.float64, "reference")
+    reference, ours = gradient(torch.float32, "reference"), gradient(torch.float32, "auto")
     assert is_denormal(reference).sum() > 10000
     assert is_denormal(ours).sum() < is_denormal(reference).sum() / 1000  # few from sums of parts, which torch makes
     assert error(ours) <= 2.0 * error(reference) + 2e-6

@@ -26,6 +26,7 @@ from ...images.tensors import GREY
 from ...models.latent_space import measure_latent_space
 from ..optimise.descent import Pace, descend
 from .own_moves import strengths_of
+from .person_fit import PersonFit
 
 if TYPE_CHECKING:
     from ...models.generator import TriPlaneGenerator
@@ -82,24 +83,16 @@ class JointSettings:
 
 
 @dataclass(frozen=True)
-class JointFit:
-    """A person in K photos.
+class JointFit(PersonFit):
+    """A person in K photos, by descent.
 
     Args:
-        w_plus: [K, num_ws, w_dim] the person in each photo: what is shared, with the photo's own expression and light.
-        cameras: [K, 6] as in :class:`geoinv.CameraPose`.
         first_loss: Loss of the start.
         loss: Loss of the result.
-        steps: Steps that were done.
-        is_interrupted: Whether Ctrl-C ended the steps.
     """
 
-    w_plus: Tensor
-    cameras: Tensor
     first_loss: float
     loss: float
-    steps: int
-    is_interrupted: bool
 
 
 def fit_together(
@@ -128,12 +121,13 @@ def fit_together(
     problem = _Problem(generator, codes, cameras, targets, persons, moves, settings or JointSettings())
     if widest_angle_rad(cameras[problem.fitted]) < WIDE_RAD:
         loss = problem.checked()
-        return JointFit(*problem.result(), loss, loss, steps=0, is_interrupted=False)
+        return JointFit(*problem.result(), loss, loss)
     own = problem.settings
     groups = [([problem.common, problem.layers], own.code_rate), ([problem.turns], own.camera_rate)]
     run = descend(groups, problem.loss_of_step, problem.checked, problem.snapshot, Pace(own.steps, None), on_step)
     problem.move_to(run.best, _TAKEN)
-    return JointFit(*problem.result(), run.first_loss, problem.checked(), run.steps, run.is_interrupted)
+    losses = run.first_loss, problem.checked()
+    return JointFit(*problem.result(), *losses, steps=run.steps, is_interrupted=run.is_interrupted)
 
 
 class _Problem:

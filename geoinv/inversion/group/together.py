@@ -14,26 +14,31 @@ from ...align.hull import landmark_hull
 from ...camera import CameraPose
 from ...errors import CheckpointError
 from ...faces.identity import identity_descriptor
-from ...heads import Edit, PlainHead, ViewPair
+from ...heads import AnchoredHead, Edit, PlainHead, ViewPair, plain_head
 from ...heads.detailed import DetailedHead
 from ...heads.families import source_view
 from ...heads.grouped import GroupedHead
 from ...images.tensors import GREY, at_side, mask_tensor, photo_tensor
+from ...models.anchored_generator import AnchoredGenerator
 from ...models.encoder import encoder_input
 from ...models.precision import fast_precision
 from ..encode import Inverted, Provenance, details_of, fit_metrics, inversion_of, source_of
 from ..kept_photos import OtherPhoto, PhotoDetails
+from ..landmark_fit import landmarks_of
 from ..optimise.photo_target import PhotoTarget
 from ..reconstruct import persons_in
 from ..saved import Inversion
+from .fit_on_mesh import fit_on_mesh
 from .joint_fit import JointFit, JointSettings, fit_together
 from .members import Members, same_person
 from .own_moves import own_moves
+from .person_fit import PersonFit
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ...align import AlignedFace
+    from ...models.families import OfPlanes
     from ...models.generator import TriPlaneGenerator
     from ...models.local_branch import LocalBranch
     from ..optimise.refine import OnStep
@@ -74,7 +79,7 @@ def _turned_either_way(face: AlignedFace) -> Tensor:
 
 def invert_together(
     faces: Sequence[AlignedFace],
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     encoder: nn.Module,
     provenances: Sequence[Provenance],
     *,
@@ -92,7 +97,7 @@ def invert_together(
         provenances: Origin of each photo.
         branch: The local branch that was trained for both; None for a head without details.
         directions: The generator's edit directions, for expression and light of each photo; without them the photos
-            share these too.
+            share these too. On the head mesh they are not needed.
         settings: Budget and weights of the joint fit.
         on_step: Function that is called after each step.
     """
@@ -107,6 +112,7 @@ def invert_together(
         branch,
         directions=directions,
         inside=torch.cat([mask_tensor(face.inside) for face in kept]).to(device),
+        landmarks=[landmarks_of(face) for face in kept],
         settings=settings,
         on_step=on_step,
     )
@@ -123,8 +129,8 @@ class ReconstructedTogether:
         views: For each photo its own head in its view, without and with its own details.
     """
 
-    head: GroupedHead | PlainHead
-    fit: JointFit
+    head: GroupedHead | PlainHead | AnchoredHead
+    fit: PersonFit
     views: tuple[ViewPair, ...]
 
     @property
@@ -136,12 +142,13 @@ class ReconstructedTogether:
 def reconstruct_together(
     pictures: Tensor,
     faces: Tensor,
-    generator: TriPlaneGenerator,
+    generator: OfPlanes,
     encoder: nn.Module,
     branch: LocalBranch | None = None,
     *,
     directions: Mapping[str, Tensor] | None = None,
     inside: Tensor | None = None,
+    landmarks: Sequence[Tensor | None] | None = None,
     settings: JointSettings | None = None,
     on_step: OnStep | None = None,
 ) -> ReconstructedTogether:
@@ -155,11 +162,34 @@ def reconstruct_together(
         branch: The local branch that was trained for both; None for a head without details.
         directions: The generator's edit directions, as for :func:`invert_together`.
         inside: [K, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
+        landmarks: [468, 2] landmarks of each photo, (x, y) as parts of its side, that shapes on the mesh are fitted
+            to; None where there are none.
         settings: Budget and weights of the joint fit.
         on_step: Function that is called after each step.
     """
-    device, side = pictures.device, generator.config.neural_resolution
     persons = _persons(pictures, generator)
+    if isinstance(generator, AnchoredGenerator):
+        with torch.no_grad():
+            fit: PersonFit = fit_on_mesh(pictures, generator, encoder, inside=inside, landmarks=landmarks)
+    else:
+        fit = _by_descent(pictures, faces, persons, generator, encoder, directions, inside, settings, on_step)
+    head, views = grouped_head(generator, fit, pictures, persons, branch, inside=inside)
+    return ReconstructedTogether(head, fit, tuple(views))
+
+
+def _by_descent(
+    pictures: Tensor,
+    faces: Tensor,
+    persons: Tensor,
+    generator: TriPlaneGenerator,
+    encoder: nn.Module,
+    directions: Mapping[str, Tensor] | None,
+    inside: Tensor | None,
+    settings: JointSettings | None,
+    on_step: OnStep | None,
+) -> JointFit:
+    """The fit of a tri-plane generator's head."""
+    device, side = pictures.device, generator.config.neural_resolution
     with torch.no_grad(), fast_precision(device):
         estimate = encoder(encoder_input(pictures))
     if estimate.camera is None:
@@ -176,7 +206,7 @@ def reconstruct_together(
         )
         for index in range(len(pictures))
     ]
-    fit = fit_together(
+    return fit_together(
         generator,
         estimate.w_plus.float(),
         estimate.camera.as_vector().to(device).float(),
@@ -186,11 +216,9 @@ def reconstruct_together(
         settings,
         on_step,
     )
-    head, views = grouped_head(generator, fit, pictures, persons, branch, inside=inside)
-    return ReconstructedTogether(head, fit, tuple(views))
 
 
-def _persons(pictures: Tensor, generator: TriPlaneGenerator) -> Tensor:
+def _persons(pictures: Tensor, generator: OfPlanes) -> Tensor:
     """[K, 1, H, H] in [0, 1], where pictures show the person; everywhere for generators that paint backgrounds."""
     if not generator.config.has_alpha:
         return torch.ones_like(pictures[:, :1])
@@ -199,14 +227,14 @@ def _persons(pictures: Tensor, generator: TriPlaneGenerator) -> Tensor:
 
 @torch.no_grad()
 def grouped_head(
-    generator: TriPlaneGenerator,
-    fit: JointFit,
+    generator: OfPlanes,
+    fit: PersonFit,
     pictures: Tensor,
     persons: Tensor,
     branch: LocalBranch | None,
     *,
     inside: Tensor | None = None,
-) -> tuple[GroupedHead | PlainHead, list[ViewPair]]:
+) -> tuple[GroupedHead | PlainHead | AnchoredHead, list[ViewPair]]:
     """The head of a fit as the first photo shows it, and for each photo its own head in its view, without and with its
     details.
 
@@ -218,18 +246,19 @@ def grouped_head(
         branch: The local branch; None for a head without details.
         inside: [K, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
     """
-    shown = PlainHead(generator, fit.w_plus[:1])
+    meshes = [None if fit.on_mesh is None else fit.on_mesh.at(index) for index in range(len(pictures))]
+    shown = plain_head(generator, fit.w_plus[:1], meshes[0])
     parts, views = [], []
-    for index in range(len(pictures)):
+    for index, mesh in enumerate(meshes):
         one = slice(index, index + 1)
-        own = shown if index == 0 else PlainHead(generator, fit.w_plus[one])
+        own = shown if index == 0 else plain_head(generator, fit.w_plus[one], mesh)
         plain = own.view(CameraPose.from_vector(fit.cameras[one]).camera(own.orbit))
         if branch is None:
             views.append(ViewPair(plain, plain))
             continue
         source = source_view(own, branch, pictures[one], plain, persons[one], None if inside is None else inside[one])
         views.append(ViewPair(plain, DetailedHead(own, branch, source).with_details(plain)))
-        edit = None if index == 0 else Edit(fit.w_plus[one], fit.w_plus[:1])
+        edit = None if index == 0 else Edit(fit.w_plus[one], fit.w_plus[:1], mesh)
         parts.append(DetailedHead(shown, branch, source, edit=edit))
     return GroupedHead(parts) if parts else shown, views
 
@@ -245,6 +274,7 @@ def _person(
         details = [details_of(part.source) for part in head.parts]
     fits = tuple(fit_metrics(pair.shown, face.image, face.inside) for pair, face in zip(views, faces, strict=True))
     codes, cameras = fit.w_plus.float().cpu(), fit.cameras.float().cpu()
+    mesh = None if fit.on_mesh is None else fit.on_mesh.to(torch.device("cpu"))
     others = tuple(
         OtherPhoto(
             codes[index : index + 1],
@@ -254,32 +284,35 @@ def _person(
             provenances[index].source,
             (int(face.source_size[0]), int(face.source_size[1])),
             details[index],
+            None if mesh is None else mesh.at(index),
         )
         for index, face in enumerate(faces)
         if index > 0
     )
     metrics = fit_metrics(shown.shown, first.image, first.inside)
     inversion = inversion_of(first, provenances[0], codes[:1], cameras[0], metrics, METHOD, details[0])
-    inversion = replace(inversion, steps=fit.steps, others=others)
+    inversion = replace(inversion, steps=fit.steps, others=others, on_mesh=None if mesh is None else mesh.at(0))
     return Person(Inverted(inversion, head, shown), members, fits, fit.is_interrupted)
 
 
 @torch.no_grad()
-def kept_head(inversion: Inversion, shown: PlainHead, before: Tensor, branch: LocalBranch) -> GroupedHead:
+def kept_head(
+    inversion: Inversion, shown: PlainHead | AnchoredHead, edit: Edit | None, branch: LocalBranch
+) -> GroupedHead:
     """The head of an inversion of several photos with details.
 
     Args:
         inversion: The inversion.
         shown: Its head by the code alone, edited or not.
-        before: [1, num_ws, w_dim] the code before edits.
+        edit: Change from the head in the first photo to the one that is shown; None where there is none.
         branch: The local branch of the inversion's details.
     """
-    after, parts = shown.w_plus, []
-    photos = [(before, inversion.pose, inversion.details)]
-    photos += [(other.w_plus.to(after), other.pose, other.details) for other in inversion.others]
-    for index, (code, pose, details) in enumerate(photos):
-        assert details is not None
-        is_as_shown = index == 0 and not inversion.edits
-        edit = None if is_as_shown else Edit(code, after)
-        parts.append(DetailedHead(shown, branch, source_of(details, pose, shown), edit=edit))
+    after = shown.w_plus
+    assert inversion.details is not None
+    parts = [DetailedHead(shown, branch, source_of(inversion.details, inversion.pose, shown), edit=edit)]
+    for other in inversion.others:
+        assert other.details is not None
+        mesh = None if other.on_mesh is None else other.on_mesh.to(after)
+        change = Edit(other.w_plus.to(after), after, mesh)
+        parts.append(DetailedHead(shown, branch, source_of(other.details, other.pose, shown), edit=change))
     return GroupedHead(parts)

@@ -83,7 +83,7 @@ class Sizes:
     details: DetailConfig | None = None
     discriminator: DiscriminatorConfig | None = None
     known: KnownHeads | None = None
-    # what the weights in examples/starts were made with
+    # what the shipped weights were made with
     generator_settings: AnchoredSettings = AnchoredSettings(heads_per_step=4, views_per_head=2, rays_per_view=600)
     encoder_settings: EncoderSettings = EncoderSettings(PhotoCounts(photos=32, heads_rendered=4), codes_only=0.5)
     local_settings: LocalSettings = LocalSettings(adversarial_from=1.0)
@@ -357,7 +357,7 @@ PARTS = (
     Part("local", 0.12, _local),  # its steps are the slowest, and the photo's view is nearly all there after a few
     Part("directions", 0.0, _directions),  # minutes
 )
-"""All parts in their order. The fractions are those of the time that went into the weights in ``examples/starts``, see
+"""All parts in their order. The fractions are those of the time that went into the shipped weights, see
 ``docs/training.md``; what they leave is for heads, for what the generator learns before pictures, and for metrics."""
 
 

@@ -1,0 +1,61 @@
+"""One head on the head mesh for several photos of a person.
+
+There the shape code says apart who it is and what the face does. So photos share the identity, which is the mean of
+what each of them gives alone, and each keeps its own expression, light and camera, fitted again to that identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...heads import AnchoredHead
+from ...models.on_mesh import OnMesh
+from ..landmark_fit import fitted_to_landmarks
+from ..reconstruct import reconstruct
+from .joint_fit import PROFILE_RAD
+from .person_fit import PersonFit
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ...models.anchored_generator import AnchoredGenerator
+
+_FRONTAL = 4
+"""Power of the cosine of a photo's yaw with which its look counts: E0 is surest of colours from the front."""
+
+
+def fit_on_mesh(
+    pictures: Tensor,
+    generator: AnchoredGenerator,
+    encoder: nn.Module,
+    *,
+    inside: Tensor | None = None,
+    landmarks: Sequence[Tensor | None] | None = None,
+) -> PersonFit:
+    """The person in photos; arguments are those of :func:`geoinv.inversion.reconstruct.reconstruct`."""
+    made = reconstruct(pictures, encoder, generator, inside=inside, landmarks=landmarks)
+    assert isinstance(made.head, AnchoredHead)
+    codes, yaw = made.head.codes, made.pose.yaw_rad
+    frontal = yaw.cos().clamp(min=0.05) ** _FRONTAL
+    look = torch.einsum("k,knc->nc", frontal / frontal.sum(), made.head.w_plus)
+    counts = yaw.abs() <= PROFILE_RAD
+    identity = codes.identity[counts if counts.any() else ~counts].mean(dim=0, keepdim=True)
+    shared = OnMesh(replace(codes, identity=identity.expand_as(codes.identity)), made.head.light)
+    pose = made.pose
+    if landmarks is not None:
+        shared, pose = fitted_to_landmarks(
+            shared,
+            pose,
+            landmarks,
+            generator.config.orbit,
+            is_camera_fixed=False,
+            is_identity_fixed=True,
+            pictures=pictures,
+        )
+    w_plus = look.expand(len(pictures), -1, -1)
+    return PersonFit(w_plus, pose.as_vector(), on_mesh=shared)
