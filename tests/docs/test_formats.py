@@ -35,13 +35,20 @@ def _written(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         generator="mini",
         generator_sha256="ab" * 32,
         tuning={"NAME": torch.zeros(2)},
-        details=PhotoDetails(torch.zeros(3, 256, 256), torch.zeros(128, 128), torch.zeros(3, 128, 128)),
+        details=PhotoDetails(torch.zeros(3, 256, 256), torch.zeros(256, 256), torch.zeros(3, 256, 256)),
         branch=BranchFile("details.safetensors", "cd" * 32),
         on_mesh=OnMesh(HeadCodes.zeros(96), torch.zeros(1, 9, 3)),
         photo_light=torch.zeros(1, 9, 3),
     )
     other = OtherPhoto(
-        inversion.w_plus, inversion.camera, inversion.photo, inversion.crop, "b.jpg", (64, 48), inversion.details
+        inversion.w_plus,
+        inversion.camera,
+        inversion.photo,
+        inversion.crop,
+        "b.jpg",
+        (64, 48),
+        inversion.details,
+        inversion.on_mesh,
     )
     inversion = replace(inversion, others=(other,))
     with safe_open(inversion.save(path), framework="pt") as file:
