@@ -1,7 +1,11 @@
 """One head on the head mesh for several photos of a person.
 
 There the shape code says apart who it is and what the face does. So photos share the identity, which is the mean of
-what each of them gives alone, and each keeps its own expression, light and camera, fitted again to that identity.
+what each of them gives alone, and each keeps its own expression and camera, fitted again to that identity.
+
+The light is shared as well. E0's guesses of one light differ from photo to photo by as much as lights do, and details
+of a photo under another light than the head's are off by the difference: views of a held-out head at 30 degrees, from
+photos at 0 and +-30, were 21.2 dB with each photo's own and are 26.0 dB.
 """
 
 from __future__ import annotations
@@ -45,7 +49,8 @@ def fit_on_mesh(
     look = torch.einsum("k,knc->nc", frontal / frontal.sum(), made.head.w_plus)
     counts = yaw.abs() <= PROFILE_RAD
     identity = codes.identity[counts if counts.any() else ~counts].mean(dim=0, keepdim=True)
-    shared = OnMesh(replace(codes, identity=identity.expand_as(codes.identity)), made.head.light)
+    light = made.head.light.mean(dim=0, keepdim=True).expand_as(made.head.light)
+    shared = OnMesh(replace(codes, identity=identity.expand_as(codes.identity)), light)
     pose = made.pose
     if landmarks is not None:
         shared, pose = fitted_to_landmarks(

@@ -42,6 +42,7 @@ def test_photos_share_the_person_and_keep_what_the_face_does(inversion: Inversio
     shown, seen = inversion.on_mesh.codes, other.on_mesh.codes
     assert torch.equal(shown.identity, seen.identity)
     assert torch.equal(inversion.w_plus, other.w_plus)
+    assert torch.equal(inversion.on_mesh.light, other.on_mesh.light)
     assert float(shown.expression[0, JAW]) < 0.15 < 0.4 < float(seen.expression[0, JAW])
     assert abs(float(other.camera[0]) - float(inversion.camera[0])) > 0.2
 
