@@ -128,7 +128,10 @@ class LoadedModels:
         from .models.generator import TriPlaneGenerator
 
         if isinstance(self.generator, AnchoredGenerator):
-            raise UsageError(f"model {self.info.name} is on the head mesh, and this works with tri-planes alone")
+            raise UsageError(
+                f"model {self.info.name} is on the head mesh, and this works with tri-planes alone",
+                "give --model a model of EG3D, or one that `geoinv train generator` made",
+            )
         if not isinstance(self.generator, TriPlaneGenerator):
             raise UsageError(
                 f"model {self.info.name} is not of the tri-plane family, and this works with no other",

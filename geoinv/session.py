@@ -221,7 +221,12 @@ class Session(LoadedModels):
         return photo
 
     def directions_or_notice(self) -> Mapping[str, Tensor]:
-        """The edit directions; none where there are none, and a notice says what lacks them."""
+        """The edit directions for several photos of a person; none where there are none, and a notice says what lacks
+        them. On the head mesh none are needed: shape and light are apart from the code."""
+        from .models.anchored_generator import AnchoredGenerator
+
+        if isinstance(self.generator, AnchoredGenerator):
+            return {}
         try:
             return self.directions.vectors
         except MissingDirectionsError as error:

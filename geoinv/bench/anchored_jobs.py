@@ -16,7 +16,7 @@ from ..ops.anchored_rays import march_anchored, render_anchored
 from ..ops.render_rays import DecoderWeights, render_rays
 from ..training.losses.rays import guided_distances
 from ..training.stages.anchored import AnchoredSettings
-from .jobs import VIEWS, orbit, random_w_plus
+from .jobs import random_w_plus
 from .timing import Job
 
 
@@ -53,18 +53,6 @@ def anchored_jobs(generator: AnchoredGenerator, side: int, rounds: int) -> Itera
     yield from _training_jobs(generator, rays, rounds)
 
 
-def eight_views_of_mini(generator: AnchoredGenerator, side: int) -> Callable[[], object]:
-    """Eight views of one head: the head once, then view by view, as ``geoinv render`` does."""
-    w_plus, cameras = random_w_plus(generator), orbit()
-
-    @torch.no_grad()
-    def run() -> object:
-        heads = generator.heads(w_plus)
-        return [generator.render(heads, cameras[index], resolution=side).color for index in range(VIEWS)]
-
-    return run
-
-
 def _training_jobs(generator: AnchoredGenerator, rays: tuple[torch.Tensor, torch.Tensor], rounds: int) -> Iterator[Job]:
     """Rays of one head with their gradient, and a step of one head of ``geoinv train generator --anchored``, at that
     command's numbers of rays and samples and its precision."""
@@ -79,7 +67,7 @@ def _training_jobs(generator: AnchoredGenerator, rays: tuple[torch.Tensor, torch
     w_plus = random_w_plus(generator)
     with torch.no_grad():
         made = generator.heads(w_plus)
-        vertices = generator.anchor.model.vertices(made.codes)
+        vertices = generator.vertices(made.codes)
         surface = generator.render_rays(made.rays, origins, directions)
     hit = torch.where(surface.alpha > 0.5, surface.distance, 0.0)
     distances = guided_distances(origins, directions, hit, BOX_SIDE, settings.samples, random)

@@ -10,7 +10,9 @@ from torch import Tensor
 from ..camera import Camera, CameraPose
 from ..camera.orbits import poses_at
 from ..conventions import FACE_ORBIT
+from ..heads import plain_head
 from ..models.config import GeneratorConfig, ffhq512_128
+from ..models.families import OfPlanes
 from ..models.generator import TriPlaneGenerator
 from ..models.plane_generator import PlaneGenerator
 from ..models.superresolution import HybridSuperresolution
@@ -77,13 +79,15 @@ def picture_jobs(generator: TriPlaneGenerator, rounds: int) -> Iterator[Job]:
         yield Job(name, label, torch.no_grad()(run), rounds)
 
 
-def eight_views(generator: TriPlaneGenerator) -> Callable[[], object]:
-    """Eight views of one head: planes once, then view by view, as ``geoinv render`` does."""
+def eight_views(generator: OfPlanes, side: int | None = None) -> Callable[[], object]:
+    """Eight views of one head, of ``side`` x ``side`` rays or the generator's own: the head once, then view by view, as
+    ``geoinv render`` does."""
     w_plus, cameras = random_w_plus(generator), orbit()
 
     @torch.no_grad()
     def run() -> object:
-        planes = generator.planes(w_plus)
-        return [generator.render(planes, camera, w_plus=w_plus).color for camera in cameras]
+        head = plain_head(generator, w_plus)
+        head = head if side is None else head.with_rays(side)
+        return [head.view(camera).color for camera in cameras]
 
     return run

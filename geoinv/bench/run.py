@@ -12,7 +12,7 @@ from ..checkpoints.store import load_anchored_generator
 from ..models.generator import TriPlaneGenerator
 from ..ops._build import use_backend
 from ..progress import Say
-from .anchored_jobs import anchored_jobs, eight_views_of_mini
+from .anchored_jobs import anchored_jobs
 from .fresh import build_seconds, peak_mib
 from .inverting import invert_job
 from .jobs import VIEWS, eight_views, large_config, picture_jobs
@@ -87,21 +87,22 @@ def run_bench(say: Say) -> BenchReport:
 def _comparisons(say: Say) -> Iterator[Comparison]:
     torch.manual_seed(0)
     large = TriPlaneGenerator(large_config()).eval().requires_grad_(False)
+    done: dict[str, Comparison] = {}
     for job in picture_jobs(large, rounds=3):
-        view = _compare(job, say)
-        yield view
-    yield _eight_views("views8", f"{large.config.name}: {VIEWS} views of a head", eight_views(large), view, say)
+        done[job.name] = _compare(job, say)
+        yield done[job.name]
+    yield _eight_views("views8", large.config.name, eight_views(large), done["view512"], say)
     yield _compare(invert_job(rounds=3), say)
     mini, _ = load_anchored_generator("mini")
     for job in anchored_jobs(mini, SIDE, rounds=3):
-        measured = _compare(job, say)
-        view = measured if job.name == "mini_view" else view
-        yield measured
-    yield _eight_views("mini_views8", f"mini: {VIEWS} views of a head", eight_views_of_mini(mini, SIDE), view, say)
+        done[job.name] = _compare(job, say)
+        yield done[job.name]
+    yield _eight_views("mini_views8", "mini", eight_views(mini, SIDE), done["mini_view"], say)
 
 
-def _eight_views(name: str, label: str, run: Callable[[], object], view: Comparison, say: Say) -> Comparison:
-    """Eight views of a head against eight separate reference views."""
+def _eight_views(name: str, title: str, run: Callable[[], object], view: Comparison, say: Say) -> Comparison:
+    """Eight views of a head against eight separate reference views, of which ``view`` is one."""
+    label = f"{title}: {VIEWS} views of a head"
     say(label)
     with use_backend("native"):
         native_s = statistics.median(seconds_of(run) for _ in range(3))

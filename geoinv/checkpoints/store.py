@@ -78,7 +78,10 @@ def load_generator(model: str = "mini", device: torch.device | str = "cpu") -> t
     """
     generator, info = load_any_generator(model, device)
     if isinstance(generator, AnchoredGenerator):
-        raise CheckpointError(f"{info.path} is a generator on the head mesh, which this cannot work with yet")
+        raise CheckpointError(
+            f"{info.path} is a generator on the head mesh, which this cannot work with",
+            "give --model a model of EG3D, or one that `geoinv train generator` made",
+        )
     return _of_class(generator, TriPlaneGenerator, info.path), info
 
 
@@ -143,7 +146,7 @@ def _of_class(network: nn.Module, wanted: type[Network], path: Path) -> Network:
     if not isinstance(network, wanted):
         raise CheckpointError(
             f"{path} is of another family than tri-planes, which this cannot work with",
-            "invert, render, edit and export-mesh can; for anything else use mini or a model of EG3D",
+            "invert, render, edit and export-mesh can; for anything else use a model of EG3D",
         )
     return network
 

@@ -55,7 +55,7 @@ class PhotoLook:
     carried: Tensor
 
     def on(self, color: Tensor) -> Tensor:
-        """Colours [V, N, 3] that ``film`` has modulated, with the rest of the look."""
+        """Colours that ``film`` has modulated, in the order of ``tone``, with the rest of the look."""
         return color * self.tone + self.carried
 
     @classmethod
@@ -77,6 +77,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             along with them, and about what changed its colour as well, the photo's tone stays and its details go; else
             the local branch brings them to the edited heads.
         alignment: Kind of features to use.
+        seen: The heads before any edit, without details, as the photos see them, where that has been rendered already.
     """
 
     def __init__(
@@ -87,12 +88,14 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         *,
         edit: Edit | None = None,
         alignment: Alignment = "hybrid",
+        seen: RenderOutput | None = None,
     ) -> None:
         super().__init__(plain)
         self.branch = branch
         self.source = source
         self.edit = edit
         self.alignment = alignment
+        self._seen = seen
 
     @cached_property
     def shown_source(self) -> SourceView:
@@ -134,7 +137,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """The head as its photo shows it; itself where it is not edited."""
         if self.edit is None:
             return self
-        before = DetailedHead(self.plain.before(self.edit), self.branch, self.source, alignment=self.alignment)
+        plain = self.plain.before(self.edit)
+        before = DetailedHead(plain, self.branch, self.source, alignment=self.alignment, seen=self._seen)
         if self._moves_places:  # else the features are those of the edited head
             before.source_features = self.source_features
         return before
@@ -152,16 +156,16 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
 
     def look_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
         """What the photo makes of the rays of given views of :attr:`plain`, see :meth:`rays_of`."""
-        look = self._branch_look(plain, rays, edited)
-        return replace(look, carried=self._carried(rays, edited))
+        film, near = self._film_of(plain, rays, edited)
+        return self._look(film, near, rays, edited)
 
-    def _branch_look(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
-        """The same, without what the branch leaves."""
+    def _film_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor]:
+        """What the branch says of the same rays, [V, N, 2 * decoder_hidden], and how near their views are to the
+        photo's, [V, 1, 1]."""
         features = self.features(plain)
-        source = self.source.expand(len(plain.camera))
         shown = self.shown_source.expand(len(plain.camera))
         film = self.branch.modulation(rays, shown, features.in_3d, features.in_2d, edited)
-        return self._guessed(rays, source, film, near_photo(source.camera, plain.camera)[:, None])
+        return film, near_photo(shown.camera, plain.camera)[:, None]
 
     @torch.no_grad()
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,32 +177,29 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
     def look_at(self, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
         """What the photo makes of the colours of points, see :meth:`rays_at`."""
         film = self.branch.modulation(rays, self.shown_source, self.source_features, None, edited)
-        return replace(self._guessed(rays, self.source, film, 0.0), carried=self._carried(rays, edited))
+        return self._look(film, 0.0, rays, edited)
 
-    def _guessed(self, rays: QueryRays, source: SourceView, film: Tensor, near: Tensor | float) -> PhotoLook:
-        """The look of rays: what the photo does not show takes the tone of what it shows of the same material, in place
-        of what the branch says of it by ``film``.
-
-        About views that are near the photo's, as ``near`` [V, 1, 1] says, the branch knows better. Heads whose colours
-        are known under their own light alone keep it everywhere: a shadow there is no other material.
-        """
-        if not isinstance(self.plain, AnchoredHead):
+    def _look(self, film: Tensor, near: Tensor | float, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
+        """The look of rays of which the branch says ``film``, and with what it leaves of the photo."""
+        if not isinstance(self.plain, AnchoredHead):  # without a mesh, places are not known well enough
             return PhotoLook(film, torch.ones_like(rays.color), torch.zeros_like(rays.color))
-        positions, known, _ = source.look_up(rays.places)
-        known = torch.maximum(known, within_photo(positions) * near)
+        positions, visible, sure = self.seen_in_photo(rays, edited)
+        look = self._guessed(film, near, rays, positions, visible)
+        left = sampled(self._left.expand(len(positions), -1, -1, -1), positions)
+        return replace(look, carried=sure * left)
+
+    def _guessed(
+        self, film: Tensor, near: Tensor | float, rays: QueryRays, positions: Tensor, visible: Tensor
+    ) -> PhotoLook:
+        """The look of rays that the photo shows at ``positions`` [V, N, 2] as surely as ``visible`` [V, N, 1]: what it
+        does not show takes the tone of what it shows of the same material, in place of what the branch says of it.
+
+        About views that are near the photo's, as ``near`` [V, 1, 1] says, the branch knows better.
+        """
+        known = torch.maximum(visible, within_photo(positions) * near)
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
         tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo) - 1.0)
         return PhotoLook(film * known, tone, torch.zeros_like(rays.color))
-
-    def _carried(self, rays: QueryRays, edited: EditedWeights | None) -> Tensor:
-        """[V, N, 3] what the branch leaves of the photo at the places of rays, as surely as the photo shows them.
-
-        On the head mesh places are known well enough for it; on other heads it is 0.
-        """
-        if not isinstance(self.plain, AnchoredHead):
-            return torch.zeros_like(rays.color)
-        positions, _, sure = self.seen_in_photo(rays, edited)
-        return sure * sampled(self._left.expand(len(positions), -1, -1, -1), positions)
 
     @cached_property
     def _left(self) -> Tensor:
@@ -207,7 +208,10 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             return self.unedited._left
         source, plain = self.source, self._plain_in_photo
         with torch.no_grad():
-            shown = coloured(self.plain, plain, self._branch_look(plain, *self.rays_of(plain)))
+            rays, edited = self.rays_of(plain)
+            film, near = self._film_of(plain, rays, edited)
+            positions, visible, _ = self.seen_in_photo(rays, edited)
+            shown = coloured(self.plain, plain, self._guessed(film, near, rays, positions, visible))
             residual = at_side(source.residual, plain.color.shape[-1])
             person = (residual != 0.0).any(dim=1, keepdim=True).float()
             return (residual - (shown.color - plain.color)) * inner(person)
@@ -222,6 +226,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
     @cached_property
     def _plain_in_photo(self) -> RenderOutput:
         """The heads without details as their photos see them, before any edit."""
+        if self._seen is not None:
+            return self._seen
         with torch.no_grad():
             return self.plain.view(self.source.camera)
 
@@ -268,6 +274,6 @@ def coloured(head: PlainHead | AnchoredHead, plain: RenderOutput, look: PhotoLoo
         at_side(part.transpose(1, 2).unflatten(2, (side, side)), plain.color.shape[-1])
         for part in (look.tone, look.carried)
     )
-    color = (detailed.color * tone + carried).clamp(min=0.0)
+    color = replace(look, tone=tone, carried=carried).on(detailed.color).clamp(min=0.0)
     # super-resolution reads features for alpha too; the outline is the code's
     return replace(plain, color=torch.minimum(color, plain.alpha))

@@ -49,10 +49,11 @@ def detailed_head(
     *,
     edit: Edit | None = None,
     alignment: Alignment = "hybrid",
+    seen: RenderOutput | None = None,
 ) -> AnyDetailedHead:
     """Heads with the details of their photos; see :class:`DetailedHead` for the arguments."""
     if isinstance(plain, PlainHead | AnchoredHead) and isinstance(branch, LocalBranch):
-        return DetailedHead(plain, branch, source, edit=edit, alignment=alignment)
+        return DetailedHead(plain, branch, source, edit=edit, alignment=alignment, seen=seen)
     if isinstance(plain, PlainHead) and isinstance(branch, PlaneOffsets):
         return OffsetHead(plain, branch, source, edit=edit, alignment=alignment)
     if isinstance(plain, StyleSdfHead) and isinstance(branch, StyleSdfLocalBranch):

@@ -91,6 +91,21 @@ PREFIX = "others."
 """Before the names of the tensors of other photos, each with one photo after another."""
 
 
+def mesh_as_tensors(on_mesh: OnMesh) -> dict[str, Tensor]:
+    """Tensors of shape and light for a file."""
+    parts = {"shape": on_mesh.codes.as_vector(), "light": on_mesh.light}
+    return {name: part.detach().float().cpu().contiguous() for name, part in parts.items()}
+
+
+def mesh_of(tensors: Mapping[str, Tensor]) -> OnMesh | None:
+    """Shape and light of a file; None where it has none.
+
+    Raises:
+        ShapeError: Their shapes do not fit.
+    """
+    return OnMesh(HeadCodes.from_vector(tensors["shape"]), tensors["light"]) if "shape" in tensors else None
+
+
 def types_of_others(*, has_details: bool, is_on_mesh: bool) -> dict[str, torch.dtype]:
     """Types of the tensors in a file, by name."""
     types = PHOTO_TYPES | (DETAIL_TYPES if has_details else {}) | (MESH_TYPES if is_on_mesh else {})
@@ -107,11 +122,9 @@ def others_as_tensors(others: Sequence[OtherPhoto]) -> dict[str, Tensor]:
         "others.photo": torch.from_numpy(np.stack([other.photo for other in others])),
         "others.crop": torch.from_numpy(np.stack([np.asarray(other.crop, np.float64) for other in others])),
     }
-    meshes = [other.on_mesh for other in others if other.on_mesh is not None]
-    if meshes:
-        shapes = torch.cat([mesh.codes.as_vector() for mesh in meshes])
-        tensors["others.shape"] = shapes.detach().float().cpu()
-        tensors["others.light"] = torch.cat([mesh.light for mesh in meshes]).detach().float().cpu()
+    meshes = [mesh_as_tensors(other.on_mesh) for other in others if other.on_mesh is not None]
+    for name in MESH_TYPES if meshes else ():
+        tensors[PREFIX + name] = torch.cat([mesh[name] for mesh in meshes])
     details = [other.details for other in others if other.details is not None]
     for name in DETAIL_TYPES if details else ():
         tensors[PREFIX + name] = torch.stack([getattr(each, name).half().cpu() for each in details])
@@ -133,6 +146,7 @@ def others_of(header: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor]
     counts = {name: len(value) for name, value in parts.items()}
     if set(counts.values()) - {len(header)}:
         raise ShapeError(f"{len(header)} other photos, and tensors of {counts}")
+    meshes = mesh_of(parts)
     return tuple(
         OtherPhoto(
             w_plus=parts["w_plus"][index : index + 1],
@@ -144,9 +158,7 @@ def others_of(header: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor]
             details=PhotoDetails(**{name: parts[name][index] for name in DETAIL_TYPES})
             if "residual" in parts
             else None,
-            on_mesh=OnMesh(HeadCodes.from_vector(parts["shape"]), parts["light"]).at(index)
-            if "shape" in parts
-            else None,
+            on_mesh=None if meshes is None else meshes[index : index + 1],
         )
         for index, said in enumerate(header)
     )

@@ -157,7 +157,8 @@ def with_details(
     if persons is None:
         persons = persons_in(at_side(pictures, seen.color.shape[-1]))
     source = source_view(made.head.plain, branch, pictures, seen, persons, inside)
-    return Reconstructed(detailed_head(made.head.plain, branch, source, alignment=alignment), made.pose, seen)
+    head = detailed_head(made.head.plain, branch, source, alignment=alignment, seen=seen)
+    return Reconstructed(head, made.pose, seen)
 
 
 def persons_in(photos: Tensor) -> Tensor:

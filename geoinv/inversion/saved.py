@@ -23,13 +23,15 @@ from ..errors import CheckpointError, ShapeError, UsageError
 from ..files import atomic_path
 from ..images import IMAGE_SUFFIXES
 from ..models.on_mesh import OnMesh
-from ..shape import HeadCodes
 from .kept_photos import (
     DETAIL_TYPES,
+    MESH_TYPES,
     PHOTO_TYPES,
     PREFIX,
     OtherPhoto,
     PhotoDetails,
+    mesh_as_tensors,
+    mesh_of,
     others_as_header,
     others_as_tensors,
     others_of,
@@ -49,7 +51,6 @@ ON_MESH_FORMAT_VERSION = 5
 
 SUFFIX = ".geoinv"
 
-_ON_MESH = {"shape": torch.float32, "light": torch.float32}
 _RELIT = {"photo_light": torch.float32}
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
@@ -212,8 +213,7 @@ class Inversion:
         if self.details is not None:
             tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in DETAIL_TYPES}
         if self.on_mesh is not None:
-            tensors["shape"] = self.on_mesh.codes.as_vector().detach().float().cpu().contiguous()
-            tensors["light"] = self.on_mesh.light.detach().float().cpu().contiguous()
+            tensors |= mesh_as_tensors(self.on_mesh)
         if self.photo_light is not None:
             tensors["photo_light"] = self.photo_light.detach().float().cpu().contiguous()
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
@@ -261,17 +261,11 @@ class Inversion:
                 others=others_of(header.get("others", ()), tensors),
                 seed=int(header["seed"]),
                 version=str(header["geoinv_version"]),
-                on_mesh=_on_mesh_of(tensors),
+                on_mesh=mesh_of(tensors),
                 photo_light=tensors.get("photo_light"),
             )
         except (ShapeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
-
-
-def _on_mesh_of(tensors: dict[str, Tensor]) -> OnMesh | None:
-    if "shape" not in tensors:
-        return None
-    return OnMesh(HeadCodes.from_vector(tensors["shape"]), tensors["light"])
 
 
 def _branch_of(header: dict[str, Any]) -> BranchFile | None:
@@ -304,7 +298,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
-    known = {**PHOTO_TYPES, **DETAIL_TYPES, **_ON_MESH, **_RELIT}
+    known = {**PHOTO_TYPES, **DETAIL_TYPES, **MESH_TYPES, **_RELIT}
     families = (_TUNING, PREFIX)
     tensors = {name: value for name, value in every_tensor.items() if name in known or name.startswith(families)}
     return tensors, header
@@ -335,7 +329,7 @@ def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> No
     is_on_mesh = version == ON_MESH_FORMAT_VERSION
     is_group = version == GROUP_FORMAT_VERSION or (is_on_mesh and bool(header.get("others")))
     has_details = version == DETAILED_FORMAT_VERSION or ((is_group or is_on_mesh) and "residual" in tensors)
-    wanted = PHOTO_TYPES | tuning | (DETAIL_TYPES if has_details else {}) | (_ON_MESH if is_on_mesh else {})
+    wanted = PHOTO_TYPES | tuning | (DETAIL_TYPES if has_details else {}) | (MESH_TYPES if is_on_mesh else {})
     wanted |= _RELIT if is_on_mesh and "photo_light" in tensors else {}
     wanted |= types_of_others(has_details=has_details, is_on_mesh=is_on_mesh) if is_group else {}
     for name, dtype in wanted.items():

@@ -34,13 +34,9 @@ class OnMesh:
         """The same on a device, or on a tensor's and of its type."""
         return OnMesh(HeadCodes.from_vector(self.codes.as_vector().to(place)), self.light.to(place))
 
-    def first(self, count: int) -> OnMesh:
-        """Those of the first heads."""
-        return OnMesh(HeadCodes.from_vector(self.codes.as_vector()[:count]), self.light[:count])
-
-    def at(self, index: int) -> OnMesh:
-        """Those of one head."""
-        return OnMesh(HeadCodes.from_vector(self.codes.as_vector()[index : index + 1]), self.light[index : index + 1])
+    def __getitem__(self, heads: slice) -> OnMesh:
+        """Those of some of the heads."""
+        return OnMesh(HeadCodes.from_vector(self.codes.as_vector()[heads]), self.light[heads])
 
     @property
     def is_finite(self) -> bool:

@@ -14,23 +14,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ...heads import AnchoredHead
 from ...models.on_mesh import OnMesh
 from ..landmark_fit import fitted_to_landmarks
 from ..reconstruct import reconstruct
-from .joint_fit import PROFILE_RAD
-from .person_fit import PersonFit
+from .person_fit import PersonFit, mean_code, takes_part
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ...models.anchored_generator import AnchoredGenerator
-
-_FRONTAL = 4
-"""Power of the cosine of a photo's yaw with which its look counts: E0 is surest of colours from the front."""
 
 
 def fit_on_mesh(
@@ -45,10 +40,7 @@ def fit_on_mesh(
     made = reconstruct(pictures, encoder, generator, inside=inside, landmarks=landmarks)
     assert isinstance(made.head, AnchoredHead)
     codes, yaw = made.head.codes, made.pose.yaw_rad
-    frontal = yaw.cos().clamp(min=0.05) ** _FRONTAL
-    look = torch.einsum("k,knc->nc", frontal / frontal.sum(), made.head.w_plus)
-    counts = yaw.abs() <= PROFILE_RAD
-    identity = codes.identity[counts if counts.any() else ~counts].mean(dim=0, keepdim=True)
+    identity = codes.identity[takes_part(yaw)].mean(dim=0, keepdim=True)
     light = made.head.light.mean(dim=0, keepdim=True).expand_as(made.head.light)
     shared = OnMesh(replace(codes, identity=identity.expand_as(codes.identity)), light)
     pose = made.pose
@@ -62,5 +54,5 @@ def fit_on_mesh(
             is_identity_fixed=True,
             pictures=pictures,
         )
-    w_plus = look.expand(len(pictures), -1, -1)
+    w_plus = mean_code(made.head.w_plus, yaw).expand(len(pictures), -1, -1)
     return PersonFit(w_plus, pose.as_vector(), on_mesh=shared)

@@ -26,7 +26,7 @@ from ...images.tensors import GREY
 from ...models.latent_space import measure_latent_space
 from ..optimise.descent import Pace, descend
 from .own_moves import strengths_of
-from .person_fit import PersonFit
+from .person_fit import PersonFit, mean_code, takes_part
 
 if TYPE_CHECKING:
     from ...models.generator import TriPlaneGenerator
@@ -42,17 +42,10 @@ WIDE_RAD = math.radians(25.0)
 """Least angle between two of the photos for a joint fit. Photos from one side tell nothing of the shape beyond E0; what
 else makes them fit, noise and clothes, bends it: on three nearly frontal portraits each of four generated
 people the fitted head, seen at 25 degrees, was 0.05 farther from the person in identity distance."""
-PROFILE_RAD = math.radians(60.0)
-"""Yaw of a camera, by E0, beyond which a photo takes no part in the fit and gives its details alone. E0 calls profiles
-61 to 78 degrees, so ears and noses come to lie elsewhere than the front has them: with two profiles each of three
-generated people the fitted head, seen at 25 degrees, was 0.01 to 0.03 farther from the person than that of the front
-alone."""
 _TAKEN = 0.5
 """Share of the fit's move that the head takes. The local branch knows what the encoder's codes leave to it, not what is
 left by codes that fit as well as they can. Of five people in clips, views at 25 degrees are 0.34 from real faces of
 that side halfway, 0.36 at the end; on held-out heads halfway has most of the gain in shape."""
-_FRONTAL = 4
-"""Power of the cosine of a photo's yaw with which its code counts in the start: E0 is surest from the front."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +98,8 @@ def fit_together(
     settings: JointSettings | None = None,
     on_step: OnStep | None = None,
 ) -> JointFit:
-    """Fit a head to several photos of one person, profiles aside (:data:`PROFILE_RAD`); where the others look from
-    nearly one side, it is the start (:data:`WIDE_RAD`).
+    """Fit a head to several photos of one person, profiles aside (:func:`.person_fit.takes_part`); where the
+    others look from nearly one side, it is the start (:data:`WIDE_RAD`).
 
     Args:
         generator: Generator in evaluation mode.
@@ -146,10 +139,8 @@ class _Problem:
         device, self.generator, self.settings = codes.device, generator, settings
         self.space = measure_latent_space(generator, seed=settings.seed)
         self.cameras, self.targets, self.persons = cameras, targets, persons.to(device)
-        is_fitted = cameras[:, 0].abs() <= PROFILE_RAD
-        self.fitted: list[int] = (is_fitted if is_fitted.any() else ~is_fitted).nonzero()[:, 0].tolist()
-        weights = cameras[:, 0].cos().clamp(min=0.05) ** _FRONTAL
-        self.start = torch.einsum("k,knc->nc", weights / weights.sum(), codes)[None]
+        self.fitted: list[int] = takes_part(cameras[:, 0]).nonzero()[:, 0].tolist()
+        self.start = mean_code(codes, cameras[:, 0])
         moves = moves.to(device)
         self.own = torch.einsum("kj,jnc->knc", strengths_of(codes - self.start, moves, self.space), moves)
         self.common = torch.zeros(1, 1, codes.shape[-1], device=device, requires_grad=True)

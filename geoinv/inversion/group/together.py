@@ -246,20 +246,19 @@ def grouped_head(
         branch: The local branch; None for a head without details.
         inside: [K, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
     """
-    meshes = [None if fit.on_mesh is None else fit.on_mesh.at(index) for index in range(len(pictures))]
-    shown = plain_head(generator, fit.w_plus[:1], meshes[0])
     parts, views = [], []
-    for index, mesh in enumerate(meshes):
-        one = slice(index, index + 1)
+    shown = plain_head(generator, fit.w_plus[:1], fit.mesh_in(0))
+    for index in range(len(pictures)):
+        one, mesh = slice(index, index + 1), fit.mesh_in(index)
         own = shown if index == 0 else plain_head(generator, fit.w_plus[one], mesh)
         plain = own.view(CameraPose.from_vector(fit.cameras[one]).camera(own.orbit))
         if branch is None:
             views.append(ViewPair(plain, plain))
             continue
         source = source_view(own, branch, pictures[one], plain, persons[one], None if inside is None else inside[one])
-        views.append(ViewPair(plain, DetailedHead(own, branch, source).with_details(plain)))
+        views.append(ViewPair(plain, DetailedHead(own, branch, source, seen=plain).with_details(plain)))
         edit = None if index == 0 else Edit(fit.w_plus[one], fit.w_plus[:1], mesh)
-        parts.append(DetailedHead(shown, branch, source, edit=edit))
+        parts.append(DetailedHead(shown, branch, source, edit=edit, seen=plain))
     return GroupedHead(parts) if parts else shown, views
 
 
@@ -274,7 +273,7 @@ def _person(
         details = [details_of(part.source) for part in head.parts]
     fits = tuple(fit_metrics(pair.shown, face.image, face.inside) for pair, face in zip(views, faces, strict=True))
     codes, cameras = fit.w_plus.float().cpu(), fit.cameras.float().cpu()
-    mesh = None if fit.on_mesh is None else fit.on_mesh.to(torch.device("cpu"))
+    meshes = [None if mesh is None else mesh.to(torch.device("cpu")) for mesh in map(fit.mesh_in, range(len(faces)))]
     others = tuple(
         OtherPhoto(
             codes[index : index + 1],
@@ -284,14 +283,14 @@ def _person(
             provenances[index].source,
             (int(face.source_size[0]), int(face.source_size[1])),
             details[index],
-            None if mesh is None else mesh.at(index),
+            meshes[index],
         )
         for index, face in enumerate(faces)
         if index > 0
     )
     metrics = fit_metrics(shown.shown, first.image, first.inside)
     inversion = inversion_of(first, provenances[0], codes[:1], cameras[0], metrics, METHOD, details[0])
-    inversion = replace(inversion, steps=fit.steps, others=others, on_mesh=None if mesh is None else mesh.at(0))
+    inversion = replace(inversion, steps=fit.steps, others=others, on_mesh=meshes[0])
     return Person(Inverted(inversion, head, shown), members, fits, fit.is_interrupted)
 
 

@@ -101,7 +101,7 @@ def on_mesh_losses(
         ``shape``: squared distances of vertices in hundredths of the box side; ``expression``: squared errors of units
         and gaze in units of their spread; ``light``: squared errors of linear RGB.
     """
-    known = predicted.first(len(codes))
+    known = predicted[: len(codes)]
     units = len(ARKIT_UNITS) + 2
     error = ((known.codes.as_vector() - codes) / encoder.shape_scale)[:, -units:]
     return {

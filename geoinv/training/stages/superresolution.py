@@ -129,9 +129,7 @@ class SuperresolutionStage:
     loss_weights: Mapping[str, float] = {"picture": 1.0}
     beside: Mapping[str, Stateful] = {}
 
-    def __init__(
-        self, run: Run, *, data: Path, model: str = "mini", settings: SuperresolutionSettings | None = None
-    ) -> None:
+    def __init__(self, run: Run, *, data: Path, model: str, settings: SuperresolutionSettings | None = None) -> None:
         self.run, self.settings = run, settings or SuperresolutionSettings()
         self._generator, self._info = frozen_generator(model, run.device)
         module, self._data = self._generator.superresolution, HeadShards(data)
