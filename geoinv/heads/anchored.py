@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..camera import Camera
 from ..conventions import Orbit
-from ..models.anchored_generator import lit_rays
+from ..models.anchored_generator import AnchoredView, lit_rays
 from ..models.local_branch import QueryRays
 from ..models.on_mesh import OnMesh
 from ..models.render_output import RenderOutput
@@ -92,10 +92,18 @@ class AnchoredHead:
         """Itself."""
         return self
 
-    def view(self, camera: Camera, *, resolution: int | None = None, film: Tensor | None = None) -> RenderOutput:
+    film_step = 2
+    """Films of views are computed for every second ray along rows and columns: what is finer the photo itself adds."""
+
+    def view(self, camera: Camera, *, resolution: int | None = None) -> AnchoredView:
         """Views through V cameras; see :meth:`geoinv.models.anchored_generator.AnchoredGenerator.render`."""
         camera = camera.to(self.w_plus.device)
-        return self.generator.render(self._heads, camera, resolution=resolution or self._rays, film=film)
+        return self.generator.render(self._heads, camera, resolution=resolution or self._rays)
+
+    def with_film(self, view: RenderOutput, film: Tensor) -> AnchoredView:
+        """A view of the heads as a film lets it look; see ``AnchoredGenerator.with_film``."""
+        assert isinstance(view, AnchoredView)
+        return self.generator.with_film(self._heads, view, film)
 
     def view_pair(self, camera: Camera) -> ViewPair:
         """A pair of one and the same view, as the head has no details."""

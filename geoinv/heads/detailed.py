@@ -45,7 +45,8 @@ class PhotoLook:
     """What photos make of the colours of rays or points.
 
     Args:
-        film: [V, N, 2 * decoder_hidden] modulation in the decoder.
+        film: [V, M, 2 * decoder_hidden] modulation in the decoder, of all N rays, or of every so many along rows and
+            columns of their grid.
         tone: [V, N, 3] factors after it, see :class:`PhotoTone`.
         carried: [V, N, 3] what is added at last.
     """
@@ -62,8 +63,18 @@ class PhotoLook:
     def mixed(cls, looks: Sequence[PhotoLook], shares: Sequence[Tensor]) -> PhotoLook:
         """Several looks of the same rays, each by its share [V, N]."""
         parts = zip(*((look.film, look.tone, look.carried) for look in looks), strict=True)
-        weights = torch.stack(list(shares))[..., None]
-        return cls(*((torch.stack(part) * weights).sum(dim=0) for part in parts))
+        weights = torch.stack(list(shares))[..., None]  # [K, V, N, 1]
+        few = looks[0].film.shape[1]
+        of_film = weights if few == weights.shape[2] else torch.stack([every(share, few) for share in weights])
+        mixed = zip(parts, (of_film, weights, weights), strict=True)
+        return cls(*((torch.stack(part) * each).sum(dim=0) for part, each in mixed))
+
+
+def every(part: Tensor, few: int) -> Tensor:
+    """Of values [V, S * S, ...] of a grid of rays those of every (S * S / few) ** 0.5-th along rows and columns."""
+    side, fewer = math.isqrt(part.shape[1]), math.isqrt(few)
+    step = side // fewer
+    return part.reshape(len(part), side, side, *part.shape[2:])[:, ::step, ::step].flatten(1, 2)
 
 
 class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
@@ -160,10 +171,13 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         return self._look(film, near, rays, edited)
 
     def _film_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor]:
-        """What the branch says of the same rays, [V, N, 2 * decoder_hidden], and how near their views are to the
-        photo's, [V, 1, 1]."""
+        """What the branch says of the same rays, or of every so many of them, [V, M, 2 * decoder_hidden], and how near
+        their views are to the photo's, [V, 1, 1]."""
         features = self.features(plain)
         shown = self.shown_source.expand(len(plain.camera))
+        few = rays.alpha.shape[1] // self.plain.film_step**2
+        rays = rays.picked(lambda part: every(part, few))
+        edited = None if edited is None else edited.picked(lambda part: every(part, few))
         film = self.branch.modulation(rays, shown, features.in_3d, features.in_2d, edited)
         return film, near_photo(shown.camera, plain.camera)[:, None]
 
@@ -199,7 +213,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         known = torch.maximum(visible, within_photo(positions) * near)
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
         tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo) - 1.0)
-        return PhotoLook(film * known, tone, torch.zeros_like(rays.color))
+        of_film = known if film.shape[1] == known.shape[1] else every(known, film.shape[1])
+        return PhotoLook(film * of_film, tone, torch.zeros_like(rays.color))
 
     @cached_property
     def _left(self) -> Tensor:
@@ -242,9 +257,10 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """The photo's features for given views of :attr:`plain`."""
         views = len(plain.camera)
         in_3d = None if self.alignment == "2d" else self.source_features.expand(views, -1, -1, -1)
-        if self.alignment == "3d":
+        source = self.source.expand(views)
+        if self.alignment == "3d" or not near_photo(source.camera, plain.camera).any():  # their weight would be 0
             return AlignedFeatures(in_3d, None, None)
-        return AlignedFeatures(in_3d, *self.branch.query_features(self.source.expand(views), plain))
+        return AlignedFeatures(in_3d, *self.branch.query_features(source, plain))
 
     def rays_of(self, plain: RenderOutput) -> tuple[QueryRays, EditedWeights | None]:
         """The rays of given views of :attr:`plain`, row by row, and how far an edit changed their colours."""
@@ -268,7 +284,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
 
 def coloured(head: PlainHead | AnchoredHead, plain: RenderOutput, look: PhotoLook) -> RenderOutput:
     """Views ``plain`` of a head, with the colours that photos give their rays."""
-    detailed = head.view(plain.camera, film=look.film)
+    detailed = head.with_film(plain, look.film)
     side = math.isqrt(look.tone.shape[1])
     tone, carried = (
         at_side(part.transpose(1, 2).unflatten(2, (side, side)), plain.color.shape[-1])

@@ -91,6 +91,13 @@ class PlainHead:
             film=film,
         )
 
+    film_step = 1
+    """Films of views are computed for every ray."""
+
+    def with_film(self, view: RenderOutput, film: Tensor) -> RenderOutput:
+        """A view of the heads, rendered again as a film [V, side * side, 2 * decoder_hidden] lets it look."""
+        return self.view(view.camera, resolution=view.depth.shape[-1], film=film)
+
     def view_pair(self, camera: Camera) -> ViewPair:
         """A pair of one and the same view, as the head has no details."""
         view = self.view(camera)

@@ -45,6 +45,7 @@ _LEAST_SPREAD = 0.02
 _LEAST_SPREAD_OF_MOVEMENTS = 0.25  # about that of a common one: magnified more, a blink gave some people other hair
 _PLACE_STEPS = 6  # displacements change slowly from place to place: each step halves what is left, or better
 _HAZE = 0.03  # alpha that views take away: the air about hair is never learned to be quite empty
+_HARDLY = 1e-4  # alpha of rays that see nothing, so that what they say weighs something where no other ray is near
 _WHITE = math.sqrt(4.0 * math.pi)  # the first harmonic's coefficient of a light that leaves colours as they are
 
 
@@ -64,14 +65,14 @@ class LitHeads(NamedTuple):
 
 @dataclass(frozen=True)
 class AnchoredView(RenderOutput):
-    """Views with what they show without light, [B, 3, H, W] in [0, 1], premultiplied."""
+    """Views with what their rays composited before any light, [B, 7, H, W]: albedo, gloss and normal, premultiplied."""
 
-    albedo: Tensor = field(kw_only=True)
+    composited: Tensor = field(kw_only=True)
 
     @property
     def surface_color(self) -> Tensor:
         """The albedo: details lie on surfaces, whatever light falls on them."""
-        return self.albedo
+        return self.composited[:, :3]
 
 
 class AnchoredGenerator(PlaneGenerator):
@@ -256,15 +257,13 @@ class AnchoredGenerator(PlaneGenerator):
         camera: Camera,
         *,
         resolution: int | None = None,
-        film: Tensor | None = None,
-    ) -> RenderOutput:
+    ) -> AnchoredView:
         """Views of heads.
 
         Args:
             heads: B heads, or one for several views of it.
             camera: Cameras of V views, V = B, or any V where B = 1.
             resolution: Side of the picture; by default the configuration's.
-            film: [V, side * side, 2 * decoder_hidden], row by row; see :meth:`render_rays`.
 
         Raises:
             ShapeError: The numbers of heads and cameras do not fit.
@@ -277,16 +276,41 @@ class AnchoredGenerator(PlaneGenerator):
         cosine = (directions * camera.axis[:, None]).sum(dim=-1)  # [V, side * side]
         if count == 1:
             origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
-            film = None if film is None else film.flatten(0, 1)[None]
-        output = self.render_rays(heads.rays, origins, directions, film)
-        colors = lit_rays(output, directions, heads.light).features
+        output = self.render_rays(heads.rays, origins, directions)
         depth = output.distance.reshape(views, -1) * cosine
         alpha = (output.alpha - _HAZE).clamp(min=0.0) / (1.0 - _HAZE)
-        colors = colors * (alpha / output.alpha.clamp(min=_HAZE))[..., None]
-        pictures = torch.cat([colors.reshape(views, -1, 6), alpha.reshape(views, -1, 1), depth[..., None]], dim=-1)
-        parts = pictures.transpose(1, 2).unflatten(2, (side, side)).split([3, 3, 1, 1], dim=1)
-        color, albedo, alpha, depth = parts
-        return AnchoredView(color, alpha, depth, camera, albedo=albedo)
+        composited = output.features * (alpha / output.alpha.clamp(min=_HAZE))[..., None]
+        alpha, depth = (part.reshape(views, 1, side, side) for part in (alpha, depth))
+        return _lit_view(composited, alpha, depth, camera, heads.light)
+
+    def with_film(self, heads: LitHeads, view: AnchoredView, film: Tensor) -> AnchoredView:
+        """A view of heads whose colours are read under a film, once a ray where its surface is.
+
+        The film's change of albedo, gloss and normal is computed at the rays that it is given for, and brought to those
+        between them: a whole second rendering with the film in every sample took ten times as long.
+
+        Args:
+            heads: The heads, as :meth:`render` took them.
+            view: Their view without film.
+            film: [V, n * n, 2 * decoder_hidden] of every (side / n)-th ray along rows and columns, the first ones
+                included; scales and shifts what colours read in the decoder.
+        """
+        side, few = view.depth.shape[-1], math.isqrt(film.shape[1])
+        step = side // few
+        pixels = pixel_centres(side, film.device).unflatten(0, (side, side))[::step, ::step].reshape(-1, 2)
+        origins, directions = view.camera.rays(pixels)
+        cosine = (directions * view.camera.axis[:, None]).sum(dim=-1, keepdim=True)
+        picked = view.depth[:, 0, ::step, ::step].flatten(1)[..., None]
+        points = origins + directions * (picked / cosine)
+        if len(heads.light) == 1:
+            points, film = points.reshape(1, -1, 3), film.flatten(0, 1)[None]
+        decoder, space = self.decoder.weights(), self.anchor_config.space
+        with_film, without = (decode_points(heads.rays, points, decoder, space, each)[1] for each in (film, None))
+        change = (with_film - without).reshape(len(view.camera), -1, FEATURES).transpose(1, 2).unflatten(2, (few, few))
+        weight = view.alpha[..., ::step, ::step] + _HARDLY
+        change, weight = (_between(part, side) for part in (change * weight, weight))
+        composited = view.composited + change / weight * view.alpha
+        return _lit_view(_by_ray(composited), view.alpha, view.depth, view.camera, heads.light)
 
     def places(self, volumes: AnchorVolumes, points: Tensor) -> Tensor:
         """Where the average head has the places [B, N, 3] of heads with these volumes."""
@@ -301,6 +325,30 @@ class AnchoredGenerator(PlaneGenerator):
         for _ in range(_PLACE_STEPS):
             found = homes - read_anchor(volumes_to, found)[..., :3]
         return found
+
+
+def _lit_view(composited: Tensor, alpha: Tensor, depth: Tensor, camera: Camera, light: Tensor) -> AnchoredView:
+    """Views [V, 1, S, S] under the light [B, 9, 3], of what their rays composited, V * S * S rows of 7."""
+    views, side = len(camera), depth.shape[-1]
+    directions = camera.rays(pixel_centres(side, depth.device))[1]
+    composited = composited.reshape(views, -1, FEATURES)
+    color = lit(composited, directions, light)
+    color, composited = (part.transpose(1, 2).unflatten(2, (side, side)) for part in (color, composited))
+    return AnchoredView(torch.minimum(color, alpha), alpha, depth, camera, composited=composited)
+
+
+def _by_ray(maps: Tensor) -> Tensor:
+    """[V, C, S, S] -> [V, S * S, C]."""
+    return maps.flatten(2).transpose(1, 2)
+
+
+def _between(maps: Tensor, side: int) -> Tensor:
+    """Maps [V, C, n, n] of every (side / n)-th pixel, the first included, at all pixels: bilinear."""
+    few = maps.shape[-1]
+    step = side // few
+    known = step * (few - 1) + 1  # pixels from the first to the last that is given; beyond, the last one's
+    maps = F.interpolate(maps, (known, known), mode="bilinear", align_corners=True)
+    return F.pad(maps, (0, side - known, 0, side - known), mode="replicate")
 
 
 def lit_rays(output: RayOutput, directions: Tensor, light: Tensor) -> RayOutput:

@@ -89,6 +89,10 @@ class EditedWeights:
     nearby: Tensor
     itself: Tensor
 
+    def picked(self, pick: Callable[[Tensor], Tensor]) -> EditedWeights:
+        """Those of some of the rays: ``pick`` takes them of each part [B, N, 1]."""
+        return EditedWeights(pick(self.nearby), pick(self.itself))
+
     @classmethod
     def ray_by_ray(cls, rays: QueryRays, source: SourceView) -> EditedWeights:
         """Weights of scattered points (mesh vertices), which have no neighbourhood to pool over."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from geoinv.camera import CameraPose
+from geoinv.camera import CameraPose, pixel_centres
 from geoinv.checkpoints.store import load_anchored_generator, load_generator, save_model
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import CheckpointError, ShapeError
@@ -192,6 +192,40 @@ def test_the_expression_that_heads_show_is_painted(generator: AnchoredGenerator)
     assert torch.allclose(generator.painting_codes(w_plus, own), generator.painting_codes(w_plus), atol=1e-5)
     planes = [generator.heads(w_plus, codes=codes).rays.planes for codes in (own, shown)]
     assert not torch.equal(*planes)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_film_of_some_rays_changes_a_view_as_that_of_all_samples(head: AnchoredHead, step: int) -> None:
+    side, hidden = 32, head.generator.config.decoder_hidden
+    cameras = CameraPose.from_vector(torch.cat([camera().as_vector(), camera(0.5).as_vector()])).camera(FACE_ORBIT)
+    plain = head.view(cameras, resolution=side)
+    few = (side // step) ** 2
+    unchanged = head.with_film(plain, torch.zeros(2, few, 2 * hidden))
+    torch.testing.assert_close(unchanged.color, plain.color)
+    torch.manual_seed(1)
+    film = 2.0 * torch.randn(2, 1, 2 * hidden)
+    changed = head.with_film(plain, film.expand(2, few, -1))
+    assert torch.equal(changed.alpha, plain.alpha) and torch.equal(changed.depth, plain.depth)
+    for view, one in enumerate(cameras):
+        origins, directions = one.rays(pixel_centres(side, torch.device("cpu")))
+        distances = torch.linspace(2.2, 3.2, 300).expand(1, side * side, -1).contiguous()
+        everywhere = film[view].expand(1, side * side, -1).contiguous()
+        marched = head.march(origins, directions, distances, everywhere).features[0, :, :3].T.unflatten(1, (side, side))
+        is_solid = plain.alpha[view, 0] > 0.99
+        off = (changed.color[view] - marched)[:, is_solid].abs().mean()
+        moved = (plain.color[view] - marched)[:, is_solid].abs().mean()
+        assert moved > 0.02 and off < 0.1 * moved, (float(moved), float(off))
+
+
+def test_a_film_goes_over_bilinearly_from_ray_to_ray(head: AnchoredHead) -> None:
+    side, hidden = 32, head.generator.config.decoder_hidden
+    plain = head.view(camera().camera(FACE_ORBIT), resolution=side)
+    film = torch.zeros(1, side // 2, side // 2, 2 * hidden)
+    film[:, 8, 8] = 3.0  # of pixel 16, 16: the middle of the face
+    change = (head.with_film(plain, film.flatten(1, 2)).composited - plain.composited)[0, :3].abs().sum(dim=0)
+    reached = change.nonzero()
+    assert reached.amin(dim=0).tolist() == [15, 15] and reached.amax(dim=0).tolist() == [17, 17]
+    assert float(change[16, 17]) == pytest.approx(0.5 * float(change[16, 16]), rel=0.05)
 
 
 def test_rejects_other_numbers_of_cameras(generator: AnchoredGenerator) -> None:

@@ -17,7 +17,7 @@ from ...inversion.reconstruct import reconstruct
 from ...models.anchored_generator import AnchoredGenerator
 from ...models.encoder import GlobalEncoder
 from ...models.families import OfPlanes
-from ...models.local_branch import EditedWeights, LocalBranch, QueryRays
+from ...models.local_branch import LocalBranch, QueryRays
 from ...models.on_mesh import OnMesh
 from ...models.render_output import RenderOutput
 from ...shape import HeadCodes
@@ -157,7 +157,7 @@ def _detailed_patch(
     """Features [B, F, P, P] and alpha [B, 1, P, P] of a patch, and its colour and alpha in the final picture."""
     head = heads.head
     every, whole = head.rays_of(heads.query)
-    weights = None if whole is None else EditedWeights(patch.rays(whole.nearby), patch.rays(whole.itself))
+    weights = None if whole is None else whole.picked(patch.rays)
     rays = every.picked(patch.rays)
     film = head.branch.modulation(rays, head.shown_source, aligned.in_3d, aligned.in_2d, weights)
     marched = _marched(head.plain, heads.query.camera, rays, film, sampling, rng)
