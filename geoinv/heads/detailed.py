@@ -212,7 +212,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """
         known = torch.maximum(visible, within_photo(positions) * near)
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
-        tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo) - 1.0)
+        assert rays.homes is not None  # the head mesh knows them
+        tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo, rays.homes[..., 1]) - 1.0)
         of_film = known if film.shape[1] == known.shape[1] else every(known, film.shape[1])
         return PhotoLook(film * of_film, tone, torch.zeros_like(rays.color))
 
@@ -236,7 +237,11 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """The photos' tones, by the heads before any edit."""
         if self.edit is not None:
             return self.unedited._tone
-        return PhotoTone.of_view(self._plain_in_photo, self.source)
+        view = self._plain_in_photo
+        with torch.no_grad():
+            homes = self.rays_of(view)[0].homes
+        assert homes is not None
+        return PhotoTone.of_view(view, self.source, homes[..., 1])
 
     @cached_property
     def _plain_in_photo(self) -> RenderOutput:
