@@ -42,8 +42,10 @@ _FIRM = 6.0 * _MM  # from the edge, beyond which depth counts no more: edges are
 _ROUNDS_OF_EDGE = 24  # of smoothing where hair ends: about twice that far
 _LEAST_HOLE = 0.02  # world units squared: smaller holes, 27 cm2, are hair that lies close
 _TUCKED_DEPTH, _TUCKED_OVER = 2.0 * _MM, 8.0 * _MM
+_RISES_OVER = 2.5  # of its height, over which hair rises from its edge above the eyes
+_ABOVE_EYES = (0.06, 0.12)  # y from below eyebrows to temples
 _ENDS = (-0.38, -0.24)  # y below and above the lower edge of photos: what hangs there lies down on the body
-_LEAST_AREA = 0.01  # world units squared of a piece: 14 cm2
+_LEAST_AREA = 0.03  # world units squared of a piece: 40 cm2, as much as a stray piece of a collar has
 _COARSE = 160.0  # pixels along the photo's view in which colours are read: about the mesh's step
 _ABOVE_CLOTHES = (-0.26, -0.18)  # y, over which clothes end: ears and jaw are higher
 _OTHER = (90.0, 130.0)  # distance from the hair's colour of what is none: ear-rings, and what is behind hair
@@ -95,8 +97,9 @@ def hair_of(
         return None
     if len(faces) > triangles:
         vertices, faces = reduced_surface(vertices, faces, triangles)
-    colours = _colours(near, head, view, usual, vertices, faces)
-    resting = _fitted(near, vertices, faces) - near.expression(vertices)
+    fitted = _fitted(near, vertices, faces)
+    colours = _colours(near, head, view, usual, vertices, faces, fitted)
+    resting = fitted - near.expression(vertices)
     return Hair(resting, vertex_normals(resting, faces), faces, colours, near.nearest(vertices))
 
 
@@ -120,14 +123,15 @@ def hair_solid(
     outside = _outside(near, head, view, vertices, faces, height, usual)
     if not (outside > 0.0).any():
         return None
-    colours = _colours(near, head, view, usual, vertices, faces)
     # of the hair's own place, and the rest of the place under the skin; thin hair on scalps would cross the skin
     sure = smoothstep(outside, 0.0, _FIRM).astype(np.float32)
-    on_scalp = _averaged(near.scalp(vertices), faces) * _away_from(vertices[outside <= 0.0], vertices)
+    ends = vertices[outside <= 0.0]
+    on_scalp = _averaged(near.scalp(vertices), faces) * _away_from(ends, vertices)
     share = np.maximum(sure, on_scalp)
-    wanted = share * np.maximum(height, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
-    moved = near.lifted(vertices, wanted - distance) - near.expression(vertices)
-    return ColouredMesh(moved, faces, np.rint(255.0 * colours).astype(np.uint8))
+    wanted = share * np.maximum(_rising(vertices, height, ends), CLOSE) - (1.0 - share) * _TUCKED_DEPTH
+    fitted = near.lifted(vertices, wanted - distance)
+    colours = _colours(near, head, view, usual, vertices, faces, fitted)
+    return ColouredMesh(fitted - near.expression(vertices), faces, np.rint(255.0 * colours).astype(np.uint8))
 
 
 def _outside(
@@ -197,18 +201,30 @@ def _neighbours(count: int, faces: IntArray) -> csr_array:
 def _fitted(near: Nearness, points: FloatArray, faces: IntArray) -> FloatArray:
     """[N, 3] the points above the skin, and those near the mesh's open edge drawn down to a little under it."""
     distance = near.distance(points)
-    share = _away_from(points[_edge_vertices(faces)], points)
-    wanted = share * np.maximum(_laid_down(points, distance), CLOSE) - (1.0 - share) * _TUCKED_DEPTH
+    ends = points[_edge_vertices(faces)]
+    share = _away_from(ends, points)
+    height = _rising(points, _laid_down(points, distance), ends)
+    wanted = share * np.maximum(height, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     return near.lifted(points, wanted - distance)
 
 
-def _away_from(ends: FloatArray, points: FloatArray) -> FloatArray:
-    """[N] from 0 where hair ends, [E, 3], to 1: how far points [N, 3] are from there."""
+def _rising(points: FloatArray, height: FloatArray, ends: FloatArray) -> FloatArray:
+    """[N] heights [N] of points [N, 3], less near where hair ends, [E, 3], above the eyes.
+
+    Generators' hair overhangs foreheads and temples: cut off there, it would stand out like the brim of a hat.
+    """
+    above_eyes = smoothstep(points[:, 1], *_ABOVE_EYES).astype(np.float32)
+    lower = height * _away_from(ends, points, np.maximum(_RISES_OVER * height, CLOSE))
+    return np.where(height > 0.0, height + above_eyes * (lower - height), height)
+
+
+def _away_from(ends: FloatArray, points: FloatArray, over: FloatArray | float = _TUCKED_OVER) -> FloatArray:
+    """[N] from 0 where hair ends, [E, 3], to 1 ``over`` so far from there: how far points [N, 3] are."""
     from scipy.spatial import cKDTree
 
     if len(ends) == 0:
         return np.ones(len(points), np.float32)
-    inner = 1.0 - (cKDTree(ends).query(points)[0] / _TUCKED_OVER).clip(0.0, 1.0)
+    inner = 1.0 - (cKDTree(ends).query(points)[0] / over).clip(0.0, 1.0)
     return np.asarray(1.0 - inner * inner, np.float32)
 
 
@@ -286,8 +302,11 @@ def _colours(
     usual: UsualColours | None,
     vertices: FloatArray,
     faces: IntArray,
+    fitted: FloatArray,
 ) -> FloatArray:
     """[V, 3] the photo's colours where it saw the surface, carried on elsewhere; arguments as of :func:`hair_of`.
+
+    ``fitted`` [V, 3] is where the photo's view will show the vertices, so what it shows there are their colours.
 
     The head's own are greyer at its outline and at the edge of the crop, where haze is mixed in. Above all clothes
     colours go over into the hair's farther away, else those of the shoulders would run up into it. Quite
@@ -298,7 +317,7 @@ def _colours(
     is_seen = seen > 0.0
     colours = np.zeros(vertices.shape, np.float32)
     colours[~is_seen] = surface_colors(head, vertices[~is_seen], normals[~is_seen])
-    of_photo = _photo_colours(view, vertices)
+    of_photo = _photo_colours(view, fitted)
     hold = np.full(len(vertices), _UNSEEN_HOLD)
     if usual is not None:
         scalp = near.scalp(vertices)

@@ -32,6 +32,12 @@ def _skin() -> tuple[np.ndarray, np.ndarray]:
     return places[:count].numpy(), person.model.normals(places[None])[0, :count].numpy()
 
 
+def _border(hair: Hair) -> np.ndarray:
+    """Vertices on its open edge."""
+    edges = Counter(tuple(sorted(pair)) for t in hair.triangles for pair in ((t[0], t[1]), (t[1], t[2]), (t[2], t[0])))
+    return np.unique([edge for edge, count in edges.items() if count == 1])
+
+
 def test_it_covers_the_skull_and_leaves_the_face_free(hair: Hair) -> None:
     skin, _ = _skin()
     top = hair.positions[:, 1].max()
@@ -42,12 +48,24 @@ def test_it_covers_the_skull_and_leaves_the_face_free(hair: Hair) -> None:
 
 
 def test_its_edge_lies_under_the_skin(hair: Hair) -> None:
-    edges = Counter(tuple(sorted(pair)) for t in hair.triangles for pair in ((t[0], t[1]), (t[1], t[2]), (t[2], t[0])))
-    border = np.unique([edge for edge, count in edges.items() if count == 1])
+    border = _border(hair)
     skin, normals = _skin()
     nearest = np.linalg.norm(skin[None] - hair.positions[border][:, None], axis=2).argmin(axis=1)
     above = ((hair.positions[border] - skin[nearest]) * normals[nearest]).sum(axis=1) * MM_PER_UNIT
     assert len(border) > 20 and np.median(above) < -1.0 and np.percentile(above, 80) < 1.0  # ears are folded
+
+
+def test_it_rises_gently_from_its_edge_above_the_eyes(hair: Hair) -> None:
+    """The cap stands 30 mm off the forehead: cut off there, it was the brim of a hat."""
+    border = _border(hair)
+    far = np.linalg.norm(hair.positions[border][None] - hair.positions[:, None], axis=2).min(axis=1) * MM_PER_UNIT
+    in_front = (hair.positions[:, 1] > 0.13) & (hair.positions[:, 2] > 0.05)
+    skin, normals = _skin()
+    nearest = np.linalg.norm(skin[None] - hair.positions[:, None], axis=2).argmin(axis=1)
+    above = ((hair.positions - skin[nearest]) * normals[nearest]).sum(axis=1) * MM_PER_UNIT
+    at_edge, beyond = in_front & (far > 10.0) & (far < 18.0), in_front & (far > 40.0)
+    assert at_edge.sum() > 10 and beyond.sum() > 10
+    assert np.median(above[beyond]) > 15.0 and np.median(above[at_edge]) < 0.5 * np.median(above[beyond])
 
 
 def test_arrays_fit_one_another(hair: Hair) -> None:

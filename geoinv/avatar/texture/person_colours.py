@@ -2,7 +2,7 @@
 painted on it.
 
 The mesh is a bald head. What the photo shows of the person beside it, above the ears, is hair (or a hat). What it shows
-lowest, and is neither skin nor hair, are clothes.
+lowest, and is neither skin nor hair, are clothes; where all that is no skin looks like hair, clothes do too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _COARSE = 300.0  # pixels along the view in which colours are compared: single h
 _GRID = 128  # places along the view that are looked at beside the head
 _EARS_Y = 0.04  # world units: height of the ears on the mean head
 _LOWEST = 0.08  # parts of the view's height, from the lowest place that shows the person: clothes, or bare shoulders
-_LEAST_CLOTHES = 0.2  # part of what is seen there
+_LEAST_CLOTHES = 0.2  # part of what is seen there that is neither skin nor hair
+_LEAST_COVERED = 0.5  # part of it that is no skin: clothes as dark as hair, or hair that hides them
 _SIDEWAYS = (
     0.45,
     0.65,
@@ -69,10 +70,12 @@ def _are_beside_the_head(surface: HeadSurface, sighting: Sighting, places: Float
 
 
 def _clothes(colours: NDArray[np.floating], usual: UsualColours) -> FloatArray | None:
-    """[3] of what is neither skin nor hair among colours [N, 3], 0 to 255; None where that is little of them."""
-    unlike = [_difference(colours, _lab(known[None])) > _UNLIKE for known in (usual.skin, usual.hair)]
-    is_other = np.logical_and(*unlike)
-    return np.median(colours[is_other].astype(np.float64), axis=0) if is_other.mean() > _LEAST_CLOTHES else None
+    """[3] of what is neither skin nor hair among colours [N, 3], 0 to 255; None where most of them are skin's."""
+    is_no_skin, is_no_hair = (_difference(colours, _lab(known[None])) > _UNLIKE for known in (usual.skin, usual.hair))
+    for is_clothed, least in ((is_no_skin & is_no_hair, _LEAST_CLOTHES), (is_no_skin, _LEAST_COVERED)):
+        if is_clothed.mean() > least:
+            return np.asarray(np.median(colours[is_clothed].astype(np.float64), axis=0))
+    return None
 
 
 class ExpectedSkin:

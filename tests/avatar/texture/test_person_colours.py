@@ -70,3 +70,18 @@ def test_shoulders_wear_what_the_photo_shows_of_clothes(shirt: NDArray[np.float6
         assert len(shoulders) == regions.clothed.sum() > 100
         np.testing.assert_allclose(shoulders, np.broadcast_to(shirt, shoulders.shape), atol=2.0)
     np.testing.assert_allclose(usual.skin, FLESH, atol=2.0)
+
+
+def test_clothes_of_the_hairs_colour_are_clothes() -> None:
+    """A black coat and black hair: backs had the brown that lies between skin and hair."""
+    who = a_person()
+    surface = HeadSurface.of(who.model, who.in_photo())
+    black = np.array([20.0, 18.0, 16.0])
+    view = painted_photo(who, lambda places: np.where((places[:, 1:2] < -0.28) | (places[:, 1:2] > 0.18), black, FLESH))
+    sighting = surface.seen_by(view.camera, SIDE)
+    regions = skin_regions(who.model)
+    weight = seen_weights(surface, sighting, view.shows_person, regions)
+    usual = colours_of_person(surface, sighting, view, view.source, regions, weight)
+    assert usual is not None and usual.clothes is not None
+    np.testing.assert_allclose(usual.hair, black, atol=4.0)
+    np.testing.assert_allclose(usual.clothes, black, atol=4.0)
