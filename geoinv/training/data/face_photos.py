@@ -38,6 +38,9 @@ class FacePhotoBatch:
         photos: [P, 3, S, S] in [0, 1], as they are.
         faces: [P, 1, S, S] 1 on the face, else 0.
         persons: [P, 1, S, S] 1 on the person with hair and clothes, else 0.
+        around: [P, N, 2] normalised positions anywhere in the photo, but not beyond its edges.
+        around_color: [P, N, 3] in [0, 1] of the photo there, as it is.
+        around_person: [P, N] in [0, 1], ``persons`` there.
     """
 
     images: Tensor
@@ -48,6 +51,9 @@ class FacePhotoBatch:
     photos: Tensor
     faces: Tensor
     persons: Tensor
+    around: Tensor
+    around_color: Tensor
+    around_person: Tensor
 
 
 class FacePhotos:
@@ -69,6 +75,7 @@ class FacePhotos:
         self._pictures: list[Picture] = []
         self._faces: list[NDArray[Any]] = []  # indices of the pixels of the face
         self._persons: list[NDArray[np.float32]] = []
+        self._inside: list[NDArray[Any]] = []  # indices of the pixels that are not beyond the photo's edges
         self._cameras: list[tuple[float, float]] = []
         self._landmarks: list[NDArray[np.float32]] = []
         for i, path in enumerate(list_images(folder)):
@@ -83,7 +90,9 @@ class FacePhotos:
             points = (face.landmarks[:, :2] * (size / face.image.shape[0])).astype(np.float32)
             hull = cv2.convexHull(np.round(points).astype(np.int32))
             mask = cv2.fillConvexPoly(np.zeros((size, size), np.uint8), hull, 1)
-            mask[cv2.resize(face.inside.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) == 0] = 0
+            inside = cv2.resize(face.inside.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST)
+            mask[inside == 0] = 0
+            self._inside.append(np.flatnonzero(inside))
             self._pictures.append(picture)
             self._persons.append(_person(face, size))
             self._faces.append(np.flatnonzero(mask))
@@ -104,24 +113,30 @@ class FacePhotos:
         """Random photos, every second one mirrored."""
         size = self.size
         images, cameras, marks, pixels, colors, photos_as_are, masks, persons = [], [], [], [], [], [], [], []
+        around, around_colors, around_persons = [], [], []
         for index in rng.choice(len(self), size=photos, replace=photos > len(self)):
             picture, face, person = self._pictures[index], self._faces[index], self._persons[index]
             (yaw, pitch), landmarks = self._cameras[index], self._landmarks[index]
             chosen = face[rng.integers(0, len(face), rays_per_photo)]
-            rows, columns = chosen // size, chosen % size
+            inside = self._inside[index]
+            anywhere = inside[rng.integers(0, len(inside), rays_per_photo)]
             mask: NDArray[np.float32] = np.zeros((size, size), np.float32)
             mask.flat[face] = 1.0
             if rng.random() < 0.5:
                 picture, mask, person = picture[:, ::-1], mask[:, ::-1], person[:, ::-1]
-                columns, yaw = size - 1 - columns, -yaw
+                chosen, anywhere = (place + size - 1 - 2 * (place % size) for place in (chosen, anywhere))
+                yaw = -yaw
                 landmarks = (landmarks * [-1.0, 1.0] + [1.0, 0.0])[[1, 0, 2, 4, 3]]
             picture = np.ascontiguousarray(picture)
             images.append(photo_like(rng, picture))
             photos_as_are.append(picture)
             masks.append(mask)
             persons.append(person)
-            pixels.append((np.stack([columns, rows], axis=-1) + 0.5) / size)
-            colors.append(picture[rows, columns])
+            pixels.append(_positions(chosen, size))
+            colors.append(picture.reshape(-1, 3)[chosen])
+            around.append(_positions(anywhere, size))
+            around_colors.append(picture.reshape(-1, 3)[anywhere])
+            around_persons.append(person.reshape(-1)[anywhere])
             cameras.append((yaw, pitch, 0.0, 0.0, 0.0))
             marks.append(landmarks)
         return FacePhotoBatch(
@@ -133,7 +148,15 @@ class FacePhotos:
             photos=torch.from_numpy(np.stack(photos_as_are)).permute(0, 3, 1, 2).contiguous(),
             faces=torch.from_numpy(np.stack(masks))[:, None],
             persons=torch.from_numpy(np.stack(persons))[:, None],
+            around=torch.from_numpy(np.stack(around).astype(np.float32)),
+            around_color=torch.from_numpy(np.stack(around_colors)),
+            around_person=torch.from_numpy(np.stack(around_persons)),
         )
+
+
+def _positions(indices: NDArray[Any], size: int) -> NDArray[Any]:
+    """Normalised positions [N, 2] of pixels' centres, given their places row by row."""
+    return (np.stack([indices % size, indices // size], axis=-1) + 0.5) / size
 
 
 def described_photos(folder: Path) -> dict[str, Any]:

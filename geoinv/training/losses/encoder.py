@@ -57,6 +57,8 @@ LOSS_WEIGHTS = {
     "albedo": 1.0,
     "normal": 0.02,
     "portrait": 0.3,
+    "portrait_around": 0.3,
+    "portrait_outline": 0.3,
     "portrait_camera": 0.1,
     "portrait_landmarks": 2.0,
     "likeness": 0.02,
@@ -204,13 +206,15 @@ def portrait_losses(
         samples: Samples on each ray.
 
     Returns:
-        Error and likeness of the faces, seen by the predicted cameras, errors against alignment's cameras and
-        landmarks, and how unusual the codes are.
+        Error and likeness of the faces, seen by the predicted cameras, errors of the whole persons over black and of
+        their outlines, as people's hair and clothes are not those of the heads that are known, errors against
+        alignment's cameras and landmarks, and how unusual the codes are.
     """
     with fast_precision(batch.images.device):
         predicted = encoder(at_side(batch.images, INPUT_SIZE))
     cam2world = predicted.camera.cam2world(generator.config.orbit).detach()
-    rays = rays_through(cam2world, batch.pixels, focal=generator.config.orbit.focal)
+    pixels = torch.cat([batch.pixels, batch.around], dim=1)
+    rays = rays_through(cam2world, pixels, focal=generator.config.orbit.focal)
     wanted = face_square(batch.photos)
     if isinstance(generator, AnchoredGenerator):
         assert predicted.on_mesh is not None
@@ -223,8 +227,12 @@ def portrait_losses(
         planes = generator.planes(predicted.w_plus)
         output = generator.render_rays(planes, *rays)
         seen = rendered_faces(generator, planes, cam2world, wanted, samples, random)
+    on_face, around = output.features[..., :3].split([batch.pixels.shape[1], batch.around.shape[1]], dim=1)
+    alpha = output.alpha[:, batch.pixels.shape[1] :]
     return {
-        "portrait": (output.features[..., :3] - batch.color).square().mean(),
+        "portrait": (on_face - batch.color).square().mean(),
+        "portrait_around": (around - batch.around_color * batch.around_person[..., None]).square().mean(),
+        "portrait_outline": (alpha - batch.around_person).square().mean(),
         "portrait_camera": camera_loss(encoder, predicted.camera, batch.camera),
         "portrait_landmarks": landmark_loss(predicted.landmarks[:, -5:], batch.landmarks5),
         "portrait_likeness": likeness_loss(seen, wanted),

@@ -40,6 +40,19 @@ def test_batch(portraits: FacePhotos) -> None:
     assert (batch.camera[:, 0] > 0.1).any() and (batch.camera[:, 0] < -0.1).any()
 
 
+def test_what_is_around_is_read_off_photo_and_person(portraits: FacePhotos) -> None:
+    batch = portraits.batch(np.random.default_rng(2), photos=8, rays_per_photo=300)  # some of them mirrored
+    assert batch.around.shape == (8, 300, 2) and batch.around_color.shape == (8, 300, 3)
+    columns, rows = (batch.around * 64).long().unbind(dim=-1)
+    for view in range(8):
+        photo, person = batch.photos[view], batch.persons[view, 0]
+        assert torch.equal(photo[:, rows[view], columns[view]].T, batch.around_color[view])
+        assert torch.equal(person[rows[view], columns[view]], batch.around_person[view])
+    # anywhere, so also far from the face and from the person
+    assert batch.around.amin() < 0.05 and batch.around.amax() > 0.95
+    assert 0.3 < float(batch.around_person.mean()) < 0.97
+
+
 def test_folder_without_faces(tmp_path: Path) -> None:
     Image.new("RGB", (200, 200), "gray").save(tmp_path / "wall.png")
     Image.new("RGB", (200, 200), "gray").save(tmp_path / "floor.png")

@@ -56,7 +56,7 @@ def test_batches_of_all_stages(twins: Path, kind: str) -> None:
         "photos": lambda: (photo_batch(data, rng, PhotoCounts(3, 2, 1, 8, 4)), None),
         "pairs": lambda: (head_pairs(data, rng, 2, same_view=False, twins=True), None),
         "patches": lambda: grid_patches(data, np.arange(2), grid=16, side=4, rng=rng),
-        "portraits": lambda: FacePhotoBatch(*[ones] * 8),
+        "portraits": lambda: FacePhotoBatch(*[ones] * 11),
     }[kind]()
     before, after = tensors_of(batch), tensors_of(moved(batch, ELSEWHERE))
     assert len(before) == len(after) >= 4

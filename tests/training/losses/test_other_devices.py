@@ -77,6 +77,7 @@ def of_portraits(data: HeadShards) -> dict[str, Tensor]:
     del data
     generator, encoder, space = networks()
     shapes = ((2, 3, 32, 32), (2, 5), (2, 5, 2), (2, 9, 2), (2, 9, 3), (2, 3, 32, 32), (2, 1, 32, 32), (2, 1, 32, 32))
+    shapes += ((2, 7, 2), (2, 7, 3), (2, 7))
     batch = FacePhotoBatch(*(torch.zeros(shape, device=ELSEWHERE) for shape in shapes))
     random = torch.Generator().manual_seed(0)
     return portrait_losses(encoder, generator, batch, space, random, samples=SampleCounts())

@@ -146,6 +146,9 @@ def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: P
         photos=torch.rand(2, 3, 128, 128),
         faces=torch.ones(2, 1, 128, 128),
         persons=torch.ones(2, 1, 128, 128),
+        around=torch.rand(2, 7, 2),
+        around_color=torch.rand(2, 7, 3),
+        around_person=torch.ones(2, 7),
     )
     losses = portrait_losses(
         encoder,
@@ -158,6 +161,10 @@ def test_portraits_teach_the_code_but_not_by_moving_the_camera(generator_file: P
     losses["portrait"].backward(retain_graph=True)
     assert encoder.codes.weight.grad is not None and encoder.codes.weight.grad.abs().sum() > 0
     assert not _moves_camera(encoder)
+    for name in ("portrait_around", "portrait_outline"):
+        encoder.zero_grad()
+        losses[name].backward(retain_graph=True)
+        assert encoder.codes.weight.grad.abs().sum() > 0 and not _moves_camera(encoder)
     losses["portrait_likeness"].backward(retain_graph=True)
     assert not _moves_camera(encoder)
     losses["portrait_camera"].backward(retain_graph=True)
