@@ -12,16 +12,10 @@ from geoinv.checkpoints.store import save_model, sha256_of, weights_dir
 from geoinv.editing import Directions, save_directions
 from geoinv.models.anchor import head_model_id
 from geoinv.models.anchored_generator import AnchoredGenerator
-from geoinv.models.config import (
-    AnchorConfig,
-    BackboneConfig,
-    DetailConfig,
-    EncoderConfig,
-    GeneratorConfig,
-    MappingConfig,
-    RenderConfig,
-)
+from geoinv.models.config import AnchorConfig, BackboneConfig, GeneratorConfig, MappingConfig, RenderConfig
+from geoinv.models.detail_config import DetailConfig
 from geoinv.models.encoder import GlobalEncoder
+from geoinv.models.encoder_config import EncoderConfig
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.local_branch import LocalBranch
 from geoinv.ops.anchored_rays import FEATURES, PLANES

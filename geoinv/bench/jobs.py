@@ -11,10 +11,11 @@ from ..camera import Camera, CameraPose
 from ..camera.orbits import poses_at
 from ..conventions import FACE_ORBIT
 from ..heads import plain_head
-from ..models.config import GeneratorConfig, ffhq512_128
+from ..models.config import GeneratorConfig
 from ..models.families import OfPlanes
 from ..models.generator import TriPlaneGenerator
 from ..models.plane_generator import PlaneGenerator
+from ..models.presets import ffhq512_128
 from ..models.superresolution import HybridSuperresolution
 from .timing import Job
 

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..files import atomic_path
-from ..models.config import DetailConfig, EncoderConfig, GeneratorConfig
+from ..models.config import GeneratorConfig
+from ..models.detail_config import DetailConfig
+from ..models.encoder_config import EncoderConfig
 from .eight_bits import halves, packed, unpacked
 
 FORMAT = "geoinv-model-1"

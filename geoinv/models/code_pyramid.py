@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import EncoderConfig
+from .encoder_config import EncoderConfig
 
 _COARSE, _MIDDLE = 3, 4
 """Number of codes that read the coarsest and the middle scale, as in pSp; the others read the finest."""

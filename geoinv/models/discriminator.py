@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ShapeError
 from ..ops.upfirdn2d import upfirdn2d
-from .config import DiscriminatorConfig
+from .discriminator_config import DiscriminatorConfig
 from .initial_values import normal_values
 from .layers import Linear, scaled_lrelu
 

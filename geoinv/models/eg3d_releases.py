@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..conventions import Orbit
-from .config import GeneratorConfig, RenderConfig, ffhq512_128
+from .config import GeneratorConfig, RenderConfig
+from .presets import ffhq512_128
 
 
 def ffhq512_64() -> GeneratorConfig:

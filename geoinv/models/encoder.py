@@ -22,7 +22,7 @@ from ..errors import ShapeError
 from ..images.tensors import at_side
 from ..shape import ARKIT_UNITS, HeadCodes
 from .code_pyramid import CodePyramid
-from .config import EncoderConfig
+from .encoder_config import EncoderConfig
 from .face_landmarks import LANDMARKS, LandmarkNetwork, centres
 from .on_mesh import OnMesh
 

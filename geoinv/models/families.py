@@ -8,8 +8,10 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .anchored_generator import AnchoredGenerator
-from .config import DetailConfig, EncoderConfig, GeneratorConfig
+from .config import GeneratorConfig
+from .detail_config import DetailConfig
 from .encoder import GlobalEncoder
+from .encoder_config import EncoderConfig
 from .generator import TriPlaneGenerator
 from .local_branch import LocalBranch
 from .stylesdf.config import FAMILY as STYLESDF

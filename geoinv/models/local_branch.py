@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..camera import pixel_centres
 from ..camera.visibility import ramp
 from .alignment import FeatureFusion, ResidualAligner
-from .config import DetailConfig
+from .detail_config import DetailConfig
 from .local_encoder import LocalEncoder
 from .precision import fast_precision
 from .render_output import RenderOutput

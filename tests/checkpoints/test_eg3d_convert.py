@@ -18,9 +18,10 @@ from geoinv.camera import CameraPose
 from geoinv.checkpoints.eg3d_convert import convert_eg3d, expected_shapes, our_tensors
 from geoinv.checkpoints.store import load_generator
 from geoinv.errors import CheckpointError
-from geoinv.models.config import GeneratorConfig, ffhq512_128
+from geoinv.models.config import GeneratorConfig
 from geoinv.models.eg3d_releases import release
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.presets import ffhq512_128
 
 from .official_pickles import (
     MARK,

@@ -15,8 +15,8 @@ from geoinv.checkpoints.registry import details_file, encoder_file, files_elsewh
 from geoinv.checkpoints.store import load_any_encoder, load_details, save_model, sha256_of
 from geoinv.errors import CheckpointError, MissingEncoderError, UsageError
 from geoinv.folders import weights_dir
-from geoinv.models.config import EncoderConfig
 from geoinv.models.encoder import GlobalEncoder
+from geoinv.models.encoder_config import EncoderConfig
 from tests.tiny_models import write_tiny_weights
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from geoinv.bench import run as bench_run
 from geoinv.models.anchored_generator import AnchoredGenerator
-from geoinv.models.config import GeneratorConfig, ffhq512_128
+from geoinv.models.config import GeneratorConfig
+from geoinv.models.presets import ffhq512_128
 from tests.tiny_models import tiny_anchored_config
 
 from .conftest import Done

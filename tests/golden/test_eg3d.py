@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from geoinv.models.config import ffhq512_128
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.presets import ffhq512_128
 
 FOLDER = Path(__file__).parent
 

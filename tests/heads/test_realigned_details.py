@@ -9,7 +9,7 @@ import torch
 
 from geoinv.camera import CameraPose
 from geoinv.heads import DetailedHead, Edit, PlainHead
-from geoinv.models.config import DetailConfig
+from geoinv.models.detail_config import DetailConfig
 from geoinv.models.local_branch import LocalBranch
 from geoinv.models.source_view import SourceView
 from tests.dense_heads import camera, code_of, dense_generator, source_of

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from geoinv.errors import CheckpointError, ShapeError
-from geoinv.models.config import DiscriminatorConfig, small_discriminator
 from geoinv.models.discriminator import Discriminator, _Conv, _spread
+from geoinv.models.discriminator_config import DiscriminatorConfig, small_discriminator
 
 TINY = DiscriminatorConfig(16, (8, 8, 8), hidden=8, label_hidden=8)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from geoinv.errors import ShapeError
-from geoinv.models.config import EncoderConfig
 from geoinv.models.encoder import GlobalEncoder
+from geoinv.models.encoder_config import EncoderConfig
 
 CONFIG = EncoderConfig(
     "mini", num_ws=3, w_dim=8, channels=(8, 8, 8, 8, 8), blocks=(1, 1, 1, 1, 1), hidden=16, landmark_widths=(16, 16)

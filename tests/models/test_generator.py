@@ -9,9 +9,10 @@ from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import ShapeError
 from geoinv.models.backbone import BlendedMaps
-from geoinv.models.config import BackboneConfig, GeneratorConfig, MappingConfig, ffhq512_128, mini
+from geoinv.models.config import BackboneConfig, GeneratorConfig, MappingConfig
 from geoinv.models.generator import TriPlaneGenerator
 from geoinv.models.mapping import MappingNetwork
+from geoinv.models.presets import ffhq512_128, mini
 from geoinv.ops._build import use_backend
 from tests.tiny_models import tiny_config
 

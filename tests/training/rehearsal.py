@@ -41,7 +41,9 @@ def rehearse(
 def small_sizes() -> Sizes:
     from dataclasses import replace
 
-    from geoinv.models.config import DetailConfig, DiscriminatorConfig, EncoderConfig
+    from geoinv.models.detail_config import DetailConfig
+    from geoinv.models.discriminator_config import DiscriminatorConfig
+    from geoinv.models.encoder_config import EncoderConfig
     from geoinv.training.data.photo_batches import PhotoCounts
     from geoinv.training.engine.run import Steps
     from geoinv.training.losses.local import PatchSampling

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ...errors import CheckpointError
-from ...models.config import DiscriminatorConfig
 from ...models.discriminator import Discriminator
+from ...models.discriminator_config import DiscriminatorConfig
 from ...models.precision import fast_precision
 from .processes import average_gradients
 

@@ -21,7 +21,10 @@ from ...editing.effect import LOOKED_AT
 from ...errors import CheckpointError, UsageError
 from ...evaluation import build_held_out, evaluate_heads, load_held_out
 from ...files import atomic_path, only_one_process, remove_leftovers
-from ...models.config import DetailConfig, DiscriminatorConfig, EncoderConfig, GeneratorConfig
+from ...models.config import GeneratorConfig
+from ...models.detail_config import DetailConfig
+from ...models.discriminator_config import DiscriminatorConfig
+from ...models.encoder_config import EncoderConfig
 from ...progress import Say
 from ...synth.dataset import make_dataset
 from ..data.face_photos import described_photos

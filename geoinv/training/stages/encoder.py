@@ -27,8 +27,8 @@ from ...light import light_difference
 from ...metrics.camera import rotation_angle_deg
 from ...metrics.geometry import units_to_mm
 from ...models.anchored_generator import AnchoredGenerator
-from ...models.config import EncoderConfig, large_encoder
 from ...models.encoder import INPUT_SIZE, GlobalEncoder
+from ...models.encoder_config import EncoderConfig, large_encoder
 from ...models.families import OfPlanes
 from ...models.latent_space import measure_latent_space
 from ...models.on_mesh import OnMesh

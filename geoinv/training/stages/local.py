@@ -26,7 +26,8 @@ from ...heads import Alignment
 from ...heads.detailed import AlignedFeatures
 from ...images.tensors import GREY
 from ...metrics.image import psnr_db
-from ...models.config import DetailConfig, DiscriminatorConfig, small_discriminator
+from ...models.detail_config import DetailConfig
+from ...models.discriminator_config import DiscriminatorConfig, small_discriminator
 from ...models.encoder import GlobalEncoder
 from ...models.families import OfPlanes
 from ...models.local_branch import LocalBranch

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...models.anchor import head_model_id
-from ...models.config import GeneratorConfig, anchored, mini
+from ...models.config import GeneratorConfig
+from ...models.presets import anchored, mini
 from ...synth.look import LOOK_SIZE
 from ...synth.sampler import HeadSampler
 

@@ -14,7 +14,8 @@ import torch
 from ...checkpoints.model_files import generator_path, model_name
 from ...files import only_one_process, remove_leftovers
 from ...folders import sha256_of
-from ...models.config import DetailConfig, EncoderConfig
+from ...models.detail_config import DetailConfig
+from ...models.encoder_config import EncoderConfig
 from ...progress import Say
 from ..data.own_samples import OwnSettings
 from ..engine.loop import train

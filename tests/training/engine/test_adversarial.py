@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from geoinv.errors import CheckpointError, ShapeError
-from geoinv.models.config import DiscriminatorConfig
+from geoinv.models.discriminator_config import DiscriminatorConfig
 from geoinv.models.precision import allow_bfloat16
 from geoinv.training.engine.adversarial import AdversarialTraining, Adversary, r1_penalty
 from geoinv.training.engine.loop import TrainingLoop, train

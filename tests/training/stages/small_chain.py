@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from geoinv.evaluation.held_out import save_held_out
-from geoinv.models.config import DiscriminatorConfig, GeneratorConfig
+from geoinv.models.config import GeneratorConfig
+from geoinv.models.discriminator_config import DiscriminatorConfig
 from geoinv.shape import load_head_model
 from geoinv.synth.dataset import DatasetSpec
 from geoinv.synth.look import LOOK_SIZE

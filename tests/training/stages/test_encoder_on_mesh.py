@@ -13,8 +13,8 @@ import torch
 from geoinv.checkpoints.store import load_any_encoder, load_encoder_file, save_model
 from geoinv.errors import UsageError
 from geoinv.models.anchored_generator import AnchoredGenerator
-from geoinv.models.config import EncoderConfig
 from geoinv.models.encoder import INPUT_SIZE, GlobalEncoder
+from geoinv.models.encoder_config import EncoderConfig
 from geoinv.models.on_mesh import OnMesh
 from geoinv.shape import HeadCodes, load_head_model
 from geoinv.training.data.head_shards import HeadShards

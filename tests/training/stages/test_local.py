@@ -14,7 +14,7 @@ from geoinv.camera import CameraPose
 from geoinv.checkpoints.store import load_details, load_details_file, load_encoder, load_generator, sha256_of
 from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import MissingDetailsError, UsageError
-from geoinv.models.config import DiscriminatorConfig
+from geoinv.models.discriminator_config import DiscriminatorConfig
 from geoinv.models.local_branch import LocalBranch
 from geoinv.training.data.head_shards import HeadShards
 from geoinv.training.data.view_pairs import ViewPairs, head_pairs

@@ -11,7 +11,7 @@ import torch
 
 from geoinv.checkpoints.store import load_any_details, load_generator_of_planes
 from geoinv.errors import UsageError
-from geoinv.models.config import DiscriminatorConfig
+from geoinv.models.discriminator_config import DiscriminatorConfig
 from geoinv.models.local_branch import LocalBranch
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps

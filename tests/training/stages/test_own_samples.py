@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from geoinv.checkpoints.store import load_details, load_encoder, save_model, sha256_of
 from geoinv.errors import UsageError
-from geoinv.models.config import EncoderConfig, large_encoder
 from geoinv.models.encoder import GlobalEncoder
+from geoinv.models.encoder_config import EncoderConfig, large_encoder
 from geoinv.session import Session
 from geoinv.training.data.own_samples import OwnSettings
 from geoinv.training.data.photo_batches import PhotoCounts

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from geoinv.models.config import EncoderConfig
+from geoinv.models.encoder_config import EncoderConfig
 from geoinv.training.data.own_samples import OwnSettings
 from geoinv.training.data.photo_batches import PhotoCounts
 from geoinv.training.engine.loop import train

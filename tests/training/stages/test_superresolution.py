@@ -9,8 +9,8 @@ import torch
 
 from geoinv.checkpoints.store import load_generator, save_model
 from geoinv.errors import UsageError
-from geoinv.models.config import mini
 from geoinv.models.generator import TriPlaneGenerator
+from geoinv.models.presets import mini
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.run import Run, Steps
 from geoinv.training.stages.superresolution import SuperresolutionSettings, SuperresolutionStage

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.multiprocessing as multiprocessing
 
-from geoinv.models.config import DiscriminatorConfig
+from geoinv.models.discriminator_config import DiscriminatorConfig
 from geoinv.training.engine.loop import train
 from geoinv.training.engine.processes import joined_processes
 from geoinv.training.engine.run import Run, Steps
