@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from geoinv.avatar.morphs import MORPH_NAMES, morph_targets
 from geoinv.avatar.texture.rasterise import draw_surface
+from geoinv.conventions import MM_PER_UNIT
 from tests.avatar.people import a_person
 
 SIDE = 160
@@ -42,3 +44,14 @@ def test_closed_lids_hide_the_eye(seed: int) -> None:
     assert _eye_seen(seed, 0.4, 0.0, 0.0) > 0.005
     for yaw, pitch in ((0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.4), (0.0, -0.5)):
         assert _eye_seen(seed, 1.0, yaw, pitch) == 0.0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_closed_lids_do_not_come_down_over_the_lower_ones(seed: int) -> None:
+    person = a_person(seed)
+    edges, count = person.model.landmarks468, len(person.model.mean)
+    rest = person.at_rest()[:count]
+    for name, upper, lower in (("eyeBlinkRight", 159, 145), ("eyeBlinkLeft", 386, 374)):
+        moves = torch.from_numpy(morph_targets(person).moves[MORPH_NAMES.index(name), :count])
+        places = edges.on(rest + moves)
+        assert float(places[upper, 1] - places[lower, 1]) * MM_PER_UNIT == pytest.approx(-1.0, abs=0.1)
