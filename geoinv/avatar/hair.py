@@ -125,10 +125,11 @@ def hair_solid(
         return None
     # of the hair's own place, and the rest of the place under the skin; thin hair on scalps would cross the skin
     sure = smoothstep(outside, 0.0, _FIRM).astype(np.float32)
-    ends = vertices[outside <= 0.0]
-    on_scalp = _averaged(near.scalp(vertices), faces) * _away_from(ends, vertices)
+    is_end = outside <= 0.0
+    on_scalp = _averaged(near.scalp(vertices), faces) * _away_from(vertices[is_end], vertices)
     share = np.maximum(sure, on_scalp)
-    wanted = share * np.maximum(_rising(vertices, height, ends), CLOSE) - (1.0 - share) * _TUCKED_DEPTH
+    rising = _rising(near.lifted(vertices, -distance), height, is_end)
+    wanted = share * np.maximum(rising, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     fitted = near.lifted(vertices, wanted - distance)
     colours = _colours(near, head, view, usual, vertices, faces, fitted)
     return ColouredMesh(fitted - near.expression(vertices), faces, np.rint(255.0 * colours).astype(np.uint8))
@@ -201,20 +202,20 @@ def _neighbours(count: int, faces: IntArray) -> csr_array:
 def _fitted(near: Nearness, points: FloatArray, faces: IntArray) -> FloatArray:
     """[N, 3] the points above the skin, and those near the mesh's open edge drawn down to a little under it."""
     distance = near.distance(points)
-    ends = points[_edge_vertices(faces)]
-    share = _away_from(ends, points)
-    height = _rising(points, _laid_down(points, distance), ends)
+    ends = _edge_vertices(faces)
+    share = _away_from(points[ends], points)
+    height = _rising(near.lifted(points, -distance), _laid_down(points, distance), ends)
     wanted = share * np.maximum(height, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
     return near.lifted(points, wanted - distance)
 
 
-def _rising(points: FloatArray, height: FloatArray, ends: FloatArray) -> FloatArray:
-    """[N] heights [N] of points [N, 3], less near where hair ends, [E, 3], above the eyes.
+def _rising(feet: FloatArray, height: FloatArray, ends: IntArray | NDArray[np.bool_]) -> FloatArray:
+    """[N] heights [N] over places [N, 3] on the skin, less near those where hair ends, above the eyes.
 
     Generators' hair overhangs foreheads and temples: cut off there, it would stand out like the brim of a hat.
     """
-    above_eyes = smoothstep(points[:, 1], *_ABOVE_EYES).astype(np.float32)
-    lower = height * _away_from(ends, points, np.maximum(_RISES_OVER * height, CLOSE))
+    above_eyes = smoothstep(feet[:, 1], *_ABOVE_EYES).astype(np.float32)
+    lower = height * _away_from(feet[ends], feet, np.maximum(_RISES_OVER * height, CLOSE))
     return np.where(height > 0.0, height + above_eyes * (lower - height), height)
 
 
