@@ -229,7 +229,7 @@ class AnchoredGenerator(PlaneGenerator):
         Args:
             heads: Heads.
             points: Places.
-            film: [B, N, 2 * decoder_hidden], see :meth:`render_rays`.
+            film: [B, N, 2 * decoder_hidden] scales and shifts what colours read in the decoder.
             is_lit: Whether colours are under the heads' light, without gloss; else they are the albedo.
         """
         raw, features = decode_points(heads.rays, points, self.decoder.weights(), self._shown_space, film)
@@ -247,19 +247,17 @@ class AnchoredGenerator(PlaneGenerator):
         distances: Tensor,
         film: Tensor | None = None,
     ) -> RayOutput:
-        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S] -> albedo, gloss and normal."""
-        decoder, space = self.decoder.weights(), self.anchor_config.space
-        return march_anchored(heads, origins, directions, distances, decoder, space, film=film)
-
-    def render_rays(
-        self, heads: AnchoredHeads, origins: Tensor, directions: Tensor, film: Tensor | None = None
-    ) -> RayOutput:
-        """Two-pass volume rendering of rays [B, N, 3] (unit directions) -> albedo, gloss and normal.
+        """Composite given samples: rays [B, N, 3], ascending distances [B, N, S] -> albedo, gloss and normal.
 
         ``film`` [B, N, 2 * decoder_hidden] scales and shifts what each ray's colours read in the decoder.
         """
+        decoder, space = self.decoder.weights(), self.anchor_config.space
+        return march_anchored(heads, origins, directions, distances, decoder, space, film=film)
+
+    def render_rays(self, heads: AnchoredHeads, origins: Tensor, directions: Tensor) -> RayOutput:
+        """Two-pass volume rendering of rays [B, N, 3] (unit directions) -> albedo, gloss and normal."""
         decoder, sampling, space = self.decoder.weights(), self.sampling, self._shown_space
-        return render_anchored(heads, origins, directions, decoder, sampling, space, film=film)
+        return render_anchored(heads, origins, directions, decoder, sampling, space)
 
     def render(
         self,

@@ -31,11 +31,29 @@ GEOINV_INLINE float sum_of_lanes(V value) {
 
 GEOINV_INLINE float sum_of(Vec value) { return sum_of_lanes<kLanes>(value); }
 
+template <int COUNT, class V>
+GEOINV_INLINE uint32_t union_of_lanes(V value) {
+  if constexpr (COUNT == 2) {
+    return static_cast<uint32_t>(value[0] | value[1]);
+  } else {
+    typedef int32_t Half __attribute__((vector_size(COUNT * 2)));
+    Half low, high;
+    memcpy(&low, &value, sizeof(Half));
+    memcpy(&high, reinterpret_cast<const char*>(&value) + sizeof(Half), sizeof(Half));
+    return union_of_lanes<COUNT / 2>(low | high);
+  }
+}
+
 // 0, 1, 2, ...
 GEOINV_INLINE IntVec lane_numbers() {
   IntVec numbers = {};
   for (int lane = 0; lane < kLanes; ++lane) numbers[lane] = lane;
   return numbers;
+}
+
+// Bit i of the result: whether lane i is true in what a comparison of vectors gave.
+GEOINV_INLINE uint32_t bits_of(IntVec is_true) {
+  return union_of_lanes<kLanes>(is_true & (IntVec{} + 1 << lane_numbers()));
 }
 
 // Dot product of `count` floats, a multiple of the lanes.
@@ -89,7 +107,8 @@ GEOINV_INLINE void panel(const float* x, int64_t x_row, int64_t x_inner, int64_t
                                    out_row, bias);
 }
 
-// out [rows, columns] = x [rows, inner] m [inner, columns], with x read at any strides and columns a multiple of 16.
+// out [rows, columns] = x [rows, inner] m [inner, columns], with x read at any strides and columns a multiple of the
+// lanes.
 template <Start START>
 static void product(const float* x, int64_t x_row, int64_t x_inner, int64_t rows, const float* m, int64_t m_row,
                     int64_t inner, int64_t columns, float* out, int64_t out_row, const float* bias = nullptr) {
@@ -106,8 +125,10 @@ static void product(const float* x, int64_t x_row, int64_t x_inner, int64_t rows
     for (; c < columns; advance(1))
       panel<12, 1, START>(x, x_row, x_inner, rows, m, m_row, inner, out, out_row, bias);
   } else {  // 16 registers
-    for (; c < columns; advance(2))
+    for (; c + 2 * kLanes <= columns; advance(2))
       panel<6, 2, START>(x, x_row, x_inner, rows, m, m_row, inner, out, out_row, bias);
+    for (; c < columns; advance(1))
+      panel<12, 1, START>(x, x_row, x_inner, rows, m, m_row, inner, out, out_row, bias);
   }
 }
 

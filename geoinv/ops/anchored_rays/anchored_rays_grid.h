@@ -204,8 +204,8 @@ GEOINV_SHARED void render_forward_thread(const AnchoredRender& task, int64_t thr
     }
     interval_weights(raw, t, samples, weights);
   }
-  composite_ray(task.head, index, o, d, t, film_of(task.film, task.head.decoder, thread), weights, samples,
-                task.features + thread * kFeatures, task.alpha[thread], task.distance[thread]);
+  composite_ray(task.head, index, o, d, t, nullptr, weights, samples, task.features + thread * kFeatures,
+                task.alpha[thread], task.distance[thread]);
 }
 
 // Gradients of one sample, from those to its outputs [8], where `sample` is as density reads it.

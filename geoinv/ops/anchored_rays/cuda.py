@@ -122,7 +122,6 @@ def render_anchored_forward(
     origins: Tensor,
     directions: Tensor,
     sampling: RaySampling,
-    film: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features [B, N, 7], alpha [B, N] and distance [B, N]; nothing is skipped."""
     given = _head(head, settings, origins, directions)
@@ -130,5 +129,5 @@ def render_anchored_forward(
     alpha, distance = (origins.new_empty(origins.shape[:2]) for _ in range(2))
     counts = (sampling.num_samples, sampling.num_importance, int(sampling.limits == "box"))
     limits = (float(sampling.near), float(sampling.far))
-    call(library, "render_anchored_forward", *given, *counts, *limits, contiguous(film), features, alpha, distance)
+    call(library, "render_anchored_forward", *given, *counts, *limits, features, alpha, distance)
     return features, alpha, distance

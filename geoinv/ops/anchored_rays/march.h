@@ -64,13 +64,19 @@ GEOINV_INLINE void add_ray(MarchBlock& block, const AnchoredMarch& task, int64_t
 static void decode_block(const AnchoredMarch& task, const MarchBlock& block, int64_t head, float* slopes) {
   const int64_t count = block.count, hidden = task.head.decoder.hidden;
   tell(block.samples, count, task.head, head, block.told);
-  decode_density(block.samples, count, task.head, head, block.told, block.hidden, hidden, block.raw, slopes);
+  decode_hidden(count, task.head, head, block.told, block.hidden, slopes);
+  decode_outputs(count, task.head.decoder, block.hidden, block.features);
+  density_of(block.samples, count, task.head, block.features, block.raw);
   for (int64_t i = 0; task.film && i < block.rays; ++i) {
     const int64_t first = block.first[i];
     modulate_hidden(block.hidden + first * hidden, block.first[i + 1] - first, task.film + block.ray[i] * 2 * hidden,
                     hidden, block.modulated + first * hidden);
   }
-  decode_features(count, task.head, block.modulated, hidden, block.samples.anchor, kAnchorChannels, block.features);
+  if (task.film) decode_outputs(count, task.head.decoder, block.modulated, block.features);
+  for (int64_t i = 0; i < count; ++i) {
+    float* row = block.features + i * kOutputColumns;
+    store_eight(row, features_of(row, block.samples.anchor + i * kAnchorChannels));
+  }
   for (int64_t i = 0; i < count; i += kLanes)
     store(block.alpha + i, interval_alpha(load(block.raw + i), load(block.raw + i + 1),
                                           load(block.t + i + 1) - load(block.t + i)));

@@ -31,13 +31,11 @@ def render_by_points(
     decoder: DecoderWeights,
     sampling: RaySampling,
     space: CanonicalSpace,
-    *,
-    film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
     """Two-pass volume rendering of rays; arguments as in :func:`.render_anchored`."""
 
     def decode(distances: Tensor) -> tuple[Tensor, Tensor]:
-        return _decode_along(heads, origins, directions, distances, decoder, space, film)
+        return _decode_along(heads, origins, directions, distances, decoder, space)
 
     return composite_two_passes(decode, even_distances(origins, directions, sampling), sampling.num_importance)
 
@@ -49,7 +47,7 @@ def _decode_along(
     distances: Tensor,
     decoder: DecoderWeights,
     space: CanonicalSpace,
-    film: Tensor | None,
+    film: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Raw density [B, N, S] and features [B, N, S, 7] of rays at distances [B, N, S]."""
     points = origins[:, :, None] + directions[:, :, None] * distances[..., None]

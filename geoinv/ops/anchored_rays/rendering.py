@@ -11,7 +11,6 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from .._gradients import needs_gradient
 from ..render_rays import DecoderWeights, RayOutput, RaySampling
-from ..render_rays.checks import check_film
 from ..render_rays.limits import SkipLimits
 from ..render_rays.two_passes import march_two_passes, render_in_parts
 from . import cuda
@@ -43,7 +42,6 @@ def render_anchored(
     space: CanonicalSpace,
     *,
     exact: bool = False,
-    film: Tensor | None = None,  # [B, N, 2 H]
 ) -> RayOutput:
     """Two-pass volume rendering: even samples, then more of them where the first saw something.
 
@@ -55,7 +53,6 @@ def render_anchored(
         sampling: Sampling of rays.
         space: Layout of the planes, and the mesh's density.
         exact: Whether to skip nothing; otherwise, where no gradient is asked for, see ``SKIP_TOLERANCE``.
-        film: Scale and shift of the hidden units that all but density read, for each ray.
 
     Returns:
         What rays see; without gradient, native code keeps no weights.
@@ -66,24 +63,23 @@ def render_anchored(
     Differentiability: as :func:`.march_anchored`; distances of the second pass are constants.
     """
     check_heads(heads, origins, directions)
-    check_film(film, origins, heads.hidden_bias.shape[1])
     head, settings = kernel_head(heads, decoder), kernel_settings(heads.volumes.face_box, space)
-    rays = (origins, directions, film)
+    rays = (origins, directions)
     kernels = cuda.cuda_kernels(head, settings, *rays, samples=sampling.num_samples + sampling.num_importance)
     if kernels is None and not is_native(*head, *rays):
 
-        def render(origins: Tensor, directions: Tensor, film: Tensor | None) -> RayOutput:
-            return render_by_points(heads, origins, directions, decoder, sampling, space, film=film)
+        def render(origins: Tensor, directions: Tensor) -> RayOutput:
+            return render_by_points(heads, origins, directions, decoder, sampling, space)
 
-        return render_in_parts(render, origins, directions, film, rays_at_once=_RAYS_AT_ONCE)
+        return render_in_parts(render, origins, directions, rays_at_once=_RAYS_AT_ONCE)
     if needs_gradient(*head, *rays):
 
-        def march(distances: Tensor, film: Tensor | None) -> RayOutput:
-            return march_anchored(heads, origins, directions, distances, decoder, space, film=film)
+        def march(distances: Tensor) -> RayOutput:
+            return march_anchored(heads, origins, directions, distances, decoder, space)
 
-        return march_two_passes(march, origins, directions, sampling, film)
+        return march_two_passes(march, origins, directions, sampling)
     if kernels is not None:
-        seen = cuda.render_anchored_forward(kernels, head, settings, origins, directions, sampling, film)
+        seen = cuda.render_anchored_forward(kernels, head, settings, origins, directions, sampling)
         return RayOutput(*seen, weights=origins.new_empty(*seen[1].shape, 0))
     limits = SkipLimits.of(0.0 if exact else SKIP_TOLERANCE, sampling, haze=_HAZE)
     bounds = heads.planes.new_empty(len(heads.planes), 0, 0, 0) if exact else _bounds(head, settings)
@@ -93,7 +89,6 @@ def render_anchored(
         bounds,
         origins.contiguous(),
         directions.contiguous(),
-        film,
         sampling.num_samples,
         sampling.num_importance,
         sampling.limits == "box",

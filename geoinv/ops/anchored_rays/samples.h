@@ -234,27 +234,31 @@ static void tell(const Samples& samples, int64_t count, const Head& head, int64_
   }
 }
 
-// told -> hidden [count, stride] after the softplus, and raw density [count]; with `slopes` [count, hidden] also
-// d after / d before.
-static void decode_density(const Samples& samples, int64_t count, const Head& head, int64_t index, const float* told,
-                           float* hidden, int64_t stride, float* raw, float* slopes = nullptr) {
+// told -> hidden [count, hidden] after the softplus; with `slopes` [count, hidden] also d after / d before.
+static void decode_hidden(int64_t count, const Head& head, int64_t index, const float* told, float* hidden,
+                          float* slopes = nullptr) {
   const AnchoredDecoder& decoder = head.decoder;
   const int64_t units = decoder.hidden;
   product<Start::bias>(told, told_stride(head), 1, count, decoder.hidden_columns, units, decoder.told, units, hidden,
-                       stride, decoder.hidden_bias + index * units);
-  const float* density_row = decoder.output_rows + kFeatures * units;
-  for (int64_t i = 0; i < count; ++i) {
-    float* row = hidden + i * stride;
-    Vec sum = {};
-    for (int64_t h = 0; h < units; h += kLanes) {
-      const Vec before = load(row + h), small = exp_of_minus_abs(before);
-      const Vec after = softplus_from(before, small);
-      if (slopes) store(slopes + i * units + h, sigmoid_from(before, small));
-      store(row + h, after);
-      sum += after * load(density_row + h);
-    }
-    raw[i] = sum_of(sum) + decoder.output_bias[kFeatures];
+                       units, decoder.hidden_bias + index * units);
+  for (int64_t i = 0; i < count * units; i += kLanes) {
+    const Vec before = load(hidden + i), small = exp_of_minus_abs(before);
+    if (slopes) store(slopes + i, sigmoid_from(before, small));
+    store(hidden + i, softplus_from(before, small));
   }
+}
+
+constexpr int64_t kOutputLanes = kLanes > kOutputs ? kLanes : kOutputs;  // outputs in whole vectors
+
+// hidden [count, hidden] -> outputs [count, 16], of which the first kOutputLanes are written.
+static void decode_outputs(int64_t count, const AnchoredDecoder& decoder, const float* hidden, float* outputs) {
+  product<Start::bias>(hidden, decoder.hidden, 1, count, decoder.output_columns, kOutputColumns, decoder.hidden,
+                       kOutputLanes, outputs, kOutputColumns, decoder.output_bias);
+}
+
+// Raw density [count] of the first `count` samples, from their outputs [count, 16].
+static void density_of(const Samples& samples, int64_t count, const Head& head, const float* outputs, float* raw) {
+  for (int64_t i = 0; i < count; ++i) raw[i] = outputs[i * kOutputColumns + kFeatures];
   for (int64_t i = 0; i < count; i += kLanes)
     store(raw + i, raw_density(head.space, load(raw + i), load(samples.distance + i)));
 }
@@ -269,16 +273,6 @@ GEOINV_INLINE Eight features_of(const float* output, const float* anchor) {
   return number < 4 ? color_of(value) : normal;
 }
 
-// hidden [count, stride], as features read it, and anchor [count, anchor_stride] -> features [count, 16], of which 7 count.
-static void decode_features(int64_t count, const Head& head, const float* hidden, int64_t stride, const float* anchor,
-                            int64_t anchor_stride, float* features) {
-  product<Start::bias>(hidden, stride, 1, count, head.decoder.output_columns, kOutputColumns, head.decoder.hidden,
-                       kOutputColumns, features, kOutputColumns, head.decoder.output_bias);
-  for (int64_t i = 0; i < count; ++i) {
-    float* row = features + i * kOutputColumns;
-    store_eight(row, features_of(row, anchor + i * anchor_stride));
-  }
-}
 
 }  // namespace
 }  // namespace geoinv

@@ -7,41 +7,46 @@
 namespace geoinv {
 namespace {
 
-// One anchored head. Of a sample its hidden units are kept, and behind them its anchor, which has the mesh's normal.
+// One anchored head. Of a sample the decoder's outputs are kept, and behind them its anchor, which has the mesh's normal.
 struct AnchoredField {
   const Head& head;
   int64_t index;
   Samples samples;
-  float* told;  // [kWaveSamples, told_stride]
+  float* told;    // [kWaveSamples, told_stride]
+  float* hidden;  // [kWaveSamples, hidden]
   float *x, *y, *z;
-  int64_t units, row, columns = kOutputColumns, features = kFeatures;
+  static constexpr int64_t row = kOutputs + kAnchorChannels, columns = row, features = kFeatures, units = 0;
 
   AnchoredField(const Head& of_all, int64_t number, float*& scratch) : head(of_all), index(number) {
     samples = samples_in(scratch, kWaveSamples);
     told = take(scratch, kWaveSamples * told_stride(head));
+    hidden = take(scratch, kWaveSamples * head.decoder.hidden);
     x = samples.x, y = samples.y, z = samples.z;
-    units = head.decoder.hidden, row = row_of(head);
   }
 
-  static int64_t row_of(const Head& head) { return head.decoder.hidden + rounded_up(kAnchorChannels, kLanes); }
+  static int64_t field_scratch(const Head& head) {
+    return samples_scratch(kWaveSamples) + kWaveSamples * (told_stride(head) + head.decoder.hidden);
+  }
 
   void decode(int64_t count, float* rows, float* raw) const {
     tell(samples, count, head, index, told);
-    decode_density(samples, count, head, index, told, rows, row, raw);
+    decode_hidden(count, head, index, told, hidden);
+    decode_outputs(count, head.decoder, hidden, rows);
+    density_of(samples, count, head, rows, raw);
     for (int64_t i = 0; i < count; ++i)
-      store_eight(rows + i * row + units, load_eight(samples.anchor + i * kAnchorChannels));
+      store_eight(rows + i * row + kOutputs, load_eight(samples.anchor + i * kAnchorChannels));
   }
 
   void color(const float* rows, int64_t count, float* colors) const {
-    decode_features(count, head, rows, row, rows + units, row, colors);
+    for (int64_t i = 0; i < count; ++i)
+      store_eight(colors + i * columns, features_of(rows + i * row, rows + i * row + kOutputs));
   }
 };
 
 }  // namespace
 
 int64_t render_scratch(const AnchoredRender& task) {
-  return samples_scratch(kWaveSamples) + kWaveSamples * told_stride(task.head) +
-         packet_scratch(task, AnchoredField::row_of(task.head), kOutputColumns);
+  return AnchoredField::field_scratch(task.head) + packet_scratch(task, AnchoredField::row, AnchoredField::columns);
 }
 
 void render_packet(const AnchoredRender& task, int64_t head, int64_t packet, float* scratch) {
@@ -50,8 +55,7 @@ void render_packet(const AnchoredRender& task, int64_t head, int64_t packet, flo
 }
 
 int64_t corners_scratch(const CornerTask& task) {
-  return samples_scratch(kWaveSamples) + kWaveSamples * (told_stride(task.head) + AnchoredField::row_of(task.head) + 1) +
-         16 * 32;
+  return AnchoredField::field_scratch(task.head) + kWaveSamples * (AnchoredField::row + 1) + 16 * 32;
 }
 
 // Densities of one layer in z.

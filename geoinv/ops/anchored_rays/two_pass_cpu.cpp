@@ -45,14 +45,13 @@ at::Tensor bounds_cpu(GEOINV_HEAD_TENSORS, int64_t cells, double slack) {
 // Returns features, alpha, distance. Where `bounds` has no cells, no interval is skipped.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> render_forward_cpu(
     GEOINV_HEAD_TENSORS, const at::Tensor& bounds, const at::Tensor& origins, const at::Tensor& directions,
-    const std::optional<at::Tensor>& film, int64_t coarse_samples, int64_t fine_samples, bool has_box_limits, double near,
-    double far, double empty_raw, double min_transmittance, double least_share) {
+    int64_t coarse_samples, int64_t fine_samples, bool has_box_limits, double near, double far, double empty_raw,
+    double min_transmittance, double least_share) {
   TORCH_CHECK(origins.is_contiguous() && directions.is_contiguous() && bounds.is_contiguous(),
               "origins, directions and bounds must be contiguous");
   TORCH_CHECK(fine_samples == 0 || coarse_samples > 3, "a second pass needs at least 4 samples of the first");
   const HeadTensors head(GEOINV_HEAD_NAMES);
   const int64_t heads = origins.size(0), rays = origins.size(1);
-  const at::Tensor rows = film ? film_rows(*film) : at::Tensor();
   at::Tensor features = at::empty({heads, rays, kFeatures}, origins.options());
   at::Tensor alpha = at::empty({heads, rays}, origins.options()), distance = at::empty({heads, rays}, origins.options());
   AnchoredRender task{};
@@ -65,10 +64,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_forward_cpu(
   task.near = static_cast<float>(near), task.far = static_cast<float>(far);
   task.box_side = static_cast<float>(settings[0]);
   task.origins = origins.const_data_ptr<float>(), task.directions = directions.const_data_ptr<float>();
-  task.film = film ? rows.const_data_ptr<float>() : nullptr;
   task.features = features.mutable_data_ptr<float>(), task.alpha = alpha.mutable_data_ptr<float>();
   task.distance = distance.mutable_data_ptr<float>();
-  const int64_t packets = (rays + kPacketRays - 1) / kPacketRays, total = heads * packets;
+  // outputs are kept, which are few: with more rays, each takes fewer samples at a time that turn out to be hidden
+  task.packet_rays = 32;
+  const int64_t packets = (rays + task.packet_rays - 1) / task.packet_rays, total = heads * packets;
   // rays differ in cost by where they look: threads take packets as they get free
   std::atomic<int64_t> next{0};
   parallel_for(0, std::min<int64_t>(at::get_num_threads(), total), 1, [&](int64_t, int64_t) {
@@ -84,7 +84,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_forward_cpu(
 TORCH_LIBRARY_FRAGMENT(geoinv, library) {
   library.def("anchored_bounds(" GEOINV_HEAD_SCHEMA ", int cells, float slack) -> Tensor", geoinv::bounds_cpu);
   library.def("render_anchored_forward(" GEOINV_HEAD_SCHEMA
-              ", Tensor bounds, Tensor origins, Tensor directions, Tensor? film, int coarse_samples, int fine_samples, "
+              ", Tensor bounds, Tensor origins, Tensor directions, int coarse_samples, int fine_samples, "
               "bool has_box_limits, float near, float far, float empty_raw, float min_transmittance, "
               "float least_share) -> (Tensor, Tensor, Tensor)",
               geoinv::render_forward_cpu);

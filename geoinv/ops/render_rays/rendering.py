@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -61,18 +62,19 @@ def render_rays(
     kernels = cuda.cuda_kernels(*tensors, samples=sampling.num_samples + sampling.num_importance)
     if kernels is None and not is_native(*tensors):
 
-        def render(origins: Tensor, directions: Tensor, film: Tensor | None) -> RayOutput:
+        def render(origins: Tensor, directions: Tensor, film: Tensor | None = None) -> RayOutput:
             return render_rays_reference(planes, origins, directions, decoder, sampling, film=film)
 
-        return render_in_parts(render, origins, directions, film, rays_at_once=_RAYS_AT_ONCE)
+        rays = (origins, directions, *(() if film is None else (film,)))
+        return render_in_parts(render, *rays, rays_at_once=_RAYS_AT_ONCE)
     if needs_gradient(*tensors):
 
-        def march(distances: Tensor, film: Tensor | None) -> RayOutput:
+        def march(distances: Tensor, film: Tensor | None = film) -> RayOutput:
             rays = (origins, directions, distances)
             box_side, third_plane = sampling.box_side, sampling.third_plane
             return march_rays(planes, *rays, decoder, box_side=box_side, third_plane=third_plane, film=film)
 
-        return march_two_passes(march, origins, directions, sampling, film)
+        return march_two_passes(march, origins, directions, sampling, first=partial(march, film=None))
     if kernels is not None:
         features, alpha, distance = cuda.render_rays_forward(
             kernels, planes, origins, directions, decoder, sampling, film

@@ -98,7 +98,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> render_rays_forward(
   task.features = features.mutable_data_ptr<float>(), task.alpha = alpha.mutable_data_ptr<float>();
   task.distance = distance.mutable_data_ptr<float>();
   const Kernels& kernels = kernels_of(instructions);
-  const int64_t packets = (rays + kPacketRays - 1) / kPacketRays, total = heads * packets;
+  // hidden units are kept, and those of more rays would not stay in the cache
+  task.packet_rays = 16;
+  const int64_t packets = (rays + task.packet_rays - 1) / task.packet_rays, total = heads * packets;
   // rays differ in cost by where they look: threads take packets as they get free
   std::atomic<int64_t> next{0};
   parallel_for(0, std::min<int64_t>(at::get_num_threads(), total), 1, [&](int64_t, int64_t) {

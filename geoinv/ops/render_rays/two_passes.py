@@ -12,40 +12,36 @@ from .reference import RayOutput, RaySampling, even_distances
 
 
 def march_two_passes(
-    march: Callable[[Tensor, Tensor | None], RayOutput],
+    march: Callable[[Tensor], RayOutput],
     origins: Tensor,  # [B, N, 3]
     directions: Tensor,  # [B, N, 3]
     sampling: RaySampling,
-    film: Tensor | None,  # [B, N, 2 H]
+    *,
+    first: Callable[[Tensor], RayOutput] | None = None,
 ) -> RayOutput:
-    """What the march of all samples sees; another without gradients and film places those of the second pass.
+    """What the march of all samples sees; one without gradients places those of the second pass.
 
     Args:
-        march: The march of these rays, given distances [B, N, S] and film.
+        march: The march of these rays, given distances [B, N, S].
         origins: World positions where rays start.
         directions: Unit vectors.
         sampling: Sampling of rays.
-        film: As the march takes it.
+        first: A march with the same weights that costs less, for the first pass.
     """
     distances = even_distances(origins, directions, sampling)
     if sampling.num_importance:
         with torch.no_grad():
-            fine = volume.importance_distances(distances, march(distances, None).weights, sampling.num_importance)
+            fine = volume.importance_distances(distances, (first or march)(distances).weights, sampling.num_importance)
         distances = torch.cat([distances, fine], dim=-1).sort(dim=-1).values
-    return march(distances, film)
+    return march(distances)
 
 
 def render_in_parts(
-    render: Callable[[Tensor, Tensor, Tensor | None], RayOutput],
-    origins: Tensor,  # [B, N, 3]
-    directions: Tensor,  # [B, N, 3]
-    film: Tensor | None,  # [B, N, 2 H]
-    *,
+    render: Callable[..., RayOutput],
+    *rays: Tensor,  # [B, N, ...] each
     rays_at_once: int,
 ) -> RayOutput:
-    """What ``render`` sees, given origins, directions and film of so many rays of all heads at a time."""
-    at_once = max(1, rays_at_once // max(1, len(origins)))
-    starts = origins.split(at_once, dim=1)
-    films = [None] * len(starts) if film is None else film.split(at_once, dim=1)
-    parts = zip(starts, directions.split(at_once, dim=1), films, strict=True)
+    """What ``render`` sees, given so many rays of all heads at a time: origins, directions and what else is of rays."""
+    at_once = max(1, rays_at_once // max(1, len(rays[0])))
+    parts = zip(*(part.split(at_once, dim=1) for part in rays), strict=True)
     return RayOutput.cat([render(*part) for part in parts])

@@ -5,7 +5,7 @@
 
 namespace geoinv {
 
-constexpr int64_t kPacketRays = 16;  // rays that are decoded together
+constexpr int64_t kMostPacketRays = 32;
 
 // Rays of all heads, and what may be skipped; see waves.h.
 struct WaveTask {
@@ -15,6 +15,7 @@ struct WaveTask {
   float min_transmittance;  // a ray ends where its transmittance falls below it
   float least_share;    // a sample that counts less has no colour
   int64_t rays;         // of one head
+  int64_t packet_rays;  // that are decoded together, at most kMostPacketRays
   int32_t coarse_samples, fine_samples;
   bool has_box_limits;
   float near, far, box_side;
