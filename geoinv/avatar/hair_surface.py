@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 RESOLUTION = 112
 """Cells along the box of 370 mm: 3.3 mm, which is finer than the generator's hair."""
 
+_HOLE = 5  # cells: narrower holes through hair, seen from the front, and gaps between locks, are closed
 _COARSE = 2  # cells of the volume along one of those that tell heights
 _SMOOTH = 4  # cells of the volume along one of those of a height over the skin
 _SEEN_BELOW, _SEEN_FROM = 0.15, 0.45  # cosines between normal and photo's camera: not seen, surely seen
@@ -71,7 +72,7 @@ def hair_surface(
         usual: Colours of the person's skin and hair, which tell whether there is hair, or None.
     """
     level, side = head.volume.level, head.volume.box_side
-    density = head_density(head, resolution=RESOLUTION)
+    density = _closed(head_density(head, resolution=RESOLUTION))
     coarse = marching_cubes(np.ascontiguousarray(density[::_COARSE, ::_COARSE, ::_COARSE]), level, box_side=side)
     base = Nearness(template, has_ears=False)
     heights, seen = _known(near, base, template.model, view, usual, *coarse)
@@ -87,6 +88,19 @@ def hair_surface(
     guessed[np.abs(across) > _SHOULDERS_END] = 0.0
     mixed = kept * np.minimum(density, 2.0 * level) + (1.0 - kept) * guessed
     return marching_cubes(mixed.astype(np.float32), level, box_side=side)
+
+
+def _closed(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The density [n, n, n] (x, y, z) without narrow places of less between more, side by side as seen from the front.
+
+    Where hair is thin, generators leave holes through which the background is seen.
+    """
+    import cv2
+
+    count = len(density)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_HOLE, _HOLE))
+    slices = (cv2.morphologyEx(density[:, :, z].copy(), cv2.MORPH_CLOSE, kernel) for z in range(count))
+    return np.stack(list(slices), axis=2)
 
 
 def _known(

@@ -56,3 +56,21 @@ def test_the_same_head_gives_the_same_hair() -> None:
     np.testing.assert_array_equal(first.positions, second.positions)
     np.testing.assert_array_equal(first.colours, second.colours)
     assert len(edges_of(first.triangles)) == 3 * len(first.triangles)
+
+
+def test_hair_beside_the_face_has_no_narrow_holes() -> None:
+    """Where a generator's hair is thin, the background was seen through holes of 10 mm."""
+    (x, y), half = (0.2, -0.1), 0.0135
+    across, along, low, high = (0.12, 0.26), (-0.14, 0.06), -0.4, 0.2
+    around = (
+        ((across[0], low, along[0]), (across[1], y - half, along[1])),
+        ((across[0], y + half, along[0]), (across[1], high, along[1])),
+        ((across[0], low, along[0]), (x - half, high, along[1])),
+        ((x + half, low, along[0]), (across[1], high, along[1])),
+    )
+    hair = made(BoxedHead(*around))
+    corners = hair.positions[hair.triangles]
+    to_corners = corners[corners[:, :, 2].min(axis=1) > 0.0][:, :, :2] - np.array([x, y])
+    following = np.roll(to_corners, -1, axis=1)
+    turns = to_corners[..., 0] * following[..., 1] - to_corners[..., 1] * following[..., 0]
+    assert ((turns >= 0.0).all(axis=1) | (turns <= 0.0).all(axis=1)).any()
