@@ -25,6 +25,10 @@ Alignment = Literal["hybrid", "3d", "2d"]
 """Way of bringing features to the query view: both ways together, or one alone for comparison."""
 
 
+SeenInPhoto = tuple[Tensor, Tensor, Tensor]
+"""What :meth:`DetailedHead.seen_in_photo` says."""
+
+
 @dataclass(frozen=True)
 class AlignedFeatures:
     """A photo's features as brought to a query view.
@@ -165,10 +169,13 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """The views of :attr:`plain` that are given, with details; its shape, alpha and depth, stays."""
         return coloured(self.plain, plain, self.look_of(plain, *self.rays_of(plain)))
 
-    def look_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
-        """What the photo makes of the rays of given views of :attr:`plain`, see :meth:`rays_of`."""
+    def look_of(
+        self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None, seen: SeenInPhoto | None = None
+    ) -> PhotoLook:
+        """What the photo makes of the rays of given views of :attr:`plain`, see :meth:`rays_of`; ``seen`` is what
+        :meth:`seen_in_photo` says of them, where that is known already."""
         film, near = self._film_of(plain, rays, edited)
-        return self._look(film, near, rays, edited)
+        return self._look(film, near, rays, edited, seen)
 
     def _film_of(self, plain: RenderOutput, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor]:
         """What the branch says of the same rays, or of every so many of them, [V, M, 2 * decoder_hidden], and how near
@@ -193,11 +200,18 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         film = self.branch.modulation(rays, self.shown_source, self.source_features, None, edited)
         return self._look(film, 0.0, rays, edited)
 
-    def _look(self, film: Tensor, near: Tensor | float, rays: QueryRays, edited: EditedWeights | None) -> PhotoLook:
+    def _look(
+        self,
+        film: Tensor,
+        near: Tensor | float,
+        rays: QueryRays,
+        edited: EditedWeights | None,
+        seen: SeenInPhoto | None = None,
+    ) -> PhotoLook:
         """The look of rays of which the branch says ``film``, and with what it leaves of the photo."""
         if not isinstance(self.plain, AnchoredHead):  # without a mesh, places are not known well enough
             return PhotoLook(film, torch.ones_like(rays.color), torch.zeros_like(rays.color))
-        positions, visible, sure = self.seen_in_photo(rays, edited)
+        positions, visible, sure = self.seen_in_photo(rays, edited) if seen is None else seen
         look = self._guessed(film, near, rays, positions, visible)
         left = sampled(self._left.expand(len(positions), -1, -1, -1), positions)
         return replace(look, carried=sure * left)
@@ -275,10 +289,10 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             return rays, None
         return rays, EditedWeights.of_view(rays, self.source.expand(len(plain.camera)))
 
-    def seen_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor, Tensor]:
+    def seen_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> SeenInPhoto:
         """Where the photo shows the places of rays of V views, [V, N, 2] normalised, how surely [V, N, 1], and how
         surely as they look now [V, N, 1]: an edit that changed their colours takes from it."""
-        positions, sure, _ = self.source.expand(len(rays.places)).look_up(rays.places)
+        positions, sure = self.source.expand(len(rays.places)).shown_at(rays.places)
         return positions, sure, sure if edited is None else sure * (1.0 - edited.nearby)
 
     @property

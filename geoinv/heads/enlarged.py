@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ..camera import Camera, pixel_centres
 from ..images.tensors import at_side, wholly
-from ..models.local_branch import EditedWeights, QueryRays
+from ..models.local_branch import QueryRays
 from ..models.render_output import RenderOutput
 from ..models.source_view import faded, inner, sampled
 from .anchored import AnchoredHead
-from .detailed import DetailedHead, coloured
+from .detailed import DetailedHead, SeenInPhoto, coloured
 from .head import ViewPair
 from .over_plain import OverPlain
 from .plain import PlainHead
@@ -72,18 +72,19 @@ class EnlargedHead(OverPlain[PlainHead | AnchoredHead]):
     def with_details(self, plain: RenderOutput) -> RenderOutput:
         """The views of :attr:`plain` that are given, larger and with details."""
         rays, edited = self.head.rays_of(plain)
-        larger = self._larger(coloured(self.plain, plain, self.head.look_of(plain, rays, edited)))
-        positions, weight = self._places_in_photo(rays, edited)
+        seen = self.head.seen_in_photo(rays, edited)
+        larger = self._larger(coloured(self.plain, plain, self.head.look_of(plain, rays, edited, seen)))
+        positions, weight = self._places_in_photo(rays, seen)
         beyond = self._beyond.expand(len(positions), -1, -1, -1)
         beyond = sampled(beyond, positions).transpose(1, 2).unflatten(2, (self._side, self._side))
         color = (larger.color + weight * beyond).clamp(min=0.0)
         return replace(larger, color=torch.minimum(color, larger.alpha))
 
-    def _places_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> tuple[Tensor, Tensor]:
+    def _places_in_photo(self, rays: QueryRays, seen: SeenInPhoto) -> tuple[Tensor, Tensor]:
         """Where the photo shows what each pixel of a view shows, [V, side * side, 2] normalised, and how surely
-        [V, 1, side, side]; the rays are those of the view's whole grid."""
+        [V, 1, side, side]; the rays are those of the view's whole grid, and seen in the photo so."""
         grid = math.isqrt(rays.points.shape[1])
-        positions, _, sure = self.head.seen_in_photo(rays, edited)
+        positions, _, sure = seen
         # the way from a pixel to its place in the photo is smooth where the place is seen; elsewhere it means nothing
         way, weight = (part.transpose(1, 2).unflatten(2, (grid, grid)) for part in (positions - rays.pixels, sure))
         trusted = weight + _HARDLY

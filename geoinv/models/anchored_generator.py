@@ -25,6 +25,7 @@ from ..ops.anchored_rays import (
     AnchoredHeads,
     AnchorVolumes,
     CanonicalSpace,
+    change_by_film,
     decode_points,
     march_anchored,
     read_anchor,
@@ -311,8 +312,8 @@ class AnchoredGenerator(PlaneGenerator):
         if len(heads.light) == 1:
             points, film = points.reshape(1, -1, 3), film.flatten(0, 1)[None]
         decoder, space = self.decoder.weights(), self.anchor_config.space
-        with_film, without = (decode_points(heads.rays, points, decoder, space, each)[1] for each in (film, None))
-        change = (with_film - without).reshape(len(view.camera), -1, FEATURES).transpose(1, 2).unflatten(2, (few, few))
+        change = change_by_film(heads.rays, points, decoder, space, film)
+        change = change.reshape(len(view.camera), -1, FEATURES).transpose(1, 2).unflatten(2, (few, few))
         weight = view.alpha[..., ::step, ::step] + _HARDLY
         change, weight = (_between(part, side) for part in (change * weight, weight))
         composited = view.composited + change / weight * view.alpha

@@ -64,8 +64,13 @@ class SourceView:
     def look_up(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """World points [B, N, 3] -> their normalised positions in the photo [B, N, 2], how surely the photo shows them
         [B, N, 1], and the reconstruction's colour there [B, N, 3]."""
-        positions, _ = self.camera.project(points)
-        return positions, visibility(points, self.depth, self.camera), sampled(self.color, positions)
+        positions, sure = self.shown_at(points)
+        return positions, sure, sampled(self.color, positions)
+
+    def shown_at(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """World points [B, N, 3] -> their normalised positions in the photo [B, N, 2], and how surely it shows them
+        [B, N, 1]."""
+        return self.camera.project(points)[0], visibility(points, self.depth, self.camera)
 
 
 def near_photo(camera: Camera, other: Camera) -> Tensor:

@@ -32,7 +32,8 @@ def enlarged(head: DetailedHead, photo: Tensor, person: float = 1.0, inside: Ten
 
 def surely_seen(head: EnlargedHead, view: Tensor) -> Tensor:
     """[1, 1, S, S] where a view of the photo's camera shows the photo to the full."""
-    return head._places_in_photo(*head.head.rays_of(head.head.plain.view(camera())))[1] > 0.999
+    rays, edited = head.head.rays_of(head.head.plain.view(camera()))
+    return head._places_in_photo(rays, head.head.seen_in_photo(rays, edited))[1] > 0.999
 
 
 def test_the_photo_itself_comes_back_in_its_own_view(head: DetailedHead) -> None:

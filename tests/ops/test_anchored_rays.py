@@ -15,6 +15,7 @@ from geoinv.ops.anchored_rays import (
     AnchoredHeads,
     AnchorVolumes,
     CanonicalSpace,
+    change_by_film,
     decode_points,
     march_anchored,
     read_anchor,
@@ -165,6 +166,7 @@ def test_film_moves_colours_alone() -> None:
     with_film, other = decode_points(heads, points, decoder, SPACE, film)
     torch.testing.assert_close(with_film, raw)
     assert not torch.allclose(other, features)
+    torch.testing.assert_close(change_by_film(heads, points, decoder, SPACE, film), other - features)
     unchanged = decode_points(heads, points, decoder, SPACE, torch.zeros(2, 7, 12))[1]
     torch.testing.assert_close(unchanged, features)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from .march import march_anchored
 from .points import OPERATION as OPERATION
-from .points import decode_points, is_native, read_anchor, sample_canonical
+from .points import change_by_film, decode_points, is_native, read_anchor, sample_canonical
 from .reference import (
     FEATURES,
     PLANES,
@@ -35,6 +35,7 @@ __all__ = [
     "AnchorVolumes",
     "AnchoredHeads",
     "CanonicalSpace",
+    "change_by_film",
     "decode_points",
     "is_native",
     "march_anchored",

@@ -168,15 +168,44 @@ def decode_anchored(
         space: Scales and densities.
         film: [B, N, 2 H] scales and shifts the hidden units that all but density read.
     """
-    distance, normal, part = anchor[..., 3:4], anchor[..., 4:7], anchor[..., 7:8]
-    scaled = [(distance / scale).clamp(-1.0, 1.0) for scale in space.distance_scales]
-    told = torch.cat([features, *scaled, part], dim=-1)
-    hidden = F.softplus(told @ decoder.hidden_weight.t() + hidden_bias[:, None])
+    hidden = _hidden_units(features, anchor, hidden_bias, decoder, space)
     output = F.linear(hidden, decoder.output_weight, decoder.output_bias)
     raw = space.gain * output[..., 0] + space.floor
-    raw = raw + space.density * torch.sigmoid(-distance[..., 0] / space.softness)
-    if film is not None:
-        scale, shift = film.chunk(2, dim=-1)
-        output = F.linear((1.0 + scale) * hidden + shift, decoder.output_weight, decoder.output_bias)
+    raw = raw + space.density * torch.sigmoid(-anchor[..., 3] / space.softness)
+    return raw, _features_of(output if film is None else _filmed(hidden, film, decoder), anchor)
+
+
+def film_change(
+    features: Tensor,
+    anchor: Tensor,
+    hidden_bias: Tensor,
+    decoder: DecoderWeights,
+    space: CanonicalSpace,
+    film: Tensor,
+) -> Tensor:
+    """By how much a film changes the features of points, [B, N, 7]; arguments as in :func:`decode_anchored`."""
+    hidden = _hidden_units(features, anchor, hidden_bias, decoder, space)
+    without = F.linear(hidden, decoder.output_weight, decoder.output_bias)
+    return _features_of(_filmed(hidden, film, decoder), anchor) - _features_of(without, anchor)
+
+
+def _hidden_units(
+    features: Tensor, anchor: Tensor, hidden_bias: Tensor, decoder: DecoderWeights, space: CanonicalSpace
+) -> Tensor:
+    """[B, N, H]."""
+    distance, part = anchor[..., 3:4], anchor[..., 7:8]
+    scaled = [(distance / scale).clamp(-1.0, 1.0) for scale in space.distance_scales]
+    told = torch.cat([features, *scaled, part], dim=-1)
+    return F.softplus(told @ decoder.hidden_weight.t() + hidden_bias[:, None])
+
+
+def _filmed(hidden: Tensor, film: Tensor, decoder: DecoderWeights) -> Tensor:
+    """The decoder's outputs [B, N, 8] of hidden units under a film [B, N, 2 H]."""
+    scale, shift = film.chunk(2, dim=-1)
+    return F.linear((1.0 + scale) * hidden + shift, decoder.output_weight, decoder.output_bias)
+
+
+def _features_of(output: Tensor, anchor: Tensor) -> Tensor:
+    """Albedo, gloss and normal [B, N, 7], from the decoder's outputs [B, N, 8] and the anchor [B, N, 8]."""
     colors = torch.sigmoid(output[..., 1:5]) * 1.002 - 0.001
-    return raw, torch.cat([colors, normal + output[..., 5:]], dim=-1)
+    return torch.cat([colors, anchor[..., 4:7] + output[..., 5:]], dim=-1)
