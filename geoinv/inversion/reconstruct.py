@@ -37,11 +37,13 @@ class Reconstructed:
         head: The heads, with their photos' details where a local branch was given.
         pose: The photos' cameras, B of them.
         seen: The heads without details as their photos see them, where that has been rendered already.
+        estimate: What the encoder said of the photos; None where it is another's than ours.
     """
 
     head: AnyPlainHead | AnyDetailedHead
     pose: CameraPose
     seen: RenderOutput | None = None
+    estimate: EncoderOutput | None = None
 
     @property
     def camera(self) -> Camera:
@@ -119,7 +121,8 @@ def reconstruct(
         on_mesh, camera = fitted_to_landmarks(
             on_mesh, camera, landmarks, orbit, is_camera_fixed=is_known, pictures=pictures
         )
-    made = Reconstructed(plain_head(generator, w_plus, on_mesh), camera)
+    said = estimate if isinstance(estimate, EncoderOutput) else None
+    made = Reconstructed(plain_head(generator, w_plus, on_mesh), camera, estimate=said)
     if branch is None:
         return made
     return with_details(made, pictures, branch, persons=persons, inside=inside, alignment=alignment)
@@ -158,7 +161,7 @@ def with_details(
         persons = persons_in(at_side(pictures, seen.color.shape[-1]))
     source = source_view(made.head.plain, branch, pictures, seen, persons, inside)
     head = detailed_head(made.head.plain, branch, source, alignment=alignment, seen=seen)
-    return Reconstructed(head, made.pose, seen)
+    return Reconstructed(head, made.pose, seen, made.estimate)
 
 
 def persons_in(photos: Tensor) -> Tensor:

@@ -46,6 +46,17 @@ def centres(heat: Tensor) -> Tensor:
     return torch.stack([(weights.sum(dim=2) * ticks).sum(dim=-1), (weights.sum(dim=3) * ticks).sum(dim=-1)], dim=-1)
 
 
+def heat_covariance(heat: Tensor) -> Tensor:
+    """Logarithms of heat [B, N, s, s] -> covariance [B, N, 2, 2] of its (x, y) about :func:`centres`: how surely, and
+    along which direction, the network knows a landmark's place."""
+    side = heat.shape[-1]
+    weights = F.softmax(heat.flatten(2), dim=-1)  # [B, N, s * s]
+    ticks = (torch.arange(side, device=heat.device) + 0.5) / side
+    cells = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), dim=-1).flatten(0, 1)  # [s * s, 2] (x, y)
+    away = cells - centres(heat)[:, :, None]  # [B, N, s * s, 2]
+    return torch.einsum("bnc,bnci,bncj->bnij", weights, away, away)
+
+
 def heat_loss(heat: Tensor, true: Tensor) -> Tensor:
     """Cross-entropy of heat [B, N, s, s] and landmarks [B, N, 2], normalised, each spread over the four cells about it.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -19,10 +18,10 @@ from ..camera.pose import CameraPose
 from ..conventions import FACE_ORBIT, Orbit
 from ..errors import ShapeError, UsageError
 from .arkit import ARKIT_UNITS
-from .camera_rotation import world_to_camera
 from .codes import HeadCodes
 from .model import HeadModel
 from .prior import camera_precision, expression_precision
+from .projection import points_basis, project_points
 
 _POINTS = 468
 _UNITS = len(ARKIT_UNITS)
@@ -160,7 +159,7 @@ class _Problem:
         self.codes = codes
         self.is_camera_fixed, self.is_identity_fixed = is_camera_fixed, is_identity_fixed
         self.camera_steps = 0 if is_camera_fixed else config.camera_steps
-        self.mean, self.basis = _points_basis(model)  # [P, 3], [P, 3, I + 52]
+        self.mean, self.basis = points_basis(model, "landmarks468")  # [P, 3], [P, 3, I + 52]
         self.identity_size = 0 if is_identity_fixed else model.identity_size
         if is_identity_fixed:  # part of the mean, so that the equations are a sixth in size
             of_person = self.basis[..., : model.identity_size] @ codes.identity[0].double()
@@ -172,7 +171,6 @@ class _Problem:
         self.held = [self.identity_size + ARKIT_UNITS.index(name) for name in config.held_units]
         self.precision[:-6, :-6] /= config.guess_spread**2
         self.precision[-6:, -6:] /= config.guess_camera_spread**2
-        self.pivot = torch.tensor(orbit.pivot, dtype=torch.float64)
 
     def _vector(self, codes: HeadCodes, camera: CameraPose) -> Tensor:
         identity = codes.identity[0, : self.identity_size]
@@ -180,24 +178,8 @@ class _Problem:
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks [P, 2] as the detector would see them in the picture, and their derivatives [P, 2, X]."""
-        camera = x[-6:]
-        rotation, by_angles = world_to_camera(*camera[:3])
-        centred = self.mean + self.basis @ x[:-6] - self.pivot  # [P, 3]
-        x_camera, y_camera, depth = (centred @ rotation.T - camera[3:]).unbind(-1)
-        depth = depth + self.orbit.radius
-        zero = torch.zeros_like(depth)
-        by_place = torch.stack(  # [P, 2, 3], the picture by the place in the camera's axes
-            [
-                torch.stack([1.0 / depth, zero, -x_camera / depth**2], -1),
-                torch.stack([zero, 1.0 / depth, -y_camera / depth**2], -1),
-            ],
-            dim=1,
-        )
-        by_place = by_place * self.orbit.focal
-        turned = torch.einsum("aij,pj->pia", by_angles, centred)  # [P, 3, 3]
-        jacobian = torch.cat([(by_place @ rotation) @ self.basis, by_place @ turned, -by_place], dim=-1)
-        picture = torch.stack([x_camera, y_camera], -1) / depth[:, None] * self.orbit.focal + 0.5
-        offset, by_yaw, _ = self.model.detector_habits.at(float(camera[0]))
+        picture, jacobian = project_points(self.mean, self.basis, x[:-6], x[-6:], self.orbit)
+        offset, by_yaw, _ = self.model.detector_habits.at(float(x[-6]))
         jacobian[:, :, -6] += by_yaw
         return picture + offset, jacobian
 
@@ -279,11 +261,3 @@ def eye_distance(landmarks: Tensor) -> float:
     """Distance between the middles of the eyes, by the corners of MediaPipe's points [468, 2]."""
     right, left = (landmarks[list(corners)].mean(0) for corners in ((33, 133), (263, 362)))
     return float((left - right).norm())
-
-
-@lru_cache(maxsize=2)
-def _points_basis(model: HeadModel) -> tuple[Tensor, Tensor]:
-    """MediaPipe's points of the mean head [P, 3] and what every code moves them, [P, 3, I + 52], float64."""
-    points = model.landmarks468
-    moves = torch.cat([points.on(model.identity_basis), points.on(model.expression_basis)])  # [I + 52, P, 3]
-    return points.on(model.mean).double(), moves.permute(1, 2, 0).double().contiguous()

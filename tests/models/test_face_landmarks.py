@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from geoinv.models.face_landmarks import LANDMARKS, LandmarkNetwork, centres, heat_loss
+from geoinv.models.face_landmarks import LANDMARKS, LandmarkNetwork, centres, heat_covariance, heat_loss
 
 
 def test_even_heat_is_the_middle() -> None:
@@ -23,6 +23,17 @@ def test_heat_in_one_cell_is_its_centre() -> None:
     heat[:, :, 3, 12] = 100.0  # row, column
     expected = torch.tensor([12.5 / 16.0, 3.5 / 16.0]).expand(1, 2, 2)
     assert torch.allclose(centres(heat), expected, atol=1e-6)
+
+
+def test_the_spread_of_heat_says_along_which_direction_a_place_is_unsure() -> None:
+    heat = torch.full((1, 2, 16, 16), -100.0)
+    heat[0, 0, 3, [4, 8]] = 0.0  # two cells of a row, four apart
+    heat[0, 1, 3, 12] = 0.0
+    across = (2.0 / 16.0) ** 2
+    expected = torch.tensor([[[across, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])[None]
+    assert torch.allclose(heat_covariance(heat), expected, atol=1e-6)
+    heat[0, 1, 5, 14] = 0.0  # along the diagonal: down and to the right
+    assert torch.allclose(heat_covariance(heat)[0, 1], torch.full((2, 2), 1.0 / 256.0), atol=1e-6)
 
 
 def test_heat_that_fits_best_has_its_centre_at_the_landmark() -> None:
