@@ -31,6 +31,7 @@ from .means import Means, Metrics
 from .variants import encoded_by
 
 if TYPE_CHECKING:
+    from ..align.face import Face
     from ..models.families import OfPlanes
     from ..session import Session
 
@@ -93,11 +94,14 @@ def _start(session: Session, generator: OfPlanes, photo: Tensor) -> tuple[HeadEs
 
 def face_of(session: Session, picture: Tensor) -> Tensor:
     """[H, H] 1 on the face; empty where none is found, and then the start's head alone is compared."""
-    image = photo_bytes(picture)
-    faces = session.aligner.detect(image)
+    return hull_of(session.aligner.detect(photo_bytes(picture)), picture.shape[-1])
+
+
+def hull_of(faces: Sequence[Face], side: int) -> Tensor:
+    """[side, side] 1 on the first of the faces that were found in a picture; empty where none was."""
     if not faces:
-        return torch.zeros(image.shape[:2])
-    return torch.from_numpy(landmark_hull(faces[0].landmarks, image.shape[:2]))
+        return torch.zeros(side, side)
+    return torch.from_numpy(landmark_hull(faces[0].landmarks, (side, side)))
 
 
 def evaluate_refined_photos(

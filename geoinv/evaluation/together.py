@@ -21,16 +21,17 @@ from ..errors import UsageError
 from ..faces.identity import identity_descriptor
 from ..heads import Head
 from ..images import list_images
-from ..images.tensors import photo_tensor
+from ..images.tensors import photo_bytes, photo_tensor
 from ..inversion.group.together import reconstruct_together
+from ..inversion.landmark_fit import landmarks_in
 from ..models.encoder import encoder_input
 from ..progress import OnCount
 from .heads import head_metrics, measure_head, true_descriptors
 from .held_out import HeldOutHead, HeldOutHeads, load_held_out
 from .means import Means, Metrics
 from .photos import IDENTITY_YAW_RAD
-from .refinement import face_of
-from .variants import encoded_by, landmarks_seen
+from .refinement import hull_of
+from .variants import encoded_by
 
 if TYPE_CHECKING:
     from ..align import AlignedFace
@@ -84,14 +85,15 @@ def evaluate_heads_together(
 def _of_views(session: Session, head: HeldOutHead, index: int, angles_deg: Sequence[int]) -> tuple[Head, CameraPose]:
     """The head of a held-out head's views at some yaws, and the first view's camera."""
     pictures = [head.photo(index, head.yaws_deg.index(angle)) for angle in angles_deg]
+    side, found = pictures[0].shape[-1], [session.aligner.detect(photo_bytes(picture)) for picture in pictures]
     made = reconstruct_together(
         torch.cat(pictures).to(session.device),
-        torch.stack([face_of(session, picture) for picture in pictures]),
+        torch.stack([hull_of(faces, side) for faces in found]),
         session.generator_of_planes,
         session.encoder,
         session.triplane_branch,
         directions=session.directions_or_notice(),
-        landmarks=[landmarks_seen(picture, session.fit_aligner) for picture in pictures],
+        landmarks=[landmarks_in(faces[0].landmarks, side) if faces else None for faces in found],
     )
     return made.head, made.pose
 

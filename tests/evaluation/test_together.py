@@ -14,7 +14,7 @@ from geoinv.evaluation.table import compared_rows
 from geoinv.inversion.group import joint_fit
 from geoinv.session import Session
 from tests.evaluation.test_refinement import held_out
-from tests.tiny_models import write_tiny_weights
+from tests.tiny_models import write_tiny_anchored, write_tiny_weights
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -43,6 +43,16 @@ def test_a_column_for_each_number_of_photos(session: Session, monkeypatch: pytes
     assert done == [1]
     assert columns["1 photo"]["novel_psnr_db"] != columns["2 photos"]["novel_psnr_db"]
     assert dict(compared_rows(columns))["held-out heads"] == ["1", "1"]
+
+
+def test_faces_are_detected_once_a_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though heads on the mesh are fitted to their landmarks."""
+    session = Session.load(str(write_tiny_anchored(tmp_path)), "cpu")
+    monkeypatch.setattr(together, "VIEWS_DEG", {2: (0, -30)})
+    detect, seen = session.aligner.detect, []
+    monkeypatch.setattr(session.aligner, "detect", lambda image: seen.append(image) or detect(image))
+    together.evaluate_heads_together(session, held_out())
+    assert len(seen) == 3  # the photo alone, and two together
 
 
 def test_views_must_be_there(session: Session) -> None:
