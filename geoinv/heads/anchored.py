@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ..models.render_output import RenderOutput
 from ..ops.anchored_rays import AnchorVolumes
 from .edit import Edit
 from .head import ViewPair
+from .outline import PhotoOutline, empty_cells
 from .volume import Volume, volume_of
 
 if TYPE_CHECKING:
@@ -61,6 +63,13 @@ class AnchoredHead:
 
     def prepare(self) -> None:
         """Nothing is left to compute that all views have in common."""
+
+    def within(self, outlines: Sequence[PhotoOutline]) -> AnchoredHead:
+        """The same heads, empty where photos of them show the background: of one photo of each or of several."""
+        rays = self._heads.rays
+        other = copy.copy(self)
+        other._heads = self._heads._replace(rays=rays._replace(empty=empty_cells(outlines, rays.volumes)))
+        return other
 
     @property
     def codes(self) -> HeadCodes:

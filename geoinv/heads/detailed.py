@@ -17,6 +17,7 @@ from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView, inner, near_photo, sampled
 from .anchored import AnchoredHead
 from .edit import Edit
+from .outline import PhotoOutline
 from .over_plain import OverPlain
 from .plain import PlainHead
 from .tone import PhotoTone
@@ -93,6 +94,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             the local branch brings them to the edited heads.
         alignment: Kind of features to use.
         seen: The heads before any edit, without details, as the photos see them, where that has been rendered already.
+        is_cut: Whether heads on the head mesh are empty where their photos show the background.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         edit: Edit | None = None,
         alignment: Alignment = "hybrid",
         seen: RenderOutput | None = None,
+        is_cut: bool = False,
     ) -> None:
         super().__init__(plain)
         self.branch = branch
@@ -111,6 +114,27 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         self.edit = edit
         self.alignment = alignment
         self._seen = seen
+        self._is_cut = is_cut
+
+    @cached_property
+    def plain(self) -> PlainHead | AnchoredHead:
+        """The heads without details, edited or not; cut where they are to be."""
+        if not self._is_cut or not isinstance(self.whole, AnchoredHead):
+            return self.whole
+        with torch.no_grad():
+            return self.whole.within([self.outline])
+
+    @property
+    def whole(self) -> PlainHead | AnchoredHead:
+        """The heads without details, edited or not, and not cut."""
+        return self._plain
+
+    @cached_property
+    def outline(self) -> PhotoOutline:
+        """What the photos show to be empty."""
+        if self.edit is not None:
+            return self.unedited.outline
+        return PhotoOutline.of_view(self._plain_in_photo, self.source)
 
     @cached_property
     def shown_source(self) -> SourceView:
@@ -122,12 +146,12 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         if self.edit is None or self._moves_places:
             return self.source
         with torch.no_grad():
-            edited = self.plain.view(self.source.camera)
+            edited = self.whole.view(self.source.camera)
         return self.branch.realigned(self.source, edited)
 
     @property
     def _moves_places(self) -> bool:
-        return self.plain.generator.config.knows_places
+        return self.whole.generator.config.knows_places
 
     @cached_property
     def source_features(self) -> Tensor:
@@ -144,16 +168,16 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
     def share_features(self, other: DetailedHead) -> None:
         """Take over what the photo says of another head of it, edited or not, instead of computing it again."""
         self.source_features = other.source_features
-        if isinstance(self.plain, AnchoredHead):
-            self._tone, self._left = other._tone, other._left
+        if isinstance(self.whole, AnchoredHead):
+            self.outline, self._tone, self._left = other.outline, other._tone, other._left
 
-    @property
+    @cached_property
     def unedited(self) -> DetailedHead:
         """The head as its photo shows it; itself where it is not edited."""
         if self.edit is None:
             return self
-        plain = self.plain.before(self.edit)
-        before = DetailedHead(plain, self.branch, self.source, alignment=self.alignment, seen=self._seen)
+        whole, cut = self.whole.before(self.edit), self._is_cut
+        before = DetailedHead(whole, self.branch, self.source, alignment=self.alignment, seen=self._seen, is_cut=cut)
         if self._moves_places:  # else the features are those of the edited head
             before.source_features = self.source_features
         return before
@@ -263,7 +287,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         if self._seen is not None:
             return self._seen
         with torch.no_grad():
-            return self.plain.view(self.source.camera)
+            return self.whole.view(self.source.camera)
 
     def rays_at(self, points: Tensor, color: Tensor) -> tuple[QueryRays, EditedWeights | None]:
         """World points [B, N, 3] of colour [B, N, 3] as rays, and how far an edit changed their colours."""

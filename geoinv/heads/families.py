@@ -51,9 +51,9 @@ def detailed_head(
     alignment: Alignment = "hybrid",
     seen: RenderOutput | None = None,
 ) -> AnyDetailedHead:
-    """Heads with the details of their photos; see :class:`DetailedHead` for the arguments."""
+    """Heads with the details of their photos, cut to their outlines; see :class:`DetailedHead` for the arguments."""
     if isinstance(plain, PlainHead | AnchoredHead) and isinstance(branch, LocalBranch):
-        return DetailedHead(plain, branch, source, edit=edit, alignment=alignment, seen=seen)
+        return DetailedHead(plain, branch, source, edit=edit, alignment=alignment, seen=seen, is_cut=True)
     if isinstance(plain, PlainHead) and isinstance(branch, PlaneOffsets):
         return OffsetHead(plain, branch, source, edit=edit, alignment=alignment)
     if isinstance(plain, StyleSdfHead) and isinstance(branch, StyleSdfLocalBranch):

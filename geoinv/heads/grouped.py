@@ -42,7 +42,7 @@ class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
 
     def __init__(self, parts: Sequence[DetailedHead]) -> None:
         self.parts = tuple(parts)
-        super().__init__(self.parts[0].plain)
+        super().__init__(_cut(self.parts))
 
     def with_rays(self, side: int, *, alignment: Alignment) -> GroupedHead:
         """The same head, whose views are of ``side`` x ``side`` rays; the photos' features are shared."""
@@ -94,6 +94,13 @@ class GroupedHead(OverPlain[PlainHead | AnchoredHead]):
             scores.append((nearness + preference - lost) / _BLENDED)
             seen.append(visibility)
         return torch.stack(scores).softmax(dim=0), torch.stack(seen)
+
+
+@torch.no_grad()
+def _cut(parts: Sequence[DetailedHead]) -> PlainHead | AnchoredHead:
+    """The head without details; on the head mesh empty where any of the photos shows the background."""
+    whole = parts[0].whole
+    return whole.within([part.outline for part in parts]) if isinstance(whole, AnchoredHead) else whole
 
 
 def _joined(shares: Tensor, look_of: Callable[[int], PhotoLook]) -> PhotoLook:

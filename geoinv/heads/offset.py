@@ -82,7 +82,7 @@ class OffsetHead(OverPlain[PlainHead]):
     def with_rays(self, side: int) -> OffsetHead:
         """The same head, whose views are of ``side`` x ``side`` rays; the offsets are shared."""
         other = copy.copy(self)
-        other.plain, other.shown = self.plain.with_rays(side), self.shown.with_rays(side)
+        other._plain, other.shown = self._plain.with_rays(side), self.shown.with_rays(side)
         return other
 
     def prepare(self) -> None:

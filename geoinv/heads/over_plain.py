@@ -24,7 +24,12 @@ class OverPlain(ABC, Generic[Plain]):
     """
 
     def __init__(self, plain: Plain) -> None:
-        self.plain = plain
+        self._plain = plain
+
+    @property
+    def plain(self) -> Plain:
+        """The heads without details."""
+        return self._plain
 
     @property
     def orbit(self) -> Orbit:

@@ -161,7 +161,8 @@ def with_details(
         persons = persons_in(at_side(pictures, seen.color.shape[-1]))
     source = source_view(made.head.plain, branch, pictures, seen, persons, inside)
     head = detailed_head(made.head.plain, branch, source, alignment=alignment, seen=seen)
-    return Reconstructed(head, made.pose, seen, made.estimate)
+    shown = seen if head.plain is made.head.plain else head.plain.view(seen.camera)  # else cut to the photo's outline
+    return Reconstructed(head, made.pose, shown, made.estimate)
 
 
 def persons_in(photos: Tensor) -> Tensor:

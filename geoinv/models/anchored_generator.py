@@ -27,6 +27,7 @@ from ..ops.anchored_rays import (
     CanonicalSpace,
     change_by_film,
     decode_points,
+    is_empty,
     march_anchored,
     read_anchor,
     render_anchored,
@@ -235,6 +236,8 @@ class AnchoredGenerator(PlaneGenerator):
         """
         raw, features = decode_points(heads.rays, points, self.decoder.weights(), self._shown_space, film)
         inside = (points.abs() <= 0.5 * self.config.render.box_side).all(dim=-1)
+        if heads.rays.empty is not None:
+            inside = inside & ~is_empty(heads.rays.empty, points)
         color = features[..., :3]
         if is_lit:
             color = shaded_color(color, heads.light, F.normalize(features[..., 4:], dim=-1))

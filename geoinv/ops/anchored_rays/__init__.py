@@ -23,6 +23,7 @@ from .reference import (
     AnchoredHeads,
     AnchorVolumes,
     CanonicalSpace,
+    is_empty,
     read_anchor_reference,
     sample_canonical_reference,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "CanonicalSpace",
     "change_by_film",
     "decode_points",
+    "is_empty",
     "is_native",
     "march_anchored",
     "read_anchor",

@@ -42,8 +42,8 @@ def march_anchored(
     Raises:
         ShapeError: A tensor is not of the stated shape.
 
-    Differentiability: planes, biases and decoder first order native; where volumes, rays or film need a gradient, and
-    of second order, point by point.
+    Differentiability: planes, biases and decoder first order native; where volumes, rays or film need a gradient, of
+    second order, and where cells are known to be empty, point by point.
     """
     check_heads(heads, origins, directions)
     check_distances(distances, origins)
@@ -52,7 +52,8 @@ def march_anchored(
     constants = (origins, directions, distances, film)
     kernels = cuda.cuda_kernels(head, settings, *constants, samples=distances.shape[2])
     takes_native = kernels is not None or is_native(*head, *constants)
-    if not takes_native or needs_gradient(heads.volumes.whole, heads.volumes.face, *constants):
+    is_by_points = heads.empty is not None or needs_gradient(heads.volumes.whole, heads.volumes.face, *constants)
+    if not takes_native or is_by_points:
         return march_by_points(heads, origins, directions, distances, decoder, space, film=film)
     others = (*constants, heads.volumes.face_box, space, kernels)
     return RayOutput(*_MarchAnchored.apply(*head, *others))  # type: ignore[no-untyped-call]

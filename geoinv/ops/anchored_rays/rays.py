@@ -7,7 +7,7 @@ from torch import Tensor
 from ..render_rays import DecoderWeights, RayOutput, RaySampling
 from ..render_rays.reference import composite_samples, composite_two_passes, even_distances
 from .points import decode_points
-from .reference import AnchoredHeads, CanonicalSpace
+from .reference import NOTHING, AnchoredHeads, CanonicalSpace, is_empty
 
 
 def march_by_points(
@@ -52,5 +52,8 @@ def _decode_along(
     """Raw density [B, N, S] and features [B, N, S, 7] of rays at distances [B, N, S]."""
     points = origins[:, :, None] + directions[:, :, None] * distances[..., None]
     of_points = None if film is None else film[:, :, None].expand(-1, -1, distances.shape[2], -1).flatten(1, 2)
-    raw, features = decode_points(heads, points.flatten(1, 2), decoder, space, of_points)
+    points = points.flatten(1, 2)
+    raw, features = decode_points(heads, points, decoder, space, of_points)
+    if heads.empty is not None:
+        raw = raw.masked_fill(is_empty(heads.empty, points), NOTHING)
     return raw.unflatten(1, distances.shape[1:]), features.unflatten(1, distances.shape[1:])

@@ -85,11 +85,27 @@ class AnchoredHeads(NamedTuple):
         planes: [B, 4, C, R, R] painted for the average head; (column, row) are (x, y), (x, y), (x, z) and (z, y).
         volumes: Anchor volumes.
         hidden_bias: [B, H] bias of the decoder's hidden units.
+        empty: [B, G, G, G] bool, indexed by z, y, x: cells of the whole box in which nothing is, whatever the planes
+            say; None where none is known. G is a multiple of 64.
     """
 
     planes: Tensor
     volumes: AnchorVolumes
     hidden_bias: Tensor
+    empty: Tensor | None = None
+
+
+NOTHING = -1e30
+"""Raw density in empty cells: no interval that begins or ends there is seen."""
+
+
+def is_empty(empty: Tensor, points: Tensor) -> Tensor:
+    """[B, N] whether world points [B, N, 3] lie in cells of the box that are empty, [B, G, G, G] bool."""
+    cells = empty.shape[1]
+    x, y, z = ((points.detach() / BOX_SIDE + 0.5) * cells).floor().long().unbind(dim=-1)
+    inside = ((x >= 0) & (y >= 0) & (z >= 0) & (x < cells) & (y < cells) & (z < cells)).to(empty.device)
+    index = ((z * cells + y) * cells + x).clamp(0, cells**3 - 1)
+    return empty.flatten(1).gather(1, index) & inside
 
 
 def read_anchor_reference(volumes: AnchorVolumes, points: Tensor) -> Tensor:

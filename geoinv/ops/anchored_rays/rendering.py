@@ -83,6 +83,8 @@ def render_anchored(
         return RayOutput(*seen, weights=origins.new_empty(*seen[1].shape, 0))
     limits = SkipLimits.of(0.0 if exact else SKIP_TOLERANCE, sampling, haze=_HAZE)
     bounds = heads.planes.new_empty(len(heads.planes), 0, 0, 0) if exact else _bounds(head, settings)
+    if heads.empty is not None:
+        bounds = _bounds_within(bounds, heads.empty)
     features, alpha, distance = torch.ops.geoinv.render_anchored_forward(
         *head,
         settings,
@@ -126,6 +128,24 @@ def _bounds(head: tuple[Tensor, ...], settings: list[float]) -> Tensor:
     bounds: Tensor = torch.ops.geoinv.anchored_bounds(*head, settings, _CELLS, _SLACK)
     _PREPARED[planes] = _Prepared(versions, tuple(tensor.detach() for tensor in others), settings, bounds)
     return bounds
+
+
+_WITHIN: MutableMapping[Tensor, tuple[Tensor, Tensor]] = WeakIdKeyDictionary()
+"""By cells that are empty: the bounds that they were joined with, and the result."""
+
+
+def _bounds_within(bounds: Tensor, empty: Tensor) -> Tensor:
+    """Bounds [B, G, G, G] that no density in cells which are empty, [B, G, G, G] bool, is above."""
+    known = _WITHIN.get(empty)
+    if known is not None and known[0] is bounds and not empty.is_inference():
+        return known[1]
+    cells = bounds.shape[1]
+    finer = bounds.new_full((1, 1, 1, 1), torch.inf).expand(empty.shape) if cells == 0 else bounds
+    for axis in range(1, 4) if cells else ():
+        finer = finer.repeat_interleave(empty.shape[1] // cells, dim=axis)
+    within = finer.masked_fill(empty, -torch.inf)
+    _WITHIN[empty] = bounds, within
+    return within
 
 
 def _is_same(known: Tensor, other: Tensor) -> bool:

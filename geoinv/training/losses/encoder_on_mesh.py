@@ -112,6 +112,6 @@ def on_mesh_losses(
 
 
 def _first(heads: LitHeads, count: int) -> LitHeads:
-    planes, (whole, face, face_box), bias = heads.rays
+    planes, (whole, face, face_box), bias, _ = heads.rays
     rays = AnchoredHeads(planes[:count], AnchorVolumes(whole[:count], face[:count], face_box), bias[:count])
     return LitHeads(rays, heads.light[:count], HeadCodes.from_vector(heads.codes.as_vector()[:count]))

@@ -1,0 +1,77 @@
+"""What photos show to be empty: where they show the background, no hair is between them and infinity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..camera import Camera
+from ..conventions import BOX_SIDE
+from ..images.tensors import at_side
+from ..models.render_output import RenderOutput
+from ..models.source_view import SourceView
+from ..ops.anchored_rays import AnchorVolumes, read_anchor
+
+_CELLS = 128  # along a side of the box; of 2.9 mm
+_BESIDE = 3 / 256
+"""Of the photo's side: what is nearer to the person is kept. Outlines are of a network at 256 px, and hair is soft."""
+_ON_MESH = 0.016  # world units (6 mm) from the mesh up to which nothing is taken: ears and cheeks are the mesh's
+
+
+@dataclass(frozen=True)
+class PhotoOutline:
+    """Where photos show the background.
+
+    Args:
+        background: [B, 1, S, S] 1 well beside the person, else 0; also 0 where a photo is padded and the head solid.
+        camera: Cameras of the B photos.
+    """
+
+    background: Tensor
+    camera: Camera
+
+    @classmethod
+    def of_view(cls, view: RenderOutput, source: SourceView) -> PhotoOutline:
+        """Outlines of the persons in photos.
+
+        Args:
+            view: The heads without details, in the photos' views.
+            source: Those of the photos; their residual is 0 beside the persons and where the photos are padded, and
+                their depth where they are padded or the heads are not solid.
+        """
+        side = source.depth.shape[-1]
+        shown = at_side((source.residual != 0.0).any(dim=1, keepdim=True).float(), side) > 0.0
+        is_padding = (at_side(view.alpha, side) > 0.5) & (source.depth == 0.0)
+        reach = 2 * round(_BESIDE * side) + 1
+        taken = F.max_pool2d((shown | is_padding).float(), reach, stride=1, padding=reach // 2)
+        return cls(1.0 - taken, source.camera)
+
+    def shows_background(self, points: Tensor) -> Tensor:
+        """[B, N] whether photos show the background at world points [B, N, 3]; not where they do not look."""
+        positions, _ = self.camera.project(points)
+        found = F.grid_sample(self.background, positions[:, :, None] * 2.0 - 1.0, align_corners=False)
+        return found[:, 0, :, 0] > 0.99
+
+
+def empty_cells(outlines: Sequence[PhotoOutline], volumes: AnchorVolumes) -> Tensor:
+    """[B, G, G, G] whether the cells of the box, indexed by z, y, x, are empty by what photos show.
+
+    Args:
+        outlines: What is known of the heads, of one photo of each or of several; any of them decides.
+        volumes: Anchor volumes of the heads, whose meshes stay whole.
+    """
+    ticks = ((torch.arange(_CELLS, device=volumes.whole.device) + 0.5) / _CELLS - 0.5) * BOX_SIDE
+    z, y, x = torch.meshgrid(ticks, ticks, ticks, indexing="ij")
+    centres = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3)
+    heads = len(volumes.whole)
+    points = centres.expand(heads, -1, -1)
+    empty = torch.stack([outline.shows_background(points) for outline in outlines]).any(dim=0)
+    for head in range(heads):
+        own = AnchorVolumes(volumes.whole[head : head + 1], volumes.face[head : head + 1], volumes.face_box)
+        distance = read_anchor(own, centres[:, empty[head]])[0, :, 3]
+        empty[head, empty[head].clone()] = distance > _ON_MESH
+    return empty.reshape(heads, _CELLS, _CELLS, _CELLS)
