@@ -66,6 +66,18 @@ class TestOverAFakeGrid:
             theirs = with_two_passes.rendered(sampling=sampling)
         assert with_two_passes.largest(ours, theirs) < 2e-4
 
+    def test_nothing_is_seen_in_empty_cells(self, launched: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(with_two_passes, "rays", lambda count=20, few=with_two_passes.rays: few(20))
+        empty = with_two_passes.some_empty_cells()
+        sampling = with_two_passes.OFF_BORDERS
+        ours = with_two_passes.rendered(sampling=sampling, empty=empty)
+        assert launched == ["render_anchored_forward"]
+        assert with_two_passes.largest(ours, with_two_passes.rendered(sampling=sampling)) > 0.3
+        monkeypatch.setattr(cuda, "cuda_kernels", lambda *_, samples: None)
+        with use_backend("reference"):
+            theirs = with_two_passes.rendered(sampling=sampling, empty=empty)
+        assert with_two_passes.largest(ours, theirs) < 2e-4
+
     def test_sizes_of_the_largest_arrays(self, library: ctypes.CDLL) -> None:
         most = {"told": 96, "hidden": 128, "samples": 192, "settings": 28}
 

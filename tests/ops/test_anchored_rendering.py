@@ -79,14 +79,26 @@ def rays(count: int = 300) -> tuple[Tensor, Tensor]:
     return origins, F.normalize(aims - origins, dim=-1)
 
 
-def rendered(*, sampling: RaySampling = SAMPLING, exact: bool = False) -> RayOutput:
+def rendered(*, sampling: RaySampling = SAMPLING, exact: bool = False, empty: Tensor | None = None) -> RayOutput:
     heads, decoder = head_like()
-    return render_anchored(heads, *rays(), decoder, sampling, SPACE, exact=exact)
+    return render_anchored(heads._replace(empty=empty), *rays(), decoder, sampling, SPACE, exact=exact)
+
+
+OFF_BORDERS = replace(SAMPLING, num_samples=23)
+"""Even samples that lie on no border of two blocks: on which side they are would be a matter of rounding."""
+
+
+def some_empty_cells() -> Tensor:
+    """[1, 128, 128, 128] a quarter of the box, and blocks anywhere, of thirteenths of its side."""
+    blocks = torch.rand(1, 1, 13, 13, 13, generator=torch.Generator().manual_seed(6)) < 0.5
+    empty = F.interpolate(blocks.float(), size=(128,) * 3)[0] > 0.0
+    empty[:, :61, :, 67:] = True
+    return empty
 
 
 def largest(ours: RayOutput, theirs: RayOutput) -> float:
     pairs = ((ours.features, theirs.features), (ours.alpha, theirs.alpha))
-    return max(float((a - b).abs().max()) for a, b in pairs)
+    return max(float((a - b).detach().abs().max()) for a, b in pairs)
 
 
 class TestRenderAnchored:
@@ -100,6 +112,28 @@ class TestRenderAnchored:
             theirs = rendered(sampling=sampling)
         assert largest(ours, theirs) < 2e-4
         assert torch.allclose(ours.distance, theirs.distance, atol=1e-3)
+
+    @pytest.mark.parametrize("sampling", [OFF_BORDERS, replace(OFF_BORDERS, num_importance=0)])
+    def test_nothing_is_seen_in_empty_cells(self, sampling: RaySampling) -> None:
+        empty = some_empty_cells()
+        ours = rendered(sampling=sampling, exact=True, empty=empty)
+        with use_backend("reference"):
+            theirs = rendered(sampling=sampling, empty=empty)
+        assert largest(ours, theirs) < 2e-4
+        assert largest(ours, rendered(sampling=sampling, exact=True)) > 0.3
+        assert largest(ours, rendered(sampling=sampling, empty=empty)) < SKIP_TOLERANCE
+        assert float(rendered(sampling=sampling, empty=torch.ones_like(empty)).alpha.max()) == 0.0
+
+    def test_gradients_leave_empty_cells_out(self) -> None:
+        heads, decoder = head_like()
+        planes = heads.planes.clone().requires_grad_()
+        few = tuple(each[:, :20] for each in rays())
+        heads = heads._replace(planes=planes, empty=some_empty_cells())
+        seen = render_anchored(heads, *few, decoder, OFF_BORDERS, SPACE)
+        kept = render_anchored(heads._replace(planes=planes.detach()), *few, decoder, OFF_BORDERS, SPACE, exact=True)
+        assert largest(seen, kept) < 2e-4
+        seen.alpha.sum().backward()
+        assert planes.grad is not None and planes.grad.isfinite().all() and planes.grad.abs().sum() > 0.0
 
     def test_skipping_keeps_its_tolerance(self, native: None) -> None:
         """Where it skips at all: much of the box is empty, and no density is missed."""

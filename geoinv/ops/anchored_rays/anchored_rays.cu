@@ -85,14 +85,16 @@ extern "C" int march_anchored_backward(GEOINV_HEAD_PARAMETERS, const float* dist
 }
 
 extern "C" int render_anchored_forward(GEOINV_HEAD_PARAMETERS, int64_t coarse_samples, int64_t fine_samples,
-                                       int64_t has_box_limits, float near, float far, float* features,
-                                       float* alpha, float* distance, void* stream) {
+                                       int64_t has_box_limits, float near, float far, const float* bounds,
+                                       int64_t bound_cells, float* features, float* alpha, float* distance,
+                                       void* stream) {
   using namespace geoinv;
   if (fine_samples && coarse_samples < 4) return 1;  // cudaErrorInvalidValue: too few for a second pass
   AnchoredRender task{};
   GEOINV_SET_HEAD(task);
   task.coarse_samples = static_cast<int32_t>(coarse_samples), task.fine_samples = static_cast<int32_t>(fine_samples);
   task.has_box_limits = has_box_limits != 0, task.near = near, task.far = far, task.box_side = settings[0];
+  task.bounds = bounds, task.cells = static_cast<int32_t>(bound_cells);
   task.features = features, task.alpha = alpha, task.distance = distance;
   GEOINV_LAUNCH_BLOCKS(render_forward_kernel, heads * rays, kBlock, stream, task);
   return GEOINV_LAST_ERROR();

@@ -9,6 +9,7 @@ namespace geoinv {
 constexpr int kMostSamples = 192;  // of one ray, both passes
 constexpr int kMostHidden = 128;
 constexpr int kMostTold = 96;
+constexpr float kNothing = -1e30f;  // raw density in cells that are empty: no interval that ends there is seen
 
 // Whether the bodies' local arrays are large enough.
 GEOINV_SHARED bool fits_grid(const Head& head, int64_t samples) {
@@ -179,6 +180,21 @@ GEOINV_SHARED void march_forward_thread(const AnchoredMarch& task, int64_t threa
 }
 
 // Nothing is skipped.
+// Raw density of the sample at a distance along a ray, but no more than the bound of its cell, where there are bounds.
+GEOINV_SHARED float bounded_raw(const AnchoredRender& task, int64_t head, const float* o, const float* d, float t,
+                                float raw) {
+  if (!task.bounds) return raw;
+  const int64_t cells = task.cells;
+  int64_t cell = head;
+  for (int axis = 2; axis >= 0; --axis) {
+    const float at = ((o[axis] + d[axis] * t) / task.box_side + 0.5f) * static_cast<float>(cells);
+    if (!(at >= 0.0f && at < static_cast<float>(cells))) return raw;
+    cell = cell * cells + static_cast<int64_t>(at);
+  }
+  const float bound = task.bounds[cell] < kNothing ? kNothing : task.bounds[cell];
+  return raw < bound ? raw : bound;
+}
+
 GEOINV_SHARED void render_forward_thread(const AnchoredRender& task, int64_t thread) {
   if (thread >= task.head.planes.heads * task.rays) return;
   const int64_t index = thread / task.rays;
@@ -191,7 +207,7 @@ GEOINV_SHARED void render_forward_thread(const AnchoredRender& task, int64_t thr
   for (int s = 0; s < samples; ++s) {
     t[s] = even_distance(near, far, s, samples);
     decode_at(task.head, index, o, d, t[s], sample);
-    raw[s] = sample.raw;
+    raw[s] = bounded_raw(task, index, o, d, t[s], sample.raw);
   }
   interval_weights(raw, t, samples, weights);
   if (task.fine_samples) {
@@ -200,7 +216,7 @@ GEOINV_SHARED void render_forward_thread(const AnchoredRender& task, int64_t thr
       decode_at(task.head, index, o, d, fine[f], sample);
       int s = samples++;
       for (; s > 0 && t[s - 1] > fine[f]; --s) t[s] = t[s - 1], raw[s] = raw[s - 1];
-      t[s] = fine[f], raw[s] = sample.raw;
+      t[s] = fine[f], raw[s] = bounded_raw(task, index, o, d, fine[f], sample.raw);
     }
     interval_weights(raw, t, samples, weights);
   }

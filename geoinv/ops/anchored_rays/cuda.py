@@ -122,12 +122,14 @@ def render_anchored_forward(
     origins: Tensor,
     directions: Tensor,
     sampling: RaySampling,
+    bounds: Tensor | None,  # [B, G, G, G]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features [B, N, 7], alpha [B, N] and distance [B, N]; nothing is skipped."""
+    """Features [B, N, 7], alpha [B, N] and distance [B, N]; nothing is skipped, no raw density is above its bound."""
     given = _head(head, settings, origins, directions)
     features = origins.new_empty(*origins.shape[:2], 7)
     alpha, distance = (origins.new_empty(origins.shape[:2]) for _ in range(2))
     counts = (sampling.num_samples, sampling.num_importance, int(sampling.limits == "box"))
     limits = (float(sampling.near), float(sampling.far))
-    call(library, "render_anchored_forward", *given, *counts, *limits, features, alpha, distance)
+    within = (contiguous(bounds), 0 if bounds is None else bounds.shape[1])
+    call(library, "render_anchored_forward", *given, *counts, *limits, *within, features, alpha, distance)
     return features, alpha, distance

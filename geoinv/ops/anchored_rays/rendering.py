@@ -17,7 +17,7 @@ from . import cuda
 from .march import check_heads, kernel_head, kernel_settings, march_anchored
 from .points import is_native
 from .rays import render_by_points
-from .reference import AnchoredHeads, CanonicalSpace
+from .reference import NOTHING, AnchoredHeads, CanonicalSpace
 
 SKIP_TOLERANCE = 1.5e-3
 """Error of alpha and features that skipping is made for: a third each for space whose density is close to zero, for
@@ -78,13 +78,16 @@ def render_anchored(
             return march_anchored(heads, origins, directions, distances, decoder, space)
 
         return march_two_passes(march, origins, directions, sampling)
-    if kernels is not None:
-        seen = cuda.render_anchored_forward(kernels, head, settings, origins, directions, sampling)
-        return RayOutput(*seen, weights=origins.new_empty(*seen[1].shape, 0))
-    limits = SkipLimits.of(0.0 if exact else SKIP_TOLERANCE, sampling, haze=_HAZE)
-    bounds = heads.planes.new_empty(len(heads.planes), 0, 0, 0) if exact else _bounds(head, settings)
+    skips = kernels is None and not exact
+    bounds = _bounds(head, settings) if skips else heads.planes.new_empty(len(heads.planes), 0, 0, 0)
     if heads.empty is not None:
         bounds = _bounds_within(bounds, heads.empty)
+    if kernels is not None:
+        given = None if heads.empty is None else bounds
+        seen = cuda.render_anchored_forward(kernels, head, settings, origins, directions, sampling, given)
+        return RayOutput(*seen, weights=origins.new_empty(*seen[1].shape, 0))
+    limits = SkipLimits.of(0.0 if exact else SKIP_TOLERANCE, sampling, haze=_HAZE)
+    empty_raw = limits.empty_raw if heads.empty is None else max(limits.empty_raw, NOTHING)
     features, alpha, distance = torch.ops.geoinv.render_anchored_forward(
         *head,
         settings,
@@ -96,7 +99,7 @@ def render_anchored(
         sampling.limits == "box",
         sampling.near,
         sampling.far,
-        limits.empty_raw,
+        empty_raw,
         limits.min_transmittance,
         limits.least_share,
     )
@@ -130,6 +133,9 @@ def _bounds(head: tuple[Tensor, ...], settings: list[float]) -> Tensor:
     return bounds
 
 
+_EMPTY = -3e38
+"""Bound of cells in which nothing is: its mean with any other is so low that intervals which end there are skipped."""
+
 _WITHIN: MutableMapping[Tensor, tuple[Tensor, Tensor]] = WeakIdKeyDictionary()
 """By cells that are empty: the bounds that they were joined with, and the result."""
 
@@ -140,10 +146,10 @@ def _bounds_within(bounds: Tensor, empty: Tensor) -> Tensor:
     if known is not None and known[0] is bounds and not empty.is_inference():
         return known[1]
     cells = bounds.shape[1]
-    finer = bounds.new_full((1, 1, 1, 1), torch.inf).expand(empty.shape) if cells == 0 else bounds
+    finer = bounds.new_full((1, 1, 1, 1), -NOTHING).expand(empty.shape) if cells == 0 else bounds
     for axis in range(1, 4) if cells else ():
         finer = finer.repeat_interleave(empty.shape[1] // cells, dim=axis)
-    within = finer.masked_fill(empty, -torch.inf)
+    within = finer.masked_fill(empty, _EMPTY)
     _WITHIN[empty] = bounds, within
     return within
 

@@ -19,7 +19,7 @@ namespace geoinv {
 namespace {
 
 constexpr int64_t kWaveSamples = 64;  // of all rays of a packet, each of which has as many
-constexpr float kUnbounded = 3e38f;
+constexpr float kUnbounded = 1e30f;  // half of it and half of -3e38, an empty cell's, are still below all limits
 
 // One ray with its samples in ascending order; arrays are read in whole vectors, past `count`.
 struct RayLine {

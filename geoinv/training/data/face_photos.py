@@ -38,7 +38,7 @@ class FacePhotoBatch:
         photos: [P, 3, S, S] in [0, 1], as they are.
         faces: [P, 1, S, S] 1 on the face, else 0.
         persons: [P, 1, S, S] 1 on the person with hair and clothes, else 0.
-        around: [P, N, 2] normalised positions anywhere in the photo, but not beyond its edges.
+        around: [P, N, 2] normalised positions anywhere in the photo above the chin, but not beyond its edges.
         around_color: [P, N, 3] in [0, 1] of the photo there, as it is.
         around_person: [P, N] in [0, 1], ``persons`` there.
     """
@@ -75,7 +75,9 @@ class FacePhotos:
         self._pictures: list[Picture] = []
         self._faces: list[NDArray[Any]] = []  # indices of the pixels of the face
         self._persons: list[NDArray[np.float32]] = []
-        self._inside: list[NDArray[Any]] = []  # indices of the pixels that are not beyond the photo's edges
+        # Indices of pixels within the photo and above the chin: learned from whole persons, clothes beside the neck
+        # were haze, as heads have no collars there.
+        self._around: list[NDArray[Any]] = []
         self._cameras: list[tuple[float, float]] = []
         self._landmarks: list[NDArray[np.float32]] = []
         for i, path in enumerate(list_images(folder)):
@@ -92,7 +94,7 @@ class FacePhotos:
             mask = cv2.fillConvexPoly(np.zeros((size, size), np.uint8), hull, 1)
             inside = cv2.resize(face.inside.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST)
             mask[inside == 0] = 0
-            self._inside.append(np.flatnonzero(inside))
+            self._around.append(np.flatnonzero(inside[: round(float(points[:, 1].max()))]))
             self._pictures.append(picture)
             self._persons.append(_person(face, size))
             self._faces.append(np.flatnonzero(mask))
@@ -118,8 +120,8 @@ class FacePhotos:
             picture, face, person = self._pictures[index], self._faces[index], self._persons[index]
             (yaw, pitch), landmarks = self._cameras[index], self._landmarks[index]
             chosen = face[rng.integers(0, len(face), rays_per_photo)]
-            inside = self._inside[index]
-            anywhere = inside[rng.integers(0, len(inside), rays_per_photo)]
+            places = self._around[index]
+            anywhere = places[rng.integers(0, len(places), rays_per_photo)]
             mask: NDArray[np.float32] = np.zeros((size, size), np.float32)
             mask.flat[face] = 1.0
             if rng.random() < 0.5:
