@@ -57,8 +57,8 @@ class EncoderOutput:
 
 def shape_scales(size: int) -> Tensor:
     """[size] about the spread of each number of a shape code over heads."""
-    others = torch.tensor([_EXPRESSION_SCALE] * len(ARKIT_UNITS) + [_GAZE_SCALE] * 2)
-    return torch.cat([torch.ones(size - len(others)), others])
+    others = [_EXPRESSION_SCALE] * len(ARKIT_UNITS) + [_GAZE_SCALE] * 2
+    return torch.tensor([1.0] * (size - len(others)) + others)  # torch.cat of meta tensors imports a compiler, 2.7 s
 
 
 class _Residual(nn.Module):

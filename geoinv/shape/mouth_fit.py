@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ..camera import Camera, CameraPose
@@ -176,9 +175,9 @@ def _drawn(triangles: NDArray[np.float64]) -> NDArray[np.bool_]:
 @lru_cache(maxsize=2)
 def _lips(model: HeadModel) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Triangles [F, 3] of the upper and of the lower lip, by what goes with the jaw."""
-    points = model.landmarks468.on(model.mean)[list(UPPER + LOWER)].numpy()
+    points = model.landmarks468.on(model.mean)[list(UPPER + LOWER)]
     skin = model.parts["skin"]
-    is_near = cKDTree(points).query(model.mean[skin.vertices].numpy())[0] < _ABOUT_LIPS
+    is_near = (torch.cdist(model.mean[skin.vertices], points).amin(dim=1) < _ABOUT_LIPS).numpy()
     triangles = model.triangles[skin.triangles].numpy()
     triangles = triangles[is_near[triangles].all(axis=1)]
     falls = -model.expression_basis[ARKIT_UNITS.index(_JAW), skin.vertices, 1].numpy()[triangles]

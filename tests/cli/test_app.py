@@ -65,6 +65,18 @@ def test_help_and_import_load_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, cwd=root)
 
 
+def test_models_are_loaded_without_a_compiler_and_scipy() -> None:
+    """Torch's compiler takes seconds to import, and `torch.cat` of tensors without memory did it."""
+    code = (
+        "import sys, geoinv, geoinv.inversion.encode\n"
+        "session = geoinv.load('mini', device='cpu')\n"
+        "session.encoder\n"
+        "heavy = {'torch._dynamo', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
 def test_broken_packages(geoinv: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     for name in [name for name in sys.modules if name.startswith("geoinv.align")]:
