@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..images.tensors import at_side
 from ..models.local_branch import EditedWeights, LocalBranch, QueryRays, within_photo
-from ..models.render_output import RenderOutput
+from ..models.render_output import RenderOutput, every
 from ..models.source_view import SourceView, inner, near_photo, sampled
 from .anchored import AnchoredHead
 from .edit import Edit
@@ -69,17 +69,9 @@ class PhotoLook:
         """Several looks of the same rays, each by its share [V, N]."""
         parts = zip(*((look.film, look.tone, look.carried) for look in looks), strict=True)
         weights = torch.stack(list(shares))[..., None]  # [K, V, N, 1]
-        few = looks[0].film.shape[1]
-        of_film = weights if few == weights.shape[2] else torch.stack([every(share, few) for share in weights])
+        of_film = torch.stack([every(share, looks[0].film.shape[1]) for share in weights])
         mixed = zip(parts, (of_film, weights, weights), strict=True)
         return cls(*((torch.stack(part) * each).sum(dim=0) for part, each in mixed))
-
-
-def every(part: Tensor, few: int) -> Tensor:
-    """Of values [V, S * S, ...] of a grid of rays those of every (S * S / few) ** 0.5-th along rows and columns."""
-    side, fewer = math.isqrt(part.shape[1]), math.isqrt(few)
-    step = side // fewer
-    return part.reshape(len(part), side, side, *part.shape[2:])[:, ::step, ::step].flatten(1, 2)
 
 
 class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
@@ -252,8 +244,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
         assert rays.homes is not None  # the head mesh knows them
         tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo, rays.homes[..., 1]) - 1.0)
-        of_film = known if film.shape[1] == known.shape[1] else every(known, film.shape[1])
-        return PhotoLook(film * of_film, tone, torch.zeros_like(rays.color))
+        return PhotoLook(film * every(known, film.shape[1]), tone, torch.zeros_like(rays.color))
 
     @cached_property
     def _left(self) -> Tensor:

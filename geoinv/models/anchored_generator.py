@@ -41,7 +41,7 @@ from .decoder import PointDecoder
 from .layers import Linear
 from .on_mesh import OnMesh
 from .plane_generator import PlaneGenerator
-from .render_output import RenderOutput
+from .render_output import RenderOutput, every
 
 _FAR = 6.0  # spreads from the mean, beyond which a painting code says nothing more
 _LEAST_SPREAD = 0.02
@@ -291,7 +291,7 @@ class AnchoredGenerator(PlaneGenerator):
         output = self.render_rays(heads.rays, origins, directions)
         depth = output.distance.reshape(views, -1) * cosine
         alpha, depth = (part.reshape(views, 1, side, side) for part in (output.alpha, depth))
-        return _lit_view(output.features, alpha, depth, camera, heads.light)
+        return _lit_view(output.features, directions, alpha, depth, camera, heads.light)
 
     def with_film(self, heads: LitHeads, view: AnchoredView, film: Tensor) -> AnchoredView:
         """A view of heads whose colours are read under a film, once a ray where its surface is.
@@ -306,21 +306,20 @@ class AnchoredGenerator(PlaneGenerator):
                 included; scales and shifts what colours read in the decoder.
         """
         side, few = view.depth.shape[-1], math.isqrt(film.shape[1])
-        step = side // few
-        pixels = pixel_centres(side, film.device).unflatten(0, (side, side))[::step, ::step].reshape(-1, 2)
-        origins, directions = view.camera.rays(pixels)
-        cosine = (directions * view.camera.axis[:, None]).sum(dim=-1, keepdim=True)
-        picked = view.depth[:, 0, ::step, ::step].flatten(1)[..., None]
-        points = origins + directions * (picked / cosine)
+        surface, directions = view.surface()
+        points, alpha = (every(part, film.shape[1]) for part in (surface, _by_ray(view.alpha)))
         if len(heads.light) == 1:
             points, film = points.reshape(1, -1, 3), film.flatten(0, 1)[None]
         decoder, space = self.decoder.weights(), self.anchor_config.space
         change = change_by_film(heads.rays, points, decoder, space, film)
-        change = change.reshape(len(view.camera), -1, FEATURES).transpose(1, 2).unflatten(2, (few, few))
-        weight = view.alpha[..., ::step, ::step] + _HARDLY
-        change, weight = (_between(part, side) for part in (change * weight, weight))
+        weight = alpha + _HARDLY
+        maps = (
+            part.transpose(1, 2).unflatten(2, (few, few))
+            for part in (change.reshape(*alpha.shape[:2], -1) * weight, weight)
+        )
+        change, weight = (_between(part, side) for part in maps)
         composited = view.composited + change / weight * view.alpha
-        return _lit_view(_by_ray(composited), view.alpha, view.depth, view.camera, heads.light)
+        return _lit_view(_by_ray(composited), directions, view.alpha, view.depth, view.camera, heads.light)
 
     def places(self, volumes: AnchorVolumes, points: Tensor) -> Tensor:
         """Where the average head has the places [B, N, 3] of heads with these volumes."""
@@ -337,11 +336,12 @@ class AnchoredGenerator(PlaneGenerator):
         return found
 
 
-def _lit_view(composited: Tensor, alpha: Tensor, depth: Tensor, camera: Camera, light: Tensor) -> AnchoredView:
+def _lit_view(
+    composited: Tensor, directions: Tensor, alpha: Tensor, depth: Tensor, camera: Camera, light: Tensor
+) -> AnchoredView:
     """Views [V, 1, S, S] under the light [B, 9, 3], of what their rays composited, V * S * S rows of 7."""
     views, side = len(camera), depth.shape[-1]
-    directions = camera.rays(pixel_centres(side, depth.device))[1]
-    composited = composited.reshape(views, -1, FEATURES)
+    composited, directions = (part.reshape(views, side * side, -1) for part in (composited, directions))
     color = lit(composited, directions, light)
     color, composited = (part.transpose(1, 2).unflatten(2, (side, side)) for part in (color, composited))
     return AnchoredView(torch.minimum(color, alpha), alpha, depth, camera, composited=composited)

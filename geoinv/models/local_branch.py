@@ -68,10 +68,7 @@ class QueryRays:
     def from_view(cls, view: RenderOutput) -> QueryRays:
         """The rays of a view's own grid, row by row, of a head that is not edited."""
         batch, _, side, _ = view.depth.shape
-        pixels = pixel_centres(side, view.depth.device)
-        origins, directions = view.camera.rays(pixels)
-        cosine = (directions * view.camera.axis[:, None]).sum(dim=-1, keepdim=True)
-        points = origins + directions * (view.depth.flatten(1)[..., None] / cosine)
+        pixels, points = pixel_centres(side, view.depth.device), view.surface()[0]
         color = view.on_grid(view.surface_color).flatten(2).transpose(1, 2)
         alpha = view.on_grid(view.alpha).flatten(1)
         return cls(pixels.expand(batch, -1, -1), points, points, color, alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..camera import Camera
+from ..camera import Camera, pixel_centres
 from ..conventions import MM_PER_UNIT
 from ..images.tensors import GREY
 
@@ -46,6 +47,12 @@ class RenderOutput:
         """[B, 3, H, W] in [0, 1] over mid-grey, as pictures are compared."""
         return self.over(GREY)
 
+    def surface(self) -> tuple[Tensor, Tensor]:
+        """World points [B, h * w, 3] that the rays of the grid hit, row by row, and the rays' directions."""
+        origins, directions = self.camera.rays(pixel_centres(self.depth.shape[-1], self.depth.device))
+        cosine = (directions * self.camera.axis[:, None]).sum(dim=-1, keepdim=True)
+        return origins + directions * (self.depth.flatten(1)[..., None] / cosine), directions
+
     def on_grid(self, picture: Tensor) -> Tensor:
         """A picture [B, C, H, W] at the side of the ray grid, which is that of ``depth``: means over pixels."""
         return F.avg_pool2d(picture, picture.shape[-1] // self.depth.shape[-1])
@@ -64,3 +71,13 @@ class RenderOutput:
             for parts in zip(*((v.color, v.alpha, v.depth, v.camera.cam2world) for v in views), strict=True)
         )
         return RenderOutput(color, alpha, depth, Camera(cam2world, views[0].camera.focal), views[0].mm_per_unit)
+
+
+def every(part: Tensor, few: int) -> Tensor:
+    """Of values [V, S * S, ...] of a grid of rays those of every (S * S / few) ** 0.5-th along rows and columns; of
+    ``few`` values, on a grid or not, all."""
+    if part.shape[1] == few:
+        return part
+    side, fewer = math.isqrt(part.shape[1]), math.isqrt(few)
+    step = side // fewer
+    return part.reshape(len(part), side, side, *part.shape[2:])[:, ::step, ::step].flatten(1, 2)

@@ -179,7 +179,6 @@ GEOINV_SHARED void march_forward_thread(const AnchoredMarch& task, int64_t threa
                 task.features + thread * kFeatures, task.alpha[thread], task.distance[thread]);
 }
 
-// Nothing is skipped.
 // Raw density of the sample at a distance along a ray, but no more than the bound of its cell, where there are bounds.
 GEOINV_SHARED float bounded_raw(const AnchoredRender& task, int64_t head, const float* o, const float* d, float t,
                                 float raw) {
@@ -195,6 +194,7 @@ GEOINV_SHARED float bounded_raw(const AnchoredRender& task, int64_t head, const 
   return raw < bound ? raw : bound;
 }
 
+// Nothing is skipped.
 GEOINV_SHARED void render_forward_thread(const AnchoredRender& task, int64_t thread) {
   if (thread >= task.head.planes.heads * task.rays) return;
   const int64_t index = thread / task.rays;

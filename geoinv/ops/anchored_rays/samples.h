@@ -273,6 +273,5 @@ GEOINV_INLINE Eight features_of(const float* output, const float* anchor) {
   return number < 4 ? color_of(value) : normal;
 }
 
-
 }  // namespace
 }  // namespace geoinv

@@ -206,8 +206,8 @@ def portrait_losses(
         samples: Samples on each ray.
 
     Returns:
-        Error and likeness of the faces, seen by the predicted cameras, errors of the whole persons over black and of
-        their outlines, as people's hair and clothes are not those of the heads that are known, errors against
+        Error and likeness of the faces, seen by the predicted cameras, errors of the persons above the chin, over
+        black, and of their outlines, as people's hair is not that of the heads that are known, errors against
         alignment's cameras and landmarks, and how unusual the codes are.
     """
     with fast_precision(batch.images.device):
