@@ -41,6 +41,12 @@ MM_PER_UNIT = 370.0
 CROP_SIZE = 512
 """Side of the aligned crop in pixels."""
 
+AROUND = 1.5
+"""Side of the picture of what is around the crop, hair, neck and clothes, in sides of the crop, which is its middle."""
+
+AROUND_SIZE = 384
+"""Side of that picture in pixels; the crop has 256 of them."""
+
 
 @dataclass(frozen=True)
 class Orbit:

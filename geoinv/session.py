@@ -23,7 +23,7 @@ from .errors import CheckpointError, MissingDetailsError, MissingDirectionsError
 from .heads import AnchoredHead, DetailedHead, Edit, GroupedHead, Head, PlainHead, detailed_head, each_view, plain_head
 from .images import Photo as ReadPhoto
 from .inversion import Inversion, Inverted, Provenance, default_method, method_named
-from .inversion.encode import source_of
+from .inversion.encode import around_of, source_of
 from .inversion.group.together import kept_head
 from .inversion.kept_heads import KeptHeads
 from .inversion.methods import GivenPhoto, SinglePass
@@ -280,7 +280,9 @@ class Session(LoadedModels):
             edit = Edit(self._with(after, back) if back else after, after, shape_before)
         if inversion.others and isinstance(plain, PlainHead | AnchoredHead) and isinstance(branch, LocalBranch):
             return kept_head(inversion, plain, edit, branch)
-        return detailed_head(plain, branch, source_of(inversion.details, inversion.pose, plain), edit=edit)
+        source = source_of(inversion.details, inversion.pose, plain)
+        around = around_of(inversion.around, inversion.crop, inversion.source_size)
+        return detailed_head(plain, branch, source, edit=edit, around=around)
 
     @torch.no_grad()
     def enlarged(self, inversion: Inversion, side: int | None = None, *, photo: Photo | None = None) -> Head:

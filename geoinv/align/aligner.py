@@ -9,6 +9,7 @@ import numpy as np
 from ..conventions import CROP_SIZE
 from ..errors import PhotoError, ShapeError, UsageError
 from ..images import Photo
+from .around import cut_around
 from .crop import apply_affine, crop_with_soft_border
 from .crops import CropName, roll_of, to_crop
 from .face import AlignedFace, Face, ImageArray, five_points
@@ -89,6 +90,7 @@ class FaceAligner:
             face_count=len(faces),
             warnings=(*odd, *several, *warnings),
             crop=crop,
+            around=cut_around(image, matrix),
         )
 
 

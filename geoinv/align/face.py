@@ -71,6 +71,7 @@ class AlignedFace:
         face_count: Number of faces in the photo.
         warnings: Reasons against a good result, a line for the user each.
         crop: Name of the crop, see :mod:`geoinv.align.crops`.
+        around: [384, 384, 3] the photo around the crop, see :mod:`geoinv.align.around`; None where no more is known.
     """
 
     image: ImageArray
@@ -85,6 +86,7 @@ class AlignedFace:
     face_count: int
     warnings: tuple[str, ...]
     crop: str = "face"
+    around: ImageArray | None = None
 
     @property
     def inside(self) -> NDArray[np.bool_]:

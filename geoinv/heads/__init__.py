@@ -1,6 +1,7 @@
 """Heads that can be looked at: the one thing that views, meshes, edits and measurements are made from."""
 
 from .anchored import AnchoredHead
+from .around import PhotoAround
 from .detailed import Alignment, DetailedHead
 from .draft import draft_of
 from .edit import Edit
@@ -21,6 +22,7 @@ __all__ = [
     "GroupedHead",
     "Head",
     "OfPlanesHead",
+    "PhotoAround",
     "PlainHead",
     "ViewPair",
     "detailed_head",

@@ -16,6 +16,7 @@ from ..models.local_branch import EditedWeights, LocalBranch, QueryRays, within_
 from ..models.render_output import RenderOutput, every
 from ..models.source_view import SourceView, inner, near_photo, sampled
 from .anchored import AnchoredHead
+from .around import AroundView, PhotoAround, sampled_around, well_within
 from .edit import Edit
 from .outline import PhotoOutline
 from .over_plain import OverPlain
@@ -87,6 +88,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         alignment: Kind of features to use.
         seen: The heads before any edit, without details, as the photos see them, where that has been rendered already.
         is_cut: Whether heads on the head mesh are empty where their photos show the background.
+        around: What the photos show around their crops, for heads on the head mesh; None where no more is known.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         alignment: Alignment = "hybrid",
         seen: RenderOutput | None = None,
         is_cut: bool = False,
+        around: PhotoAround | None = None,
     ) -> None:
         super().__init__(plain)
         self.branch = branch
@@ -107,6 +110,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         self.alignment = alignment
         self._seen = seen
         self._is_cut = is_cut
+        self._around = around
 
     @cached_property
     def plain(self) -> PlainHead | AnchoredHead:
@@ -126,6 +130,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """What the photos show to be empty."""
         if self.edit is not None:
             return self.unedited.outline
+        if self._beyond_crop is not None:
+            return self._beyond_crop.outline
         return PhotoOutline.of_view(self._plain_in_photo, self.source)
 
     @cached_property
@@ -152,7 +158,10 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
 
     def with_rays(self, side: int, *, alignment: Alignment) -> DetailedHead:
         """The same head, whose views are of ``side`` x ``side`` rays; the photo's features are shared."""
-        other = DetailedHead(self.plain.with_rays(side), self.branch, self.source, edit=self.edit, alignment=alignment)
+        plain, around = self.plain.with_rays(side), self._around
+        other = DetailedHead(plain, self.branch, self.source, edit=self.edit, alignment=alignment, around=around)
+        if around is not None:
+            other._beyond_crop = self._beyond_crop
         if alignment != "2d":
             other.source_features = self.source_features
         return other
@@ -161,7 +170,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """Take over what the photo says of another head of it, edited or not, instead of computing it again."""
         self.source_features = other.source_features
         if isinstance(self.whole, AnchoredHead):
-            self.outline, self._tone, self._left = other.outline, other._tone, other._left
+            self.outline, self._tone = other.outline, other._tone
+            self._left, self._beyond_crop = other._left, other._beyond_crop
 
     @cached_property
     def unedited(self) -> DetailedHead:
@@ -169,7 +179,15 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         if self.edit is None:
             return self
         whole, cut = self.whole.before(self.edit), self._is_cut
-        before = DetailedHead(whole, self.branch, self.source, alignment=self.alignment, seen=self._seen, is_cut=cut)
+        before = DetailedHead(
+            whole,
+            self.branch,
+            self.source,
+            alignment=self.alignment,
+            seen=self._seen,
+            is_cut=cut,
+            around=self._around,
+        )
         if self._moves_places:  # else the features are those of the edited head
             before.source_features = self.source_features
         return before
@@ -229,8 +247,9 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             return PhotoLook(film, torch.ones_like(rays.color), torch.zeros_like(rays.color))
         positions, visible, sure = self.seen_in_photo(rays, edited) if seen is None else seen
         look = self._guessed(film, near, rays, positions, visible)
-        left = sampled(self._left.expand(len(positions), -1, -1, -1), positions)
-        return replace(look, carried=sure * left)
+        left = self._left.expand(len(positions), -1, -1, -1)
+        carried = sampled(left, positions) if self._beyond_crop is None else sampled_around(left, positions)
+        return replace(look, carried=sure * carried)
 
     def _guessed(
         self, film: Tensor, near: Tensor | float, rays: QueryRays, positions: Tensor, visible: Tensor
@@ -241,14 +260,27 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         About views that are near the photo's, as ``near`` [V, 1, 1] says, the branch knows better.
         """
         known = torch.maximum(visible, within_photo(positions) * near)
+        if self._beyond_crop is not None:  # there the look goes on, but what the branch says of it ends
+            known = known * well_within(positions)
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
         assert rays.homes is not None  # the head mesh knows them
         tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo, rays.homes[..., 1]) - 1.0)
         return PhotoLook(film * every(known, film.shape[1]), tone, torch.zeros_like(rays.color))
 
     @cached_property
+    def _beyond_crop(self) -> AroundView | None:
+        """The heads as all that is known of their photos sees them, before any edit."""
+        if self.edit is not None:
+            return self.unedited._beyond_crop
+        if self._around is None or not isinstance(self.whole, AnchoredHead):
+            return None
+        with torch.no_grad():
+            return AroundView(self.whole, self.source, self._around)
+
+    @cached_property
     def _left(self) -> Tensor:
-        """[B, 3, H, H] what the branch leaves of the photos' residual, before any edit."""
+        """[B, 3, H, H] what the branch leaves of the photos' residual, before any edit; of all that they show around
+        their crops where that is known."""
         if self.edit is not None:
             return self.unedited._left
         source, plain = self.source, self._plain_in_photo
@@ -259,7 +291,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             shown = coloured(self.plain, plain, self._guessed(film, near, rays, positions, visible))
             residual = at_side(source.residual, plain.color.shape[-1])
             person = (residual != 0.0).any(dim=1, keepdim=True).float()
-            return (residual - (shown.color - plain.color)) * inner(person)
+            left = (residual - (shown.color - plain.color)) * inner(person)
+            return left if self._beyond_crop is None else self._beyond_crop.left(left, self._tone)
 
     @cached_property
     def _tone(self) -> PhotoTone:
@@ -305,9 +338,13 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         return rays, EditedWeights.of_view(rays, self.source.expand(len(plain.camera)))
 
     def seen_in_photo(self, rays: QueryRays, edited: EditedWeights | None) -> SeenInPhoto:
-        """Where the photo shows the places of rays of V views, [V, N, 2] normalised, how surely [V, N, 1], and how
-        surely as they look now [V, N, 1]: an edit that changed their colours takes from it."""
-        positions, sure = self.source.expand(len(rays.places)).shown_at(rays.places)
+        """Where the photo's crop shows the places of rays of V views, [V, N, 2] normalised, how surely [V, N, 1], and
+        how surely as they look now [V, N, 1]: an edit that changed their colours takes from it. Positions beyond 0
+        and 1 are beside the crop."""
+        if self._beyond_crop is None:
+            positions, sure = self.source.expand(len(rays.places)).shown_at(rays.places)
+        else:
+            positions, sure = self._beyond_crop.shown_at(rays.places)
         return positions, sure, sure if edited is None else sure * (1.0 - edited.nearby)
 
     @property

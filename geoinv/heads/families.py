@@ -18,6 +18,7 @@ from ..models.stylesdf.local_branch import StyleSdfLocalBranch
 from ..models.triplanenet.plane_offsets import PlaneOffsets
 from . import offset
 from .anchored import AnchoredHead
+from .around import PhotoAround
 from .detailed import Alignment, DetailedHead
 from .edit import Edit
 from .offset import OffsetHead
@@ -50,10 +51,13 @@ def detailed_head(
     edit: Edit | None = None,
     alignment: Alignment = "hybrid",
     seen: RenderOutput | None = None,
+    around: PhotoAround | None = None,
 ) -> AnyDetailedHead:
     """Heads with the details of their photos, cut to their outlines; see :class:`DetailedHead` for the arguments."""
     if isinstance(plain, PlainHead | AnchoredHead) and isinstance(branch, LocalBranch):
-        return DetailedHead(plain, branch, source, edit=edit, alignment=alignment, seen=seen, is_cut=True)
+        return DetailedHead(
+            plain, branch, source, edit=edit, alignment=alignment, seen=seen, is_cut=True, around=around
+        )
     if isinstance(plain, PlainHead) and isinstance(branch, PlaneOffsets):
         return OffsetHead(plain, branch, source, edit=edit, alignment=alignment)
     if isinstance(plain, StyleSdfHead) and isinstance(branch, StyleSdfLocalBranch):

@@ -44,17 +44,26 @@ class PhotoOutline:
                 their depth where they are padded or the heads are not solid.
         """
         side = source.depth.shape[-1]
-        shown = at_side((source.residual != 0.0).any(dim=1, keepdim=True).float(), side) > 0.0
         is_padding = (at_side(view.alpha, side) > 0.5) & (source.depth == 0.0)
-        reach = 2 * round(_BESIDE * side) + 1
-        taken = F.max_pool2d((shown | is_padding).float(), reach, stride=1, padding=reach // 2)
-        return cls(1.0 - taken, source.camera)
+        return cls.beside(person_in(source) | is_padding, source.camera, side)
+
+    @classmethod
+    def beside(cls, person: Tensor, camera: Camera, crop: int) -> PhotoOutline:
+        """Outlines of persons [B, 1, S, S] bool in pictures of cameras, of whose sides a photo's crop has ``crop``
+        pixels."""
+        reach = 2 * round(_BESIDE * crop) + 1
+        return cls(1.0 - F.max_pool2d(person.float(), reach, stride=1, padding=reach // 2), camera)
 
     def shows_background(self, points: Tensor) -> Tensor:
         """[B, N] whether photos show the background at world points [B, N, 3]; not where they do not look."""
         positions, _ = self.camera.project(points)
         found = F.grid_sample(self.background, positions[:, :, None] * 2.0 - 1.0, align_corners=False)
         return found[:, 0, :, 0] > 0.99
+
+
+def person_in(source: SourceView) -> Tensor:
+    """[B, 1, S, S] where photos show persons and their heads something of them; not where they are padded."""
+    return at_side((source.residual != 0.0).any(dim=1, keepdim=True).float(), source.depth.shape[-1]) > 0.0
 
 
 def empty_cells(outlines: Sequence[PhotoOutline], volumes: AnchorVolumes) -> Tensor:

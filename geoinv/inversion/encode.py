@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
-from ..heads import AnchoredHead, AnyDetailedHead, AnyPlainHead, Head, ViewPair, plain_head
+from ..heads import AnchoredHead, AnyDetailedHead, AnyPlainHead, Head, PhotoAround, ViewPair, plain_head
 from ..images.tensors import at_side, mask_tensor, photo_tensor
 from ..models.anchored_generator import AnchoredGenerator
 from ..models.source_view import SourceView, cut_off
@@ -101,6 +101,7 @@ def encode_face(
         pose=pose,
         aligned_pose=_aligned_pose(face),
         inside=mask_tensor(face.inside).to(pictures),
+        around=around_of(face.around, face.matrix, face.source_size),
         landmarks=_landmarks(face, generator),
     )
     return _inverted(face, made, "encoder" if branch is None else "hybrid", provenance)
@@ -189,8 +190,22 @@ def inversion_of(
         method=method,
         details=details,
         branch=None if details is None else provenance.branch,
+        around=None if details is None else face.around,
         seed=provenance.seed,
     )
+
+
+def around_of(
+    picture: NDArray[np.uint8] | None, crop: NDArray[np.float64], source_size: tuple[int, int]
+) -> PhotoAround | None:
+    """What a photo shows around its crop, of the picture that is kept of it, or None; arguments as in
+    :mod:`geoinv.align.around`."""
+    if picture is None:
+        return None
+    from ..align.around import inside_around, person_around  # here, because these load OpenCV
+
+    person, inside = person_around(picture, crop, source_size), inside_around(crop, source_size)
+    return PhotoAround(photo_tensor(picture), mask_tensor(person), mask_tensor(inside))
 
 
 def details_of(source: SourceView) -> PhotoDetails:

@@ -58,6 +58,8 @@ def _key(inversion: Inversion) -> bytes:
     tensors |= {name: value for name, value in others_as_tensors(inversion.others).items() if name != "others.photo"}
     if inversion.on_mesh is not None:
         tensors |= {"shape": inversion.on_mesh.codes.as_vector(), "light": inversion.on_mesh.light}
+    if inversion.around is not None:
+        tensors["around"] = torch.from_numpy(inversion.around)
     if inversion.photo_light is not None:
         tensors["photo_light"] = inversion.photo_light
     for name, tensor in sorted(tensors.items()):

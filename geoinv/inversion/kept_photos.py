@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..camera import CameraPose
-from ..conventions import CROP_SIZE
+from ..conventions import AROUND_SIZE, CROP_SIZE
 from ..errors import ShapeError
 from ..models.on_mesh import OnMesh
 from ..shape import HeadCodes
@@ -52,6 +52,7 @@ class OtherPhoto:
         source_size: Width and height of the photo in pixels.
         details: What it shows beyond the code; None where the first photo has none either.
         on_mesh: Shape and light of a head on the head mesh; None for generators without one.
+        around: [384, 384, 3] uint8, the photo around the crop; None where no more is known of any of the photos.
     """
 
     w_plus: Tensor
@@ -62,11 +63,14 @@ class OtherPhoto:
     source_size: tuple[int, int]
     details: PhotoDetails | None = None
     on_mesh: OnMesh | None = None
+    around: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         shapes = tuple(self.camera.shape), self.photo.shape, self.crop.shape
         if shapes != ((6,), (CROP_SIZE, CROP_SIZE, 3), (2, 3)) or self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
             raise ShapeError(f"another photo's w_plus, camera, photo and crop do not fit: {shapes}")
+        if self.around is not None and self.around.shape != (AROUND_SIZE, AROUND_SIZE, 3):
+            raise ShapeError(f"another photo's around is {list(self.around.shape)}")
 
     @property
     def pose(self) -> CameraPose:
@@ -87,6 +91,8 @@ MESH_TYPES = {"shape": torch.float32, "light": torch.float32}
 """Types of the tensors of each photo's head on the head mesh."""
 DETAIL_TYPES = {"residual": torch.float16, "surface": torch.float16, "color": torch.float16}
 """Types of the tensors of each photo's details."""
+AROUND_TYPES = {"around": torch.uint8}
+"""Types of the tensor of what is around each photo's crop."""
 PREFIX = "others."
 """Before the names of the tensors of other photos, each with one photo after another."""
 
@@ -106,9 +112,10 @@ def mesh_of(tensors: Mapping[str, Tensor]) -> OnMesh | None:
     return OnMesh(HeadCodes.from_vector(tensors["shape"]), tensors["light"]) if "shape" in tensors else None
 
 
-def types_of_others(*, has_details: bool, is_on_mesh: bool) -> dict[str, torch.dtype]:
+def types_of_others(*, has_details: bool, is_on_mesh: bool, has_around: bool) -> dict[str, torch.dtype]:
     """Types of the tensors in a file, by name."""
     types = PHOTO_TYPES | (DETAIL_TYPES if has_details else {}) | (MESH_TYPES if is_on_mesh else {})
+    types |= AROUND_TYPES if has_around else {}
     return {PREFIX + name: dtype for name, dtype in types.items()}
 
 
@@ -128,6 +135,9 @@ def others_as_tensors(others: Sequence[OtherPhoto]) -> dict[str, Tensor]:
     details = [other.details for other in others if other.details is not None]
     for name in DETAIL_TYPES if details else ():
         tensors[PREFIX + name] = torch.stack([getattr(each, name).half().cpu() for each in details])
+    around = [torch.from_numpy(other.around) for other in others if other.around is not None]
+    if len(around) == len(others):
+        tensors[PREFIX + "around"] = torch.stack(around)
     return tensors
 
 
@@ -159,6 +169,7 @@ def others_of(header: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor]
             if "residual" in parts
             else None,
             on_mesh=None if meshes is None else meshes[index : index + 1],
+            around=parts["around"][index].numpy() if "around" in parts else None,
         )
         for index, said in enumerate(header)
     )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..camera import Camera, CameraPose
 from ..errors import CheckpointError
-from ..heads import AnyDetailedHead, AnyPlainHead, ViewPair, detailed_head, plain_head, source_view
+from ..heads import AnyDetailedHead, AnyPlainHead, PhotoAround, ViewPair, detailed_head, plain_head, source_view
 from ..images.tensors import at_side, photo_bytes
 from ..models.anchored_generator import AnchoredGenerator
 from ..models.encoder import EncoderOutput, encoder_input
@@ -73,6 +74,7 @@ def reconstruct(
     aligned_pose: CameraPose | None = None,
     persons: Tensor | None = None,
     inside: Tensor | None = None,
+    around: PhotoAround | None = None,
     landmarks: Sequence[Tensor | None] | None = None,
     alignment: Alignment = "hybrid",
 ) -> Reconstructed:
@@ -90,6 +92,7 @@ def reconstruct(
         persons: [B, 1, H, H] in [0, 1], where the photos show the persons; found in the photos by default, and
             everything where the generator paints the background as well.
         inside: [B, 1, H, H] in [0, 1], 0 where the pictures are padded beyond their photos' edges; None where none is.
+        around: What the photos show around these pictures; None where no more is known.
         landmarks: [468, 2] landmarks of each photo, (x, y) as parts of its side, that shapes on the mesh are fitted
             to; None where there are none.
         alignment: Kind of the branch's features that are used: both, or one alone.
@@ -125,7 +128,7 @@ def reconstruct(
     made = Reconstructed(plain_head(generator, w_plus, on_mesh), camera, estimate=said)
     if branch is None:
         return made
-    return with_details(made, pictures, branch, persons=persons, inside=inside, alignment=alignment)
+    return with_details(made, pictures, branch, persons=persons, inside=inside, around=around, alignment=alignment)
 
 
 def _on_mesh(estimate: object, generator: AnyGenerator) -> OnMesh | None:
@@ -151,6 +154,7 @@ def with_details(
     *,
     persons: Tensor | None = None,
     inside: Tensor | None = None,
+    around: PhotoAround | None = None,
     alignment: Alignment = "hybrid",
 ) -> Reconstructed:
     """Heads with the details that their photos show beyond their codes; arguments are those of :func:`reconstruct`."""
@@ -160,7 +164,7 @@ def with_details(
     if persons is None:
         persons = persons_in(at_side(pictures, seen.color.shape[-1]))
     source = source_view(made.head.plain, branch, pictures, seen, persons, inside)
-    head = detailed_head(made.head.plain, branch, source, alignment=alignment, seen=seen)
+    head = detailed_head(made.head.plain, branch, source, alignment=alignment, seen=seen, around=around)
     shown = seen if head.plain is made.head.plain else head.plain.view(seen.camera)  # else cut to the photo's outline
     return Reconstructed(head, made.pose, shown, made.estimate)
 
@@ -173,4 +177,5 @@ def persons_in(photos: Tensor) -> Tensor:
     from ..align.person import person_mask
 
     masks = [torch.from_numpy(person_mask(photo_bytes(photo[None]))).float() for photo in photos]
-    return torch.nn.functional.avg_pool2d(torch.stack(masks)[:, None], 3, stride=1, padding=1).to(photos.device)
+    mask = torch.stack(masks)[:, None].to(photos.device)
+    return functional.avg_pool2d(mask, 3, stride=1, padding=1, count_include_pad=False)

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from .._version import __version__
 from ..camera import CameraPose
-from ..conventions import CROP_SIZE
+from ..conventions import AROUND_SIZE, CROP_SIZE
 from ..errors import CheckpointError, ShapeError, UsageError
 from ..files import atomic_path
 from ..images import IMAGE_SUFFIXES
 from ..models.on_mesh import OnMesh
 from .kept_photos import (
+    AROUND_TYPES,
     DETAIL_TYPES,
     MESH_TYPES,
     PHOTO_TYPES,
@@ -97,6 +98,7 @@ class Inversion:
         version: Version of geoinv that made it.
         on_mesh: Shape and light of a head on the head mesh, on the CPU; None for generators without one.
         photo_light: [1, 9, 3] the photo's own light, where the head is shown under another.
+        around: [384, 384, 3] uint8, the photo around the crop, for heads with its details; None where no more is known.
     """
 
     w_plus: Tensor
@@ -120,6 +122,7 @@ class Inversion:
     version: str = __version__
     on_mesh: OnMesh | None = None
     photo_light: Tensor | None = None
+    around: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         if self.w_plus.ndim != 3 or self.w_plus.shape[0] != 1:
@@ -128,6 +131,8 @@ class Inversion:
             raise ShapeError(f"camera must be [6], got {list(self.camera.shape)}")
         if self.photo.shape != (CROP_SIZE, CROP_SIZE, 3) or self.photo.dtype != np.uint8:
             raise ShapeError(f"photo must be uint8 [{CROP_SIZE}, {CROP_SIZE}, 3], got {list(self.photo.shape)}")
+        if self.around is not None and self.around.shape != (AROUND_SIZE, AROUND_SIZE, 3):
+            raise ShapeError(f"around must be [{AROUND_SIZE}, {AROUND_SIZE}, 3], got {list(self.around.shape)}")
         if self.crop.shape != (2, 3):
             raise ShapeError(f"crop must be [2, 3], got {list(self.crop.shape)}")
         for other in self.others:
@@ -216,6 +221,8 @@ class Inversion:
             tensors |= mesh_as_tensors(self.on_mesh)
         if self.photo_light is not None:
             tensors["photo_light"] = self.photo_light.detach().float().cpu().contiguous()
+        if self.around is not None:
+            tensors["around"] = torch.from_numpy(np.ascontiguousarray(self.around))
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
 
     def save(self, path: str | Path) -> Path:
@@ -263,6 +270,7 @@ class Inversion:
                 version=str(header["geoinv_version"]),
                 on_mesh=mesh_of(tensors),
                 photo_light=tensors.get("photo_light"),
+                around=tensors["around"].numpy() if "around" in tensors else None,
             )
         except (ShapeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CheckpointError(f"{path} is damaged ({error})", _REDO) from error
@@ -298,7 +306,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
-    known = {**PHOTO_TYPES, **DETAIL_TYPES, **MESH_TYPES, **_RELIT}
+    known = {**PHOTO_TYPES, **DETAIL_TYPES, **MESH_TYPES, **_RELIT, **AROUND_TYPES}
     families = (_TUNING, PREFIX)
     tensors = {name: value for name, value in every_tensor.items() if name in known or name.startswith(families)}
     return tensors, header
@@ -330,8 +338,11 @@ def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> No
     is_group = version == GROUP_FORMAT_VERSION or (is_on_mesh and bool(header.get("others")))
     has_details = version == DETAILED_FORMAT_VERSION or ((is_group or is_on_mesh) and "residual" in tensors)
     wanted = PHOTO_TYPES | tuning | (DETAIL_TYPES if has_details else {}) | (MESH_TYPES if is_on_mesh else {})
+    wanted |= AROUND_TYPES if "around" in tensors else {}
     wanted |= _RELIT if is_on_mesh and "photo_light" in tensors else {}
-    wanted |= types_of_others(has_details=has_details, is_on_mesh=is_on_mesh) if is_group else {}
+    if is_group:
+        has_around = PREFIX + "around" in tensors
+        wanted |= types_of_others(has_details=has_details, is_on_mesh=is_on_mesh, has_around=has_around)
     for name, dtype in wanted.items():
         if name not in tensors:
             raise CheckpointError(f"{path} is damaged (no {name})", _REDO)

@@ -99,6 +99,17 @@ def test_details_travel_and_stay_through_edits(tmp_path: Path) -> None:
         PhotoDetails(torch.zeros(3, 8, 8), torch.zeros(8, 8), torch.zeros(3, 4, 4))
 
 
+def test_what_is_around_the_crop_travels(tmp_path: Path) -> None:
+    details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
+    around = np.random.default_rng(0).integers(0, 256, (384, 384, 3), dtype=np.uint8)
+    again = Inversion.load(make_inversion(details=details, around=around).save(tmp_path / "a.geoinv"))
+    assert again.around is not None
+    np.testing.assert_array_equal(again.around, around)
+    assert Inversion.load(make_inversion(details=details).save(tmp_path / "b.geoinv")).around is None
+    with pytest.raises(ShapeError, match="around"):
+        make_inversion(details=details, around=around[:100])
+
+
 def test_details_are_whole_or_the_file_is_damaged(tmp_path: Path) -> None:
     details = PhotoDetails(torch.randn(3, 8, 8).half(), torch.full((4, 4), 2.5).half(), torch.rand(3, 4, 4).half())
     data = make_inversion(details=details).to_bytes()

@@ -14,7 +14,7 @@ from ...align.hull import landmark_hull
 from ...camera import CameraPose
 from ...errors import CheckpointError
 from ...faces.identity import identity_descriptor
-from ...heads import AnchoredHead, Edit, PlainHead, ViewPair, plain_head
+from ...heads import AnchoredHead, Edit, PhotoAround, PlainHead, ViewPair, plain_head
 from ...heads.detailed import DetailedHead
 from ...heads.families import source_view
 from ...heads.grouped import GroupedHead
@@ -22,7 +22,7 @@ from ...images.tensors import GREY, at_side, mask_tensor, photo_tensor
 from ...models.anchored_generator import AnchoredGenerator
 from ...models.encoder import encoder_input
 from ...models.precision import fast_precision
-from ..encode import Inverted, Provenance, details_of, fit_metrics, inversion_of, source_of
+from ..encode import Inverted, Provenance, around_of, details_of, fit_metrics, inversion_of, source_of
 from ..kept_photos import OtherPhoto, PhotoDetails
 from ..landmark_fit import landmarks_of
 from ..optimise.photo_target import PhotoTarget
@@ -112,6 +112,7 @@ def invert_together(
         branch,
         directions=directions,
         inside=torch.cat([mask_tensor(face.inside) for face in kept]).to(device),
+        around=[around_of(face.around, face.matrix, face.source_size) for face in kept],
         landmarks=[landmarks_of(face) for face in kept],
         settings=settings,
         on_step=on_step,
@@ -148,6 +149,7 @@ def reconstruct_together(
     *,
     directions: Mapping[str, Tensor] | None = None,
     inside: Tensor | None = None,
+    around: Sequence[PhotoAround | None] | None = None,
     landmarks: Sequence[Tensor | None] | None = None,
     settings: JointSettings | None = None,
     on_step: OnStep | None = None,
@@ -162,6 +164,7 @@ def reconstruct_together(
         branch: The local branch that was trained for both; None for a head without details.
         directions: The generator's edit directions, as for :func:`invert_together`.
         inside: [K, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
+        around: What each photo shows around its picture; None where no more is known.
         landmarks: [468, 2] landmarks of each photo, (x, y) as parts of its side, that shapes on the mesh are fitted
             to; None where there are none.
         settings: Budget and weights of the joint fit.
@@ -173,7 +176,7 @@ def reconstruct_together(
             fit: PersonFit = fit_on_mesh(pictures, generator, encoder, inside=inside, landmarks=landmarks)
     else:
         fit = _by_descent(pictures, faces, persons, generator, encoder, directions, inside, settings, on_step)
-    head, views = grouped_head(generator, fit, pictures, persons, branch, inside=inside)
+    head, views = grouped_head(generator, fit, pictures, persons, branch, inside=inside, around=around)
     return ReconstructedTogether(head, fit, tuple(views))
 
 
@@ -234,6 +237,7 @@ def grouped_head(
     branch: LocalBranch | None,
     *,
     inside: Tensor | None = None,
+    around: Sequence[PhotoAround | None] | None = None,
 ) -> tuple[GroupedHead | PlainHead | AnchoredHead, list[ViewPair]]:
     """The head of a fit as the first photo shows it, and for each photo its own head in its view, without and with its
     details.
@@ -245,6 +249,7 @@ def grouped_head(
         persons: [K, 1, H', H'] in [0, 1], where they show the person.
         branch: The local branch; None for a head without details.
         inside: [K, 1, H, H] in [0, 1], 0 where the pictures are padded; None where none is.
+        around: As in :func:`reconstruct_together`.
     """
     parts, views = [], []
     shown = plain_head(generator, fit.w_plus[:1], fit.mesh_in(0))
@@ -258,7 +263,8 @@ def grouped_head(
         source = source_view(own, branch, pictures[one], plain, persons[one], None if inside is None else inside[one])
         views.append(ViewPair(plain, DetailedHead(own, branch, source, seen=plain).with_details(plain)))
         edit = None if index == 0 else Edit(fit.w_plus[one], fit.w_plus[:1], mesh)
-        parts.append(DetailedHead(shown, branch, source, edit=edit, seen=plain))
+        beside = None if around is None else around[index]
+        parts.append(DetailedHead(shown, branch, source, edit=edit, seen=plain, around=beside))
     return GroupedHead(parts) if parts else shown, views
 
 
@@ -284,6 +290,7 @@ def _person(
             (int(face.source_size[0]), int(face.source_size[1])),
             details[index],
             meshes[index],
+            face.around if details[index] is not None else None,
         )
         for index, face in enumerate(faces)
         if index > 0
@@ -308,10 +315,17 @@ def kept_head(
     """
     after = shown.w_plus
     assert inversion.details is not None
-    parts = [DetailedHead(shown, branch, source_of(inversion.details, inversion.pose, shown), edit=edit)]
+    source, around = source_of(inversion.details, inversion.pose, shown), _around_of(inversion)
+    parts = [DetailedHead(shown, branch, source, edit=edit, around=around)]
     for other in inversion.others:
         assert other.details is not None
         mesh = None if other.on_mesh is None else other.on_mesh.to(after)
         change = Edit(other.w_plus.to(after), after, mesh)
-        parts.append(DetailedHead(shown, branch, source_of(other.details, other.pose, shown), edit=change))
+        source, around = source_of(other.details, other.pose, shown), _around_of(other)
+        parts.append(DetailedHead(shown, branch, source, edit=change, around=around))
     return GroupedHead(parts)
+
+
+def _around_of(kept: Inversion | OtherPhoto) -> PhotoAround | None:
+    """What one of the photos shows around its crop."""
+    return around_of(kept.around, kept.crop, kept.source_size)
