@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from .hair import Hair, hair_of
 from .morphs import Morphs, morph_targets
 from .parts import SKIN, TEETH, AvatarPart, FloatArray, avatar_parts
 from .rig import Rig, rig_of
-from .template import fit_template
-from .texture import AvatarTextures, bake_textures, view_of_photo
+from .template import FittedTemplate, fit_template
+from .texture import AvatarTextures, bake_skin, photo_on_skin, view_of_photo
 
 if TYPE_CHECKING:
     from ..align import FaceAligner
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..heads import Head
     from ..inversion import Inversion
     from ..shape import HeadCodes
+    from .texture.regions import UsualColours
 
 DEFAULT_TEXTURE = 2048
 """Texels along a side of the skin's texture."""
@@ -34,7 +36,7 @@ DEFAULT_TEXTURE = 2048
 METRES = MM_PER_UNIT / 1000.0
 """Metres in a world unit."""
 
-_FITTED, _BAKED, _MOVING = 0.05, 0.7, 0.75
+_FITTED, _SEEN, _BAKED, _MOVING = 0.05, 0.15, 0.8, 0.85
 """Fractions of the time after each step."""
 
 
@@ -118,21 +120,29 @@ def make_avatar(
     tell = on_progress or (lambda fraction: None)
     template = fit_template(inversion, head, aligner, person)
     tell(_FITTED)
-    textures = bake_textures(template, head, inversion, photo=photo, size=texture, is_albedo=is_albedo)
-    tell(_BAKED)
-    parts, morphs = _dressed(avatar_parts(template), textures), morph_targets(template)
-    tell(_MOVING)
+    on_skin = photo_on_skin(template, view_of_photo(inversion, template, photo), texture)
+    tell(_SEEN)
+    with ThreadPoolExecutor(1) as beside:  # hair and skin need nothing of each other, and a core each
+        hair = beside.submit(_hair, template, head, inversion, on_skin.usual) if has_hair else None
+        textures = bake_skin(template, head, on_skin, size=texture, is_albedo=is_albedo)
+        tell(_BAKED)
+        parts, morphs = _dressed(avatar_parts(template), textures), morph_targets(template)
+        tell(_MOVING)
     avatar = Avatar(
         parts,
         morphs,
         rig_of(template),
         {"skin": textures.skin, "tongue": textures.tongue, "eyes": textures.eyes, "eyelids": textures.eyelids},
-        hair=hair_of(template, head, view_of_photo(inversion, template, None), textures.usual) if has_hair else None,
+        hair=None if hair is None else hair.result(),
         seen=textures.seen,
         facts=avatar_facts(generator, inversion.edits),
     )
     tell(1.0)
     return avatar
+
+
+def _hair(template: FittedTemplate, head: Head, inversion: Inversion, usual: UsualColours | None) -> Hair | None:
+    return hair_of(template, head, view_of_photo(inversion, template, None), usual)
 
 
 def _dressed(parts: tuple[AvatarPart, ...], textures: AvatarTextures) -> tuple[AvatarPart, ...]:

@@ -72,6 +72,44 @@ class AvatarTextures:
     usual: UsualColours | None
 
 
+@dataclass(frozen=True, eq=False)
+class PhotoOnSkin:
+    """What a picture shows of the skin of a fitted mesh.
+
+    Args:
+        surface: The skin in the picture.
+        view: The picture, as it was taken.
+        source: Its pixels, no finer than the texture needs them.
+        sighting: What of the surface it sees.
+        weight: [V] how surely, of each vertex of the surface.
+        usual: Colours of the person's skin and hair, or None where the photo shows too little skin.
+    """
+
+    surface: HeadSurface
+    view: PhotoView
+    source: PictureSource
+    sighting: Sighting
+    weight: NDArray[np.float64]
+    usual: UsualColours | None
+
+
+def photo_on_skin(template: FittedTemplate, view: PhotoView, size: int) -> PhotoOnSkin:
+    """What a picture shows of the skin of a fitted mesh, for a texture of ``size`` texels a side.
+
+    Raises:
+        UsageError: A size of less than 64 or more than 8192 texels.
+    """
+    if not _LEAST_SIZE <= size <= _MOST_SIZE:
+        raise UsageError(f"a texture of {size} texels a side is not made", f"give {_LEAST_SIZE} to {_MOST_SIZE}")
+    regions = skin_regions(template.model)
+    surface = HeadSurface.of(template.model, template.in_photo())
+    sighting = surface.seen_by(view.camera, _SIGHT_SIDE)
+    source = view.source.shrunk_to(_texels_of_view(sighting, surface, size))
+    weight = seen_weights(surface, sighting, view.shows_person, regions)
+    usual = colours_of_person(surface, sighting, view, source, regions, weight)
+    return PhotoOnSkin(surface, view, source, sighting, weight, usual)
+
+
 def bake_textures(
     template: FittedTemplate,
     head: Head,
@@ -130,15 +168,23 @@ def bake_view(
     Raises:
         UsageError: A size of less than 64 or more than 8192 texels.
     """
-    if not _LEAST_SIZE <= size <= _MOST_SIZE:
-        raise UsageError(f"a texture of {size} texels a side is not made", f"give {_LEAST_SIZE} to {_MOST_SIZE}")
-    model = template.model
-    surface = HeadSurface.of(model, template.in_photo())
-    sighting = surface.seen_by(view.camera, _SIGHT_SIDE)
-    source = view.source.shrunk_to(_texels_of_view(sighting, surface, size))
-    regions = skin_regions(model)
-    weight = seen_weights(surface, sighting, view.shows_person, regions)
-    usual = colours_of_person(surface, sighting, view, source, regions, weight)
+    shown = photo_on_skin(template, view, size)
+    return bake_skin(template, head, shown, size=size, is_symmetric=is_symmetric, is_albedo=is_albedo)
+
+
+def bake_skin(
+    template: FittedTemplate,
+    head: Head,
+    on_skin: PhotoOnSkin,
+    *,
+    size: int,
+    is_symmetric: bool = True,
+    is_albedo: bool = False,
+) -> AvatarTextures:
+    """Bake textures, given what a picture shows of the skin; other arguments as of :func:`bake_view`."""
+    model, regions = template.model, skin_regions(template.model)
+    surface, view, source, sighting = on_skin.surface, on_skin.view, on_skin.source, on_skin.sighting
+    weight, usual = on_skin.weight, on_skin.usual
     skin = ExpectedSkin(surface, sighting, source, regions, weight)
     shown = photo_layer(surface, sighting, source, view.shows_person, regions, skin)
     layers: list[Layer] = [shown]
