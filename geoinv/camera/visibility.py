@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..conventions import MM_PER_UNIT
+from ..ops.view_rays import seen_at_depth
 from .camera import Camera
 
 _GRAZING, _SQUARE = 0.1, 0.4
@@ -36,17 +37,8 @@ def visibility(points: Tensor, depth: Tensor, camera: Camera, *, mm_per_unit: fl
         [B, N, 1] in [0, 1]; 0 outside the photo's frame.
     """
     positions, distance = camera.project(points)
-    side = depth.shape[-1]
-    grid = positions[:, :, None] * 2.0 - 1.0
-    total = torch.zeros_like(distance)
-    for row in (-1, 0, 1):
-        for column in (-1, 0, 1):
-            near = grid + 2.0 / side * torch.tensor([column, row], dtype=grid.dtype, device=grid.device)
-            shown = F.grid_sample(depth, near, mode="nearest", align_corners=False)[:, 0, :, 0]  # 0 beside the photo
-            away = (distance - shown).abs()
-            total = total + (1.0 - ramp(away * (mm_per_unit / MM_PER_UNIT), _NEAR, _FAR)) * (shown > 0.0)
-    weight = F.grid_sample(_facing(depth, camera.focal), grid, align_corners=False)[:, 0, :, 0]
-    return (total / 9.0 * weight)[..., None]
+    near, far = (limit * (MM_PER_UNIT / mm_per_unit) for limit in (_NEAR, _FAR))
+    return seen_at_depth(positions, distance, depth, _facing(depth, camera.focal), near=near, far=far)[..., None]
 
 
 def _facing(depth: Tensor, focal: float) -> Tensor:

@@ -15,8 +15,9 @@ from geoinv.conventions import FACE_ORBIT
 from geoinv.errors import CheckpointError, ShapeError
 from geoinv.heads import AnchoredHead, Head, each_view
 from geoinv.mesh import extract_head
-from geoinv.models.anchored_generator import AnchoredGenerator, lit
+from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.config import GeneratorConfig
+from geoinv.ops.view_rays import light_rays
 from geoinv.shape import HeadCodes, Proportions, expression_code, in_proportion
 from tests.tiny_models import tiny_anchored_config, tiny_config, write_tiny_weights
 
@@ -131,7 +132,7 @@ def test_light_hand_computed() -> None:
     features = torch.tensor([[[0.4, 0.2, 0.1, 0.0, 0.0, 0.0, 0.3], [0.4, 0.2, 0.1, 0.1, 0.0, 0.0, 0.3]]])
     directions = torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3)
     factor = 0.5 ** (1.0 / 2.2)
-    colors = lit(features, directions, 0.5 * WHITE)[0]
+    colors = light_rays(features, directions, 0.5 * WHITE)[0]
     torch.testing.assert_close(colors[0], factor * torch.tensor([0.4, 0.2, 0.1]))
     torch.testing.assert_close(colors[1] - colors[0], torch.full([3], 0.1 * factor))
 
@@ -141,7 +142,7 @@ def test_gloss_reflects_light_from_the_side() -> None:
     light = torch.zeros(1, 9, 3)
     light[:, 0], light[:, 3] = 1.0, 1.0
     turned = torch.tensor([[[0.0, 0.0, 0.0, 1.0, 0.7071, 0.0, 0.7071], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]]])
-    colors = lit(turned, torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3), light)[0]
+    colors = light_rays(turned, torch.tensor([0.0, 0.0, -1.0]).expand(1, 2, 3), light)[0]
     assert float(colors[0, 0]) == pytest.approx((0.28209479 + 0.48860251) ** (1 / 2.2), rel=1e-3)
     assert float(colors[1, 0]) == pytest.approx(0.28209479 ** (1 / 2.2), rel=1e-3)
 

@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...models.anchored_generator import AnchoredGenerator, LitHeads, lit, lit_rays
+from ...models.anchored_generator import AnchoredGenerator, LitHeads, lit_rays
 from ...models.config import GeneratorConfig
 from ...ops.render_rays import RayOutput
+from ...ops.view_rays import light_rays
 from ..data.head_shards import RayBatch
 
 
@@ -45,7 +46,7 @@ def lit_ray_losses(albedo_gloss_normal: Tensor, batch: RayBatch) -> dict[str, Te
         than white; ``normal``: squared distances of unit normals where a head is seen.
     """
     assert batch.albedo is not None and batch.light is not None and batch.normals is not None
-    color = lit(albedo_gloss_normal, batch.directions, batch.light)
+    color = light_rays(albedo_gloss_normal, batch.directions, batch.light)
     is_clipped = (batch.color >= 0.998 * batch.alpha[..., None]) & (batch.alpha[..., None] > 0.5)
     color = torch.where(is_clipped, torch.minimum(color, batch.color), color)
     on_head = (batch.alpha > 0.5) & (batch.distance > 0.0)

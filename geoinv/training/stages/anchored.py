@@ -20,8 +20,9 @@ from ...camera import Camera, pixel_centres
 from ...checkpoints.store import load_anchored_generator, save_model
 from ...conventions import MM_PER_UNIT
 from ...images.tensors import GREY
-from ...models.anchored_generator import AnchoredGenerator, lit
+from ...models.anchored_generator import AnchoredGenerator
 from ...models.config import GeneratorConfig
+from ...ops.view_rays import light_rays
 from ...shape import HeadCodes
 from ..data.head_shards import HeadShards, RayBatch
 from ..data.held_out_views import psnr_over, save_comparison, true_view
@@ -200,7 +201,7 @@ def validate(generator: AnchoredGenerator, heads: HeadShards, sheet: Path, count
             camera = Camera(torch.from_numpy(np.array(cam2world))[None].to(device), generator.config.orbit.focal)
             origins, directions = camera.rays(grid.reshape(-1, 2))
             output = generator.render_rays(made.rays, origins, directions)
-            color = torch.minimum(lit(output.features, directions, made.light), output.alpha[..., None])
+            color = torch.minimum(light_rays(output.features, directions, made.light), output.alpha[..., None])
             result = (color + GREY * (1.0 - output.alpha[..., None])).clamp(0.0, 1.0).reshape(*grid.shape[:2], 3).cpu()
             truth, on_head = true_view(rgba)
             psnr[kind].append(psnr_over(result, truth, on_head))
