@@ -128,10 +128,13 @@ def _finished(summed: Tensor, grid: Grid) -> Tensor:
     unit = normal / (length + 1e-6)
     # the mean of (x - p) . n is too small where the surface is curved, (x - mean p) . mean n too large by as much
     nearer = 0.5 * (along / length.clamp_min(_LEAST_NORMAL) + (place * unit).sum(dim=-1, keepdim=True))
-    distance = (grid.centres() * unit).sum(dim=-1, keepdim=True) - nearer
-    # Between lips that touch, the mean of normals points anywhere: distances were beads on a string, white as teeth. So
-    # what is thinner than a cell is closed.
-    present = (summed[..., -1:] / _PRESENT).clamp_max(1.0)
-    opposed = (1.0 - ramp(length, _OPPOSED, _ALIKE)) * present
-    distance = torch.lerp(distance, -_CLOSED * grid.cell.mean(), opposed)
+    centres = grid.centres()
+    distance = (centres * unit).sum(dim=-1, keepdim=True) - nearer
+    # Between surfaces that face each other or away from each other the mean of normals points anywhere. Where lips
+    # touch, distances were beads on a string, white as teeth: what is thinner than a cell is closed. The flesh between
+    # cheek and mouth had holes; away from both, the mean of (x - p) . n is below 0 there, as it is for each.
+    opposed, present = 1.0 - ramp(length, _OPPOSED, _ALIKE), (summed[..., -1:] / _PRESENT).clamp_max(1.0)
+    between = torch.minimum(distance, (centres * normal).sum(dim=-1, keepdim=True) - along)
+    unsure = torch.lerp(between, -_CLOSED * grid.cell.mean(), present)
+    distance = torch.lerp(distance, unsure, opposed)
     return torch.cat([displacement, distance.clamp(-_FURTHEST, _FURTHEST), unit, part], dim=-1)

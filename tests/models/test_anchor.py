@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from geoinv.conventions import MM_PER_UNIT
 from geoinv.errors import CheckpointError, ShapeError
 from geoinv.models.anchor import Anchor, head_model_id, shared_anchor
 from geoinv.models.config import AnchorConfig
 from geoinv.ops.anchored_rays import AnchorVolumes, read_anchor
-from geoinv.shape import HeadModel, expression_code, load_head_model
+from geoinv.shape import HeadCodes, HeadModel, expression_code, load_head_model
+from geoinv.shape.vertex_normals import vertex_normals
 from geoinv.synth.look import LOOK_SIZE
 
 
@@ -71,6 +73,30 @@ def test_signs_inside_and_outside(volumes: AnchorVolumes) -> None:
     )
     assert bool((read_anchor(volumes, inside.expand(2, -1, -1))[..., 3] < 0.0).all())
     assert bool((read_anchor(volumes, outside.expand(2, -1, -1))[..., 3] > 0.0).all())
+
+
+def test_cheeks_of_smiles_have_no_holes_to_the_mouth(anchor: Anchor, model: HeadModel) -> None:
+    """Three millimetres below the skin about the mouth, where no other surface is near, places are inside."""
+    vector = model.mean_codes(3).as_vector()
+    vector[:, :96] = 0.8 * torch.randn(3, 96, generator=torch.Generator().manual_seed(0))
+    smile = expression_code({"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0})
+    heads = model.vertices(replace(HeadCodes.from_vector(vector), expression=smile.expand(3, -1)))
+    skin = model.parts["skin"]
+    vertices, normals = (
+        heads[:, skin.vertices],
+        vertex_normals(heads, model.triangles[skin.triangles])[:, skin.vertices],
+    )
+    for head in range(3):
+        places, outward = vertices[head], normals[head]
+        is_near = (places[:, 0].abs() < 0.13) & (places[:, 1] > -0.28) & (places[:, 1] < -0.05)
+        is_near &= (places[:, 2] > 0.1) & (outward[:, 2] > 0.4)
+        below = places[is_near] - outward[is_near] * (3.0 / MM_PER_UNIT)
+        is_other = outward[is_near] @ outward.T < 0.2
+        gap = torch.cdist(below, places).masked_fill(~is_other, 1.0).amin(dim=1)
+        flesh = below[gap > 3.5 / MM_PER_UNIT]
+        assert len(flesh) > 200
+        distance = read_anchor(anchor(heads[head : head + 1]), flesh[None])[0, :, 3]
+        assert float((distance > 0.0).float().mean()) < 0.01
 
 
 def test_both_levels_agree_where_they_meet(volumes: AnchorVolumes) -> None:

@@ -157,10 +157,11 @@ void finish_row(float* __restrict out, const float* __restrict sums, int64_t z, 
     o[0] = s[0] * scale;
     o[1] = s[1] * scale;
     o[2] = s[2] * scale;
+    const float opposed = std::clamp((kAlike - length) / (kAlike - kOpposed), 0.0f, 1.0f);
     const float distance = cx * ux + cy * uy + cz * uz - nearer;
-    const float opposed =
-        std::clamp((kAlike - length) / (kAlike - kOpposed), 0.0f, 1.0f) * std::min(s[11] / kPresent, 1.0f);
-    o[3] = std::clamp(distance + opposed * (closed - distance), -kFurthest, kFurthest);
+    const float between = std::min(distance, cx * nx + cy * ny + cz * nz - scale * s[9]);
+    const float unsure = between + std::min(s[11] / kPresent, 1.0f) * (closed - between);
+    o[3] = std::clamp(distance + opposed * (unsure - distance), -kFurthest, kFurthest);
     o[4] = ux;
     o[5] = uy;
     o[6] = uz;
