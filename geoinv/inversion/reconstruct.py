@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from ..models.families import AnyGenerator, AnyLocalBranch
     from ..models.render_output import RenderOutput
 
+_OWN_LAYERS = 0.4
+"""Part of the encoder's differences between the codes of layers that heads on the mesh take. A generator's own heads
+have one code for all layers. Those of real photos differ, and where no photo looked that was haze beside necks and
+holes in hair. With 0.4 of it both are gone, identity at +-25 degrees stays (20 portraits, 0.285 and 0.284), and
+held-out heads lose 0.05 dB."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reconstructed:
@@ -110,6 +116,9 @@ def reconstruct(
             f"the encoder gives codes {list(w_plus.shape)}, generator {generator.config.name} takes {list(expected)}",
             "use the encoder that was trained for this generator",
         )
+    if isinstance(generator, AnchoredGenerator):
+        mean = w_plus.mean(dim=1, keepdim=True)
+        w_plus = mean + _OWN_LAYERS * (w_plus - mean)
     found = pose or estimate.camera or aligned_pose
     if found is None:
         raise CheckpointError("the encoder finds no cameras", "give the photos' cameras, or an encoder that finds them")
