@@ -18,7 +18,7 @@ from ..models.render_output import RenderOutput
 from ..ops.anchored_rays import AnchorVolumes
 from .edit import Edit
 from .head import ViewPair
-from .outline import PhotoOutline, empty_cells
+from .outline import VISIBLE, PhotoOutline, empty_cells, floating_cells, shoulder_ends
 from .volume import Volume, volume_of
 
 if TYPE_CHECKING:
@@ -65,10 +65,13 @@ class AnchoredHead:
         """Nothing is left to compute that all views have in common."""
 
     def within(self, outlines: Sequence[PhotoOutline]) -> AnchoredHead:
-        """The same heads, empty where photos of them show the background: of one photo of each or of several."""
+        """The same heads, empty where photos of them show the background, of one photo of each or of several, beyond
+        the ends of their shoulders, and where something floats beside them."""
         rays = self._heads.rays
+        empty = empty_cells(outlines, rays.volumes) | shoulder_ends(rays.volumes)
+        empty = empty | floating_cells(self.generator.solid_cells(rays, VISIBLE), empty, rays.volumes)
         other = copy.copy(self)
-        other._heads = self._heads._replace(rays=rays._replace(empty=empty_cells(outlines, rays.volumes)))
+        other._heads = self._heads._replace(rays=rays._replace(empty=empty))
         return other
 
     @property

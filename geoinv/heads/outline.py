@@ -20,6 +20,11 @@ _CELLS = 128  # along a side of the box; of 2.9 mm
 _BESIDE = 3 / 256
 """Of the photo's side: what is nearer to the person is kept. Outlines are of a network at 256 px, and hair is soft."""
 _ON_MESH = 0.016  # world units (6 mm) from the mesh up to which nothing is taken: ears and cheeks are the mesh's
+VISIBLE = 10.0  # raw density from which something is seen: a centimetre of it is a fifth opaque
+_HALO = 2  # cells about what floats, which are less dense
+_SHOULDERS_END = 0.42  # |x| in world units, beyond which are shoulders alone, whose clothes generators end in horns
+_CUT = 0.465  # |x| beyond which nothing is shown: meshes are flattened onto the side of the box there
+_ON_SHOULDERS = 0.008  # world units (3 mm) from the mesh up to which nothing is taken there
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,7 @@ def empty_cells(outlines: Sequence[PhotoOutline], volumes: AnchorVolumes) -> Ten
         outlines: What is known of the heads, of one photo of each or of several; any of them decides.
         volumes: Anchor volumes of the heads, whose meshes stay whole.
     """
-    ticks = ((torch.arange(_CELLS, device=volumes.whole.device) + 0.5) / _CELLS - 0.5) * BOX_SIDE
-    z, y, x = torch.meshgrid(ticks, ticks, ticks, indexing="ij")
-    centres = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3)
+    centres = _centres(_CELLS, volumes.whole)
     heads = len(volumes.whole)
     points = centres.expand(heads, -1, -1)
     empty = torch.stack([outline.shows_background(points) for outline in outlines]).any(dim=0)
@@ -84,3 +87,51 @@ def empty_cells(outlines: Sequence[PhotoOutline], volumes: AnchorVolumes) -> Ten
         distance = read_anchor(own, centres[:, empty[head]])[0, :, 3]
         empty[head, empty[head].clone()] = distance > _ON_MESH
     return empty.reshape(heads, _CELLS, _CELLS, _CELLS)
+
+
+def shoulder_ends(volumes: AnchorVolumes) -> Tensor:
+    """[B, G, G, G] whether the cells of :func:`empty_cells` are beyond where shoulders end in views."""
+    centres = _centres(_CELLS, volumes.whole)
+    across = centres[..., 0].abs()
+    ends = (across > _CUT).repeat(len(volumes.whole), 1)
+    near = across[0] > _SHOULDERS_END
+    distance = read_anchor(volumes, centres[:, near].expand(len(volumes.whole), -1, -1))[..., 3]
+    ends[:, near] |= distance > _ON_SHOULDERS
+    return ends.reshape(-1, _CELLS, _CELLS, _CELLS)
+
+
+def floating_cells(solid: Tensor, empty: Tensor, volumes: AnchorVolumes) -> Tensor:
+    """[B, E, E, E] whether cells of the box are of something that hangs together with no mesh, or about it.
+
+    Args:
+        solid: [B, G, G, G] whether cells hold something that is seen.
+        empty: [B, E, E, E] whether finer ones are known to be empty, E a multiple of G.
+        volumes: Anchor volumes of the heads.
+    """
+    cells, finer = solid.shape[1], empty.shape[1] // solid.shape[1]
+    left = 1.0 - (-F.max_pool3d(-empty[:, None].float(), finer))[:, 0]  # 0 where all of the finer ones are empty
+    solid = solid & (left > 0.0)
+    centres = _centres(cells, volumes.whole).expand(len(solid), -1, -1)
+    held = solid & (read_anchor(volumes, centres)[..., 3].unflatten(1, solid.shape[1:]) < 0.0)
+    while True:  # from the mesh on through what is solid
+        grown = held.clone()
+        for axis in range(1, 4):
+            low, high = grown.narrow(axis, 0, cells - 1), grown.narrow(axis, 1, cells - 1)
+            low |= held.narrow(axis, 1, cells - 1)
+            high |= held.narrow(axis, 0, cells - 1)
+        grown &= solid
+        if torch.equal(grown, held):
+            break
+        held = grown
+    about: Tensor = F.max_pool3d((solid & ~held)[:, None].float(), 2 * _HALO + 1, stride=1, padding=_HALO)[:, 0] > 0.0
+    floating: Tensor = about & ~held
+    for axis in range(1, 4):
+        floating = floating.repeat_interleave(finer, dim=axis)
+    return floating
+
+
+def _centres(cells: int, like: Tensor) -> Tensor:
+    """[1, cells ** 3, 3] centres of the cells of the box, in the order of indices z, y, x."""
+    ticks = ((torch.arange(cells, device=like.device) + 0.5) / cells - 0.5) * BOX_SIDE
+    z, y, x = torch.meshgrid(ticks, ticks, ticks, indexing="ij")
+    return torch.stack([x, y, z], dim=-1).reshape(1, -1, 3)

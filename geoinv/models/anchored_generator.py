@@ -31,6 +31,7 @@ from ..ops.anchored_rays import (
     march_anchored,
     read_anchor,
     render_anchored,
+    solid_cells,
 )
 from ..ops.render_rays import RayOutput
 from ..ops.render_rays.volume import density_of
@@ -269,6 +270,10 @@ class AnchoredGenerator(PlaneGenerator):
         first, second = round(_FIRST_SHOWN * sampling.num_samples), round(_SECOND_SHOWN * sampling.num_importance)
         sampling = replace(sampling, num_samples=first, num_importance=second)
         return render_anchored(heads, origins, directions, decoder, sampling, space)
+
+    def solid_cells(self, heads: AnchoredHeads, raw: float) -> Tensor:
+        """[B, G, G, G] in which cells of the box heads that are shown have more raw density than ``raw``."""
+        return solid_cells(heads, self.decoder.weights(), self._shown_space, raw)
 
     def render(
         self,

@@ -11,7 +11,7 @@ from geoinv.camera import Camera, CameraPose
 from geoinv.conventions import FACE_ORBIT
 from geoinv.heads import AnchoredHead, DetailedHead, Edit, GroupedHead
 from geoinv.heads.families import detailed_head
-from geoinv.heads.outline import PhotoOutline, empty_cells
+from geoinv.heads.outline import PhotoOutline, empty_cells, floating_cells
 from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.source_view import SourceView
 from geoinv.ops.anchored_rays import AnchorVolumes, read_anchor
@@ -130,3 +130,30 @@ def test_outlines_of_several_heads_are_their_own(head: AnchoredHead) -> None:
     cameras = CameraPose.from_vector(torch.zeros(2, 6)).camera(FACE_ORBIT)
     empty = empty_cells([PhotoOutline(background, cameras)], two)
     assert not empty[0].any() and empty[1].float().mean() > 0.2
+
+
+def test_what_hangs_together_with_no_mesh_is_empty(head: AnchoredHead) -> None:
+    """A blob behind the neck and one above it, which a bridge of cells ties to the head."""
+    volumes = head._heads.rays.volumes
+    ticks = (torch.arange(64) + 0.5) / 64 - 0.5
+    z, y, x = torch.meshgrid(ticks, ticks, ticks, indexing="ij")
+    inside = read_anchor(volumes, torch.stack([x, y, z], dim=-1).reshape(1, -1, 3))[0, :, 3].reshape(64, 64, 64) < 0.0
+    floats = (x.abs() < 0.05) & ((y + 0.2).abs() < 0.05) & (z < -0.45)
+    tied = (x.abs() < 0.05) & ((y - 0.3).abs() < 0.05) & (z < -0.45)
+    bridge = (x.abs() < 0.02) & ((y - 0.3).abs() < 0.02) & (z < 0.0)
+    none = torch.zeros(1, 128, 128, 128, dtype=torch.bool)
+    found = floating_cells((inside | floats | tied | bridge)[None], none, volumes)[0, ::2, ::2, ::2]
+    assert found[floats].all()
+    assert not (found & (inside | tied | bridge)).any()
+    assert found.sum() < 6 * floats.sum()
+    cut = none.clone()
+    cut[:, 20:30] = True  # known to be empty: a slice through the bridge, not through the head
+    found = floating_cells((inside | floats | tied | bridge)[None], cut, volumes)[0, ::2, ::2, ::2]
+    assert found[tied].all() and not (found & inside & (z > -0.1)).any()
+
+
+def test_shoulders_end_before_the_side_of_the_box(head: AnchoredHead) -> None:
+    side = head.generator.config.resolution
+    view = cut(head, photo_of(head, torch.ones(1, 1, side, side))).view(camera().zoomed(0.6))
+    points = view.surface()[0][0][view.alpha.flatten() > 0.5]
+    assert 0.3 < float(points[:, 0].abs().max()) < 0.48

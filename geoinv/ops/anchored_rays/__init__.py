@@ -27,7 +27,7 @@ from .reference import (
     read_anchor_reference,
     sample_canonical_reference,
 )
-from .rendering import SKIP_TOLERANCE, render_anchored
+from .rendering import SKIP_TOLERANCE, render_anchored, solid_cells
 
 __all__ = [
     "FEATURES",
@@ -46,4 +46,5 @@ __all__ = [
     "render_anchored",
     "sample_canonical",
     "sample_canonical_reference",
+    "solid_cells",
 ]

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool3d
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ...conventions import BOX_SIDE
 from .._gradients import needs_gradient
 from ..render_rays import DecoderWeights, RayOutput, RaySampling
 from ..render_rays.limits import SkipLimits
 from ..render_rays.two_passes import march_two_passes, render_in_parts
 from . import cuda
 from .march import check_heads, kernel_head, kernel_settings, march_anchored
-from .points import is_native
+from .points import decode_points, is_native
 from .rays import render_by_points
 from .reference import NOTHING, AnchoredHeads, CanonicalSpace
 
@@ -30,6 +32,7 @@ _HAZE = 0.1
 """Part of the longest way that is at most as dense as skipped space may be; alpha errs by 5e-4 on trained heads, as
 without it."""
 
+_POINTS_AT_ONCE = 65536
 _RAYS_AT_ONCE = 8192  # point by point; what their samples need stays below half a gigabyte
 
 
@@ -104,6 +107,22 @@ def render_anchored(
         limits.least_share,
     )
     return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
+
+
+def solid_cells(heads: AnchoredHeads, decoder: DecoderWeights, space: CanonicalSpace, raw: float) -> Tensor:
+    """[B, 64, 64, 64] in which cells of the box, indexed by z, y, x, raw density is above ``raw`` at a corner.
+
+    Arguments as of :func:`render_anchored`. Without gradients; cells that are known to be empty count as they are.
+    """
+    head, settings = kernel_head(heads, decoder), kernel_settings(heads.volumes.face_box, space)
+    if is_native(*head):
+        return _bounds(head, settings) > raw + _SLACK
+    ticks = (torch.arange(_CELLS + 1, device=heads.planes.device) / _CELLS - 0.5) * BOX_SIDE
+    z, y, x = torch.meshgrid(ticks, ticks, ticks, indexing="ij")
+    corners = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3).expand(len(heads.planes), -1, -1)
+    parts = (decode_points(heads, part, decoder, space)[0] for part in corners.split(_POINTS_AT_ONCE, dim=1))
+    at_corners = torch.cat(list(parts), dim=1).unflatten(1, (_CELLS + 1,) * 3)
+    return max_pool3d(at_corners[:, None], 2, stride=1)[:, 0] > raw
 
 
 @dataclass(frozen=True)
