@@ -79,11 +79,10 @@ def inside_photo(matrix: FloatArray, photo_size: tuple[int, int], size: int) -> 
         size: Side of the crop.
     """
     ticks = np.arange(size) + 0.5
-    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # (x, y), row by row
-    x, y = apply_affine(invert_affine(matrix), grid).T
+    x, y = (row[0] * ticks + row[1] * ticks[:, None] + row[2] for row in invert_affine(matrix))
     width, height = photo_size
     is_inside: NDArray[np.bool_] = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
-    return is_inside.reshape(size, size)
+    return is_inside
 
 
 def _shrink_for(image: ImageArray, matrix: FloatArray) -> tuple[ImageArray, FloatArray]:

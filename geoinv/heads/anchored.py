@@ -18,7 +18,7 @@ from ..models.render_output import RenderOutput
 from ..ops.anchored_rays import AnchorVolumes
 from .edit import Edit
 from .head import ViewPair
-from .outline import VISIBLE, PhotoOutline, empty_cells, floating_cells, shoulder_ends
+from .outline import ANYTHING, VISIBLE, PhotoOutline, empty_cells, floating_cells, shoulder_ends
 from .volume import Volume, volume_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class AnchoredHead:
         """The same heads, empty where photos of them show the background, of one photo of each or of several, beyond
         the ends of their shoulders, and where something floats beside them."""
         rays = self._heads.rays
-        empty = empty_cells(outlines, rays.volumes) | shoulder_ends(rays.volumes)
+        anything = self.generator.solid_cells(rays, ANYTHING)
+        empty = empty_cells(outlines, rays.volumes, anything) | shoulder_ends(rays.volumes)
         empty = empty | floating_cells(self.generator.solid_cells(rays, VISIBLE), empty, rays.volumes)
         other = copy.copy(self)
         other._heads = self._heads._replace(rays=rays._replace(empty=empty))

@@ -20,6 +20,7 @@ _CELLS = 128  # along a side of the box; of 2.9 mm
 _BESIDE = 3 / 256
 """Of the photo's side: what is nearer to the person is kept. Outlines are of a network at 256 px, and hair is soft."""
 _ON_MESH = 0.016  # world units (6 mm) from the mesh up to which nothing is taken: ears and cheeks are the mesh's
+ANYTHING = -8.0  # raw density up to which the longest way through the box is clear
 VISIBLE = 10.0  # raw density from which something is seen: a centimetre of it is a fifth opaque
 _HALO = 2  # cells about what floats, which are less dense
 _SHOULDERS_END = 0.42  # |x| in world units, beyond which are shoulders alone, whose clothes generators end in horns
@@ -71,17 +72,22 @@ def person_in(source: SourceView) -> Tensor:
     return at_side((source.residual != 0.0).any(dim=1, keepdim=True).float(), source.depth.shape[-1]) > 0.0
 
 
-def empty_cells(outlines: Sequence[PhotoOutline], volumes: AnchorVolumes) -> Tensor:
+def empty_cells(outlines: Sequence[PhotoOutline], volumes: AnchorVolumes, solid: Tensor | None = None) -> Tensor:
     """[B, G, G, G] whether the cells of the box, indexed by z, y, x, are empty by what photos show.
 
     Args:
         outlines: What is known of the heads, of one photo of each or of several; any of them decides.
         volumes: Anchor volumes of the heads, whose meshes stay whole.
+        solid: [B, E, E, E] whether larger cells hold anything at all: others need not be looked at. None looks at all.
     """
     centres = _centres(_CELLS, volumes.whole)
     heads = len(volumes.whole)
-    points = centres.expand(heads, -1, -1)
-    empty = torch.stack([outline.shows_background(points) for outline in outlines]).any(dim=0)
+    looked_at = torch.ones_like(centres[0, :, 0], dtype=torch.bool)
+    if solid is not None:
+        looked_at = finer_cells(solid.any(dim=0, keepdim=True), _CELLS).flatten()
+    points = centres[:, looked_at].expand(heads, -1, -1)
+    empty = torch.zeros(heads, len(looked_at), dtype=torch.bool, device=centres.device)
+    empty[:, looked_at] = torch.stack([outline.shows_background(points) for outline in outlines]).any(dim=0)
     for head in range(heads):
         own = AnchorVolumes(volumes.whole[head : head + 1], volumes.face[head : head + 1], volumes.face_box)
         distance = read_anchor(own, centres[:, empty[head]])[0, :, 3]
@@ -109,8 +115,8 @@ def floating_cells(solid: Tensor, empty: Tensor, volumes: AnchorVolumes) -> Tens
         volumes: Anchor volumes of the heads.
     """
     cells, finer = solid.shape[1], empty.shape[1] // solid.shape[1]
-    left = 1.0 - (-F.max_pool3d(-empty[:, None].float(), finer))[:, 0]  # 0 where all of the finer ones are empty
-    solid = solid & (left > 0.0)
+    of_each = empty.reshape(len(empty), cells, finer, cells, finer, cells, finer)
+    solid = solid & ~of_each.all(dim=6).all(dim=4).all(dim=2)
     centres = _centres(cells, volumes.whole).expand(len(solid), -1, -1)
     held = solid & (read_anchor(volumes, centres)[..., 3].unflatten(1, solid.shape[1:]) < 0.0)
     while True:  # from the mesh on through what is solid
@@ -125,9 +131,14 @@ def floating_cells(solid: Tensor, empty: Tensor, volumes: AnchorVolumes) -> Tens
         held = grown
     about: Tensor = F.max_pool3d((solid & ~held)[:, None].float(), 2 * _HALO + 1, stride=1, padding=_HALO)[:, 0] > 0.0
     floating: Tensor = about & ~held
+    return finer_cells(floating, empty.shape[1])
+
+
+def finer_cells(of_cells: Tensor, count: int) -> Tensor:
+    """[B, C, C, C] what is known of larger cells [B, G, G, G], of the ``count`` a side that these are cut into."""
     for axis in range(1, 4):
-        floating = floating.repeat_interleave(finer, dim=axis)
-    return floating
+        of_cells = of_cells.repeat_interleave(count // of_cells.shape[axis], dim=axis)
+    return of_cells
 
 
 def _centres(cells: int, like: Tensor) -> Tensor:

@@ -132,6 +132,16 @@ def test_outlines_of_several_heads_are_their_own(head: AnchoredHead) -> None:
     assert not empty[0].any() and empty[1].float().mean() > 0.2
 
 
+def test_cells_that_hold_nothing_are_not_looked_at(head: AnchoredHead) -> None:
+    volumes = head._heads.rays.volumes
+    outline = cut(head, photo_of(head, middle(head, 0.25))).outline
+    solid = torch.zeros(1, 64, 64, 64, dtype=torch.bool)
+    solid[:, 20:40] = True
+    all_of_them, some = empty_cells([outline], volumes), empty_cells([outline], volumes, solid)
+    assert torch.equal(some[:, 40:80], all_of_them[:, 40:80])
+    assert not some[:, :40].any() and not some[:, 80:].any()
+
+
 def test_what_hangs_together_with_no_mesh_is_empty(head: AnchoredHead) -> None:
     """A blob behind the neck and one above it, which a bridge of cells ties to the head."""
     volumes = head._heads.rays.volumes
