@@ -101,10 +101,15 @@ def encode_face(
         pose=pose,
         aligned_pose=_aligned_pose(face),
         inside=mask_tensor(face.inside).to(pictures),
-        around=around_of(face.around, face.matrix, face.source_size),
+        around=around_of(face.around, face.matrix, face.source_size) if _shows_around(generator, branch) else None,
         landmarks=_landmarks(face, generator),
     )
     return _inverted(face, made, "encoder" if branch is None else "hybrid", provenance)
+
+
+def _shows_around(generator: AnyGenerator, branch: AnyLocalBranch | None) -> bool:
+    """Whether heads take what their photos show around the crops: those on the mesh, with details."""
+    return isinstance(generator, AnchoredGenerator) and branch is not None
 
 
 @torch.no_grad()
@@ -152,7 +157,8 @@ def _inverted(face: AlignedFace, made: Reconstructed, method: str, provenance: P
     plain = made.head.plain
     inversion = inversion_of(face, provenance, plain.w_plus, made.pose.as_vector()[0], metrics, method, details)
     if isinstance(plain, AnchoredHead):
-        inversion = replace(inversion, on_mesh=plain.on_mesh.to(torch.device("cpu")))
+        around = None if details is None else face.around
+        inversion = replace(inversion, on_mesh=plain.on_mesh.to(torch.device("cpu")), around=around)
     return Inverted(inversion, made.head, made.views)
 
 
@@ -190,7 +196,6 @@ def inversion_of(
         method=method,
         details=details,
         branch=None if details is None else provenance.branch,
-        around=None if details is None else face.around,
         seed=provenance.seed,
     )
 

@@ -103,7 +103,7 @@ def invert_together(
     """
     members = members_of(faces)
     kept = [faces[index] for index in members.kept]
-    device = generator.w_avg.device
+    device, takes_around = generator.w_avg.device, isinstance(generator, AnchoredGenerator) and branch is not None
     made = reconstruct_together(
         torch.cat([photo_tensor(face.image) for face in kept]).to(device),
         torch.stack([torch.from_numpy(landmark_hull(face.landmarks, face.image.shape[:2])) for face in kept]),
@@ -112,7 +112,7 @@ def invert_together(
         branch,
         directions=directions,
         inside=torch.cat([mask_tensor(face.inside) for face in kept]).to(device),
-        around=[around_of(face.around, face.matrix, face.source_size) for face in kept],
+        around=[around_of(face.around, face.matrix, face.source_size) for face in kept] if takes_around else None,
         landmarks=[landmarks_of(face) for face in kept],
         settings=settings,
         on_step=on_step,
@@ -290,14 +290,15 @@ def _person(
             (int(face.source_size[0]), int(face.source_size[1])),
             details[index],
             meshes[index],
-            face.around if details[index] is not None else None,
+            face.around if details[index] is not None and meshes[index] is not None else None,
         )
         for index, face in enumerate(faces)
         if index > 0
     )
     metrics = fit_metrics(shown.shown, first.image, first.inside)
     inversion = inversion_of(first, provenances[0], codes[:1], cameras[0], metrics, METHOD, details[0])
-    inversion = replace(inversion, steps=fit.steps, others=others, on_mesh=meshes[0])
+    around = first.around if details[0] is not None and meshes[0] is not None else None
+    inversion = replace(inversion, steps=fit.steps, others=others, on_mesh=meshes[0], around=around)
     return Person(Inverted(inversion, head, shown), members, fits, fit.is_interrupted)
 
 
