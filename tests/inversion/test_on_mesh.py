@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -13,7 +14,7 @@ import geoinv
 from geoinv import notices
 from geoinv.camera import CameraPose
 from geoinv.checkpoints.model_format import BaseModel, save_changes
-from geoinv.conventions import FACE_ORBIT
+from geoinv.conventions import AROUND, FACE_ORBIT
 from geoinv.errors import CheckpointError, UsageError
 from geoinv.heads import AnchoredHead, DetailedHead
 from geoinv.inversion import Inversion, Refinement, refine_head
@@ -170,3 +171,17 @@ def test_relit_heads_know_the_light_of_their_photo(session: Session, tmp_path: P
     camera = before.source.camera
     torch.testing.assert_close(head.unedited.view(camera).color, before.view(camera).color, atol=1e-4, rtol=0.0)
     assert not torch.allclose(head.view(camera).color, before.view(camera).color, atol=0.02)
+
+
+def test_what_is_around_the_crop_stays_with_details(session: Session, tmp_path: Path) -> None:
+    around = np.random.default_rng(1).integers(0, 256, (384, 384, 3), dtype=np.uint8)
+    face = replace(face_of(JAW, POSE), around=around, source_size=(900, 900), matrix=np.eye(2, 3) - [[0, 0, 194]] * 2)
+    made = session.inverted(face, method="hybrid")
+    again = Inversion.load(made.inversion.save(tmp_path / "a.geoinv"))
+    assert again.around is not None
+    np.testing.assert_array_equal(again.around, around)
+    wide = session.cameras(again).zoomed(1.0 / AROUND)
+    shown = geoinv.load(session.model).head(again).view(wide).color
+    assert torch.equal(shown, made.head.view(wide).color)
+    assert not torch.equal(shown, session.head(replace(again, around=None)).view(wide).color)
+    assert session.inverted(face, method="encoder").inversion.around is None
