@@ -23,9 +23,9 @@ _ON_MESH = 0.016  # world units (6 mm) from the mesh up to which nothing is take
 ANYTHING = -8.0  # raw density up to which the longest way through the box is clear
 VISIBLE = 10.0  # raw density from which something is seen: a centimetre of it is a fifth opaque
 _HALO = 2  # cells about what floats, which are less dense
-_SHOULDERS_END = 0.42  # |x| in world units, beyond which are shoulders alone, whose clothes generators end in horns
-_CUT = 0.465  # |x| beyond which nothing is shown: meshes are flattened onto the side of the box there
-_ON_SHOULDERS = 0.008  # world units (3 mm) from the mesh up to which nothing is taken there
+_SHOULDERS_END = 0.43
+"""|x| in world units beyond which nothing is shown: meshes are flattened onto the sides of the box, 0.5 from its middle,
+and generators end clothes in horns there."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,9 @@ def empty_cells(outlines: Sequence[PhotoOutline], volumes: AnchorVolumes, solid:
 
 
 def shoulder_ends(volumes: AnchorVolumes) -> Tensor:
-    """[B, G, G, G] whether the cells of :func:`empty_cells` are beyond where shoulders end in views."""
-    centres = _centres(_CELLS, volumes.whole)
-    across = centres[..., 0].abs()
-    ends = (across > _CUT).repeat(len(volumes.whole), 1)
-    near = across[0] > _SHOULDERS_END
-    distance = read_anchor(volumes, centres[:, near].expand(len(volumes.whole), -1, -1))[..., 3]
-    ends[:, near] |= distance > _ON_SHOULDERS
-    return ends.reshape(-1, _CELLS, _CELLS, _CELLS)
+    """[1, G, G, G] whether the cells of :func:`empty_cells` are beyond where shoulders end in views."""
+    across = _centres(_CELLS, volumes.whole)[..., 0].abs()
+    return (across > _SHOULDERS_END).reshape(1, _CELLS, _CELLS, _CELLS)
 
 
 def floating_cells(solid: Tensor, empty: Tensor, volumes: AnchorVolumes) -> Tensor:
