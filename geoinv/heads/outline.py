@@ -24,8 +24,8 @@ ANYTHING = -8.0  # raw density up to which the longest way through the box is cl
 VISIBLE = 10.0  # raw density from which something is seen: a centimetre of it is a fifth opaque
 _HALO = 2  # cells about what floats, which are less dense
 _SHOULDERS_END = 0.43
-"""|x| in world units beyond which nothing is shown: meshes are flattened onto the sides of the box, 0.5 from its middle,
-and generators end clothes in horns there."""
+"""|x| in world units beyond which nothing is shown: meshes are flattened onto the sides of the box, 0.5 from its
+middle, and generators end clothes in horns there."""
 
 
 @dataclass(frozen=True)
