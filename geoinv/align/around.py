@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conventions import AROUND, AROUND_SIZE, CROP_SIZE
-from .crop import apply_affine, compose_affine, crop_with_soft_border, inside_photo, invert_affine
+from ..conventions import AROUND, AROUND_SIZE
+from .crop import apply_affine, crop_with_soft_border, in_wider_picture, inside_photo, invert_affine
 from .face import FloatArray, ImageArray
 from .person import person_mask
 
@@ -56,5 +56,4 @@ def person_around(picture: ImageArray, crop: FloatArray, photo_size: tuple[int, 
 
 def _to_around(crop: FloatArray) -> FloatArray:
     """[2, 3] from photo pixels to those of the picture around the crop, given that to crop pixels."""
-    scale, shift = AROUND_SIZE / (AROUND * CROP_SIZE), 0.5 * AROUND_SIZE * (1.0 - 1.0 / AROUND)
-    return compose_affine(np.array([[scale, 0.0, shift], [0.0, scale, shift]]), np.asarray(crop))
+    return in_wider_picture(crop, 1.0 / AROUND, AROUND_SIZE)

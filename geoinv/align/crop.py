@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conventions import CROP_SIZE
 from .face import FloatArray, ImageArray
 
 _BLUR_START = 0.03
@@ -33,6 +34,13 @@ def invert_affine(matrix: FloatArray) -> FloatArray:
 def compose_affine(outer: FloatArray, inner: FloatArray) -> FloatArray:
     """The [2, 3] transform that applies ``inner``, then ``outer``."""
     return np.concatenate([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2:] + outer[:, 2:]], axis=1)
+
+
+def in_wider_picture(crop: FloatArray, zoom: float, side: int) -> FloatArray:
+    """[2, 3] from photo pixels to those of a square of ``side`` pixels, in whose middle the crop takes the part
+    ``zoom`` of its side; ``crop`` [2, 3] is from photo pixels to those of the crop."""
+    scale, shift = zoom * side / CROP_SIZE, 0.5 * side * (1.0 - zoom)
+    return compose_affine(np.array([[scale, 0.0, shift], [0.0, scale, shift]]), np.asarray(crop))
 
 
 def scale_of(matrix: FloatArray) -> float:

@@ -68,9 +68,9 @@ class AnchoredHead:
         """The same heads, empty where photos of them show the background, of one photo of each or of several, beyond
         the ends of their shoulders, and where something floats beside them."""
         rays = self._heads.rays
-        anything = self.generator.solid_cells(rays, ANYTHING)
-        empty = empty_cells(outlines, rays.volumes, anything) | shoulder_ends(rays.volumes)
-        empty = empty | floating_cells(self.generator.solid_cells(rays, VISIBLE), empty, rays.volumes)
+        densities = self.generator.cell_densities(rays)
+        empty = empty_cells(outlines, rays.volumes, densities > ANYTHING) | shoulder_ends(rays.volumes)
+        empty = empty | floating_cells(densities > VISIBLE, empty, rays.volumes)
         other = copy.copy(self)
         other._heads = self._heads._replace(rays=rays._replace(empty=empty))
         return other

@@ -14,7 +14,7 @@ from ..conventions import BOX_SIDE
 from ..images.tensors import at_side
 from ..models.render_output import RenderOutput
 from ..models.source_view import SourceView
-from ..ops.anchored_rays import AnchorVolumes, read_anchor
+from ..ops.anchored_rays import AnchorVolumes, finer_cells, read_anchor
 
 _CELLS = 128  # along a side of the box; of 2.9 mm
 _BESIDE = 3 / 256
@@ -127,13 +127,6 @@ def floating_cells(solid: Tensor, empty: Tensor, volumes: AnchorVolumes) -> Tens
     about: Tensor = F.max_pool3d((solid & ~held)[:, None].float(), 2 * _HALO + 1, stride=1, padding=_HALO)[:, 0] > 0.0
     floating: Tensor = about & ~held
     return finer_cells(floating, empty.shape[1])
-
-
-def finer_cells(of_cells: Tensor, count: int) -> Tensor:
-    """[B, C, C, C] what is known of larger cells [B, G, G, G], of the ``count`` a side that these are cut into."""
-    for axis in range(1, 4):
-        of_cells = of_cells.repeat_interleave(count // of_cells.shape[axis], dim=axis)
-    return of_cells
 
 
 def _centres(cells: int, like: Tensor) -> Tensor:

@@ -101,13 +101,13 @@ def encode_face(
         pose=pose,
         aligned_pose=_aligned_pose(face),
         inside=mask_tensor(face.inside).to(pictures),
-        around=around_of(face.around, face.matrix, face.source_size) if _shows_around(generator, branch) else None,
+        around=around_of(face.around, face.matrix, face.source_size) if shows_around(generator, branch) else None,
         landmarks=_landmarks(face, generator),
     )
     return _inverted(face, made, "encoder" if branch is None else "hybrid", provenance)
 
 
-def _shows_around(generator: AnyGenerator, branch: AnyLocalBranch | None) -> bool:
+def shows_around(generator: AnyGenerator, branch: AnyLocalBranch | None) -> bool:
     """Whether heads take what their photos show around the crops: those on the mesh, with details."""
     return isinstance(generator, AnchoredGenerator) and branch is not None
 

@@ -25,13 +25,13 @@ from ..ops.anchored_rays import (
     AnchoredHeads,
     AnchorVolumes,
     CanonicalSpace,
+    cell_densities,
     change_by_film,
     decode_points,
     is_empty,
     march_anchored,
     read_anchor,
     render_anchored,
-    solid_cells,
 )
 from ..ops.render_rays import RayOutput
 from ..ops.render_rays.volume import density_of
@@ -271,9 +271,9 @@ class AnchoredGenerator(PlaneGenerator):
         sampling = replace(sampling, num_samples=first, num_importance=second)
         return render_anchored(heads, origins, directions, decoder, sampling, space)
 
-    def solid_cells(self, heads: AnchoredHeads, raw: float) -> Tensor:
-        """[B, G, G, G] in which cells of the box heads that are shown have more raw density than ``raw``."""
-        return solid_cells(heads, self.decoder.weights(), self._shown_space, raw)
+    def cell_densities(self, heads: AnchoredHeads) -> Tensor:
+        """[B, G, G, G] the most raw density at the corners of the cells of the box, of heads that are shown."""
+        return cell_densities(heads, self.decoder.weights(), self._shown_space)
 
     def render(
         self,

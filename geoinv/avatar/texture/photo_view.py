@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...align.crop import compose_affine, crop_with_soft_border, inside_photo
+from ...align.crop import crop_with_soft_border, in_wider_picture, inside_photo
 from ...align.person import person_mask
 from ...camera import Camera
 from ...conventions import CROP_SIZE
@@ -57,8 +57,7 @@ def view_of_photo(inversion: Inversion, template: FittedTemplate, photo: NDArray
         return PhotoView(camera, PictureSource.of_square(edited.picture), _moved_inwards(edited.is_solid))
     if photo is None:
         return PhotoView(camera, PictureSource.of_square(inversion.photo), _person_in_crop(inversion))
-    middle = 0.5 * CROP_SIZE * (1.0 - _WIDER)
-    placed = compose_affine(np.array([[_WIDER, 0.0, middle], [0.0, _WIDER, middle]]), inversion.crop)
+    placed = in_wider_picture(inversion.crop, _WIDER, CROP_SIZE)
     source = PictureSource.of_photo(photo, placed, CROP_SIZE, inversion.source_size)
     person = person_mask(crop_with_soft_border(photo, placed, CROP_SIZE))
     shown = person & inside_photo(placed, inversion.source_size, CROP_SIZE)

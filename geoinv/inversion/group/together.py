@@ -22,7 +22,7 @@ from ...images.tensors import GREY, at_side, mask_tensor, photo_tensor
 from ...models.anchored_generator import AnchoredGenerator
 from ...models.encoder import encoder_input
 from ...models.precision import fast_precision
-from ..encode import Inverted, Provenance, around_of, details_of, fit_metrics, inversion_of, source_of
+from ..encode import Inverted, Provenance, around_of, details_of, fit_metrics, inversion_of, shows_around, source_of
 from ..kept_photos import OtherPhoto, PhotoDetails
 from ..landmark_fit import landmarks_of
 from ..optimise.photo_target import PhotoTarget
@@ -103,7 +103,7 @@ def invert_together(
     """
     members = members_of(faces)
     kept = [faces[index] for index in members.kept]
-    device, takes_around = generator.w_avg.device, isinstance(generator, AnchoredGenerator) and branch is not None
+    device, takes_around = generator.w_avg.device, shows_around(generator, branch)
     made = reconstruct_together(
         torch.cat([photo_tensor(face.image) for face in kept]).to(device),
         torch.stack([torch.from_numpy(landmark_hull(face.landmarks, face.image.shape[:2])) for face in kept]),

@@ -23,11 +23,12 @@ from .reference import (
     AnchoredHeads,
     AnchorVolumes,
     CanonicalSpace,
+    finer_cells,
     is_empty,
     read_anchor_reference,
     sample_canonical_reference,
 )
-from .rendering import SKIP_TOLERANCE, render_anchored, solid_cells
+from .rendering import SKIP_TOLERANCE, cell_densities, render_anchored
 
 __all__ = [
     "FEATURES",
@@ -36,8 +37,10 @@ __all__ = [
     "AnchorVolumes",
     "AnchoredHeads",
     "CanonicalSpace",
+    "cell_densities",
     "change_by_film",
     "decode_points",
+    "finer_cells",
     "is_empty",
     "is_native",
     "march_anchored",
@@ -46,5 +49,4 @@ __all__ = [
     "render_anchored",
     "sample_canonical",
     "sample_canonical_reference",
-    "solid_cells",
 ]

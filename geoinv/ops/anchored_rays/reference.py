@@ -225,3 +225,10 @@ def _features_of(output: Tensor, anchor: Tensor) -> Tensor:
     """Albedo, gloss and normal [B, N, 7], from the decoder's outputs [B, N, 8] and the anchor [B, N, 8]."""
     colors = torch.sigmoid(output[..., 1:5]) * 1.002 - 0.001
     return torch.cat([colors, anchor[..., 4:7] + output[..., 5:]], dim=-1)
+
+
+def finer_cells(of_cells: Tensor, count: int) -> Tensor:
+    """[B, C, C, C] what is known of larger cells [B, G, G, G], of the ``count`` a side that these are cut into."""
+    for axis in range(1, 4):
+        of_cells = of_cells.repeat_interleave(count // of_cells.shape[axis], dim=axis)
+    return of_cells

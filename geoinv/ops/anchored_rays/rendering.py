@@ -19,7 +19,7 @@ from . import cuda
 from .march import check_heads, kernel_head, kernel_settings, march_anchored
 from .points import decode_points, is_native
 from .rays import render_by_points
-from .reference import NOTHING, AnchoredHeads, CanonicalSpace
+from .reference import NOTHING, AnchoredHeads, CanonicalSpace, finer_cells
 
 SKIP_TOLERANCE = 1.5e-3
 """Error of alpha and features that skipping is made for: a third each for space whose density is close to zero, for
@@ -109,20 +109,20 @@ def render_anchored(
     return RayOutput(features, alpha, distance, weights=origins.new_empty(*alpha.shape, 0))
 
 
-def solid_cells(heads: AnchoredHeads, decoder: DecoderWeights, space: CanonicalSpace, raw: float) -> Tensor:
-    """[B, 64, 64, 64] in which cells of the box, indexed by z, y, x, raw density is above ``raw`` at a corner.
+def cell_densities(heads: AnchoredHeads, decoder: DecoderWeights, space: CanonicalSpace) -> Tensor:
+    """[B, 64, 64, 64] the most raw density at the corners of the cells of the box, indexed by z, y, x.
 
     Arguments as of :func:`render_anchored`. Without gradients; cells that are known to be empty count as they are.
     """
     head, settings = kernel_head(heads, decoder), kernel_settings(heads.volumes.face_box, space)
     if is_native(*head):
-        return _bounds(head, settings) > raw + _SLACK
+        return _bounds(head, settings) - _SLACK
     ticks = (torch.arange(_CELLS + 1, device=heads.planes.device) / _CELLS - 0.5) * BOX_SIDE
     z, y, x = torch.meshgrid(ticks, ticks, ticks, indexing="ij")
     corners = torch.stack([x, y, z], dim=-1).reshape(1, -1, 3).expand(len(heads.planes), -1, -1)
     parts = (decode_points(heads, part, decoder, space)[0] for part in corners.split(_POINTS_AT_ONCE, dim=1))
     at_corners = torch.cat(list(parts), dim=1).unflatten(1, (_CELLS + 1,) * 3)
-    return max_pool3d(at_corners[:, None], 2, stride=1)[:, 0] > raw
+    return max_pool3d(at_corners[:, None], 2, stride=1)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,8 @@ def _bounds_within(bounds: Tensor, empty: Tensor) -> Tensor:
     if known is not None and known[0] is bounds and not empty.is_inference():
         return known[1]
     cells = bounds.shape[1]
-    finer = bounds.new_full((1, 1, 1, 1), -NOTHING).expand(empty.shape) if cells == 0 else bounds
-    for axis in range(1, 4) if cells else ():
-        finer = finer.repeat_interleave(empty.shape[1] // cells, dim=axis)
+    unknown = bounds.new_full((1, 1, 1, 1), -NOTHING).expand(empty.shape)
+    finer = finer_cells(bounds, empty.shape[1]) if cells else unknown
     within = finer.masked_fill(empty, _EMPTY)
     _WITHIN[empty] = bounds, within
     return within
