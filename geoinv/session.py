@@ -250,6 +250,7 @@ class Session(LoadedModels):
     def _make_head(self, inversion: Inversion) -> Head:
         from .editing.expressions import moved
         from .heads.tuned import tuned_generator
+        from .shape import HeadCodes
 
         after = inversion.w_plus.to(self.device)
         on_mesh = None if inversion.on_mesh is None else inversion.on_mesh.to(self.device)
@@ -275,6 +276,9 @@ class Session(LoadedModels):
         if inversion.edits or inversion.photo_light is not None:
             back = {name: -strength for name, strength in inversion.edits.items()}
             shape_before = moved(on_mesh, self.directions, back) if on_mesh is not None and back else on_mesh
+            if shape_before is not None and inversion.photo_codes is not None:
+                codes = HeadCodes.from_vector(inversion.photo_codes.to(self.device))
+                shape_before = replace(shape_before, codes=codes)
             if shape_before is not None and inversion.photo_light is not None:
                 shape_before = replace(shape_before, light=inversion.photo_light.to(self.device))
             edit = Edit(self._with(after, back) if back else after, after, shape_before)

@@ -22,9 +22,9 @@ from ..conventions import Orbit
 from ..errors import PhotoError
 from ..images.tensors import photo_bytes
 from ..shape import HeadCodes, HeadModel, load_head_model
+from ..shape.inner_mouth import mouth_offsets, shut_lips
 from ..shape.mouth_fit import fit_face
 from .eyelids import eyelids
-from .inner_mouth import mouth_offsets, shut_lips
 from .outline_fit import within_outline
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class FittedTemplate:
 def all_vertices(model: HeadModel, codes: HeadCodes) -> Tensor:
     """Vertices of heads, world units: the model's V, the T of its fine teeth and the L of its lids' sheets.
 
-    Returns [B, A, 3]. Teeth and tongue lie as :mod:`geoinv.avatar.inner_mouth` says.
+    Returns [B, A, 3]. Teeth and tongue lie as :mod:`geoinv.shape.inner_mouth` says.
     """
     vertices = model.vertices(codes) + mouth_offsets(model)
     return torch.cat([vertices, model.teeth.on(vertices), eyelids(model).on(vertices, codes.expression)], dim=1)

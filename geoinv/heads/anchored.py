@@ -11,13 +11,17 @@ from torch import Tensor
 
 from ..camera import Camera
 from ..conventions import Orbit
+from ..made_once import made_once
 from ..models.anchored_generator import AnchoredView, lit_rays
+from ..models.drawn_surface import DrawnSurface
 from ..models.local_branch import QueryRays
 from ..models.on_mesh import OnMesh
 from ..models.render_output import RenderOutput
 from ..ops.anchored_rays import AnchorVolumes
+from ..shape import load_head_model
 from .edit import Edit
 from .head import ViewPair
+from .inner_mouth import InnerMouth
 from .outline import ANYTHING, VISIBLE, PhotoOutline, empty_cells, floating_cells, shoulder_ends
 from .volume import Volume, volume_of
 
@@ -111,7 +115,23 @@ class AnchoredHead:
     def view(self, camera: Camera, *, resolution: int | None = None) -> AnchoredView:
         """Views through V cameras; see :meth:`geoinv.models.anchored_generator.AnchoredGenerator.render`."""
         camera = camera.to(self.w_plus.device)
-        return self.generator.render(self._heads, camera, resolution=resolution or self._rays)
+        return self._with_mouths(self.generator.render(self._heads, camera, resolution=resolution or self._rays))
+
+    @made_once
+    def _mouths(self) -> list[InnerMouth]:
+        """What lies between the lips of each head."""
+        model = load_head_model()
+        return [InnerMouth(model, vertices) for vertices in self.generator.vertices(self.codes).detach()]
+
+    def _with_mouths(self, view: AnchoredView) -> AnchoredView:
+        """Views of the heads, with what lies between their lips."""
+        side = view.depth.shape[-1]
+        mouths = self._mouths * len(view.camera) if len(self._mouths) == 1 else self._mouths
+        drawn = [mouth.drawn(camera, side) for mouth, camera in zip(mouths, view.camera.to("cpu"), strict=True)]
+        if not any(drawn):
+            return view
+        surfaces = DrawnSurface.cat([DrawnSurface.nothing(side) if one is None else one for one in drawn])
+        return self.generator.with_surface(self._heads, view, surfaces.to(view.alpha.device))
 
     def with_film(self, view: RenderOutput, film: Tensor) -> AnchoredView:
         """A view of the heads as a film lets it look; see ``AnchoredGenerator.with_film``."""

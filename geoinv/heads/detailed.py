@@ -21,11 +21,13 @@ from .edit import Edit
 from .outline import PhotoOutline
 from .over_plain import OverPlain
 from .plain import PlainHead
-from .tone import PhotoTone
+from .tone import PhotoTone, tone_of_teeth
 
 Alignment = Literal["hybrid", "3d", "2d"]
 """Way of bringing features to the query view: both ways together, or one alone for comparison."""
 
+
+_IN_MOUTH = 0.012  # world units (4 mm) between depths of one place within a mouth
 
 SeenInPhoto = tuple[Tensor, Tensor, Tensor]
 """What :meth:`DetailedHead.seen_in_photo` says."""
@@ -220,6 +222,8 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         rays = rays.picked(lambda part: every(part, few))
         edited = None if edited is None else edited.picked(lambda part: every(part, few))
         film = self.branch.modulation(rays, shown, features.in_3d, features.in_2d, edited)
+        if rays.drawn is not None:
+            film = film * (1.0 - rays.drawn)
         return film, near_photo(shown.camera, plain.camera)[:, None]
 
     @torch.no_grad()
@@ -249,7 +253,26 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         look = self._guessed(film, near, rays, positions, visible)
         left = self._left.expand(len(positions), -1, -1, -1)
         carried = sampled(left, positions) if self._beyond_crop is None else sampled_around(left, positions)
-        return replace(look, carried=sure * carried)
+        return replace(look, carried=self._sure_in_mouth(rays, positions, sure, edited) * carried)
+
+    def _sure_in_mouth(self, rays: QueryRays, positions: Tensor, sure: Tensor, edited: EditedWeights | None) -> Tensor:
+        """How surely photos show rays as they look now, [V, N, 1], given how surely they would on skin.
+
+        What rays see of the inside of a mouth a photo shows if it has the same there: closed lips are near to an open
+        mouth's teeth, but are none. Between teeth and throat nothing is smooth, as skin is, so depth alone decides.
+        """
+        if rays.drawn is None:
+            return sure
+        seen = self._plain_in_photo if self.edit is None else self.unedited._plain_in_photo
+        if seen.drawn is None:
+            return sure * (1.0 - rays.drawn)
+        views = len(positions)
+        drawn, depth = (sampled(part.expand(views, -1, -1, -1), positions) for part in (seen.drawn, seen.depth))
+        away = depth - self.source.camera.expand(views).project(rays.places)[1][..., None]
+        in_mouth = drawn * (away.abs() < _IN_MOUTH)
+        if edited is not None:
+            in_mouth = in_mouth * (1.0 - edited.nearby)
+        return torch.lerp(sure, in_mouth, rays.drawn)
 
     def _guessed(
         self, film: Tensor, near: Tensor | float, rays: QueryRays, positions: Tensor, visible: Tensor
@@ -264,7 +287,10 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             known = known * well_within(positions)
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
         assert rays.homes is not None  # the head mesh knows them
-        tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo, rays.homes[..., 1]) - 1.0)
+        tone = self._tone.factors(albedo, rays.homes[..., 1])
+        tone = 1.0 + (1.0 - known) * (tone - 1.0)
+        if rays.drawn is not None:
+            tone = torch.lerp(tone, self._tone_of_teeth.expand_as(tone), rays.drawn)
         return PhotoLook(film * every(known, film.shape[1]), tone, torch.zeros_like(rays.color))
 
     @cached_property
@@ -304,6 +330,13 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             homes = self.rays_of(view)[0].homes
         assert homes is not None
         return PhotoTone.of_view(view, self.source, homes[..., 1])
+
+    @cached_property
+    def _tone_of_teeth(self) -> Tensor:
+        """[B, 1, 3] the photos' tones of teeth, by the heads before any edit."""
+        if self.edit is not None:
+            return self.unedited._tone_of_teeth
+        return tone_of_teeth(self._plain_in_photo, self.source)
 
     @cached_property
     def _plain_in_photo(self) -> RenderOutput:

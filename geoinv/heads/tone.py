@@ -22,6 +22,10 @@ _HEAD, _BODY = -0.25, -0.37
 hair of an old woman in a blue pullover was blue behind, as its colour without light was that of the pullover."""
 _ELSEWHERE = 0.01
 """Weight of what is seen of the body for the head, and the other way round, so that photos without it say something."""
+_SURELY, _TOOTH, _LEAST_TEETH = 0.9, 0.4, 30
+"""Share of a ray that is of the inside of a mouth; colour without light from which that is a tooth; rays of teeth."""
+_TEETH = (0.5, 1.2)  # limits of the factor between teeth
+_LEAST_GREEN = 0.88  # of the mean of red and blue: teeth are white or yellow, lips and gums are pink
 _DARK = 0.02  # added to both colours: the ratio of two blacks says nothing
 _MOST = 3.0  # factor; a larger one is background or something that the head has not
 
@@ -70,6 +74,28 @@ class PhotoTone:
         found = F.grid_sample(tables, grid, align_corners=True, padding_mode="border")
         of_head, of_body = found[..., 0, 0].transpose(1, 2).split(3, dim=-1)
         return torch.lerp(of_body, of_head, _share_of_head(heights)[..., None]).exp()
+
+
+def tone_of_teeth(view: RenderOutput, source: SourceView) -> Tensor:
+    """[B, 1, 3] factors between the teeth that B photos show and those of heads; 1 without teeth in sight.
+
+    Args:
+        view: The heads without details in the photos' views.
+        source: Those of the photos.
+    """
+    factors = view.color.new_ones(len(view.color), 1, 3)
+    if view.drawn is None:
+        return factors
+    residual = at_side(source.residual, view.color.shape[-1])
+    is_known = (residual != 0.0).any(dim=1)
+    is_tooth = (view.drawn[:, 0] > _SURELY) & (view.surface_color.amin(dim=1) > _TOOTH) & is_known
+    for factor, color, more, where in zip(factors, view.color, residual, is_tooth, strict=True):
+        if int(where.sum()) >= _LEAST_TEETH:
+            shown = color[:, where].mean(dim=1)
+            red, green, blue = photo = shown + more[:, where].mean(dim=1)
+            if green > _LEAST_GREEN * 0.5 * (red + blue):
+                factor[0] = (photo / shown).clamp(*_TEETH)
+    return factors
 
 
 def _share_of_head(heights: Tensor) -> Tensor:

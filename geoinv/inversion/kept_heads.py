@@ -60,8 +60,8 @@ def _key(inversion: Inversion) -> bytes:
         tensors |= {"shape": inversion.on_mesh.codes.as_vector(), "light": inversion.on_mesh.light}
     if inversion.around is not None:
         tensors["around"] = torch.from_numpy(inversion.around)
-    if inversion.photo_light is not None:
-        tensors["photo_light"] = inversion.photo_light
+    of_photo = {"photo_light": inversion.photo_light, "photo_codes": inversion.photo_codes}
+    tensors |= {name: part for name, part in of_photo.items() if part is not None}
     for name, tensor in sorted(tensors.items()):
         hasher.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         hasher.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

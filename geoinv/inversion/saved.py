@@ -52,7 +52,7 @@ ON_MESH_FORMAT_VERSION = 5
 
 SUFFIX = ".geoinv"
 
-_RELIT = {"photo_light": torch.float32}
+_CHANGED = {"photo_light": torch.float32, "photo_codes": torch.float32}  # of the photo, where they are others now
 _TUNING = "tuning."  # before the names of a tuned generator's tensors
 _REDO = "make it again with `geoinv invert PHOTO`"
 _MAKE = "make one with `geoinv invert PHOTO`"
@@ -98,6 +98,8 @@ class Inversion:
         version: Version of geoinv that made it.
         on_mesh: Shape and light of a head on the head mesh, on the CPU; None for generators without one.
         photo_light: [1, 9, 3] the photo's own light, where the head is shown under another.
+        photo_codes: [1, S] the shape code of the photo, where the head is edited: movements end at the full one, so
+            what edits added does not tell where they began.
         around: [384, 384, 3] uint8, the photo around the crop, for heads with its details; None where no more is known.
     """
 
@@ -122,6 +124,7 @@ class Inversion:
     version: str = __version__
     on_mesh: OnMesh | None = None
     photo_light: Tensor | None = None
+    photo_codes: Tensor | None = None
     around: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
@@ -135,6 +138,9 @@ class Inversion:
             raise ShapeError(f"around must be [{AROUND_SIZE}, {AROUND_SIZE}, 3], got {list(self.around.shape)}")
         if self.crop.shape != (2, 3):
             raise ShapeError(f"crop must be [2, 3], got {list(self.crop.shape)}")
+        own = None if self.on_mesh is None else self.on_mesh.codes.as_vector().shape
+        if self.photo_codes is not None and self.photo_codes.shape != own:
+            raise ShapeError(f"photo_codes must be as the codes on the mesh, {own}, got {list(self.photo_codes.shape)}")
         for other in self.others:
             if other.w_plus.shape != self.w_plus.shape or (other.details is None) != (self.details is None):
                 raise ShapeError(f"the photos {self.source} and {other.source} have other codes, or details of one")
@@ -172,7 +178,11 @@ class Inversion:
         total = dict(self.edits)
         for name, strength in edits.items():
             total[name] = total.get(name, 0.0) + strength
-        return replace(self, w_plus=w_plus.detach().float().cpu(), edits=total, on_mesh=on_mesh or self.on_mesh)
+        codes = self.photo_codes
+        if codes is None and on_mesh is not None and self.on_mesh is not None:
+            codes = self.on_mesh.codes.as_vector()
+        w_plus = w_plus.detach().float().cpu()
+        return replace(self, w_plus=w_plus, edits=total, on_mesh=on_mesh or self.on_mesh, photo_codes=codes)
 
     @property
     def _format_version(self) -> int:
@@ -219,8 +229,8 @@ class Inversion:
             tensors |= {name: getattr(self.details, name).half().cpu().contiguous() for name in DETAIL_TYPES}
         if self.on_mesh is not None:
             tensors |= mesh_as_tensors(self.on_mesh)
-        if self.photo_light is not None:
-            tensors["photo_light"] = self.photo_light.detach().float().cpu().contiguous()
+        changed = {name: getattr(self, name) for name in _CHANGED}
+        tensors |= {n: part.detach().float().cpu().contiguous() for n, part in changed.items() if part is not None}
         if self.around is not None:
             tensors["around"] = torch.from_numpy(np.ascontiguousarray(self.around))
         return save(tensors, metadata={"geoinv": json.dumps(header, sort_keys=True)})
@@ -270,6 +280,7 @@ class Inversion:
                 version=str(header["geoinv_version"]),
                 on_mesh=mesh_of(tensors),
                 photo_light=tensors.get("photo_light"),
+                photo_codes=tensors.get("photo_codes"),
                 around=tensors["around"].numpy() if "around" in tensors else None,
             )
         except (ShapeError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -306,7 +317,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a geoinv inversion", _REDO)
-    known = {**PHOTO_TYPES, **DETAIL_TYPES, **MESH_TYPES, **_RELIT, **AROUND_TYPES}
+    known = {**PHOTO_TYPES, **DETAIL_TYPES, **MESH_TYPES, **_CHANGED, **AROUND_TYPES}
     families = (_TUNING, PREFIX)
     tensors = {name: value for name, value in every_tensor.items() if name in known or name.startswith(families)}
     return tensors, header
@@ -339,7 +350,7 @@ def _check(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> No
     has_details = version == DETAILED_FORMAT_VERSION or ((is_group or is_on_mesh) and "residual" in tensors)
     wanted = PHOTO_TYPES | tuning | (DETAIL_TYPES if has_details else {}) | (MESH_TYPES if is_on_mesh else {})
     wanted |= AROUND_TYPES if "around" in tensors else {}
-    wanted |= _RELIT if is_on_mesh and "photo_light" in tensors else {}
+    wanted |= {name: dtype for name, dtype in _CHANGED.items() if is_on_mesh and name in tensors}
     if is_group:
         has_around = PREFIX + "around" in tensors
         wanted |= types_of_others(has_details=has_details, is_on_mesh=is_on_mesh, has_around=has_around)

@@ -40,6 +40,7 @@ from ..shape import HeadCodes, in_proportion
 from .anchor import Anchor, shared_anchor
 from .config import EXPRESSION_SIZE, AnchorConfig, GeneratorConfig
 from .decoder import PointDecoder
+from .drawn_surface import DrawnSurface
 from .layers import Linear
 from .on_mesh import OnMesh
 from .plane_generator import PlaneGenerator
@@ -77,9 +78,20 @@ class LitHeads(NamedTuple):
 
 @dataclass(frozen=True)
 class AnchoredView(RenderOutput):
-    """Views with what their rays composited before any light, [B, 7, H, W]: albedo, gloss and normal, premultiplied."""
+    """Views with what their rays composited before any light.
+
+    Args:
+        composited: [B, 7, H, W] albedo, gloss and normal, premultiplied.
+        of_mesh: What of a mesh they show in place of the volume; None where that is nothing.
+    """
 
     composited: Tensor = field(kw_only=True)
+    of_mesh: DrawnSurface | None = field(default=None, kw_only=True)
+
+    @property
+    def drawn(self) -> Tensor | None:
+        """[B, 1, H, W] in [0, 1], how far they are drawn from a mesh; None where nothing is."""
+        return None if self.of_mesh is None else self.of_mesh.share
 
     @property
     def surface_color(self) -> Tensor:
@@ -332,6 +344,14 @@ class AnchoredGenerator(PlaneGenerator):
         change, weight = (_between(part, side) for part in maps)
         composited = view.composited + change / weight * view.alpha
         return _lit_view(_by_ray(composited), directions, view.alpha, view.depth, view.camera, heads.light)
+
+    def with_surface(self, heads: LitHeads, view: AnchoredView, surface: DrawnSurface) -> AnchoredView:
+        """Views of heads in which a mesh stands in place of some of what the volume has; alpha stays."""
+        left = 1.0 - surface.share
+        composited = view.composited * left + surface.looks * view.alpha
+        depth = view.depth * left + surface.depth
+        lit = _lit_view(_by_ray(composited), view.surface()[1], view.alpha, depth, view.camera, heads.light)
+        return replace(lit, of_mesh=surface)
 
     def places(self, volumes: AnchorVolumes, points: Tensor) -> Tensor:
         """Where the average head has the places [B, N, 3] of heads with these volumes."""

@@ -49,6 +49,8 @@ class QueryRays:
         alpha: [B, N].
         homes: [B, N, 3] where the average head has these places; None where the generator does not know, and the points
             themselves are all that tells places.
+        drawn: [B, N, 1] in [0, 1], how far what they see is drawn from a mesh, of which the branch knows nothing; None
+            where nothing is.
     """
 
     pixels: Tensor
@@ -57,12 +59,14 @@ class QueryRays:
     color: Tensor
     alpha: Tensor
     homes: Tensor | None = None
+    drawn: Tensor | None = None
 
     def picked(self, pick: Callable[[Tensor], Tensor]) -> QueryRays:
         """Some of the rays: ``pick`` takes them of each part [B, N, ...]."""
         parts = (self.pixels, self.points, self.places, self.color, self.alpha)
         pixels, points, places, color, alpha = (pick(part) for part in parts)
-        return QueryRays(pixels, points, places, color, alpha, None if self.homes is None else pick(self.homes))
+        homes, drawn = (None if part is None else pick(part) for part in (self.homes, self.drawn))
+        return QueryRays(pixels, points, places, color, alpha, homes, drawn)
 
     @classmethod
     def from_view(cls, view: RenderOutput) -> QueryRays:
@@ -71,7 +75,8 @@ class QueryRays:
         pixels, points = pixel_centres(side, view.depth.device), view.surface()[0]
         color = view.on_grid(view.surface_color).flatten(2).transpose(1, 2)
         alpha = view.on_grid(view.alpha).flatten(1)
-        return cls(pixels.expand(batch, -1, -1), points, points, color, alpha)
+        drawn = None if view.drawn is None else view.on_grid(view.drawn).flatten(2).transpose(1, 2)
+        return cls(pixels.expand(batch, -1, -1), points, points, color, alpha, drawn=drawn)
 
 
 @dataclass(frozen=True)

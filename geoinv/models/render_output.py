@@ -35,6 +35,11 @@ class RenderOutput:
     mm_per_unit: float = MM_PER_UNIT
 
     @property
+    def drawn(self) -> Tensor | None:
+        """[B, 1, H, W] in [0, 1], how far they are drawn from a mesh; None where nothing is."""
+        return None
+
+    @property
     def surface_color(self) -> Tensor:
         """[B, 3, H, W] what a local branch knows a surface by: its colour, and on the head mesh that without light."""
         return self.color

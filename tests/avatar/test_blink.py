@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from geoinv.avatar.morphs import MORPH_NAMES, morph_targets
-from geoinv.avatar.texture.rasterise import draw_surface
 from geoinv.conventions import MM_PER_UNIT
+from geoinv.images.depth_buffer import draw_surface
 from tests.avatar.people import a_person
 
 SIDE = 160

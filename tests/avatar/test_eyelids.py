@@ -14,9 +14,9 @@ from geoinv.avatar.detail import with_fewer_triangles
 from geoinv.avatar.morphs import MORPH_NAMES, Morphs, morph_targets
 from geoinv.avatar.parts import EYELIDS, avatar_parts
 from geoinv.avatar.texture.bake import bake_view
-from geoinv.avatar.texture.rasterise import draw_surface
 from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT
+from geoinv.images.depth_buffer import draw_surface
 from geoinv.shape import ARKIT_UNITS
 from tests.avatar.people import a_person, an_avatar
 from tests.avatar.texture.painted import GreyHead, painted_photo

@@ -39,6 +39,7 @@ def _written(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         branch=BranchFile("details.safetensors", "cd" * 32),
         on_mesh=OnMesh(HeadCodes.zeros(96), torch.zeros(1, 9, 3)),
         photo_light=torch.zeros(1, 9, 3),
+        photo_codes=torch.zeros(1, 150),
         around=np.zeros((384, 384, 3), np.uint8),
     )
     other = OtherPhoto(

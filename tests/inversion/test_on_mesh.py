@@ -15,6 +15,8 @@ from geoinv import notices
 from geoinv.camera import CameraPose
 from geoinv.checkpoints.model_format import BaseModel, save_changes
 from geoinv.conventions import AROUND, FACE_ORBIT
+from geoinv.editing import Directions
+from geoinv.editing.expressions import moved
 from geoinv.errors import CheckpointError, UsageError
 from geoinv.heads import AnchoredHead, DetailedHead
 from geoinv.inversion import Inversion, Refinement, refine_head
@@ -171,6 +173,37 @@ def test_relit_heads_know_the_light_of_their_photo(session: Session, tmp_path: P
     camera = before.source.camera
     torch.testing.assert_close(head.unedited.view(camera).color, before.view(camera).color, atol=1e-4, rtol=0.0)
     assert not torch.allclose(head.view(camera).color, before.view(camera).color, atol=0.02)
+
+
+def test_edited_heads_know_the_shape_of_their_photo(session: Session, tmp_path: Path) -> None:
+    """Who smiles already does not smile twice, so a smile taken back is another face than that of the photo."""
+    smile = expression_code({"mouthSmileLeft": 0.7, "mouthSmileRight": 0.7})
+    move = OnMesh(HeadCodes(torch.zeros(1, 96), smile, torch.zeros(1, 2)), torch.zeros(1, 9, 3))
+    directions = Directions({"smile": torch.zeros(4, 16)}, {"smile": "smiles"}, session.info.sha256, {"smile": move})
+    inversion = session.inverted(face_of(JAW, POSE), method="hybrid").inversion
+    assert inversion.on_mesh is not None
+    own = replace(inversion.on_mesh, codes=replace(inversion.on_mesh.codes, expression=smile))
+    inversion = replace(inversion, on_mesh=own)
+    smiling = inversion.edited(inversion.w_plus, {"smile": 1.0}, moved(own, directions, {"smile": 1.0}))
+    assert smiling.on_mesh is not None
+    back = moved(smiling.on_mesh, directions, {"smile": -1.0})
+    assert not torch.allclose(back.codes.expression, smile, atol=0.2)
+    again = Inversion.load(smiling.save(tmp_path / "a.geoinv"))
+    other = geoinv.load(session.model)
+    other.directions = directions
+    head = other.head(again.edited(again.w_plus, {"smile": 0.5}, again.on_mesh))
+    assert isinstance(head, DetailedHead) and isinstance(head.unedited.whole, AnchoredHead)
+    assert torch.equal(head.unedited.whole.codes.as_vector(), own.codes.as_vector())
+
+
+def test_a_photos_shape_of_another_size_is_refused(session: Session, tmp_path: Path) -> None:
+    inversion = session.inverted(face_of(JAW, POSE), method="hybrid").inversion
+    assert inversion.on_mesh is not None
+    path = inversion.edited(inversion.w_plus, {"jawOpen": 0.1}, inversion.on_mesh).save(tmp_path / "a.geoinv")
+    tensors, header = load(path.read_bytes()), _metadata(path.read_bytes())
+    path.write_bytes(save(tensors | {"photo_codes": torch.zeros(1, 3)}, metadata=header))
+    with pytest.raises(CheckpointError, match="damaged"):
+        Inversion.load(path)
 
 
 def test_what_is_around_the_crop_stays_with_details(session: Session, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from ...images.depth_buffer import barycentric_maps
+
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 
 _SUBPIXEL_BITS = 6
 _FAR_OUT = 2.0  # widths of the picture beyond which coordinates are clipped: OpenCV counts in 16 bits after the shift
-_AT_ONCE = 1 << 20  # candidate pixels at once
-_EDGE = 1e-4  # so that no pixel falls between two triangles
 _BEYOND = (
     0.25  # most that a value is carried beyond an edge, in heights of the triangle: narrow ones would give nonsense
 )
@@ -39,51 +39,6 @@ def draw_triangles(places: FloatArray, triangles: IntArray, size: tuple[int, int
     for triangle in range(len(triangles)):
         cv2.fillConvexPoly(picture, fixed[triangle], (triangle,), cv2.LINE_8, _SUBPIXEL_BITS)
     return picture
-
-
-def draw_surface(
-    places: FloatArray, depth: FloatArray, triangles: IntArray, size: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Picture of the nearest triangles that face the camera, and its depth, infinite beside them: a depth buffer.
-
-    Args:
-        places: [V, 2] pixels (x, y).
-        depth: [V] along the optical axis.
-        triangles: [F, 3] vertices, counter-clockwise seen from outside.
-        size: Width and height.
-    """
-    width, height = size
-    corners = places[triangles]
-    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    # pixels whose centre lies within the box of a triangle: first, and one beyond the last
-    first = np.ceil(corners.min(axis=1) - 0.5).clip(0, (width, height)).astype(np.int64)
-    beyond = (np.floor(corners.max(axis=1) - 0.5) + 1).clip(0, (width, height)).astype(np.int64)
-    spans = (beyond - first).clip(min=0)
-    counts = spans[:, 0] * spans[:, 1]
-    faces = np.flatnonzero((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] < -1e-9) & (counts > 0))  # rows of a picture go down
-    maps = _barycentric_maps(places, triangles).astype(np.float32)
-    # depth is flat in the picture but for the perspective, which is nothing within a triangle this small
-    planes = np.einsum("fi,fij->fj", depth[triangles], maps.astype(np.float64)).astype(np.float32)
-    nearest = np.full(width * height, np.inf, np.float32)
-    shown = np.full(width * height, -1, np.int32)
-    ends = np.cumsum(counts[faces])
-    for group in np.split(faces, np.searchsorted(ends, np.arange(_AT_ONCE, ends[-1] if len(ends) else 0, _AT_ONCE))):
-        which = np.repeat(group, counts[group])
-        within = np.arange(len(which)) - np.repeat(np.cumsum(counts[group]) - counts[group], counts[group])
-        columns = first[which, 0] + within % spans[which, 0]
-        rows = first[which, 1] + within // spans[which, 0]
-        x, y = columns.astype(np.float32) + 0.5, rows.astype(np.float32) + 0.5
-        inside = np.ones(len(which), np.bool_)
-        for corner in range(3):
-            line = maps[which, corner]
-            inside &= line[:, 0] * x + line[:, 1] * y + line[:, 2] >= -_EDGE
-        which, pixels, x, y = which[inside], (rows * width + columns)[inside], x[inside], y[inside]
-        plane = planes[which]
-        found = plane[:, 0] * x + plane[:, 1] * y + plane[:, 2]
-        np.minimum.at(nearest, pixels, found)
-        won = found == nearest[pixels]
-        shown[pixels[won]] = which[won]
-    return shown.reshape(height, width), nearest.reshape(height, width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +79,7 @@ class Coverage:
         x, y = (pixels % width + 0.5).astype(np.float32), (pixels // width + 0.5).astype(np.float32)
         # about the triangle's first corner, so that single precision is enough
         origin = places[triangles[:, 0]].astype(np.float32)
-        gradients = _barycentric_maps(places, triangles)[:, 1:, :2].astype(np.float32)
+        gradients = barycentric_maps(places, triangles)[:, 1:, :2].astype(np.float32)
         x, y = x - origin[which, 0], y - origin[which, 1]
         barycentric = np.empty((len(pixels), 3), np.float32)
         for corner in (0, 1):
@@ -151,14 +106,3 @@ def signed_areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """[F] areas of triangles [F, 3, 2]; negative where their corners run clockwise, the second axis up."""
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     return np.asarray(0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
-
-
-def _barycentric_maps(places: FloatArray, triangles: IntArray) -> NDArray[np.float64]:
-    """[F, 3, 3] that take (x, y, 1) to barycentric weights; those of triangles without area give a corner."""
-    corners = np.ones((len(triangles), 3, 3))
-    corners[:, :2] = places[triangles].transpose(0, 2, 1)
-    flat = np.abs(np.linalg.det(corners)) < 1e-6
-    corners[flat] = np.eye(3)
-    maps = np.linalg.inv(corners)
-    maps[flat] = ((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-    return np.asarray(maps)

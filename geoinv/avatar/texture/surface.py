@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ...camera import Camera
+from ...images.depth_buffer import draw_surface
 from ...mesh.head_mesh import pieces_of
 from ...shape import HeadModel
-from .rasterise import draw_surface
 from .surface_fields import SurfaceFields
 
 FloatArray = NDArray[np.float64]

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from geoinv.avatar.texture.picture_source import PictureSource
-from geoinv.avatar.texture.rasterise import Coverage, draw_surface
+from geoinv.avatar.texture.rasterise import Coverage
 from geoinv.camera import Camera
+from geoinv.images.depth_buffer import draw_surface
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from geoinv.avatar.inner_mouth import mouth_offsets
 from geoinv.avatar.morphs import MORPH_NAMES
 from geoinv.avatar.parts import TONGUE, avatar_parts
 from geoinv.avatar.texture.mouth import draw_tongue
 from geoinv.avatar.texture.surface import HeadSurface, skin_topology
 from geoinv.camera import CameraPose
 from geoinv.conventions import FACE_ORBIT, MM_PER_UNIT
+from geoinv.shape.inner_mouth import mouth_offsets
 from tests.avatar.people import a_person, an_avatar
 
 

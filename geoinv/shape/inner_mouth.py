@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from ..conventions import MM_PER_UNIT
-from ..shape import ARKIT_UNITS, HeadModel
+from .arkit import ARKIT_UNITS
+from .model import HeadModel
 
 _MM = 1.0 / MM_PER_UNIT
-_TEETH_LOWER = 2.0 * _MM  # upper front teeth end some millimetres below a lip at rest, lower ones behind theirs
+_TEETH_LOWER = 2.0  # mm; upper front teeth end some millimetres below a lip at rest, lower ones behind theirs
 _TONGUE_LOWER = 15.0 * _MM  # of the top of the tongue's body; its tip stays behind the lower teeth
 _FROM_TIP = (4.0 * _MM, 34.0 * _MM)  # behind the tip: where it begins to lie lower, and where all of it does
 _UPPER_RIM = (191, 80, 81, 82, 13, 312, 311, 310, 415)  # of MediaPipe's points
@@ -28,12 +29,17 @@ _OF_UPPER = 0.2  # of it, by which the upper lip sinks; the lower one rises by a
 _RIM_REACH = (3.0 * _MM, 10.0 * _MM)  # from the rims, where lips begin to follow less, and where nothing follows
 
 
-@lru_cache(maxsize=2)
-def mouth_offsets(model: HeadModel) -> Tensor:
-    """World units [V, 3] that are added to the model's vertices: teeth lower, and the tongue flat on the floor."""
+@lru_cache(maxsize=4)
+def mouth_offsets(model: HeadModel, upper_mm: float = _TEETH_LOWER) -> Tensor:
+    """World units [V, 3] that are added to the model's vertices: teeth lower, and the tongue flat on the floor.
+
+    Args:
+        model: Head model.
+        upper_mm: By how much the upper teeth lie lower, millimetres.
+    """
     offsets = torch.zeros_like(model.mean)
-    for name in ("upper-teeth", "lower-teeth"):
-        offsets[model.parts[name].vertices, 1] = -_TEETH_LOWER
+    for name, lower in (("upper-teeth", upper_mm), ("lower-teeth", _TEETH_LOWER)):
+        offsets[model.parts[name].vertices, 1] = -lower * _MM
     rows = model.parts["tongue"].vertices
     height, depth = model.mean[rows, 1], model.mean[rows, 2]
     share = (height - height.min()) / (height.max() - height.min())  # its underside stays on the floor
@@ -52,6 +58,33 @@ def shut_lips(model: HeadModel, vertices: Tensor) -> Tensor:
     offsets = torch.zeros_like(model.mean)
     offsets[model.parts["skin"].vertices, 1] = gap * _closing(model)
     return offsets
+
+
+def lip_rims(model: HeadModel, vertices: Tensor) -> Tensor:
+    """[20, 3] points on the rims of the lips of a head [V, 3], and at their corners."""
+    return model.landmarks468.on(vertices[None])[0, [*_UPPER_RIM, *_LOWER_RIM, *_CORNERS]]
+
+
+def parted_mm(model: HeadModel, vertices: Tensor) -> float:
+    """Millimetres between the rims of the lips of a head [V, 3], where they are farthest apart."""
+    points = model.landmarks468.on(vertices[None])[0]
+    return float((points[list(_UPPER_RIM), 1] - points[list(_LOWER_RIM), 1]).max()) * MM_PER_UNIT
+
+
+@lru_cache(maxsize=2)
+def mouth_bag(model: HeadModel) -> Tensor:
+    """[V] whether a vertex is of the skin behind the lips, which is an island of the texture of its own."""
+    skin = model.parts["skin"]
+    triangles, places = model.corner_triangles[skin.triangles], model.mean[model.corner_vertices]
+    tongue = model.mean[model.parts["tongue"].vertices].mean(dim=0)
+    reached = torch.zeros(len(places), dtype=torch.bool)
+    reached[skin.corners][(places[skin.corners] - tongue).norm(dim=1).argmin()] = True
+    count = 0
+    while count < (count := int(reached.sum())):
+        reached[triangles[reached[triangles].any(dim=1)]] = True
+    is_bag = torch.zeros(len(model.mean), dtype=torch.bool)
+    is_bag[model.corner_vertices[reached]] = True
+    return is_bag
 
 
 def _apart(model: HeadModel, vertices: Tensor) -> Tensor:
