@@ -21,7 +21,7 @@ from ..camera.visibility import ramp
 from ..images.depth_buffer import draw_surface, values_at
 from ..models.drawn_surface import DrawnSurface
 from ..shape import HeadModel
-from ..shape.inner_mouth import lip_rims, mouth_bag, mouth_offsets, parted_mm
+from ..shape.inner_mouth import TEETH_TINT, lip_rims, mouth_bag, mouth_offsets, parted_mm
 from ..shape.vertex_normals import vertex_normals
 
 _FINER = 2  # drawn at this many times the rays along each side, and averaged
@@ -30,7 +30,6 @@ _PARTED = (2.5, 4.5)  # millimetres between the lips, 2.5 at rest, from which so
 _UPPER_MM = 1.2  # by which upper teeth lie lower: with an avatar's 2, smiles show as much of gums as of teeth
 _TONGUE_TIP, _TONGUE_ROOT, _THROAT = (0.62, 0.32, 0.32), (0.10, 0.03, 0.035), (0.16, 0.05, 0.05)  # albedo
 _TONGUE_LIT = (0.25, 1.0)  # parts of the way from root to tip where the one colour begins to be the other, and is it
-_TEETH = (1.0, 0.98, 0.95)  # of the model's own colours, which are bluish
 _GLOSS_OF_TEETH, _GLOSS = 0.06, 0.03
 _LIT = (0.35, 0.95)  # parts of the way from the throat to the front teeth where light begins to come, and is all there
 _AT_BACK = 0.12  # of the light at the front teeth
@@ -140,7 +139,7 @@ def _mesh_of(model: HeadModel) -> _Mesh:
     of_tongue = model.parts["tongue"].vertices
     share = ramp(_along(places[of_tongue, 2:]), *_TONGUE_LIT)
     albedo[of_tongue] = torch.lerp(torch.tensor(_TONGUE_ROOT), torch.tensor(_TONGUE_TIP), share)
-    albedo[count:] = torch.tensor(_TEETH) * model.teeth.colours
+    albedo[count:] = torch.tensor(TEETH_TINT) * model.teeth.colours
     throat, front = mean[is_bag, 2].min(), places[count:, 2].max()
     albedo *= _AT_BACK + (1.0 - _AT_BACK) * ramp((places[:, 2:] - throat) / (front - throat), *_LIT)
     gloss = torch.full((len(places), 1), _GLOSS)

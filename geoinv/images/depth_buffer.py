@@ -24,7 +24,8 @@ def draw_surface(
         size: Width and height.
     """
     width, height = size
-    corners = places[triangles]
+    kept = np.flatnonzero(_may_be_seen(places, triangles, size))
+    corners = places[triangles[kept]]
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     # pixels whose centre lies within the box of a triangle: first, and one beyond the last
     first = np.ceil(corners.min(axis=1) - 0.5).clip(0, (width, height)).astype(np.int64)
@@ -32,15 +33,16 @@ def draw_surface(
     spans = (beyond - first).clip(min=0)
     counts = spans[:, 0] * spans[:, 1]
     faces = np.flatnonzero((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] < -1e-9) & (counts > 0))  # rows of a picture go down
-    maps = np.zeros((len(triangles), 3, 3))
-    maps[faces] = barycentric_maps(places, triangles[faces])
+    kept, first, spans, counts = kept[faces], first[faces], spans[faces], counts[faces]
+    maps = barycentric_maps(places, triangles[kept])
     # depth is flat in the picture but for the perspective, which is nothing within a triangle this small
-    planes = np.einsum("fi,fij->fj", depth[triangles], maps).astype(np.float32)
+    planes = np.einsum("fi,fij->fj", depth[triangles[kept]], maps).astype(np.float32)
     maps = maps.astype(np.float32)
     nearest = np.full(width * height, np.inf, np.float32)
     shown = np.full(width * height, -1, np.int32)
-    ends = np.cumsum(counts[faces])
-    for group in np.split(faces, np.searchsorted(ends, np.arange(_AT_ONCE, ends[-1] if len(ends) else 0, _AT_ONCE))):
+    ends = np.cumsum(counts)
+    full = np.searchsorted(ends, np.arange(_AT_ONCE, ends[-1] if len(ends) else 0, _AT_ONCE))
+    for group in np.split(np.arange(len(kept)), full):
         which = np.repeat(group, counts[group])
         within = np.arange(len(which)) - np.repeat(np.cumsum(counts[group]) - counts[group], counts[group])
         columns = first[which, 0] + within % spans[which, 0]
@@ -55,7 +57,7 @@ def draw_surface(
         found = plane[:, 0] * x + plane[:, 1] * y + plane[:, 2]
         np.minimum.at(nearest, pixels, found)
         won = found == nearest[pixels]
-        shown[pixels[won]] = which[won]
+        shown[pixels[won]] = kept[which[won]]
     return shown.reshape(height, width), nearest.reshape(height, width)
 
 
@@ -68,6 +70,14 @@ def barycentric_maps(places: FloatArray, triangles: IntArray) -> NDArray[np.floa
     maps = np.linalg.inv(corners)
     maps[flat] = ((0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
     return np.asarray(maps)
+
+
+def _may_be_seen(places: FloatArray, triangles: IntArray, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """[F] triangles whose corners are not all beyond one and the same side of a picture."""
+    (x, y), (width, height) = places.T, size
+    sides = (x < 0) | (x > width) << 1 | (y < 0) << 2 | (y > height) << 3
+    first, second, third = sides.astype(np.uint8)[triangles].T
+    return np.asarray((first & second & third) == 0)
 
 
 def values_at(

@@ -17,6 +17,9 @@ from ..conventions import MM_PER_UNIT
 from .arkit import ARKIT_UNITS
 from .model import HeadModel
 
+TEETH_TINT = (1.0, 0.98, 0.94)
+"""Factors to the colours of the model's teeth, which are bluish."""
+
 _MM = 1.0 / MM_PER_UNIT
 _TEETH_LOWER = 2.0  # mm; upper front teeth end some millimetres below a lip at rest, lower ones behind theirs
 _TONGUE_LOWER = 15.0 * _MM  # of the top of the tongue's body; its tip stays behind the lower teeth

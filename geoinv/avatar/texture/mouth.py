@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...camera import Camera
 from ...shape import HeadModel
+from ...shape.inner_mouth import TEETH_TINT
 from ..parts import LAYOUTS, TONGUE
 from .picture_source import PictureSource
 from .rasterise import Coverage, draw_triangles
@@ -21,7 +22,6 @@ _TONGUE_TIP, _TONGUE_ROOT = (158.0, 82.0, 82.0), (26.0, 8.0, 9.0)
 _TONGUE_LIT = (0.25, 1.0)  # parts of the way from root to tip where light begins to reach it, and has all reached it
 _TEETH_LIT = (0.45, 0.95)  # the same of teeth, from the last to the first: between cheeks they lie in the dark
 _AT_BACK = 0.3  # of the light at the front teeth
-_USUAL_TONE = 0.88
 _TONES = (0.45, 1.1)  # limits of the factor between the model's teeth and those of a photo
 _LEAST_PIXELS = 60  # of teeth in a picture of a head
 _PALE = 0.5  # largest difference between channels, of their mean
@@ -109,7 +109,7 @@ def _tone(
     skin: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
     """Factors [3] from the model's teeth to those of the photo."""
-    usual = np.full(3, _USUAL_TONE)
+    usual = np.asarray(TEETH_TINT)
     if skin is None:
         return usual
     first = len(topology.triangles)
