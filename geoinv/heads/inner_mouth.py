@@ -71,8 +71,9 @@ class InnerMouth:
         self._opacity = float(ramp(torch.tensor(parted_mm(model, vertices)), *_PARTED))
         if not self.is_shown:
             return
-        self._lips = lip_rims(model, vertices)[None]
         moved = (vertices + mouth_offsets(model, _UPPER_MM))[None]
+        rims, tongue = lip_rims(model, vertices), moved[0, model.parts["tongue"].vertices]
+        self._shown_at = torch.cat([rims, tongue[tongue[:, 2] > rims[:, 2].min()]])[None]  # and a tongue that is out
         teeth = model.teeth.on(moved)
         normals = torch.cat([model.normals(moved), vertex_normals(teeth, model.teeth.triangles)], dim=1)[0]
         normals = normals[self._mesh.rows]
@@ -95,7 +96,7 @@ class InnerMouth:
         fine = side * _FINER
         pixels, depths = places[0].double().numpy() * fine, depth[0].double().numpy()
         triangles = self._mesh.triangles
-        low, high = _window(camera.project(self._lips)[0][0].double().numpy(), side)
+        low, high = _window(camera.project(self._shown_at)[0][0].double().numpy(), side)
         if (low >= high).any():
             return None
         pixels = pixels - _FINER * low

@@ -80,6 +80,16 @@ def test_it_lies_between_the_lips(yaw_rad: float) -> None:
     assert columns.min() >= rims[:, 0].min() - 1.5 and columns.max() <= rims[:, 0].max() + 1.5
 
 
+def test_a_tongue_that_is_out_is_whole() -> None:
+    """From the side it reaches beyond the lips."""
+    codes = replace(OPEN, expression=expression_code({"jawOpen": 0.4, "tongueOut": 1.0}))
+    model, side = load_head_model(), camera(1.0).zoomed(1.6)
+    lips = side.project(model.landmarks468.on(model.vertices(codes)))[0][0, [13, 14, 78, 308], 0].min() * 2 * SIDE
+    drawn = mouth(codes).drawn(side, 2 * SIDE)
+    assert drawn is not None
+    assert torch.nonzero(drawn.share[0, 0] > 0.5)[:, 1].min() < lips - 5.0
+
+
 def test_teeth_are_pale_before_a_dark_throat(opened: DrawnSurface) -> None:
     inside = opened.share[0, 0] > 0.99
     albedo = (opened.looks[0, :3] / opened.share[0].clamp(min=0.1))[:, inside]
