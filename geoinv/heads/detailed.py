@@ -26,7 +26,6 @@ from .tone import PhotoTone, tone_of_teeth
 Alignment = Literal["hybrid", "3d", "2d"]
 """Way of bringing features to the query view: both ways together, or one alone for comparison."""
 
-
 _IN_MOUTH = 0.012  # world units (4 mm) between depths of one place within a mouth
 
 SeenInPhoto = tuple[Tensor, Tensor, Tensor]
@@ -263,7 +262,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         """
         if rays.drawn is None:
             return sure
-        seen = self._plain_in_photo if self.edit is None else self.unedited._plain_in_photo
+        seen = self.unedited._plain_in_photo
         if seen.drawn is None:
             return sure * (1.0 - rays.drawn)
         views = len(positions)
@@ -287,8 +286,7 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             known = known * well_within(positions)
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
         assert rays.homes is not None  # the head mesh knows them
-        tone = self._tone.factors(albedo, rays.homes[..., 1])
-        tone = 1.0 + (1.0 - known) * (tone - 1.0)
+        tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo, rays.homes[..., 1]) - 1.0)
         if rays.drawn is not None:
             tone = torch.lerp(tone, self._tone_of_teeth.expand_as(tone), rays.drawn)
         return PhotoLook(film * every(known, film.shape[1]), tone, torch.zeros_like(rays.color))

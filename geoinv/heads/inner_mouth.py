@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -68,11 +67,12 @@ class InnerMouth:
     def __init__(self, model: HeadModel, vertices: Tensor) -> None:
         self._mesh = _mesh_of(model)
         vertices = vertices.float().cpu()
-        self._opacity = float(ramp(torch.tensor(parted_mm(model, vertices)), *_PARTED))
+        rims = lip_rims(model, vertices)
+        self._opacity = float(ramp(torch.tensor(parted_mm(rims)), *_PARTED))
         if not self.is_shown:
             return
         moved = (vertices + mouth_offsets(model, _UPPER_MM))[None]
-        rims, tongue = lip_rims(model, vertices), moved[0, model.parts["tongue"].vertices]
+        tongue = moved[0, model.parts["tongue"].vertices]
         self._shown_at = torch.cat([rims, tongue[tongue[:, 2] > rims[:, 2].min()]])[None]  # and a tongue that is out
         teeth = model.teeth.on(moved)
         normals = torch.cat([model.normals(moved), vertex_normals(teeth, model.teeth.triangles)], dim=1)[0]
@@ -92,6 +92,8 @@ class InnerMouth:
         """What a camera sees between the lips in a picture of ``side`` x ``side`` rays; None where that is nothing."""
         if not self.is_shown:
             return None
+        import cv2  # here, as heads are loaded where nothing is drawn
+
         places, depth = camera.project(self._vertices)
         fine = side * _FINER
         pixels, depths = places[0].double().numpy() * fine, depth[0].double().numpy()

@@ -82,16 +82,11 @@ class AnchoredView(RenderOutput):
 
     Args:
         composited: [B, 7, H, W] albedo, gloss and normal, premultiplied.
-        of_mesh: What of a mesh they show in place of the volume; None where that is nothing.
+        drawn: [B, 1, H, W] in [0, 1], how far they are drawn from a mesh; None where nothing is.
     """
 
     composited: Tensor = field(kw_only=True)
-    of_mesh: DrawnSurface | None = field(default=None, kw_only=True)
-
-    @property
-    def drawn(self) -> Tensor | None:
-        """[B, 1, H, W] in [0, 1], how far they are drawn from a mesh; None where nothing is."""
-        return None if self.of_mesh is None else self.of_mesh.share
+    drawn: Tensor | None = field(default=None, kw_only=True)
 
     @property
     def surface_color(self) -> Tensor:
@@ -351,7 +346,7 @@ class AnchoredGenerator(PlaneGenerator):
         composited = view.composited * left + surface.looks * view.alpha
         depth = view.depth * left + surface.depth
         lit = _lit_view(_by_ray(composited), view.surface()[1], view.alpha, depth, view.camera, heads.light)
-        return replace(lit, of_mesh=surface)
+        return replace(lit, drawn=surface.share)
 
     def places(self, volumes: AnchorVolumes, points: Tensor) -> Tensor:
         """Where the average head has the places [B, N, 3] of heads with these volumes."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..conventions import MM_PER_UNIT
 from .arkit import ARKIT_UNITS
+from .lip_points import CORNERS, LOWER, UPPER
 from .model import HeadModel
 
 TEETH_TINT = (1.0, 0.98, 0.94)
@@ -24,9 +25,6 @@ _MM = 1.0 / MM_PER_UNIT
 _TEETH_LOWER = 2.0  # mm; upper front teeth end some millimetres below a lip at rest, lower ones behind theirs
 _TONGUE_LOWER = 15.0 * _MM  # of the top of the tongue's body; its tip stays behind the lower teeth
 _FROM_TIP = (4.0 * _MM, 34.0 * _MM)  # behind the tip: where it begins to lie lower, and where all of it does
-_UPPER_RIM = (191, 80, 81, 82, 13, 312, 311, 310, 415)  # of MediaPipe's points
-_LOWER_RIM = (95, 88, 178, 87, 14, 317, 402, 318, 324)
-_CORNERS = (78, 308)
 _GAP = 1.9 * _MM  # between the mean head's lips, at most
 _OF_UPPER = 0.2  # of it, by which the upper lip sinks; the lower one rises by all of it
 _RIM_REACH = (3.0 * _MM, 10.0 * _MM)  # from the rims, where lips begin to follow less, and where nothing follows
@@ -64,14 +62,14 @@ def shut_lips(model: HeadModel, vertices: Tensor) -> Tensor:
 
 
 def lip_rims(model: HeadModel, vertices: Tensor) -> Tensor:
-    """[20, 3] points on the rims of the lips of a head [V, 3], and at their corners."""
-    return model.landmarks468.on(vertices[None])[0, [*_UPPER_RIM, *_LOWER_RIM, *_CORNERS]]
+    """[20, 3] points on the rims of the upper and the lower lip of a head [V, 3], and at the corners."""
+    return model.landmarks468.on(vertices[None])[0, [*UPPER, *LOWER, *CORNERS]]
 
 
-def parted_mm(model: HeadModel, vertices: Tensor) -> float:
-    """Millimetres between the rims of the lips of a head [V, 3], where they are farthest apart."""
-    points = model.landmarks468.on(vertices[None])[0]
-    return float((points[list(_UPPER_RIM), 1] - points[list(_LOWER_RIM), 1]).max()) * MM_PER_UNIT
+def parted_mm(rims: Tensor) -> float:
+    """Millimetres between the rims of lips, as :func:`lip_rims` gives them, where they are farthest apart."""
+    upper, lower = rims[: len(UPPER), 1], rims[len(UPPER) : -len(CORNERS), 1]
+    return float((upper - lower).max()) * MM_PER_UNIT
 
 
 @lru_cache(maxsize=2)
@@ -83,7 +81,8 @@ def mouth_bag(model: HeadModel) -> Tensor:
     reached = torch.zeros(len(places), dtype=torch.bool)
     reached[skin.corners][(places[skin.corners] - tongue).norm(dim=1).argmin()] = True
     count = 0
-    while count < (count := int(reached.sum())):
+    while int(reached.sum()) > count:
+        count = int(reached.sum())
         reached[triangles[reached[triangles].any(dim=1)]] = True
     is_bag = torch.zeros(len(model.mean), dtype=torch.bool)
     is_bag[model.corner_vertices[reached]] = True
@@ -93,7 +92,7 @@ def mouth_bag(model: HeadModel) -> Tensor:
 def _apart(model: HeadModel, vertices: Tensor) -> Tensor:
     """How far the points on the rims of a head [V, 3] are apart, in the mean."""
     points = model.landmarks468.on(vertices)[:, 1]
-    return (points[list(_UPPER_RIM)] - points[list(_LOWER_RIM)]).mean()
+    return (points[list(UPPER)] - points[list(LOWER)]).mean()
 
 
 @lru_cache(maxsize=2)
@@ -101,14 +100,14 @@ def _closing(model: HeadModel) -> Tensor:
     """[V] of the skin: parts of the gap by which vertices rise; the lower lip is what goes with the jaw."""
     rows, points = model.parts["skin"].vertices, model.landmarks468
     jaw = -model.expression_basis[ARKIT_UNITS.index("jawOpen"), :, 1:2]
-    right, left = _CORNERS
-    columns = points.on(model.mean)[[right, *_LOWER_RIM, left], 0].numpy()
-    upper, lower = (points.on(jaw)[[right, *rim, left], 0].numpy() for rim in (_UPPER_RIM, _LOWER_RIM))
+    right, left = CORNERS
+    columns = points.on(model.mean)[[right, *LOWER, left], 0].numpy()
+    upper, lower = (points.on(jaw)[[right, *rim, left], 0].numpy() for rim in (UPPER, LOWER))
     x = model.mean[rows, 0].numpy()
     of_upper, of_lower = np.interp(x, columns, upper), np.interp(x, columns, lower)
     share = ((jaw[rows, 0].numpy() - of_upper) / np.maximum(of_lower - of_upper, _MM)).clip(0.0, 1.0)
-    gap = np.interp(x, columns, [0.0] + [1.0] * len(_LOWER_RIM) + [0.0])
-    away = torch.cdist(model.mean[rows], points.on(model.mean)[list(_UPPER_RIM + _LOWER_RIM)]).min(dim=1).values
+    gap = np.interp(x, columns, [0.0] + [1.0] * len(LOWER) + [0.0])
+    away = torch.cdist(model.mean[rows], points.on(model.mean)[list(UPPER + LOWER)]).min(dim=1).values
     rises = torch.from_numpy(gap * (share - _OF_UPPER * (1.0 - share))).to(away)
     return rises * (1.0 - _smooth(away, *_RIM_REACH))
 

@@ -20,8 +20,9 @@ from ..conventions import Orbit
 from .arkit import ARKIT_UNITS
 from .codes import HeadCodes
 from .fit import FitConfig, HeadFit, fit_landmarks
+from .lip_points import LOWER, UPPER
 from .model import HeadModel
-from .mouth_in_photo import LOWER, UPPER, MouthInPhoto, read_mouth
+from .mouth_in_photo import MouthInPhoto, read_mouth
 
 _JAW = "jawOpen"
 _RIM_SCATTER = 0.25  # of the detector's, for the rims of lips: colours are surer than guesses

@@ -12,13 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .lip_points import CORNERS, LOWER, OUTER_LOWER, OUTER_UPPER, UPPER
+
 FloatArray = NDArray[np.float64]
 
-OUTER_UPPER, UPPER = (185, 40, 39, 37, 0, 267, 269, 270, 409), (191, 80, 81, 82, 13, 312, 311, 310, 415)
-LOWER, OUTER_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324), (146, 91, 181, 84, 17, 314, 405, 321, 375)
-"""MediaPipe's points across the lips, from the picture's left to its right: edge and rim of each lip."""
-
-_CORNERS = (78, 308)
 _MIDDLE = slice(2, 7)  # lines that count: at the corners of a mouth all is dark
 _SAMPLES = 96  # along a line
 _INTO_LIPS = 0.45  # part of a lip's height from its edge where lines begin
@@ -66,7 +63,7 @@ def read_mouth(picture: NDArray[np.uint8], landmarks: FloatArray) -> MouthInPhot
         picture: [H, W, 3] RGB of a face.
         landmarks: [468, 2] MediaPipe's points in it, pixels.
     """
-    width = float(np.linalg.norm(landmarks[_CORNERS[1]] - landmarks[_CORNERS[0]]))
+    width = float(np.linalg.norm(landmarks[CORNERS[1]] - landmarks[CORNERS[0]]))
     opening = np.linalg.norm(landmarks[list(LOWER)] - landmarks[list(UPPER)], axis=1)
     if width < 1.0 or opening.max() > _WIDE_OPEN * width:
         return None

@@ -15,6 +15,7 @@ from ...camera import Camera
 from ...images.depth_buffer import draw_surface
 from ...mesh.head_mesh import pieces_of
 from ...shape import HeadModel
+from ...shape.inner_mouth import mouth_bag
 from .surface_fields import SurfaceFields
 
 FloatArray = NDArray[np.float64]
@@ -72,8 +73,6 @@ def skin_topology(model: HeadModel) -> SkinTopology:
     inner = np.ones(count, np.bool_)
     for outer_island in islands[:2]:  # the head, and neck with shoulders; the others are mouth and sockets
         inner[corner_vertices[outer_island]] = False
-    mouth = np.zeros(count, np.bool_)
-    mouth[corner_vertices[islands[2]]] = True
     features = np.zeros(count, np.bool_)
     points = model.landmarks468.corners.numpy()
     features[points[list(_LIPS + _EYES + _OTHER_EYES + _NOSTRILS)].ravel()] = True
@@ -86,7 +85,7 @@ def skin_topology(model: HeadModel) -> SkinTopology:
         corner_vertices=corner_vertices,
         mirror=np.asarray(cKDTree(mean).query(mean * (-1.0, 1.0, 1.0))[1]),
         hidden=inner,
-        mouth=mouth & inner,
+        mouth=mouth_bag(model)[part.vertices].numpy() & inner,
         features=features,
         others=np.concatenate([teeth, *others]),
         teeth_count=len(teeth),
