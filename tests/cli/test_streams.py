@@ -77,7 +77,9 @@ def test_names_that_the_terminal_cannot_show() -> None:
 def test_signals_leave_nothing_half_written(tmp_path: Path, number: int) -> None:
     """The process writes a file when the signal comes."""
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # Tests that run under nohup hand down that it is ignored.
+        f"signal.signal({int(number)}, signal.SIG_DFL)\n"
         "from pathlib import Path\n"
         "from geoinv.cli import app\n"
         "from geoinv.files import atomic_path\n"
