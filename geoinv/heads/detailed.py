@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..images.tensors import at_side
 from ..models.local_branch import EditedWeights, LocalBranch, QueryRays, within_photo
-from ..models.render_output import RenderOutput, every
+from ..models.render_output import RenderOutput, among, every, seen_rays
 from ..models.source_view import SourceView, inner, near_photo, sampled
 from .anchored import AnchoredHead
 from .around import AroundView, PhotoAround, sampled_around, well_within
@@ -218,12 +218,17 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
         features = self.features(plain)
         shown = self.shown_source.expand(len(plain.camera))
         few = rays.alpha.shape[1] // self.plain.film_step**2
-        rays = rays.picked(lambda part: every(part, few))
-        edited = None if edited is None else edited.picked(lambda part: every(part, few))
+        numbers = seen_rays(every(rays.alpha, few))
+
+        def picked(part: Tensor) -> Tensor:
+            return every(part, few)[:, numbers]
+
+        rays = rays.picked(picked)
+        edited = None if edited is None else edited.picked(picked)
         film = self.branch.modulation(rays, shown, features.in_3d, features.in_2d, edited)
         if rays.drawn is not None:
             film = film * (1.0 - rays.drawn)
-        return film, near_photo(shown.camera, plain.camera)[:, None]
+        return among(film, numbers, few), near_photo(shown.camera, plain.camera)[:, None]
 
     @torch.no_grad()
     def query(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -286,7 +291,9 @@ class DetailedHead(OverPlain[PlainHead | AnchoredHead]):
             known = known * well_within(positions)
         albedo = (rays.color / rays.alpha[..., None].clamp(min=1e-3)).clamp(0.0, 1.0)
         assert rays.homes is not None  # the head mesh knows them
-        tone = 1.0 + (1.0 - known) * (self._tone.factors(albedo, rays.homes[..., 1]) - 1.0)
+        guessed = seen_rays((1.0 - known[..., 0]) * rays.alpha)
+        factors = self._tone.factors(albedo[:, guessed], rays.homes[:, guessed, 1])
+        tone = 1.0 + among((1.0 - known[:, guessed]) * (factors - 1.0), guessed, known.shape[1])
         if rays.drawn is not None:
             tone = torch.lerp(tone, self._tone_of_teeth.expand_as(tone), rays.drawn)
         return PhotoLook(film * every(known, film.shape[1]), tone, torch.zeros_like(rays.color))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -41,10 +42,11 @@ from .anchor import Anchor, shared_anchor
 from .config import EXPRESSION_SIZE, AnchorConfig, GeneratorConfig
 from .decoder import PointDecoder
 from .drawn_surface import DrawnSurface
+from .fewer_rays import between, traced_where_needed
 from .layers import Linear
 from .on_mesh import OnMesh
 from .plane_generator import PlaneGenerator
-from .render_output import RenderOutput, every
+from .render_output import RenderOutput, among, every, seen_rays
 
 _FAR = 6.0  # spreads from the mean, beyond which a painting code says nothing more
 _LEAST_SPREAD = 0.02
@@ -289,7 +291,7 @@ class AnchoredGenerator(PlaneGenerator):
         *,
         resolution: int | None = None,
     ) -> AnchoredView:
-        """Views of heads.
+        """Views of heads; where no gradient is asked for, views of one head trace few of the rays of smooth surfaces.
 
         Args:
             heads: B heads, or one for several views of it.
@@ -305,9 +307,12 @@ class AnchoredGenerator(PlaneGenerator):
         side = resolution or self.config.neural_resolution
         origins, directions = camera.rays(pixel_centres(side, camera.cam2world.device))
         cosine = (directions * camera.axis[:, None]).sum(dim=-1)  # [V, side * side]
-        if count == 1:
-            origins, directions = origins.reshape(1, -1, 3), directions.reshape(1, -1, 3)
-        output = self.render_rays(heads.rays, origins, directions)
+        if count > 1 or torch.is_grad_enabled():
+            rays = (part.reshape(count, -1, 3) for part in (origins, directions))
+            output = self.render_rays(heads.rays, *rays)
+        else:
+            grids = (part.unflatten(1, (side, side)) for part in (origins, directions))
+            output = traced_where_needed(partial(self.render_rays, heads.rays), *grids)
         depth = output.distance.reshape(views, -1) * cosine
         alpha, depth = (part.reshape(views, 1, side, side) for part in (output.alpha, depth))
         return _lit_view(output.features, directions, alpha, depth, camera, heads.light)
@@ -330,13 +335,15 @@ class AnchoredGenerator(PlaneGenerator):
         if len(heads.light) == 1:
             points, film = points.reshape(1, -1, 3), film.flatten(0, 1)[None]
         decoder, space = self.decoder.weights(), self.anchor_config.space
-        change = change_by_film(heads.rays, points, decoder, space, film)
+        numbers = seen_rays(alpha.reshape(len(points), -1))
+        change = change_by_film(heads.rays, points[:, numbers], decoder, space, film[:, numbers])
+        change = among(change, numbers, points.shape[1])
         weight = alpha + _HARDLY
         maps = (
             part.transpose(1, 2).unflatten(2, (few, few))
             for part in (change.reshape(*alpha.shape[:2], -1) * weight, weight)
         )
-        change, weight = (_between(part, side) for part in maps)
+        change, weight = (between(part, side) for part in maps)
         composited = view.composited + change / weight * view.alpha
         return _lit_view(_by_ray(composited), directions, view.alpha, view.depth, view.camera, heads.light)
 
@@ -377,15 +384,6 @@ def _lit_view(
 def _by_ray(maps: Tensor) -> Tensor:
     """[V, C, S, S] -> [V, S * S, C]."""
     return maps.flatten(2).transpose(1, 2)
-
-
-def _between(maps: Tensor, side: int) -> Tensor:
-    """Maps [V, C, n, n] of every (side / n)-th pixel, the first included, at all pixels: bilinear."""
-    few = maps.shape[-1]
-    step = side // few
-    known = step * (few - 1) + 1  # pixels from the first to the last that is given; beyond, the last one's
-    maps = F.interpolate(maps, (known, known), mode="bilinear", align_corners=True)
-    return F.pad(maps, (0, side - known, 0, side - known), mode="replicate")
 
 
 def lit_rays(output: RayOutput, directions: Tensor, light: Tensor) -> RayOutput:

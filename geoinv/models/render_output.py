@@ -86,3 +86,13 @@ def every(part: Tensor, few: int) -> Tensor:
     side, fewer = math.isqrt(part.shape[1]), math.isqrt(few)
     step = side // fewer
     return part.reshape(len(part), side, side, *part.shape[2:])[:, ::step, ::step].flatten(1, 2)
+
+
+def seen_rays(alpha: Tensor) -> Tensor:
+    """[M] numbers of the rays of which some of V views sees something, given their alpha [V, N]."""
+    return (alpha > 0.0).any(dim=0).nonzero()[:, 0]
+
+
+def among(values: Tensor, numbers: Tensor, count: int) -> Tensor:
+    """Values [V, M, C] of the rays with these numbers as values of all rays [V, count, C], 0 elsewhere."""
+    return values.new_zeros(len(values), count, values.shape[2]).index_copy(1, numbers, values)

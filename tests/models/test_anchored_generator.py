@@ -229,6 +229,18 @@ def test_a_film_goes_over_bilinearly_from_ray_to_ray(head: AnchoredHead) -> None
     assert float(change[16, 17]) == pytest.approx(0.5 * float(change[16, 16]), rel=0.05)
 
 
+def test_views_without_gradient_are_close_to_those_of_all_rays(head: AnchoredHead) -> None:
+    """With gradients all rays are traced."""
+    cameras = CameraPose.from_vector(torch.cat([camera().as_vector(), camera(0.5).as_vector()])).camera(FACE_ORBIT)
+    every_ray = head.view(cameras, resolution=64)
+    with torch.no_grad():
+        few_rays = head.view(cameras, resolution=64)
+    off = (few_rays.composited - every_ray.composited).abs()
+    colors, normals = off[:, :4], off[:, 4:]
+    assert 0.0 < off.mean() < 1e-3 and colors.max() < 0.05 and normals.max() < 0.2
+    assert (few_rays.alpha - every_ray.alpha).abs().max() < 0.02
+
+
 def test_rejects_other_numbers_of_cameras(generator: AnchoredGenerator) -> None:
     heads = generator.heads(generator.mapping(torch.zeros(2, 8)))
     with pytest.raises(ShapeError, match="2 heads cannot be seen by 3 cameras"):
