@@ -1,6 +1,6 @@
 """``python -m geoinv``: the same as the ``geoinv`` command."""
 
-from .cli.app import main
+from .cli.program import program
 
 if __name__ == "__main__":
-    main()
+    program()

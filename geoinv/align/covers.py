@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.cielab import cielab
 from .face import FloatArray, ImageArray
 from .hull import landmark_hull
 
@@ -54,7 +55,7 @@ def cover_warnings(crop: ImageArray, landmarks: FloatArray, inside: NDArray[np.b
         return (light,)
     if len(landmarks) != 468:
         return ()
-    lab = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), np.float32)
+    lab = cielab(crop.astype(np.float32) / np.float32(255.0))
     found = []
     lab[~inside] = np.nan
     if _is_mouth_covered(lab, landmarks):

@@ -124,8 +124,12 @@ def floating_cells(solid: Tensor, empty: Tensor, volumes: AnchorVolumes) -> Tens
         if torch.equal(grown, held):
             break
         held = grown
-    about: Tensor = F.max_pool3d((solid & ~held)[:, None].float(), 2 * _HALO + 1, stride=1, padding=_HALO)[:, 0] > 0.0
-    floating: Tensor = about & ~held
+    about = (solid & ~held).float()
+    for axis in range(1, 4):
+        row = about.movedim(axis, -1).flatten(1, 2)
+        row = F.max_pool1d(row, 2 * _HALO + 1, stride=1, padding=_HALO)
+        about = row.unflatten(1, (cells, cells)).movedim(-1, axis)
+    floating = (about > 0.0) & ~held
     return finer_cells(floating, empty.shape[1])
 
 

@@ -181,7 +181,24 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
     kind = kind_of(head)
     if kind is RAW:
         raise _not_a_photo(name, RAW)
-    Image.init()
+    for load_plugins in (Image.preinit, Image.init):  # those of the commonest formats, then all, which takes longer
+        load_plugins()
+        image = _opened(stream, head, is_known=kind is not None)
+        if image is None:
+            continue
+        if _is_raw(image):
+            raise _not_a_photo(name, RAW)
+        return image
+    if kind is not None:
+        raise _not_a_photo(name, kind)
+    raise PhotoError(f"{name} is not a picture that geoinv can read", hint=CONVERT)
+
+
+def _opened(stream: BinaryIO, head: bytes, *, is_known: bool) -> Image.Image | None:
+    """A picture of which these are the first bytes, by the plugins that are loaded; None where they are not of any.
+
+    Words may begin like a picture: "BM", "P5". ``is_known`` says that the bytes are known to be something else.
+    """
     for image_format in _FORMATS:
         factory, accepts = Image.OPEN.get(image_format, (None, None))  # AVIF and JPEG 2000 are optional in Pillow
         if factory is None or accepts is None or accepts(head[:16]) is not True:
@@ -190,15 +207,11 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
         try:
             image: Image.Image = factory(stream, "")
         except DECODING_ERRORS:
-            if kind is None:
-                raise
-            break  # words that begin like a picture: "BM", "P5"
-        if _is_raw(image):
-            raise _not_a_photo(name, RAW)
+            if is_known:
+                return None
+            raise
         return image
-    if kind is not None:
-        raise _not_a_photo(name, kind)
-    raise PhotoError(f"{name} is not a picture that geoinv can read", hint=CONVERT)
+    return None
 
 
 def _not_a_photo(name: str, kind: FileKind) -> PhotoError:

@@ -15,7 +15,7 @@ from ..files import atomic_path
 from .pixels import over_white
 
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    ".png": {"format": "PNG", "compress_level": 6},
+    ".png": {"format": "PNG", "compress_level": 4},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".webp": {"format": "WEBP", "quality": 92, "method": 4},

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.cielab import cielab
 from .lip_points import CORNERS, LOWER, OUTER_LOWER, OUTER_UPPER, UPPER
 
 FloatArray = NDArray[np.float64]
@@ -148,7 +149,7 @@ class _Lines:
         length = np.maximum(np.linalg.norm(way, axis=1), 1e-6)
         middle = ((0.5 * (upper + lower) - start) * way).sum(1) / length**2 * _SAMPLES
         soft = cv2.GaussianBlur(picture.astype(np.float32) / np.float32(255.0), (0, 0), _BLUR)
-        lab = np.asarray(cv2.cvtColor(soft, cv2.COLOR_RGB2LAB), np.float32)
+        lab = cielab(soft)
         parts = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
         colours = _read(lab, start[:, None] + parts[None, :, None] * way[:, None])
         upper_lip, lower_lip = (

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...images.cielab import cielab
 from .photo_view import PhotoView
 from .picture_source import PictureSource
 from .rasterise import Coverage
@@ -146,7 +146,5 @@ def _difference(colours: NDArray[np.floating], expected: NDArray[np.floating]) -
 
 
 def _lab(colours: NDArray[np.floating]) -> FloatArray:
-    if not len(colours):
-        return np.zeros((0, 3))
-    pixels = np.asarray(colours, np.float32)[None] / np.float32(255.0)
-    return np.asarray(cv2.cvtColor(pixels.clip(0.0, 1.0), cv2.COLOR_RGB2LAB)[0], np.float64)
+    pixels = np.asarray(colours, np.float32) / np.float32(255.0)
+    return np.asarray(cielab(pixels.clip(0.0, 1.0)), np.float64)
