@@ -330,7 +330,7 @@ class AnchoredGenerator(PlaneGenerator):
                 included; scales and shifts what colours read in the decoder.
         """
         side, few = view.depth.shape[-1], math.isqrt(film.shape[1])
-        surface, directions = view.surface()
+        surface, directions = view.surface
         points, alpha = (every(part, film.shape[1]) for part in (surface, _by_ray(view.alpha)))
         if len(heads.light) == 1:
             points, film = points.reshape(1, -1, 3), film.flatten(0, 1)[None]
@@ -352,7 +352,7 @@ class AnchoredGenerator(PlaneGenerator):
         left = 1.0 - surface.share
         composited = view.composited * left + surface.looks * view.alpha
         depth = view.depth * left + surface.depth
-        lit = _lit_view(_by_ray(composited), view.surface()[1], view.alpha, depth, view.camera, heads.light)
+        lit = _lit_view(_by_ray(composited), view.surface[1], view.alpha, depth, view.camera, heads.light)
         return replace(lit, drawn=surface.share)
 
     def places(self, volumes: AnchorVolumes, points: Tensor) -> Tensor:

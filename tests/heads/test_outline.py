@@ -165,5 +165,5 @@ def test_what_hangs_together_with_no_mesh_is_empty(head: AnchoredHead) -> None:
 def test_shoulders_end_before_the_side_of_the_box(head: AnchoredHead) -> None:
     side = head.generator.config.resolution
     view = cut(head, photo_of(head, torch.ones(1, 1, side, side))).view(camera().zoomed(0.6))
-    points = view.surface()[0][0][view.alpha.flatten() > 0.5]
+    points = view.surface[0][0][view.alpha.flatten() > 0.5]
     assert 0.3 < float(points[:, 0].abs().max()) < 0.44

@@ -171,6 +171,24 @@ def test_film_moves_colours_alone() -> None:
     torch.testing.assert_close(unchanged, features)
 
 
+@pytest.mark.parametrize("count", [0, 1, 64, 97])
+def test_change_by_film_matches_reference(count: int) -> None:
+    random = torch.Generator().manual_seed(3)
+    heads, decoder = random_heads(), random_decoder()
+    points, film = torch.rand(2, count, 3, generator=random) - 0.5, torch.randn(2, count, 12, generator=random)
+    native = change_by_film(heads, points, decoder, SPACE, film)
+    asked = film.clone().requires_grad_()  # which goes point by point
+    reference = change_by_film(heads, points, decoder, SPACE, asked)
+    assert reference.requires_grad and not native.requires_grad
+    torch.testing.assert_close(native, reference.detach(), atol=2e-6, rtol=1e-5)
+
+
+def test_change_by_film_rejects_other_shapes() -> None:
+    heads, decoder = random_heads(), random_decoder()
+    with pytest.raises(ShapeError, match=r"points must be \[2, N, 3\] and film of 12 numbers each, got"):
+        change_by_film(heads, torch.zeros(2, 5, 3), decoder, SPACE, torch.zeros(2, 4, 12))
+
+
 def test_a_solid_sphere_is_seen_at_its_surface() -> None:
     """A volume whose distance is that of a sphere of radius 0.3: opaque inside, nothing outside, normals at the hit."""
     ticks = (torch.arange(64) + 0.5) / 64 - 0.5

@@ -8,5 +8,6 @@
 #else
 #define GEOINV_LANES 8  // AVX2; a compiler splits the vectors for narrower machines
 #endif
+#include "film_change.h"
 #include "march.h"
 #include "two_pass.h"

@@ -21,7 +21,6 @@ from .reference import (
     AnchorVolumes,
     CanonicalSpace,
     decode_anchored,
-    film_change,
     foveated,
     front_share,
     read_anchor_reference,
@@ -111,18 +110,10 @@ def decode_points(
     film: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Raw density [B, N] and features [B, N, 7] at world points [B, N, 3]; see :mod:`.reference`."""
-    return decode_anchored(*_read(heads, points, space), heads.hidden_bias, decoder, space, film)
+    return decode_anchored(*read_points(heads, points, space), heads.hidden_bias, decoder, space, film)
 
 
-def change_by_film(
-    heads: AnchoredHeads, points: Tensor, decoder: DecoderWeights, space: CanonicalSpace, film: Tensor
-) -> Tensor:
-    """By how much a film [B, N, 2 H] changes the features [B, N, 7] at world points [B, N, 3]; what is read of the
-    points, and their hidden units, serve both sides of the difference."""
-    return film_change(*_read(heads, points, space), heads.hidden_bias, decoder, space, film)
-
-
-def _read(heads: AnchoredHeads, points: Tensor, space: CanonicalSpace) -> tuple[Tensor, Tensor]:
+def read_points(heads: AnchoredHeads, points: Tensor, space: CanonicalSpace) -> tuple[Tensor, Tensor]:
     """Features [B, N, C] of the planes and anchor [B, N, 8] at world points [B, N, 3]."""
     anchor = read_anchor(heads.volumes, points)
     canonical = points + anchor[..., :3]

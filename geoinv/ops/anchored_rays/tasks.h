@@ -100,6 +100,17 @@ struct CornerTask {
   float* raw;      // [heads, cells + 1, cells + 1, cells + 1] (z, y, x)
 };
 
+constexpr int64_t kFilmPoints = 64;  // at most, at a time
+
+// By how much films change what points look like.
+struct FilmChange {
+  Head head;
+  int64_t points;       // of one head
+  const float* places;  // [heads, points, 3] world
+  const float* film;    // [heads, points, 2, hidden]
+  float* change;        // [heads, points, 7] of albedo, gloss and normal
+};
+
 int64_t march_scratch(const AnchoredMarch& task);  // floats, aligned to 64 bytes
 void march_forward(const AnchoredMarch& task, int64_t head, int64_t ray_begin, int64_t ray_end, float* scratch);
 void march_backward(const AnchoredMarch& task, const AnchoredGradients& gradients, int64_t head, int64_t ray_begin,
@@ -108,5 +119,7 @@ int64_t render_scratch(const AnchoredRender& task);
 void render_packet(const AnchoredRender& task, int64_t head, int64_t packet, float* scratch);
 int64_t corners_scratch(const CornerTask& task);
 void corners_layer(const CornerTask& task, int64_t head, int64_t z, float* scratch);
+int64_t film_change_scratch(const FilmChange& task);
+void film_change(const FilmChange& task, int64_t head, int64_t begin, int64_t end, float* scratch);
 
 }  // namespace geoinv
