@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ _TO_XYZ = np.array(
 _DARK = 6.0 / 29.0
 
 
-def cielab(colors: NDArray[np.float32]) -> NDArray[np.float32]:
+def cielab(colors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """CIELAB of colours (CIE 15, section 8.2.1; white is that of sRGB, D65).
 
     OpenCV's ``cvtColor`` gives the same, after tables that take it a tenth of a second in every new process.
