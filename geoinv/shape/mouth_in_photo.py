@@ -148,7 +148,7 @@ class _Lines:
         way = stop - start
         length = np.maximum(np.linalg.norm(way, axis=1), 1e-6)
         middle = ((0.5 * (upper + lower) - start) * way).sum(1) / length**2 * _SAMPLES
-        soft = cv2.GaussianBlur(picture.astype(np.float32) / np.float32(255.0), (0, 0), _BLUR)
+        soft = np.asarray(cv2.GaussianBlur(picture.astype(np.float32) / np.float32(255.0), (0, 0), _BLUR), np.float32)
         lab = cielab(soft)
         parts = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
         colours = _read(lab, start[:, None] + parts[None, :, None] * way[:, None])
