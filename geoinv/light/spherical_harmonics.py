@@ -22,6 +22,7 @@ from ..errors import ShapeError
 
 GAMMA = 2.2
 """Exponent from display values to linear ones."""
+_DARKEST = 1e-3  # mean light that still has a colour
 
 _LAMBERT = (math.pi, 2.0 * math.pi / 3.0, math.pi / 4.0)
 """What each order of radiance becomes in the light that a surface receives (equation 8), times pi."""
@@ -96,3 +97,10 @@ def directional_light(direction: Tensor, color: Tensor) -> Tensor:
     """
     order = torch.tensor([_LAMBERT[0], *[_LAMBERT[1]] * 3, *[_LAMBERT[2]] * 5], dtype=direction.dtype)
     return (order.to(direction.device) * sh_basis(direction))[..., None] * color[..., None, :]
+
+
+def in_one_color(light: Tensor) -> Tensor:
+    """Light [B, 9, 3] that has from everywhere the colour of its mean over all directions, and the brightness it had,
+    which is the mean of red, green and blue."""
+    brightness = light.mean(dim=-1, keepdim=True)  # [B, 9, 1]
+    return brightness * (light[:, :1] / brightness[:, :1].clamp(min=_DARKEST))

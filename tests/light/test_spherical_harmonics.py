@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from geoinv.errors import ShapeError
-from geoinv.light import directional_light, light_difference, sh_basis, shade, shaded_color
+from geoinv.light import directional_light, in_one_color, light_difference, sh_basis, shade, shaded_color
 
 
 def sphere(count: int = 4000) -> torch.Tensor:
@@ -71,3 +71,19 @@ def test_difference_of_lights() -> None:
     lamp = directional_light(torch.tensor([[0.6, 0.0, 0.8]]), torch.ones(1, 3))
     known = (sh_basis(sphere().float()) @ lamp[0]).square().mean()
     assert light_difference(2.0 * lamp, lamp).item() == pytest.approx(known.item(), rel=0.02)
+
+
+def test_one_colour_hand_computed() -> None:
+    """A warm room with a blue lamp: the lamp is as warm, and as bright as before."""
+    light = torch.zeros(1, 9, 3)
+    light[0, 0] = torch.tensor([3.0, 2.0, 1.0])
+    light[0, 3] = torch.tensor([0.1, 0.2, 0.9])
+    found = in_one_color(light)
+    torch.testing.assert_close(found[0, 0], light[0, 0])
+    torch.testing.assert_close(found[0, 3], 0.4 * torch.tensor([1.5, 1.0, 0.5]))
+    assert not found[0, [1, 2, 4, 5, 6, 7, 8]].any()
+    torch.testing.assert_close(in_one_color(found), found)
+
+
+def test_no_light_has_no_colour() -> None:
+    assert not in_one_color(torch.zeros(2, 9, 3)).any()
