@@ -26,6 +26,7 @@ from geoinv.inversion.optimise.photo_target import PhotoTarget
 from geoinv.inversion.optimise.refine import HeadEstimate
 from geoinv.inversion.reconstruct import reconstruct
 from geoinv.inversion.saved import ON_MESH_FORMAT_VERSION, _metadata
+from geoinv.light import in_one_color
 from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.encoder import GlobalEncoder
 from geoinv.models.on_mesh import OnMesh
@@ -69,6 +70,8 @@ def test_inversion_keeps_shape_and_light(session: Session, tmp_path: Path) -> No
     inversion = made.inversion
     assert inversion.on_mesh is not None
     assert float(inversion.on_mesh.codes.expression[0, 17]) > 0.3  # the jaw, by the landmarks
+    torch.testing.assert_close(in_one_color(inversion.on_mesh.light), inversion.on_mesh.light)
+    assert inversion.on_mesh.light[0, 1:].abs().max() > 1e-4  # it does not come from everywhere alike
     assert torch.allclose(inversion.camera, POSE.as_vector()[0])  # which is known, and stays
     again = Inversion.load(inversion.save(tmp_path / "me.geoinv"))
     assert again.to_bytes() == inversion.to_bytes()
