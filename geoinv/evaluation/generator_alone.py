@@ -29,7 +29,7 @@ _FORMER_VIEWS_DEG = 0, 30  # in which the former metrics are measured, so that t
 _WIDEST_DEG = 60
 _NAMES = (
     *("psnr_db", "ssim", "256_psnr_db", "256_ssim", "256_psnr_db_to_60", "256_psnr_db_behind", "sharpness"),
-    *("depth_units", "shape_depth_units", "normal_deg", "alpha_iou", "vertices_mm", "light_off"),
+    *("depth_units", "shape_depth_units", "normal_deg", "depth_normal_deg", "alpha_iou", "vertices_mm", "light_off"),
 )
 
 

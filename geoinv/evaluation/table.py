@@ -28,6 +28,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("depth_mm", "depth error (mm)", ".2f"),
     ("shape_depth_mm", "depth error without the distance (mm)", ".2f"),
     ("normal_deg", "normal error (degrees)", ".1f"),
+    ("depth_normal_deg", "normal error of the depth's slopes (degrees)", ".1f"),
     ("camera_deg", "camera error (degrees)", ".2f"),
     ("vertices_mm", "error of the head mesh (mm)", ".2f"),
     ("light_off", "error of light on white surfaces", ".3f"),
@@ -59,6 +60,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("generator_vertices_mm", "generator at true z, error of the head mesh (mm)", ".2f"),
     ("generator_light_off", "generator at true z, error of light on white surfaces", ".3f"),
     ("generator_normal_deg", "generator at true z, normal error (degrees)", ".1f"),
+    ("generator_depth_normal_deg", "generator at true z, normal error of the depth's slopes (degrees)", ".1f"),
 )
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..align.hull import landmark_hull
 from ..camera import Camera
-from ..camera.surface import render_normals
 from ..conventions import FACE_ORBIT, MM_PER_UNIT
 from ..images.tensors import at_side
 from ..light import light_difference
@@ -28,12 +27,14 @@ def over_grey(render: RenderOutput, side: int) -> Tensor:
 
 
 def geometry_errors(render: RenderOutput, head: HeldOutHead) -> dict[str, Tensor]:
-    """Depth errors in world units and normal error in degrees of the input view, [1] each."""
+    """Depth errors in world units and normal errors in degrees of the input view, [1] each: of the head's normals, and
+    of those that its depth has."""
     side = head.depth.shape[-1]
     render = render.cpu()
     depth, alpha, camera = render.depth, render.alpha, render.camera
-    normals = render_normals(depth, alpha, camera.cam2world, focal=camera.focal)
-    normals = _in_camera(at_side(normals, side), camera.cam2world)
+    normals, of_depth = (
+        _in_camera(at_side(normals, side), camera.cam2world) for normals in (render.normals, render.normals_of_depth)
+    )
     truth = _in_camera(head.normals, head.cam2world[:1])
     mask = both_solid(at_side(alpha, side), at_side(head.alpha[:1], side))
     depths = at_side(depth, side), head.depth, mask
@@ -41,6 +42,7 @@ def geometry_errors(render: RenderOutput, head: HeldOutHead) -> dict[str, Tensor
         "depth_units": depth_error_units(*depths),
         "shape_depth_units": shape_depth_error_units(*depths),
         "normal_deg": normal_error_deg(normals, truth, mask),
+        "depth_normal_deg": normal_error_deg(of_depth, truth, mask),
     }
 
 

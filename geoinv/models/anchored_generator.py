@@ -378,7 +378,8 @@ def _lit_view(
     composited, directions = (part.reshape(views, side * side, -1) for part in (composited, directions))
     color = light_rays(composited, directions, light)
     color, composited = (part.transpose(1, 2).unflatten(2, (side, side)) for part in (color, composited))
-    return AnchoredView(torch.minimum(color, alpha), alpha, depth, camera, composited=composited)
+    normals = composited[:, 4:]
+    return AnchoredView(torch.minimum(color, alpha), alpha, depth, camera, own_normals=normals, composited=composited)
 
 
 def _by_ray(maps: Tensor) -> Tensor:

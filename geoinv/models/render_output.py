@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..camera import Camera, pixel_centres
+from ..camera.surface import render_normals
 from ..conventions import MM_PER_UNIT
-from ..images.tensors import GREY
+from ..images.tensors import GREY, at_side
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class RenderOutput:
             the ray grid, which super-resolution does not change.
         camera: The cameras that saw it.
         mm_per_unit: Millimetres of a life-sized head in a world unit.
+        own_normals: [B, 3, h, w] world normals of any length that the head knows of its surface; None where it knows
+            none, and its depth alone tells them.
     """
 
     color: Tensor
@@ -34,6 +37,7 @@ class RenderOutput:
     depth: Tensor
     camera: Camera
     mm_per_unit: float = MM_PER_UNIT
+    own_normals: Tensor | None = None
 
     @property
     def drawn(self) -> Tensor | None:
@@ -44,6 +48,19 @@ class RenderOutput:
     def surface_color(self) -> Tensor:
         """[B, 3, H, W] what a local branch knows a surface by: its colour, and on the head mesh that without light."""
         return self.color
+
+    @property
+    def normals(self) -> Tensor:
+        """[B, 3, h, w] unit world normals, zero where no surface is solid: the head's own, or those of its depth."""
+        if self.own_normals is None:
+            return self.normals_of_depth
+        solid = at_side(self.alpha, self.depth.shape[-1]) > 0.5
+        return F.normalize(self.own_normals, dim=1) * solid
+
+    @property
+    def normals_of_depth(self) -> Tensor:
+        """[B, 3, h, w] unit world normals of the depth's slopes, zero where they are not known."""
+        return render_normals(self.depth, self.alpha, self.camera.cam2world, focal=self.camera.focal)
 
     def over(self, background: float | Tensor = 1.0) -> Tensor:
         """[B, 3, H, W] in [0, 1], in front of a background in [0, 1]."""
@@ -66,9 +83,9 @@ class RenderOutput:
 
     def cpu(self) -> RenderOutput:
         """The views on the CPU, in float32 and without gradients."""
-        parts = (part.detach().float().cpu() for part in (self.color, self.alpha, self.depth, self.camera.cam2world))
-        color, alpha, depth, cam2world = parts
-        return RenderOutput(color, alpha, depth, Camera(cam2world, self.camera.focal), self.mm_per_unit)
+        own = None if self.own_normals is None else _on_cpu(self.own_normals)
+        color, alpha, depth, cam2world = map(_on_cpu, (self.color, self.alpha, self.depth, self.camera.cam2world))
+        return RenderOutput(color, alpha, depth, Camera(cam2world, self.camera.focal), self.mm_per_unit, own)
 
     @classmethod
     def cat(cls, views: Sequence[RenderOutput]) -> RenderOutput:
@@ -77,7 +94,13 @@ class RenderOutput:
             torch.cat(parts)
             for parts in zip(*((v.color, v.alpha, v.depth, v.camera.cam2world) for v in views), strict=True)
         )
-        return RenderOutput(color, alpha, depth, Camera(cam2world, views[0].camera.focal), views[0].mm_per_unit)
+        normals = [view.own_normals for view in views if view.own_normals is not None]
+        own = torch.cat(normals) if len(normals) == len(views) else None
+        return RenderOutput(color, alpha, depth, Camera(cam2world, views[0].camera.focal), views[0].mm_per_unit, own)
+
+
+def _on_cpu(part: Tensor) -> Tensor:
+    return part.detach().float().cpu()
 
 
 def every(part: Tensor, few: int) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..camera.surface import points_from_depth, render_normals
+from ..camera.surface import points_from_depth
 from ..camera.visibility import SEEN, visibility
 from ..images.tensors import at_side
 from ..models.source_view import solid_depth
@@ -55,8 +55,7 @@ def view_pictures(
             unseen = ~seen_of_view(view, source) & (alpha > 0.5)
             picture = tinted_where(color_picture(view), at_side(unseen.float(), side)[0, 0].numpy())
         else:
-            normals = render_normals(view.depth, alpha, view.camera.cam2world, focal=view.camera.focal)
-            picture = normal_picture(normals[0], alpha[0])
+            picture = normal_picture(view.normals[0], alpha[0])
         pictures.append(resized(picture, side))
     return pictures
 

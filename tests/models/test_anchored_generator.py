@@ -17,6 +17,7 @@ from geoinv.heads import AnchoredHead, Head, each_view
 from geoinv.mesh import extract_head
 from geoinv.models.anchored_generator import AnchoredGenerator
 from geoinv.models.config import GeneratorConfig
+from geoinv.models.render_output import RenderOutput
 from geoinv.ops.view_rays import light_rays
 from geoinv.shape import HeadCodes, Proportions, expression_code, in_proportion
 from tests.tiny_models import tiny_anchored_config, tiny_config, write_tiny_weights
@@ -239,6 +240,22 @@ def test_views_without_gradient_are_close_to_those_of_all_rays(head: AnchoredHea
     colors, normals = off[:, :4], off[:, 4:]
     assert 0.0 < off.mean() < 1e-3 and colors.max() < 0.05 and normals.max() < 0.2
     assert (few_rays.alpha - every_ray.alpha).abs().max() < 0.02
+
+
+def test_views_have_the_normals_of_the_mesh(head: AnchoredHead) -> None:
+    with torch.no_grad():
+        views = [head.view(camera(yaw).camera(FACE_ORBIT), resolution=64) for yaw in (0.0, 0.5)]
+    for view in views:
+        solid = view.alpha > 0.5
+        length = view.normals.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(length, solid.float())
+        of_depth = view.normals_of_depth
+        is_known = solid[:, 0] & (of_depth.norm(dim=1) > 0.0)
+        cosine = (view.normals * of_depth).sum(dim=1)[is_known]
+        assert 0.9 < float(cosine.median()) < 0.9999  # alike, but not of the depth
+        assert torch.equal(view.cpu().normals, view.normals)
+    together = RenderOutput.cat(views)
+    torch.testing.assert_close(together.normals, torch.cat([view.normals for view in views]))
 
 
 def test_rejects_other_numbers_of_cameras(generator: AnchoredGenerator) -> None:
