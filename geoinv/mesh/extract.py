@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from ..conventions import BOX_SIDE
 from ..errors import UsageError
+from ..heads import AnchoredHead
 from ..progress import OnFraction
+from ..shape import load_head_model
 from .density import density_grid, solid_head, within_bust
 from .export import to_trimesh
 from .head_mesh import HeadMesh, is_watertight, largest_component, vertex_normals
 from .simplify import simplified
+from .skin import outer_triangles, put_on_skin
 
 if TYPE_CHECKING:
     import trimesh
@@ -64,7 +67,7 @@ def extract_head(
 def head_surface(
     head: Head, *, resolution: int = DEFAULT_RESOLUTION, on_progress: OnFraction | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The head's closed surface in world units: vertices [V, 3] and faces [F, 3].
+    """The head's closed surface in world units: vertices [V, 3] and faces [F, 3]; its skin is the head mesh's.
 
     Args:
         head: A single head.
@@ -76,7 +79,12 @@ def head_surface(
         GeoinvError: The density holds no surface.
     """
     solid = head_density(head, resolution=resolution, on_progress=on_progress)
-    return marching_cubes(solid, head.volume.level, box_side=head.volume.box_side)
+    vertices, faces = marching_cubes(solid, head.volume.level, box_side=head.volume.box_side)
+    plain = head.plain
+    if isinstance(plain, AnchoredHead):
+        template = plain.generator.vertices(plain.codes)[0].detach().cpu().numpy()
+        vertices = put_on_skin(vertices, faces, template, outer_triangles(load_head_model()))
+    return vertices, faces
 
 
 def head_density(

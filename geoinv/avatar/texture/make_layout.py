@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, hstack, vstack
 from scipy.sparse.linalg import spsolve
 
+from ...mesh.skin import islands_of
 from ...shape import HeadModel, load_head_model
 from .layout import save_layout, skin_layout
 from .rasterise import signed_areas
-from .surface import islands_of
 from .surface_fields import SurfaceFields, smoothstep
 
 _FACE_DENSITY, _REST_DENSITY = 3.0, 1.0  # texels along a millimetre of the face and of the back of the head, in ratio

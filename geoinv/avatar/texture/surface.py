@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from ...camera import Camera
 from ...images.depth_buffer import draw_surface
-from ...mesh.head_mesh import pieces_of
+from ...mesh.skin import outer_triangles
 from ...shape import HeadModel
 from ...shape.inner_mouth import mouth_bag
 from .surface_fields import SurfaceFields
@@ -69,10 +69,8 @@ def skin_topology(model: HeadModel) -> SkinTopology:
     corner_vertices = model.corner_vertices[part.corners].numpy()
     count = part.vertices.stop
     mean = model.mean[part.vertices].numpy()
-    islands = islands_of(corner_triangles, len(corner_vertices))
     inner = np.ones(count, np.bool_)
-    for outer_island in islands[:2]:  # the head, and neck with shoulders; the others are mouth and sockets
-        inner[corner_vertices[outer_island]] = False
+    inner[outer_triangles(model)] = False
     features = np.zeros(count, np.bool_)
     points = model.landmarks468.corners.numpy()
     features[points[list(_LIPS + _EYES + _OTHER_EYES + _NOSTRILS)].ravel()] = True
@@ -91,12 +89,6 @@ def skin_topology(model: HeadModel) -> SkinTopology:
         teeth_count=len(teeth),
         first_tooth=model.mean.shape[0],
     )
-
-
-def islands_of(corner_triangles: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
-    """Corners of each island of the texture's map, the largest island first."""
-    labels = pieces_of(corner_triangles, count)
-    return [np.flatnonzero(labels == label) for label in np.argsort(-np.bincount(labels), kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)

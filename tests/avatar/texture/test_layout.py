@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from geoinv.avatar.texture.layout import skin_layout
 from geoinv.avatar.texture.rasterise import draw_triangles
-from geoinv.avatar.texture.surface import islands_of, skin_topology
+from geoinv.avatar.texture.surface import skin_topology
+from geoinv.mesh.skin import islands_of
 from geoinv.shape import load_head_model
 
 SIZE = 1024
