@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..conventions import BOX_LIMIT, MM_PER_UNIT
 from ..mesh.extract import surface_colors
-from ..mesh.head_mesh import compacted, edges_of, pieces_of, vertex_normals
+from ..mesh.head_mesh import averaged, compacted, edges_of, neighbours_of, pieces_of, vertex_normals
 from ..mesh.printing import ColouredMesh
 from ..mesh.simplify import fewer_faces, simplified
 from .hair_surface import hair_surface, seen_by_photo
@@ -27,8 +27,6 @@ from .texture.regions import UsualColours
 from .texture.surface_fields import smoothstep
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from ..heads import Head
 
 DEFAULT_TRIANGLES = 12_000
@@ -126,7 +124,7 @@ def hair_solid(
     # of the hair's own place, and the rest of the place under the skin; thin hair on scalps would cross the skin
     sure = smoothstep(outside, 0.0, _FIRM).astype(np.float32)
     is_end = outside <= 0.0
-    on_scalp = _averaged(near.scalp(vertices), faces) * _away_from(vertices[is_end], vertices)
+    on_scalp = averaged(near.scalp(vertices), faces, _ROUNDS) * _away_from(vertices[is_end], vertices)
     share = np.maximum(sure, on_scalp)
     rising = _rising(near.lifted(vertices, -distance), height, is_end)
     wanted = share * np.maximum(rising, CLOSE) - (1.0 - share) * _TUCKED_DEPTH
@@ -165,8 +163,9 @@ def _outside(
         )
         likeness = np.zeros(len(vertices))
         likeness[unsure] = seen * of_photo + (1.0 - seen) * (1.0 - near.scalp(vertices)[unsure]) * of_head
-        gap += _averaged(likeness, faces) * (np.float32(_GAP_OF_SKIN) - gap).clip(0.0)
-    outside = _averaged((height - gap).clip(-_FIRM, _FIRM), faces, _ROUNDS_OF_EDGE)
+        skin_like = averaged(likeness, faces, _ROUNDS).astype(np.float32)
+        gap += skin_like * (np.float32(_GAP_OF_SKIN) - gap).clip(0.0)
+    outside = averaged((height - gap).clip(-_FIRM, _FIRM), faces, _ROUNDS_OF_EDGE)
     return _without_holes(vertices, faces, outside)
 
 
@@ -179,24 +178,6 @@ def _photo_colours(view: PhotoView, points: FloatArray) -> FloatArray:
     """[N, 3] what the photo shows at points [N, 3], 0 to 255, as coarse as the mesh."""
     places = view.camera.project(torch.from_numpy(points)[None])[0][0].numpy()
     return np.asarray(view.source.shrunk_to(_COARSE).colours(places), np.float32)
-
-
-def _averaged(values: NDArray[np.floating[Any]], faces: IntArray, rounds: int = _ROUNDS) -> FloatArray:
-    """Values [V] after some rounds of means over neighbours, so that what is cut by them has no jags."""
-    near = _neighbours(len(values), faces)
-    count = np.maximum(near.sum(axis=1), 1.0)
-    for _ in range(rounds):
-        values = 0.5 * (values + near @ values / count)
-    return np.asarray(values, np.float32)
-
-
-def _neighbours(count: int, faces: IntArray) -> csr_array:
-    """[V, V] how many triangles' edges run between two of ``count`` vertices."""
-    from scipy.sparse import coo_array
-
-    edges = edges_of(faces)
-    edges = np.concatenate([edges, edges[:, ::-1]])
-    return coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
 
 
 def _fitted(near: Nearness, points: FloatArray, faces: IntArray) -> FloatArray:
@@ -337,7 +318,7 @@ def _spread(colours: NDArray[np.floating[Any]], hold: NDArray[np.float64], faces
     from scipy.sparse import diags_array
     from scipy.sparse.linalg import splu
 
-    near = _neighbours(len(colours), faces)
+    near = neighbours_of(faces, len(colours))
     system = diags_array(near.sum(axis=1) + hold) - near
     spread = splu(system.tocsc()).solve(hold[:, None] * colours)
     return np.asarray(spread.clip(0.0, 1.0), np.float32)

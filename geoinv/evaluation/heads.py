@@ -46,15 +46,8 @@ NOVEL_DEG = 30
 _NAMES = (
     *("input_psnr_db", "novel_psnr_db", "psnr_db_15", "psnr_db_30", "psnr_db_45", "psnr_db_60", "psnr_db_behind"),
     *("ssim_input", "ssim_novel", "vertices_mm", "light_off"),
-    *(
-        "depth_units",
-        "shape_depth_units",
-        "normal_deg",
-        "depth_normal_deg",
-        "camera_deg",
-        "identity_input",
-        "identity_novel",
-    ),
+    *("depth_units", "shape_depth_units", "normal_deg", "depth_normal_deg", "camera_deg"),
+    *("identity_input", "identity_novel"),
 )
 _SECONDS = "inversion_seconds"
 

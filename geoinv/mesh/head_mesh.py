@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..conventions import MM_PER_UNIT
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Float = TypeVar("Float", bound=np.floating)
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,25 @@ def pieces_of(faces: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
     graph = coo_matrix((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def neighbours_of(faces: NDArray[np.int64], count: int) -> csr_array:
+    """[V, V] how many faces' edges run between two of so many vertices, counted in both directions."""
+    from scipy.sparse import coo_array
+
+    edges = edges_of(faces)
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    return coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+
+
+def averaged(values: NDArray[Float], faces: NDArray[np.int64], rounds: int) -> NDArray[Float]:
+    """Values [V] after some rounds of means over neighbours, so that what is cut by them has no jags."""
+    near = neighbours_of(faces, len(values))
+    count = np.maximum(near.sum(axis=1), 1.0)
+    means = values
+    for _ in range(rounds):
+        means = 0.5 * (means + near @ means / count)
+    return means.astype(values.dtype)
 
 
 def compacted(vertices: NDArray[np.float32], faces: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..conventions import MM_PER_UNIT
 from ..shape import HeadModel
-from .head_mesh import compacted, edges_of, pieces_of, vertex_normals
+from .head_mesh import averaged, compacted, pieces_of, vertex_normals
 
 _NEAR, _FAR = 1.0 / MM_PER_UNIT, 2.5 / MM_PER_UNIT
 """Distances (1 and 2.5 mm) from the head mesh: up to the first all of the way is gone, from the second on none."""
@@ -39,7 +39,7 @@ def put_on_skin(
         triangles: [G, 3] those of its triangles that are skin seen from outside.
     """
     distance, normals, share = _way_to(*_sampled(template, triangles), vertices, vertex_normals(vertices, faces))
-    share = np.minimum(share, _faded(share, faces))
+    share = np.minimum(share, _ramp(averaged(share, faces, _RINGS), 0.5, 1.0))  # 0 where some ring away it is 0
     return (vertices - (share * distance)[:, None] * normals).astype(np.float32)
 
 
@@ -92,19 +92,6 @@ def _way_to(
     mean[near] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
     share[near] = (1.0 - _ramp(np.abs(distance[near]), _NEAR, _FAR)) * _ramp(total, 0.0, 0.3)
     return distance, mean, share
-
-
-def _faded(share: FloatArray, faces: NDArray[np.int64]) -> FloatArray:
-    """Shares that fall to 0 within some rings of triangles from vertices where they are 0."""
-    from scipy.sparse import coo_matrix
-
-    edges = edges_of(faces)  # of a closed surface, each in both directions
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(share),) * 2).tocsr()
-    neighbours = np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1.0)
-    mean = share
-    for _ in range(_RINGS):
-        mean = 0.5 * mean + 0.5 * (graph @ mean) / neighbours
-    return np.clip(2.0 * mean - 1.0, 0.0, 1.0)
 
 
 def _ramp(values: FloatArray, start: float, stop: float) -> FloatArray:

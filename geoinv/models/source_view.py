@@ -83,12 +83,10 @@ def near_photo(camera: Camera, other: Camera) -> Tensor:
 def faded(mask: Tensor) -> Tensor:
     """A mask [B, 1, H, H] of 0 and 1 that rises from 0 at its edges to 1 within a thirtieth of the side: where a photo
     ends, details end without a seam. The edges of the picture itself are none."""
-    near, reach = mask, mask.shape[-1] // 30
-    for size, padding in (
-        ((2 * reach + 1, 1), (reach, 0)),
-        ((1, 2 * reach + 1), (0, reach)),
-    ):  # means of columns, then rows
-        near = F.avg_pool2d(near, size, stride=1, padding=padding, count_include_pad=False)
+    reach = mask.shape[-1] // 30
+    size = 2 * reach + 1
+    columns = F.avg_pool2d(mask, (size, 1), stride=1, padding=(reach, 0), count_include_pad=False)
+    near = F.avg_pool2d(columns, (1, size), stride=1, padding=(0, reach), count_include_pad=False)
     return mask * (2.0 * near - 1.0).clamp(min=0.0)
 
 
